@@ -1,0 +1,315 @@
+/* Deciding entries, one after another; see apply.h.
+ *
+ * One report is decided as one step: what it puts into the transaction is taken back as a whole where
+ * the store cannot answer for a record (a checksum does not fit), and the report is then rejected
+ * `internal`, so that one bad record stops nobody else's reports. */
+#include "deciding.h"
+
+#include "normal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int apply_new(struct apply **self_p, struct txn *txn)
+{
+    struct apply *self = calloc(1, sizeof *self);
+    *self_p = self;
+    if (!self) {
+        return CASEBUS_ENOMEM;
+    }
+    self->txn = txn;
+    msgpack_sbuffer_init(&self->payload);
+    msgpack_sbuffer_init(&self->body);
+    msgpack_sbuffer_init(&self->changed_fields);
+    return 0;
+}
+
+void apply_destroy(struct apply **self_p)
+{
+    struct apply *self = *self_p;
+    if (!self) {
+        return;
+    }
+    msgpack_sbuffer_destroy(&self->payload);
+    msgpack_sbuffer_destroy(&self->body);
+    msgpack_sbuffer_destroy(&self->changed_fields);
+    free(self->events);
+    free(self);
+    *self_p = NULL;
+}
+
+int apply_begin(struct apply *self)
+{
+    self->event_count = 0;
+    self->changed = false;
+    if (!txn_state(self->txn, &self->state)) {
+        txn_fail(self->txn, CASEBUS_ECORRUPT);
+    }
+    return txn_error(self->txn);
+}
+
+int apply_finish(struct apply *self)
+{
+    if (self->changed) {
+        txn_set_state(self->txn, &self->state);
+    }
+    return txn_error(self->txn);
+}
+
+const struct apply_event *apply_events(const struct apply *self, size_t *count)
+{
+    *count = self->event_count;
+    return self->events;
+}
+
+const struct state *apply_state(const struct apply *self)
+{
+    return &self->state;
+}
+
+bool apply_changed(const struct apply *self)
+{
+    return self->changed;
+}
+
+enum casebus_outcome reject(struct apply *self, int code, const char *field)
+{
+    self->fault.code = code;
+    snprintf(self->fault.field, sizeof self->fault.field, "%s", field);
+    return CASEBUS_OUTCOME_REJECTED;
+}
+
+/* --- events ----------------------------------------------------------------------------- */
+
+static bool room_for_event(struct apply *self)
+{
+    if (self->event_count < self->event_capacity) {
+        return true;
+    }
+    size_t wider = self->event_capacity ? self->event_capacity * 2 : 4096;
+    struct apply_event *p = realloc(self->events, wider * sizeof *p);
+    if (!p) {
+        txn_fail(self->txn, CASEBUS_ENOMEM);
+        return false;
+    }
+    self->events = p;
+    self->event_capacity = wider;
+    return true;
+}
+
+static struct casebus_bytes sent_form(struct apply *self, const struct casebus_event *event,
+                                      struct casebus_bytes full)
+{
+    if (full.size <= CASEBUS_FULL_EVENT_MAX) {
+        return full;
+    }
+    msgpack_sbuffer_clear(&self->body);
+    if (casebus_event_encode_thin(event, &self->body) < 0) {
+        txn_fail(self->txn, CASEBUS_ENOMEM);
+    }
+    return txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size));
+}
+
+static void take_seq(struct apply *self, struct casebus_event *event, const char *topic,
+                     uint64_t *last)
+{
+    struct head_entry head = {0};
+    /* The stream is the topic's first three segments. */
+    const char *at = strchr(strchr(topic, ':') + 1, ':');
+    size_t size = (size_t)(strchr(at + 1, ':') + 1 - topic);
+    struct key stream = key_text(casebus_bytes(topic, size));
+    txn_load(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
+    event->seq = ++self->state.seq;
+    event->prev = head.seq;
+    event->prev_topic = *last;
+    head.seq = event->seq;
+    *last = event->seq;
+    txn_save(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
+}
+
+void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
+          struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last)
+{
+    char topic[CASEBUS_TOPIC_MAX + 1];
+    int size = casebus_topic_build(topic, sizeof topic, casebus_event_kind_resource(kind),
+                                   casebus_event_kind_word(kind), agency, key);
+    if (size < 0 || !room_for_event(self)) {
+        txn_fail(self->txn, size < 0 ? CASEBUS_EINTERNAL : CASEBUS_ENOMEM);
+        return;
+    }
+    event->kind = kind;
+    memcpy(event->epoch, self->state.epoch, sizeof event->epoch);
+    event->at = self->at;
+    event->actor = self->actor;
+    take_seq(self, event, topic, last);
+    msgpack_sbuffer_clear(&self->body);
+    if (casebus_event_encode(event, &self->body) < 0) {
+        txn_fail(self->txn, CASEBUS_ENOMEM);
+        return;
+    }
+    struct log_entry log = {
+        .topic = txn_copy(self->txn, casebus_bytes(topic, (size_t)size)),
+        .body = txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size)),
+    };
+    if (self->in_session) {
+        log.session_before = self->session.newest;
+        self->session.newest = event->seq;
+    }
+    struct key at = key_number(event->seq);
+    txn_save(self->txn, TREE_LOG, &at, ENTRY_LOG, &log);
+    self->events[self->event_count++] =
+        (struct apply_event){event->seq, log.topic, sent_form(self, event, log.body)};
+}
+
+void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry)
+{
+    struct casebus_event event = {.session = self->report.session, .version = entry->version};
+    msgpack_packer pk;
+    msgpack_sbuffer_clear(&self->payload);
+    msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, 1);
+    casebus_pack_text(&pk, "id");
+    casebus_pack_str(&pk, self->case_id);
+    event.payload = casebus_bytes(self->payload.data, self->payload.size);
+    emit(self, &event, kind, self->report.topic.segment[2], self->report.topic.segment[3],
+         &entry->last[kind]);
+}
+
+/* --- reports ---------------------------------------------------------------------------- */
+
+typedef enum casebus_outcome decide_fn(struct apply *self);
+
+static decide_fn *const decide[CASEBUS_REPORT_KIND_COUNT] = {
+    [CASEBUS_REPORT_SCRAPED] = decide_scraped,
+    [CASEBUS_REPORT_EDITED] = decide_edited,
+    [CASEBUS_REPORT_DELETED] = decide_deleted,
+    [CASEBUS_REPORT_REDACTED] = decide_redacted,
+    [CASEBUS_REPORT_SESSION_STARTED] = decide_session,
+    [CASEBUS_REPORT_SESSION_PROGRESSED] = decide_session,
+    [CASEBUS_REPORT_SESSION_ENDED] = decide_session,
+};
+
+static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry)
+{
+    struct casebus_report *report = &self->report;
+    report->topic.count = 0;
+    report->session = casebus_bytes(NULL, 0);
+    int rc = casebus_report_decode(entry->topic, entry->body, report, &self->fault);
+    find_session(self); /* as far as the report could be read: its session counts its errors */
+    enum casebus_outcome outcome;
+    if (entry->refused) {
+        outcome = reject(self, CASEBUS_EINTERNAL, "");
+    } else if (rc != 0) {
+        self->fault.code = rc;
+        outcome = CASEBUS_OUTCOME_REJECTED;
+    } else if (report->void_reason.data) {
+        outcome = CASEBUS_OUTCOME_VOID;
+    } else {
+        struct key id = key_named(report->topic.segment[2], report->topic.segment[3]);
+        self->case_id = txn_copy(self->txn, key_bytes(&id));
+        outcome = decide[report->kind](self);
+    }
+    count_in_session(self, outcome);
+    return outcome;
+}
+
+/* Is this an error that only concerns what this entry touched? */
+static bool concerns_entry_only(int error)
+{
+    return error == CASEBUS_ECORRUPT || error == CASEBUS_EINTERNAL || error == CASEBUS_ETOOMANY;
+}
+
+struct before {
+    struct txn_mark mark;
+    struct state state;
+    size_t event_count;
+};
+
+static struct before remember(const struct apply *self)
+{
+    return (struct before){txn_mark(self->txn), self->state, self->event_count};
+}
+
+/* Takes back what the entry did, where the store could not answer for something it touched. */
+static bool taken_back(struct apply *self, const struct before *before)
+{
+    if (!concerns_entry_only(txn_error(self->txn)) || !txn_rollback(self->txn, before->mark)) {
+        return false;
+    }
+    self->state = before->state;
+    self->event_count = before->event_count;
+    self->in_session = false;
+    reject(self, CASEBUS_EINTERNAL, "");
+    return true;
+}
+
+static void apply_report(struct apply *self, const struct apply_entry *entry,
+                         struct apply_result *result)
+{
+    struct casebus_report_head head;
+    struct publisher_entry publisher;
+    if (casebus_report_head_decode(entry->body, &head) != 0 && !head.numbered) {
+        memset(&head, 0, sizeof head);
+    }
+    if (head.numbered) {
+        result->numbered = true;
+        result->number = head.number;
+        memcpy(result->publisher, head.publisher, sizeof result->publisher);
+        result->effect = publisher_admits(self, &head, &publisher);
+        if (result->effect != EFFECT_DECIDED || txn_error(self->txn) != 0) {
+            return;
+        }
+    }
+    struct before before = remember(self);
+    result->outcome = decide_report(self, entry);
+    if (taken_back(self, &before)) {
+        result->outcome = CASEBUS_OUTCOME_REJECTED;
+    }
+    if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
+        note_reject(self, entry, &head);
+    }
+    if (head.numbered) {
+        publisher_decided(self, &publisher, entry, result->outcome);
+    }
+}
+
+static void apply_decision(struct apply *self, const struct apply_entry *entry,
+                           struct apply_result *result)
+{
+    struct before before = remember(self);
+    result->outcome = decide_quarantine(self, entry, result);
+    if (taken_back(self, &before)) {
+        result->outcome = CASEBUS_OUTCOME_REJECTED;
+    }
+}
+
+int apply_entry(struct apply *self, const struct apply_entry *entry, struct apply_result *result)
+{
+    memset(result, 0, sizeof *result);
+    result->effect = EFFECT_DECIDED;
+    self->fault = (struct casebus_fault){.code = 0};
+    self->at = entry->at > self->state.at ? entry->at : self->state.at;
+    self->actor = entry->actor;
+    self->in_session = false;
+    self->quarantine = 0;
+    switch (entry->kind) {
+    case APPLY_REPORT:
+        apply_report(self, entry, result);
+        break;
+    case APPLY_ACCEPT:
+    case APPLY_REJECT:
+        apply_decision(self, entry, result);
+        break;
+    case APPLY_ACK:
+        decide_ack(self, entry);
+        break;
+    }
+    result->fault = self->fault;
+    if (result->effect == EFFECT_DECIDED) {
+        self->changed = true;
+        self->state.entry++;
+        self->state.at = self->at;
+    }
+    return txn_error(self->txn);
+}

@@ -1,0 +1,75 @@
+/* apply: what a report causes.
+ *
+ * Whatever changes the store comes through here as an entry: time, actor, kind, bytes. Apply decides
+ * from the entry and the store alone; it asks no clock, no socket and no random source, so the same
+ * entries end in the same store (the same cases, seqs, heads, decisions), however they are cut into batches.
+ * This signature is the seam behind which entries may one day come from a replicated journal.
+ *
+ *   apply_begin(a)            load the state into the open write transaction
+ *   apply_entry(a, &e, &r)    decide one entry; its events are queued
+ *   apply_finish(a)           put the state back; then txn_commit()
+ *   apply_events(a, &n)       what to publish, once the commit has succeeded
+ *
+ * The rules are those of PROTOCOL.md "What a report causes". A rule's change is a new apply version. */
+#ifndef BROKER_APPLY_H
+#define BROKER_APPLY_H
+
+#include "store.h"
+
+#include <casebus/outcome.h>
+
+enum apply_kind {
+    APPLY_REPORT,  /* topic and body as a publisher sent them */
+    APPLY_ACCEPT,  /* a quarantine decision; body: map {quarantine, as} */
+    APPLY_REJECT,  /* body: map {quarantine} */
+    APPLY_ACK      /* a publisher has taken answers; body: map {publisher, after, outbox} */
+};
+
+struct apply_entry {
+    enum apply_kind kind;
+    uint64_t at; /* the broker's clock, microseconds UTC; apply never lets it go back */
+    struct casebus_bytes actor;
+    struct casebus_bytes topic, body;
+    bool refused; /* the store could not carry it out: it is decided as rejected, `internal` */
+};
+
+/* Why a numbered report had no effect. */
+enum apply_effect {
+    EFFECT_DECIDED,
+    EFFECT_DUPLICATE, /* decided before */
+    EFFECT_AHEAD,     /* a number before it is missing, or it is beyond the window */
+    EFFECT_DIVERGED   /* the right number, another check */
+};
+
+struct apply_result {
+    enum apply_effect effect;
+    enum casebus_outcome outcome;
+    struct casebus_fault fault;  /* of a rejection; code 0 otherwise */
+    char case_id[CASEBUS_CASE_ID_MAX + 1]; /* of a decision: the case it was stored as */
+    bool numbered;
+    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+    uint64_t number;
+};
+
+/* An event to publish: topic and body as they go out (thin where the rule says so). Valid until the
+ * transaction ends. */
+struct apply_event {
+    uint64_t seq;
+    struct casebus_bytes topic, body;
+};
+
+struct apply;
+
+int apply_new(struct apply **self_p, struct txn *txn);
+void apply_destroy(struct apply **self_p);
+/* Begins a batch in the transaction, which has begun. */
+int apply_begin(struct apply *self);
+/* 0; or an error of the store (no memory, I/O): the batch must be given up. */
+int apply_entry(struct apply *self, const struct apply_entry *entry, struct apply_result *result);
+int apply_finish(struct apply *self);
+const struct apply_event *apply_events(const struct apply *self, size_t *count);
+const struct state *apply_state(const struct apply *self);
+/* True where something was decided: a batch without effect needs no commit. */
+bool apply_changed(const struct apply *self);
+
+#endif

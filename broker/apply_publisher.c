@@ -1,0 +1,119 @@
+/* Numbered reports: which of them may be decided, and what their publisher is told afterwards.
+ *
+ * Progress is keyed by actor and publisher, so nobody moves anybody else's. Refusals stay until the
+ * publisher's poll has passed them; numbers are taken only so far beyond that, which bounds them. */
+#include "deciding.h"
+
+#include <string.h>
+
+/* Polls' `after` is recorded every now and then (ACK_EVERY in query_publisher.c), so that what is
+ * promised, a window beyond `after`, needs another here beyond what is recorded. */
+#define ACK_WINDOW (2 * CASEBUS_PUBLISHER_WINDOW)
+
+enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
+                                   struct publisher_entry *publisher)
+{
+    struct key key = key_publisher(self->actor, head->publisher);
+    memset(publisher, 0, sizeof *publisher);
+    txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher);
+    if (head->number <= publisher->decided) {
+        return EFFECT_DUPLICATE;
+    }
+    if (head->number > publisher->decided + 1 ||
+        head->number > publisher->acked + ACK_WINDOW) {
+        return EFFECT_AHEAD;
+    }
+    return memcmp(head->check, publisher->check, sizeof publisher->check) == 0
+               ? EFFECT_DECIDED
+               : EFFECT_DIVERGED;
+}
+
+static struct refusal_entry refusal_of(const struct apply *self, const struct apply_entry *entry,
+                                       const struct casebus_report_head *head,
+                                       enum casebus_outcome outcome)
+{
+    size_t topic = entry->topic.size < CASEBUS_TOPIC_MAX ? entry->topic.size : 0;
+    return (struct refusal_entry){
+        .at = self->at,
+        .outcome = outcome,
+        .code = (uint64_t)-self->fault.code,
+        .size = entry->body.size,
+        .number = head->numbered ? head->number : 0,
+        .quarantine = self->quarantine,
+        .field = casebus_cstr(self->fault.field),
+        .topic = casebus_utf8_valid(casebus_bytes(entry->topic.data, topic))
+                     ? casebus_bytes(entry->topic.data, topic)
+                     : casebus_bytes(NULL, 0),
+        .actor = self->actor,
+        .publisher = head->numbered ? casebus_bytes(head->publisher, sizeof head->publisher)
+                                    : casebus_bytes(NULL, 0),
+        .session = self->report.session,
+    };
+}
+
+/* The list that people read: bounded, without content. */
+void note_reject(struct apply *self, const struct apply_entry *entry,
+                 const struct casebus_report_head *head)
+{
+    struct refusal_entry refusal = refusal_of(self, entry, head, CASEBUS_OUTCOME_REJECTED);
+    struct key key = key_number(++self->state.rejects);
+    txn_save(self->txn, TREE_REJECT, &key, ENTRY_REFUSAL, &refusal);
+    if (self->state.rejects > CASEBUS_REJECTS_MAX) {
+        key = key_number(self->state.rejects - CASEBUS_REJECTS_MAX);
+        txn_delete(self->txn, TREE_REJECT, &key);
+    }
+}
+
+void publisher_decided(struct apply *self, struct publisher_entry *publisher,
+                       const struct apply_entry *entry, enum casebus_outcome outcome)
+{
+    struct casebus_report_head head;
+    unsigned char hash[CASEBUS_HASH_SIZE];
+    casebus_report_head_decode(entry->body, &head);
+    struct key key = key_publisher(self->actor, head.publisher);
+    if (outcome == CASEBUS_OUTCOME_VOID) {
+        memcpy(hash, self->report.void_hash, sizeof hash);
+    } else {
+        casebus_report_hash(entry->topic, entry->body, head.check_at, hash);
+    }
+    casebus_check_next(publisher->check, hash);
+    self->state.publishers += publisher->decided == 0;
+    publisher->decided = head.number;
+    publisher->last_seen_at = self->at;
+    publisher->outcome[outcome]++;
+    txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher);
+    if (outcome == CASEBUS_OUTCOME_REJECTED || outcome == CASEBUS_OUTCOME_CONFLICT) {
+        struct refusal_entry refusal = refusal_of(self, entry, &head, outcome);
+        struct key at = key_refusal(&key, head.number);
+        txn_save(self->txn, TREE_REFUSAL, &at, ENTRY_REFUSAL, &refusal);
+    }
+}
+
+void decide_ack(struct apply *self, const struct apply_entry *entry)
+{
+    struct casebus_bytes id = casebus_as_bin(casebus_map_get(entry->body, "publisher"));
+    uint64_t after = casebus_as_uint(casebus_map_get(entry->body, "after"), 0);
+    struct publisher_entry publisher;
+    if (id.size != CASEBUS_PUBLISHER_SIZE) {
+        return;
+    }
+    struct key key = key_publisher(self->actor, id.data);
+    if (!txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &publisher)) {
+        return;
+    }
+    if (after > publisher.decided) {
+        after = publisher.decided;
+    }
+    for (uint64_t n = publisher.acked + 1; n <= after; n++) { /* at most a window of them */
+        struct key at = key_refusal(&key, n);
+        struct casebus_bytes value;
+        if (txn_get(self->txn, TREE_REFUSAL, key_bytes(&at), &value)) {
+            txn_delete(self->txn, TREE_REFUSAL, &at);
+        }
+    }
+    if (after > publisher.acked) {
+        publisher.acked = after;
+        publisher.last_seen_at = self->at;
+        txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &publisher);
+    }
+}

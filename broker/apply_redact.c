@@ -1,0 +1,137 @@
+/* Redaction: only the id of the case stays, everywhere.
+ *
+ * Its events keep their place in every chain (stream, topic, session) and lose what they said. What
+ * LMDB has freed may still hold old bytes in its file until they are used again; a backup, made key by key,
+ * does not. */
+#include "deciding.h"
+
+#include <string.h>
+
+/* An event of this case without anything but its place in the chains. */
+static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
+{
+    struct log_entry log;
+    struct casebus_event event;
+    struct casebus_fault fault;
+    msgpack_packer pk;
+    *before = 0;
+    if (!txn_log(self->txn, seq, &log) ||
+        casebus_event_decode(log.topic, log.body, &event, &fault) != 0) {
+        txn_fail(self->txn, CASEBUS_ECORRUPT);
+        return;
+    }
+    *before = event.prev_topic;
+    msgpack_sbuffer_clear(&self->payload);
+    msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, 1);
+    casebus_pack_text(&pk, "id");
+    casebus_pack_str(&pk, self->case_id);
+    event.changed = casebus_bytes(NULL, 0);
+    event.payload = casebus_bytes(self->payload.data, self->payload.size);
+    msgpack_sbuffer_clear(&self->body);
+    if (casebus_event_encode(&event, &self->body) < 0) {
+        txn_fail(self->txn, CASEBUS_ENOMEM);
+        return;
+    }
+    log.body = casebus_bytes(self->body.data, self->body.size);
+    struct key key = key_number(seq);
+    txn_save(self->txn, TREE_LOG, &key, ENTRY_LOG, &log);
+}
+
+static void stub_events(struct apply *self, const struct case_entry *entry)
+{
+    for (int kind = 0; kind < CASEBUS_CASE_EVENT_COUNT; kind++) {
+        uint64_t seq = entry->last[kind];
+        while (seq != 0 && txn_error(self->txn) == 0) {
+            stub_event(self, seq, &seq);
+        }
+    }
+}
+
+/* Undecided content goes; its rows stay, decided, so that the same content stays out. */
+static void empty_quarantine(struct apply *self)
+{
+    struct cursor c;
+    struct key first = key_text(self->case_id);
+    first.data[first.size++] = 0;
+    txn_flush(self->txn); /* a cursor sees only what LMDB has */
+    cursor_open(&c, self->txn, TREE_QUARANTINE);
+    for (bool at = cursor_seek(&c, key_bytes(&first));
+         at && c.key.size == first.size + CASEBUS_HASH_SIZE &&
+         memcmp(c.key.data, first.data, first.size) == 0;
+         at = cursor_next(&c)) {
+        struct quarantine_entry q;
+        struct key key = key_text(c.key);
+        if (entry_decode(ENTRY_QUARANTINE, c.value, &q) != 0) {
+            txn_fail(self->txn, CASEBUS_ECORRUPT);
+            break;
+        }
+        if (q.status == QUARANTINE_OPEN) {
+            self->state.quarantined--;
+        }
+        q.status = QUARANTINE_REJECTED;
+        q.data = casebus_bytes(NULL, 0);
+        txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
+    }
+    cursor_close(&c);
+}
+
+/* The offender's own record showed the map last reported: if that was this case's, another shows now. */
+static void refresh_offender(struct apply *self, struct casebus_bytes offender)
+{
+    struct casebus_bytes agency = self->report.topic.segment[2];
+    struct key key = offender_key(agency, offender, casebus_bytes(NULL, 0));
+    struct offender_entry entry;
+    struct case_entry other;
+    struct casebus_record record;
+    struct cursor c;
+    txn_flush(self->txn);
+    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
+        return;
+    }
+    cursor_open(&c, self->txn, TREE_OFFENDER);
+    if (cursor_seek(&c, key_bytes(&key)) && cursor_next(&c)) {
+        struct key other_key = key_named(agency, key_offender_id(c.key));
+        if (txn_load(self->txn, TREE_CASE, &other_key, ENTRY_CASE, &other) &&
+            record_load(self->txn, &other, &record)) {
+            entry.offender = record.field[CASEBUS_CASE_OFFENDER];
+            txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
+        }
+    }
+    cursor_close(&c);
+}
+
+enum casebus_outcome decide_redacted(struct apply *self)
+{
+    struct key key = key_text(self->case_id);
+    struct case_entry entry;
+    struct casebus_record old;
+    if (!txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry)) {
+        return reject(self, CASEBUS_EUNKNOWN_CASE, "");
+    }
+    if (entry.flags & CASE_REDACTED) {
+        return reject(self, CASEBUS_EREDACTED, "");
+    }
+    if (!(entry.flags & CASE_DELETED)) {
+        if (!record_load(self->txn, &entry, &old)) {
+            return reject(self, CASEBUS_EINTERNAL, "");
+        }
+        unindex_case(self, &old);
+        struct casebus_bytes offender =
+            txn_copy(self->txn, old.field[CASEBUS_CASE_OFFENDER]);
+        refresh_offender(self, offender);
+    }
+    stub_events(self, &entry);
+    empty_quarantine(self);
+    entry.flags = CASE_REDACTED;
+    entry.version++;
+    entry.record_seq = 0;
+    entry.updated_at = self->at;
+    entry.updated_seq = self->state.seq + 1;
+    entry.fetched_at = 0;
+    memset(entry.hash, 0, sizeof entry.hash);
+    entry.source = casebus_bytes(NULL, 0);
+    emit_id(self, CASEBUS_EVENT_REDACTED, &entry);
+    txn_save(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
+    return CASEBUS_OUTCOME_REDACTED;
+}

@@ -1,0 +1,556 @@
+/* The bus thread: drain, commit, publish.
+ *
+ * The promise this file keeps: nothing is confirmed and nothing is published before it is durable.
+ * Reports are received into a batch as large as what has queued while the last commit ran; the
+ * batch is decided and committed in one transaction; then its events go out in seq order. There is no
+ * timer: an idle broker commits one report at once. The thread is away from its sockets only for
+ * the length of one commit. */
+#include "bus.h"
+
+#include "apply.h"
+#include "exchange.h"
+#include "heads.h"
+#include "log.h"
+
+#include <casebus/event.h>
+#include <casebus/report.h>
+#include <time.h>
+
+struct item {
+    zmq_msg_t topic, body;
+    struct apply_entry entry;
+    struct apply_result result;
+    uint64_t submission; /* id to answer; 0: a report */
+    bool malformed;      /* not two frames */
+};
+
+struct bus {
+    struct bus_options *options;
+    zsock_t *pipe, *ingest, *fanout, *exchange;
+    void *in, *out, *peer; /* the libzmq sockets, for the hot path */
+    struct txn *txn;
+    struct apply *apply;
+    struct heads *heads;
+    struct item *batch;
+    size_t batch_count, batch_bytes;
+    uint64_t epoch_seq;      /* the newest event sent */
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
+    int64_t second_at;
+    uint64_t second_reports, second_events;
+    struct notice notice;    /* not handed over yet */
+    msgpack_sbuffer scratch;
+    struct log_limit refusals;
+    bool stop;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* --- receive ---------------------------------------------------------------------------- */
+
+/* Reads what is left of a message that has more frames than it may. */
+static void skip_rest(void *socket, zmq_msg_t *last)
+{
+    while (zmq_msg_more(last)) {
+        if (zmq_msg_recv(last, socket, 0) < 0) {
+            return;
+        }
+    }
+}
+
+static struct casebus_bytes bytes_of(zmq_msg_t *m)
+{
+    return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
+}
+
+static bool receive_report(struct bus *self, struct item *item)
+{
+    zmq_msg_init(&item->topic);
+    if (zmq_msg_recv(&item->topic, self->in, ZMQ_DONTWAIT) < 0) {
+        return false;
+    }
+    zmq_msg_init(&item->body);
+    item->malformed = !zmq_msg_more(&item->topic);
+    if (!item->malformed) {
+        zmq_msg_recv(&item->body, self->in, 0); /* frames of a message arrive together */
+        if (zmq_msg_more(&item->body)) {
+            skip_rest(self->in, &item->body);
+            item->malformed = true;
+        }
+    }
+    item->submission = 0;
+    item->entry = (struct apply_entry){
+        .kind = APPLY_REPORT,
+        .actor = casebus_cstr("local"),
+        .topic = bytes_of(&item->topic),
+        .body = item->malformed ? casebus_bytes("", 0) : bytes_of(&item->body),
+    };
+    return true;
+}
+
+static bool receive_submission(struct bus *self, struct item *item)
+{
+    struct submission s;
+    zmq_msg_init(&item->topic);
+    if (zmq_msg_recv(&item->topic, self->peer, ZMQ_DONTWAIT) < 0) {
+        return false;
+    }
+    zmq_msg_init(&item->body);
+    zmq_msg_recv(&item->body, self->peer, 0);
+    memcpy(&s, zmq_msg_data(&item->topic), sizeof s);
+    const struct submission *kept = zmq_msg_data(&item->topic);
+    item->submission = s.id ? s.id : UINT64_MAX;
+    item->malformed = false;
+    item->entry = (struct apply_entry){
+        .kind = s.kind,
+        .actor = casebus_cstr(kept->actor),
+        .topic = casebus_bytes("", 0),
+        .body = bytes_of(&item->body),
+    };
+    return true;
+}
+
+static void receive(struct bus *self)
+{
+    self->batch_count = self->batch_bytes = 0;
+    while (self->batch_count < CASEBUS_BATCH_MAX / 2 &&
+           receive_submission(self, &self->batch[self->batch_count])) {
+        self->batch_count++;
+    }
+    while (self->batch_count < CASEBUS_BATCH_MAX && self->batch_bytes < CASEBUS_BATCH_BYTES &&
+           receive_report(self, &self->batch[self->batch_count])) {
+        self->batch_bytes += self->batch[self->batch_count].entry.body.size;
+        self->batch_count++;
+    }
+    uint64_t now = now_us();
+    for (size_t i = 0; i < self->batch_count; i++) {
+        self->batch[i].entry.at = now;
+    }
+}
+
+static void release(struct bus *self)
+{
+    for (size_t i = 0; i < self->batch_count; i++) {
+        zmq_msg_close(&self->batch[i].topic);
+        zmq_msg_close(&self->batch[i].body);
+    }
+    self->batch_count = 0;
+}
+
+/* --- commit ----------------------------------------------------------------------------- */
+
+static int apply_range(struct bus *self, size_t first, size_t end)
+{
+    int rc = txn_begin(self->txn);
+    if (rc == 0) {
+        rc = apply_begin(self->apply);
+    }
+    for (size_t i = first; rc == 0 && i < end; i++) {
+        rc = apply_entry(self->apply, &self->batch[i].entry, &self->batch[i].result);
+    }
+    if (rc == 0) {
+        rc = apply_finish(self->apply);
+    }
+    return rc;
+}
+
+/* The events are in the transaction's memory: they are sent before it is ended. */
+static int publish(struct bus *self);
+
+static int commit_range(struct bus *self, size_t first, size_t end)
+{
+    int rc = apply_range(self, first, end);
+    if (rc == 0 && apply_changed(self->apply)) {
+        rc = txn_commit(self->txn);
+        if (rc == 0) {
+            rc = publish(self);
+        }
+    }
+    txn_end(self->txn);
+    return rc;
+}
+
+/* Neither space nor I/O: some report in the batch cannot be carried out. */
+static bool is_a_reports_fault(int rc)
+{
+    return rc == CASEBUS_EINTERNAL || rc == CASEBUS_ECORRUPT || rc == CASEBUS_ETOOMANY;
+}
+
+/* One report a transaction: the culprit is refused, its neighbours are not harmed. */
+static int commit_one_by_one(struct bus *self)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < self->batch_count; i++) {
+        rc = commit_range(self, i, i + 1);
+        if (is_a_reports_fault(rc)) {
+            log_error("a report could not be carried out and is refused: %s",
+                      casebus_strerror(rc));
+            self->batch[i].entry.refused = true;
+            rc = commit_range(self, i, i + 1);
+        }
+    }
+    return rc;
+}
+
+static int commit(struct bus *self)
+{
+    int rc = commit_range(self, 0, self->batch_count);
+    if (is_a_reports_fault(rc)) {
+        rc = commit_one_by_one(self);
+    }
+    return rc;
+}
+
+/* --- publish ---------------------------------------------------------------------------- */
+
+static void send_two(struct bus *self, struct casebus_bytes topic, struct casebus_bytes body)
+{
+    /* XPUB without NODROP never blocks: a subscriber past its mark loses this one, finds the
+     * hole by prev or heads, and slows nobody. */
+    if (zmq_send(self->out, topic.data, topic.size, ZMQ_SNDMORE) >= 0) {
+        zmq_send(self->out, body.data, body.size, 0);
+    }
+}
+
+static void send_heads(struct bus *self, bool batch, uint64_t before)
+{
+    msgpack_packer pk;
+    msgpack_sbuffer streams;
+    msgpack_sbuffer_init(&streams);
+    msgpack_packer_init(&pk, &streams, msgpack_sbuffer_write);
+    heads_pack(self->heads, batch, &pk);
+    struct casebus_heads heads = {
+        .seq = self->epoch_seq,
+        .before = before,
+        .is_batch = batch,
+        .streams = casebus_bytes(streams.data, streams.size),
+    };
+    memcpy(heads.epoch, self->epoch, sizeof heads.epoch);
+    msgpack_sbuffer_clear(&self->scratch);
+    if (casebus_heads_encode(&heads, &self->scratch) == 0) {
+        send_two(self,
+                 casebus_cstr(batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL),
+                 casebus_bytes(self->scratch.data, self->scratch.size));
+    }
+    msgpack_sbuffer_destroy(&streams);
+}
+
+static int publish(struct bus *self)
+{
+    size_t n;
+    const struct apply_event *events = apply_events(self->apply, &n);
+    uint64_t before = self->epoch_seq;
+    for (size_t i = 0; i < n; i++) {
+        send_two(self, events[i].topic, events[i].body);
+        self->epoch_seq = events[i].seq;
+        int rc = heads_move(self->heads, events[i].topic, events[i].seq);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (n > 0) {
+        send_heads(self, true, before);
+        heads_settle(self->heads);
+    }
+    count(&self->options->counters->events, n);
+    return 0;
+}
+
+/* --- tell ------------------------------------------------------------------------------- */
+
+static void add_to_notice(struct notice *n, const struct apply_result *r)
+{
+    for (unsigned i = 0; i < n->count; i++) {
+        if (memcmp(n->publisher[i].publisher, r->publisher, sizeof r->publisher) == 0) {
+            if (r->number > n->publisher[i].arrived) {
+                n->publisher[i].arrived = r->number;
+            }
+            return;
+        }
+    }
+    if (n->count == NOTICE_MAX) {
+        n->everybody = true;
+        return;
+    }
+    memcpy(n->publisher[n->count].publisher, r->publisher, sizeof r->publisher);
+    n->publisher[n->count++].arrived = r->number;
+}
+
+static void hand_over_notice(struct bus *self)
+{
+    if ((self->notice.count > 0 || self->notice.everybody) &&
+        zmq_send(self->peer, &self->notice, sizeof self->notice, ZMQ_DONTWAIT) >= 0) {
+        memset(&self->notice, 0, sizeof self->notice);
+        self->notice.kind = EXCHANGE_NOTICE;
+    }
+}
+
+static void answer_submission(struct bus *self, const struct item *item)
+{
+    const struct apply_result *r = &item->result;
+    struct submission_result out = {
+        .kind = EXCHANGE_RESULT,
+        .id = item->submission,
+        .outcome = r->outcome,
+        .code = r->fault.code,
+    };
+    memcpy(out.field, r->fault.field, sizeof out.field);
+    memcpy(out.case_id, r->case_id, sizeof out.case_id);
+    zmq_send(self->peer, &out, sizeof out, 0);
+}
+
+static void count_report(struct bus *self, const struct item *item)
+{
+    struct counters *c = self->options->counters;
+    const struct apply_result *r = &item->result;
+    switch (r->effect) {
+    case EFFECT_DUPLICATE:
+        count(&c->duplicates, 1);
+        return;
+    case EFFECT_AHEAD:
+        count(&c->ahead, 1);
+        return;
+    case EFFECT_DIVERGED:
+        count(&c->diverged, 1);
+        return;
+    case EFFECT_DECIDED:
+        break;
+    }
+    count(&c->outcome[r->outcome], 1);
+    if (r->outcome == CASEBUS_OUTCOME_REJECTED) {
+        count_refusal(c, r->fault.code);
+        log_limited(&self->refusals, LEVEL_WARNING, "report refused: %.*s: %s%s%s",
+                    (int)(item->entry.topic.size < 200 ? item->entry.topic.size : 200),
+                    (const char *)item->entry.topic.data, r->fault.field,
+                    r->fault.field[0] ? ": " : "", casebus_strerror(r->fault.code));
+    }
+}
+
+static void tell(struct bus *self)
+{
+    for (size_t i = 0; i < self->batch_count; i++) {
+        struct item *item = &self->batch[i];
+        if (item->submission == 0) {
+            count_report(self, item);
+            if (item->result.numbered) {
+                add_to_notice(&self->notice, &item->result);
+            }
+        } else if (item->submission != UINT64_MAX) {
+            answer_submission(self, item);
+        }
+    }
+    count(&self->options->counters->reports, self->batch_count);
+    count(&self->options->counters->batches, 1);
+    hand_over_notice(self);
+}
+
+/* --- the loop --------------------------------------------------------------------------- */
+
+/* XPUB hands us each subscription; somebody who asks for heads gets them soon. */
+static void read_subscriptions(struct bus *self)
+{
+    static const char heads[] = "\x01" CASEBUS_TOPIC_HEADS_ALL;
+    char frame[64];
+    int size;
+    for (int n = 0; n < 1000; n++) {
+        size = zmq_recv(self->out, frame, sizeof frame, ZMQ_DONTWAIT);
+        if (size < 0) {
+            return;
+        }
+        size_t shared = (size_t)size < sizeof heads - 1 ? (size_t)size : sizeof heads - 1;
+        if (size > 0 && memcmp(frame, heads, shared) == 0) {
+            self->heads_at = 0;
+        }
+    }
+}
+
+static void read_pipe(struct bus *self)
+{
+    char *command = zstr_recv(self->pipe);
+    if (!command || streq(command, "$TERM")) {
+        self->stop = true;
+    }
+    zstr_free(&command);
+}
+
+static void keep_time(struct bus *self)
+{
+    int64_t now = zclock_mono();
+    if (now >= self->heads_at) {
+        send_heads(self, false, 0);
+        self->heads_at = now + CASEBUS_HEADS_INTERVAL_MS;
+    }
+    if (now >= self->second_at) {
+        struct counters *c = self->options->counters;
+        uint64_t reports = counted(&c->reports), events = counted(&c->events);
+        atomic_store(&c->reports_per_s, reports - self->second_reports);
+        atomic_store(&c->events_per_s, events - self->second_events);
+        self->second_reports = reports;
+        self->second_events = events;
+        self->second_at = now + 1000;
+    }
+}
+
+static void serve(struct bus *self)
+{
+    zmq_pollitem_t items[] = {
+        {self->in, 0, ZMQ_POLLIN, 0},
+        {self->out, 0, ZMQ_POLLIN, 0},
+        {self->peer, 0, ZMQ_POLLIN, 0},
+        {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
+    };
+    int rc = 0;
+    while (!self->stop && rc == 0) {
+        int64_t wait = self->heads_at - zclock_mono();
+        zmq_poll(items, 4, wait > 0 ? (long)wait : 0);
+        if (items[3].revents & ZMQ_POLLIN) {
+            read_pipe(self);
+        }
+        read_subscriptions(self);
+        keep_time(self);
+        receive(self);
+        if (self->batch_count > 0) {
+            rc = commit(self); /* durable after this line, and only then seen by anybody */
+            if (rc == 0) {
+                tell(self);
+            }
+            release(self);
+        } else {
+            hand_over_notice(self);
+        }
+    }
+    self->options->failure = rc;
+}
+
+/* --- start and end ---------------------------------------------------------------------- */
+
+static void set_int(void *socket, int option, int value)
+{
+    zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+/* All before bind: libzmq applies them to connections made later only. */
+static void set_options(void *socket)
+{
+    int64_t largest = CASEBUS_FRAME_MAX;
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    set_int(socket, ZMQ_RCVHWM, CASEBUS_HWM);
+    set_int(socket, ZMQ_SNDHWM, CASEBUS_HWM);
+    set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
+    set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
+    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+    set_int(socket, ZMQ_LINGER, 500);
+}
+
+static zsock_t *bind_socket(struct bus *self, int type, const char *endpoint, char **bound)
+{
+    zsock_t *s = zsock_new(type);
+    if (!s) {
+        return NULL;
+    }
+    set_options(zsock_resolve(s));
+    if (type == ZMQ_XPUB) {
+        set_int(zsock_resolve(s), ZMQ_XPUB_VERBOSE, 1);
+    }
+    if (zsock_bind(s, "%s", endpoint) < 0) {
+        snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s", endpoint,
+                 zmq_strerror(zmq_errno()));
+        zsock_destroy(&s);
+        return NULL;
+    }
+    char last[256];
+    size_t size = sizeof last;
+    zmq_getsockopt(zsock_resolve(s), ZMQ_LAST_ENDPOINT, last, &size);
+    *bound = strdup(last);
+    return s;
+}
+
+static int start_store(struct bus *self)
+{
+    int rc = txn_new_write(self->options->store, &self->txn);
+    if (rc == 0) {
+        rc = apply_new(&self->apply, self->txn);
+    }
+    if (rc == 0) {
+        rc = heads_new(&self->heads, self->options->store);
+    }
+    if (rc == 0) {
+        rc = txn_begin(self->txn);
+    }
+    if (rc == 0) {
+        rc = apply_begin(self->apply);
+    }
+    if (rc == 0) {
+        const struct state *state = apply_state(self->apply);
+        self->epoch_seq = state->seq;
+        memcpy(self->epoch, state->epoch, sizeof self->epoch);
+    }
+    if (self->txn) {
+        txn_end(self->txn);
+    }
+    self->batch = calloc(CASEBUS_BATCH_MAX, sizeof *self->batch);
+    if (rc == 0 && !self->batch) {
+        rc = CASEBUS_ENOMEM;
+    }
+    if (rc != 0) {
+        snprintf(self->options->why, sizeof self->options->why, "%s", casebus_strerror(rc));
+    }
+    return rc;
+}
+
+static bool start(struct bus *self)
+{
+    if (start_store(self) != 0) {
+        return false;
+    }
+    self->exchange = zsock_new_pair("@" EXCHANGE_ENDPOINT);
+    self->fanout =
+        bind_socket(self, ZMQ_XPUB, self->options->fanout, &self->options->fanout_bound);
+    if (self->fanout) {
+        self->ingest =
+            bind_socket(self, ZMQ_XSUB, self->options->ingest, &self->options->ingest_bound);
+    }
+    if (!self->exchange || !self->ingest) {
+        return false;
+    }
+    self->in = zsock_resolve(self->ingest);
+    self->out = zsock_resolve(self->fanout);
+    self->peer = zsock_resolve(self->exchange);
+    zmq_send(self->in, "\x01", 1, 0); /* everything: storing never depends on who watches */
+    return true;
+}
+
+static void end(struct bus *self)
+{
+    zsock_destroy(&self->ingest);
+    zsock_destroy(&self->fanout);
+    zsock_destroy(&self->exchange);
+    apply_destroy(&self->apply);
+    heads_destroy(&self->heads);
+    txn_destroy(&self->txn);
+    msgpack_sbuffer_destroy(&self->scratch);
+    free(self->batch);
+}
+
+void bus_actor(zsock_t *pipe, void *args)
+{
+    struct bus self = {.options = args, .pipe = pipe};
+    log_name_thread("bus");
+    self.notice.kind = EXCHANGE_NOTICE;
+    msgpack_sbuffer_init(&self.scratch);
+    self.options->serving = start(&self);
+    zsock_signal(pipe, 0);
+    if (self.options->serving) {
+        serve(&self);
+        if (self.options->failure != 0) {
+            log_error("the store failed, the broker ends: %s",
+                      casebus_strerror(self.options->failure));
+        }
+    }
+    end(&self);
+}

@@ -1,0 +1,26 @@
+/* The bus: takes reports in, has them decided and committed, sends events out. One thread. */
+#ifndef BROKER_BUS_H
+#define BROKER_BUS_H
+
+#include "counters.h"
+#include "store.h"
+
+#include <czmq.h>
+
+struct bus_options {
+    const char *ingest, *fanout; /* endpoints to bind */
+    struct store *store;
+    struct counters *counters;
+    /* Filled in before the actor says it is ready. */
+    char *ingest_bound, *fanout_bound;
+    bool serving;
+    char why[256]; /* where it could not start */
+    int failure;   /* the error that ended it; 0: asked to */
+};
+
+/* For zactor_new(); args is a struct bus_options that outlives the actor. Signals when it serves
+ * (`serving`) or could not start (`why`). Ends on $TERM with the batch at hand finished, or by itself on an
+ * error of the store that it must not go on after (`failure`). */
+void bus_actor(zsock_t *pipe, void *args);
+
+#endif

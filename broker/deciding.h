@@ -1,0 +1,79 @@
+/* What the parts of apply share: the deciding of one entry. Private to apply*.c. */
+#ifndef BROKER_DECIDING_H
+#define BROKER_DECIDING_H
+
+#include "apply.h"
+#include "record.h"
+
+#include <casebus/event.h>
+#include <casebus/report.h>
+
+struct apply {
+    struct txn *txn;
+    struct state state;
+    bool changed;
+    struct apply_event *events;
+    size_t event_count, event_capacity;
+    msgpack_sbuffer payload, body; /* scratch for the event in the making */
+    struct change changes[CHANGES_MAX];
+    msgpack_sbuffer changed_fields;
+    /* Of the entry being decided: */
+    uint64_t at;
+    struct casebus_bytes actor;
+    struct casebus_report report;
+    struct casebus_bytes case_id; /* or the session's key */
+    bool in_session;              /* the report names a session that is known */
+    struct key session_key;
+    struct session_entry session;
+    struct casebus_fault fault;
+    uint64_t quarantine; /* the conflict's seq, of an outcome conflict */
+};
+
+/* Takes the report back to "rejected", with the field and the code. */
+enum casebus_outcome reject(struct apply *self, int code, const char *field);
+
+/* Makes the event (kind, agency, key set in `event` by event_for()), gives it seq and chain, puts it
+ * into the log and among what is to be published. *last is its topic's newest event before, and
+ * becomes its seq. */
+void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
+          struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last);
+
+/* An event of the case whose payload is its id alone. */
+void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry);
+
+/* apply_case.c */
+enum casebus_outcome decide_scraped(struct apply *self);
+enum casebus_outcome decide_edited(struct apply *self);
+enum casebus_outcome decide_deleted(struct apply *self);
+/* A scraped report as if it could conflict with nothing; `report` in self. */
+enum casebus_outcome store_scraped(struct apply *self, struct case_entry *entry, bool known,
+                                   const unsigned char *hash);
+void unindex_case(struct apply *self, const struct casebus_record *record);
+
+/* apply_redact.c */
+enum casebus_outcome decide_redacted(struct apply *self);
+
+/* apply_quarantine.c */
+enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entry,
+                                     const struct casebus_record *record,
+                                     const unsigned char *hash);
+enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_entry *entry,
+                                       struct apply_result *result);
+
+/* apply_session.c */
+enum casebus_outcome decide_session(struct apply *self);
+void find_session(struct apply *self);
+/* Moves the session's counters by the outcome, and tells about it now and then. */
+void count_in_session(struct apply *self, enum casebus_outcome outcome);
+
+/* apply_publisher.c */
+/* May this numbered report be decided now? */
+enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
+                                   struct publisher_entry *publisher);
+void publisher_decided(struct apply *self, struct publisher_entry *publisher,
+                       const struct apply_entry *entry, enum casebus_outcome outcome);
+void note_reject(struct apply *self, const struct apply_entry *entry,
+                 const struct casebus_report_head *head);
+void decide_ack(struct apply *self, const struct apply_entry *entry);
+
+#endif

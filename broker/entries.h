@@ -1,0 +1,159 @@
+/* Values of the store: what is kept under each key, and how it is encoded.
+ *
+ * Each value is the members of one struct in the order of its layout: numbers as unsigned LEB128,
+ * fixed members as they are, byte strings as a LEB128 length and the bytes. Members left out at the
+ * end are zero, so a member can be appended without rewriting a store. store.c puts eight
+ * bytes of checksum behind every value, over key and value; the codecs here never see it.
+ *
+ * Checklist: append members only, here and in the layout in entries.c; anything else needs another
+ * SCHEMA_VERSION, and the document of the store's bytes in keys.h and the tests' checker follow. */
+#ifndef BROKER_ENTRIES_H
+#define BROKER_ENTRIES_H
+
+#include <casebus/limits.h>
+#include <casebus/msgpack.h>
+#include <casebus/topic.h>
+
+#define SCHEMA_VERSION 1
+
+/* The store as a whole. */
+struct state {
+    uint64_t schema;
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    uint64_t seq;         /* of the newest event */
+    uint64_t entry;       /* newest entry applied */
+    uint64_t at;          /* time of the newest entry; never goes back */
+    uint64_t cases;       /* that can be got: neither deleted nor redacted */
+    uint64_t offenders;
+    uint64_t sessions;
+    uint64_t agencies;
+    uint64_t rejects;     /* number of the newest reject */
+    uint64_t quarantined; /* undecided */
+    uint64_t publishers;
+};
+
+#define CASE_DELETED 1u
+#define CASE_REDACTED 2u
+#define CASE_EDITED 4u /* changed by an edit since its hash was taken */
+
+struct case_entry {
+    uint64_t flags;
+    uint64_t version;
+    uint64_t record_seq; /* the event whose payload is the record; 0: none */
+    uint64_t created_seq, updated_seq;
+    uint64_t last[CASEBUS_CASE_EVENT_COUNT]; /* newest event of each kind of its topics */
+    uint64_t inserted_at, updated_at, last_synced_at;
+    uint64_t seen_count;
+    uint64_t fetched_at;   /* newest applied */
+    unsigned char hash[CASEBUS_HASH_SIZE]; /* of the data last applied by a scrape */
+    struct casebus_bytes source;           /* encoded map */
+};
+
+struct created_entry {
+    uint64_t before; /* the agency's created seq before this one */
+    struct casebus_bytes case_id;
+};
+
+struct offender_entry {
+    uint64_t first_seen, last_seen;
+    uint64_t cases, fine_pence;
+    struct casebus_bytes offender; /* the map as last reported */
+};
+
+struct agency_entry {
+    uint64_t disabled;
+    uint64_t cases, fine_pence;
+    uint64_t created_seq; /* its newest */
+    struct casebus_bytes name, base_url;
+};
+
+/* Stored: append only. */
+enum session_status {
+    SESSION_RUNNING,
+    SESSION_STOPPING,
+    SESSION_COMPLETED,
+    SESSION_FAILED,
+    SESSION_STOPPED,
+    SESSION_LOST,
+    SESSION_STATUS_COUNT
+};
+extern const char *const session_status_words[SESSION_STATUS_COUNT];
+
+struct session_entry {
+    uint64_t status;
+    uint64_t started_seq, started_at, ended_at, last_seen_at;
+    uint64_t pages_processed, page_errors;
+    uint64_t created, updated, existing, errors;
+    uint64_t newest;        /* newest event of this session: begins its list */
+    uint64_t progressed_at; /* time of its newest progressed event */
+    uint64_t unshown;       /* 1: counters moved since its newest event */
+    uint64_t last[CASEBUS_EVENT_KIND_COUNT - CASEBUS_CASE_EVENT_COUNT];
+    struct casebus_bytes data;       /* encoded map of the started fields */
+    struct casebus_bytes end_reason; /* text */
+};
+
+struct head_entry {
+    uint64_t seq;
+};
+
+struct publisher_entry {
+    uint64_t decided;
+    unsigned char check[CASEBUS_CHECK_SIZE]; /* check(decided + 1) */
+    uint64_t acked;                          /* `after` of its polls, as applied */
+    uint64_t last_seen_at;
+    uint64_t outcome[9]; /* counts by enum casebus_outcome */
+    uint64_t volatile_id; /* 1: polls say outbox: false */
+};
+
+struct refusal_entry {
+    uint64_t at;
+    uint64_t outcome; /* rejected or conflict */
+    uint64_t code;    /* the error code, negated */
+    uint64_t size;    /* of the body */
+    uint64_t number;  /* of a numbered report */
+    uint64_t quarantine;
+    struct casebus_bytes field, topic, actor, publisher, session;
+};
+
+/* Stored: append only. */
+enum quarantine_status { QUARANTINE_OPEN, QUARANTINE_ACCEPTED, QUARANTINE_REJECTED };
+
+struct quarantine_entry {
+    uint64_t status;
+    uint64_t seq; /* its conflict event */
+    uint64_t at, sent_at;
+    struct casebus_bytes actor, session;
+    struct casebus_bytes data; /* as reported; emptied by a redaction */
+    struct casebus_bytes as;   /* accepted as this case */
+    uint64_t outcome;          /* of the decision */
+};
+
+struct log_entry {
+    uint64_t session_before; /* the event before it of the same session, 0: none */
+    struct casebus_bytes topic;
+    struct casebus_bytes body; /* the event in full */
+};
+
+enum entry_type {
+    ENTRY_STATE,
+    ENTRY_CASE,
+    ENTRY_CREATED,
+    ENTRY_OFFENDER,
+    ENTRY_AGENCY,
+    ENTRY_SESSION,
+    ENTRY_HEAD,
+    ENTRY_PUBLISHER,
+    ENTRY_REFUSAL,
+    ENTRY_QUARANTINE,
+    ENTRY_LOG,
+    ENTRY_TYPE_COUNT
+};
+
+/* An upper bound of what entry_encode() writes. */
+size_t entry_size(enum entry_type type, const void *entry);
+/* Writes into out, which holds at least entry_size(); the bytes written. */
+size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out);
+/* Fills *entry, byte strings borrowed from `value`. 0 or CASEBUS_ECORRUPT. */
+int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry);
+
+#endif

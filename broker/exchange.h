@@ -1,0 +1,44 @@
+/* What the bus and the queries say to each other, over one inproc PAIR: plain structs, copied.
+ *
+ * Queries to bus: an entry to apply (submission, then its body as a second frame).
+ * Bus to queries: what became of a submission; and after each commit, which publishers it concerned,
+ * so that their polls can be answered. A notice that finds the pipe full is kept and merged into
+ * the next one: nothing waits, nothing is forgotten. */
+#ifndef BROKER_EXCHANGE_H
+#define BROKER_EXCHANGE_H
+
+#include "apply.h"
+
+#define EXCHANGE_ENDPOINT "inproc://exchange"
+#define NOTICE_MAX 64
+
+struct submission {
+    uint64_t id; /* the asker's; 0: no answer wanted */
+    enum apply_kind kind;
+    char actor[64];
+};
+
+enum exchange_kind { EXCHANGE_RESULT, EXCHANGE_NOTICE };
+
+struct submission_result {
+    enum exchange_kind kind;
+    uint64_t id;
+    enum casebus_outcome outcome;
+    int code;
+    char field[96];
+    char case_id[CASEBUS_CASE_ID_MAX + 1];
+};
+
+struct noticed {
+    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+    uint64_t arrived; /* the highest number seen, decided or not */
+};
+
+struct notice {
+    enum exchange_kind kind;
+    bool everybody; /* more publishers than fit: look at all polls */
+    unsigned count;
+    struct noticed publisher[NOTICE_MAX];
+};
+
+#endif

@@ -1,0 +1,180 @@
+/* Builds and takes apart the store's keys; keys.h has the table. */
+#include "keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+const char *const tree_names[TREE_COUNT] = {
+    [TREE_META] = "meta",         [TREE_LOG] = "log",
+    [TREE_CASE] = "case",         [TREE_CREATED] = "created",
+    [TREE_DATE] = "date",         [TREE_OFFENDER] = "offender",
+    [TREE_AGENCY] = "agency",     [TREE_SESSION] = "session",
+    [TREE_STARTED] = "started",   [TREE_HEAD] = "head",
+    [TREE_PUBLISHER] = "publisher", [TREE_REFUSAL] = "refusal",
+    [TREE_REJECT] = "reject",     [TREE_QUARANTINE] = "quarantine",
+    [TREE_CONFLICT] = "conflict",
+};
+
+/* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut rather
+ * than memory overrun, and verify would name it. */
+static void add(struct key *k, const void *data, size_t size)
+{
+    if (size > KEY_MAX - k->size) {
+        size = KEY_MAX - k->size;
+    }
+    if (size > 0) {
+        memcpy(k->data + k->size, data, size);
+        k->size += size;
+    }
+}
+
+static void add_bytes(struct key *k, struct casebus_bytes part)
+{
+    add(k, part.data, part.size);
+}
+
+static void add_number(struct key *k, uint64_t number)
+{
+    unsigned char b[8];
+    for (int i = 7; i >= 0; i--) {
+        b[i] = (unsigned char)number;
+        number >>= 8;
+    }
+    add(k, b, sizeof b);
+}
+
+static void add_nul(struct key *k)
+{
+    add(k, "", 1);
+}
+
+struct key key_number(uint64_t number)
+{
+    struct key k;
+    k.size = 0;
+    add_number(&k, number);
+    return k;
+}
+
+uint64_t key_to_number(struct casebus_bytes key)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < 8 && i < key.size; i++) {
+        number = number << 8 | key.data[i];
+    }
+    return number;
+}
+
+struct key key_text(struct casebus_bytes text)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, text);
+    return k;
+}
+
+struct key key_named(struct casebus_bytes agency, struct casebus_bytes id)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, agency);
+    add(&k, ":", 1);
+    add_bytes(&k, id);
+    return k;
+}
+
+struct key key_date(struct casebus_bytes agency, struct casebus_bytes date,
+                    struct casebus_bytes regulator_id)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, agency);
+    add_nul(&k);
+    add(&k, date.size == DATE_SIZE ? date.data : (const void *)NO_DATE, DATE_SIZE);
+    add_nul(&k);
+    add_bytes(&k, regulator_id);
+    return k;
+}
+
+struct casebus_bytes key_date_id(struct casebus_bytes key, struct casebus_bytes *date)
+{
+    const unsigned char *nul = memchr(key.data, 0, key.size);
+    size_t skip = nul ? (size_t)(nul - key.data) + 1 + DATE_SIZE + 1 : key.size;
+    if (skip > key.size) {
+        skip = key.size;
+    }
+    if (date) {
+        *date = nul && skip < key.size ? casebus_bytes(nul + 1, DATE_SIZE)
+                                       : casebus_bytes(NULL, 0);
+    }
+    return casebus_bytes(key.data + skip, key.size - skip);
+}
+
+static void add_name(struct key *k, struct casebus_bytes name)
+{
+    if (name.size <= NAME_KEY_MAX) {
+        add_bytes(k, name);
+        return;
+    }
+    char digits[17];
+    size_t keep = NAME_KEY_MAX - 16;
+    while (keep > 0 && (name.data[keep] & 0xc0) == 0x80) {
+        keep--; /* not in the middle of a character */
+    }
+    snprintf(digits, sizeof digits, "%016llx",
+             (unsigned long long)XXH3_64bits(name.data, name.size));
+    add(k, name.data, keep);
+    add(k, digits, 16);
+}
+
+struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal_name,
+                        struct casebus_bytes postcode, struct casebus_bytes regulator_id)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, agency);
+    add_nul(&k);
+    add_name(&k, normal_name);
+    add_nul(&k);
+    add_bytes(&k, postcode);
+    add_nul(&k);
+    add_bytes(&k, regulator_id);
+    return k;
+}
+
+struct casebus_bytes key_offender_id(struct casebus_bytes key)
+{
+    size_t at = key.size;
+    while (at > 0 && key.data[at - 1] != 0) {
+        at--;
+    }
+    return casebus_bytes(key.data + at, key.size - at);
+}
+
+struct key key_publisher(struct casebus_bytes actor, const unsigned char *publisher)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, actor);
+    add_nul(&k);
+    add(&k, publisher, CASEBUS_PUBLISHER_SIZE);
+    return k;
+}
+
+struct key key_refusal(const struct key *publisher, uint64_t number)
+{
+    struct key k = *publisher;
+    add_number(&k, number);
+    return k;
+}
+
+struct key key_quarantine(struct casebus_bytes case_id, const unsigned char *hash)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, case_id);
+    add_nul(&k);
+    add(&k, hash, CASEBUS_HASH_SIZE);
+    return k;
+}

@@ -1,0 +1,309 @@
+/* The write buffer of a transaction; see overlay.h. Items live in one array, found through an open
+ * hash table of their indexes; nothing is freed before the transaction ends. */
+#include "overlay.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define CHUNK_SIZE (1024 * 1024)
+
+struct chunk {
+    struct chunk *next;
+    size_t size, used;
+    unsigned char data[];
+};
+
+struct undo {
+    size_t item;
+    struct casebus_bytes value;
+    unsigned char state;
+};
+
+struct overlay {
+    struct chunk *chunks, *current;
+    struct overlay_item *items;
+    size_t count, capacity;
+    uint32_t *slots; /* index + 1 into items; 0: free */
+    size_t slot_count;
+    struct undo *undo;
+    size_t undo_count, undo_capacity;
+    const struct overlay_item **sorted;
+    size_t sorted_capacity;
+    size_t bytes;
+};
+
+struct overlay *overlay_new(void)
+{
+    struct overlay *self = calloc(1, sizeof *self);
+    if (self) {
+        self->slot_count = 4096;
+        self->slots = calloc(self->slot_count, sizeof *self->slots);
+        if (!self->slots) {
+            free(self);
+            self = NULL;
+        }
+    }
+    return self;
+}
+
+void overlay_destroy(struct overlay **self_p)
+{
+    struct overlay *self = *self_p;
+    if (!self) {
+        return;
+    }
+    while (self->chunks) {
+        struct chunk *next = self->chunks->next;
+        free(self->chunks);
+        self->chunks = next;
+    }
+    free(self->items);
+    free(self->slots);
+    free(self->undo);
+    free(self->sorted);
+    free(self);
+    *self_p = NULL;
+}
+
+void overlay_forget(struct overlay *self)
+{
+    memset(self->slots, 0, self->slot_count * sizeof *self->slots);
+    self->count = 0;
+    self->undo_count = 0;
+    self->bytes = 0;
+}
+
+void overlay_clear(struct overlay *self)
+{
+    overlay_forget(self);
+    /* Keep ordinary chunks for the next batch, give back what a large record made us take. */
+    struct chunk **p = &self->chunks;
+    while (*p) {
+        struct chunk *c = *p;
+        if (c->size > CHUNK_SIZE) {
+            *p = c->next;
+            free(c);
+        } else {
+            c->used = 0;
+            p = &c->next;
+        }
+    }
+    self->current = self->chunks;
+}
+
+void *overlay_alloc(struct overlay *self, size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    while (self->current && self->current->size - self->current->used < size) {
+        if (!self->current->next) {
+            break;
+        }
+        self->current = self->current->next;
+    }
+    if (!self->current || self->current->size - self->current->used < size) {
+        size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+        struct chunk *c = malloc(sizeof *c + room);
+        if (!c) {
+            return NULL;
+        }
+        c->size = room;
+        c->used = 0;
+        c->next = NULL;
+        if (self->current) {
+            self->current->next = c;
+        } else {
+            self->chunks = c;
+        }
+        self->current = c;
+    }
+    void *p = self->current->data + self->current->used;
+    self->current->used += size;
+    return p;
+}
+
+static uint64_t hash_of(enum tree tree, struct casebus_bytes key)
+{
+    return XXH3_64bits_withSeed(key.data, key.size, (XXH64_hash_t)tree);
+}
+
+static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tree,
+                        struct casebus_bytes key)
+{
+    size_t mask = self->slot_count - 1, at = hash & mask;
+    while (self->slots[at]) {
+        const struct overlay_item *i = &self->items[self->slots[at] - 1];
+        if (i->hash == hash && i->tree == tree && casebus_bytes_equal(i->key, key)) {
+            break;
+        }
+        at = (at + 1) & mask;
+    }
+    return at;
+}
+
+const struct overlay_item *overlay_get(const struct overlay *self, enum tree tree,
+                                       struct casebus_bytes key)
+{
+    if (self->count == 0) {
+        return NULL;
+    }
+    size_t at = find_slot(self, hash_of(tree, key), tree, key);
+    const struct overlay_item *i =
+        self->slots[at] ? &self->items[self->slots[at] - 1] : NULL;
+    return i && i->state != OVERLAY_UNKNOWN ? i : NULL;
+}
+
+static int grow(void **array, size_t *capacity, size_t need, size_t item)
+{
+    if (need <= *capacity) {
+        return 0;
+    }
+    size_t wider = *capacity ? *capacity * 2 : 1024;
+    while (wider < need) {
+        wider *= 2;
+    }
+    void *p = realloc(*array, wider * item);
+    if (!p) {
+        return CASEBUS_ENOMEM;
+    }
+    *array = p;
+    *capacity = wider;
+    return 0;
+}
+
+static int widen_slots(struct overlay *self)
+{
+    if ((self->count + 1) * 2 <= self->slot_count) {
+        return 0;
+    }
+    size_t wider = self->slot_count * 2;
+    uint32_t *slots = calloc(wider, sizeof *slots);
+    if (!slots) {
+        return CASEBUS_ENOMEM;
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        size_t at = self->items[i].hash & (wider - 1);
+        while (slots[at]) {
+            at = (at + 1) & (wider - 1);
+        }
+        slots[at] = (uint32_t)i + 1;
+    }
+    free(self->slots);
+    self->slots = slots;
+    self->slot_count = wider;
+    return 0;
+}
+
+static struct casebus_bytes copy(struct overlay *self, struct casebus_bytes b)
+{
+    unsigned char *p = overlay_alloc(self, b.size + 1);
+    if (p && b.size > 0) {
+        memcpy(p, b.data, b.size);
+    }
+    return casebus_bytes(p, p ? b.size : 0);
+}
+
+static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
+                    struct casebus_bytes key, size_t *index)
+{
+    if (widen_slots(self) < 0 || grow((void **)&self->items, &self->capacity, self->count + 1,
+                                      sizeof *self->items) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    struct overlay_item item = {.hash = hash,
+                                .tree = (unsigned char)tree,
+                                .state = OVERLAY_UNKNOWN,
+                                .key = copy(self, key)};
+    if (!item.key.data) {
+        return CASEBUS_ENOMEM;
+    }
+    size_t at = find_slot(self, hash, tree, key);
+    *index = self->count++;
+    self->items[*index] = item;
+    self->slots[at] = (uint32_t)*index + 1;
+    return 0;
+}
+
+int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
+                struct casebus_bytes value, unsigned char state)
+{
+    uint64_t hash = hash_of(tree, key);
+    size_t at = find_slot(self, hash, tree, key), index;
+    if (grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
+             sizeof *self->undo) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    if (self->slots[at]) {
+        index = self->slots[at] - 1;
+    } else if (add_item(self, hash, tree, key, &index) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    struct overlay_item *i = &self->items[index];
+    struct casebus_bytes v = copy(self, value);
+    if (!v.data) {
+        return CASEBUS_ENOMEM;
+    }
+    self->undo[self->undo_count++] = (struct undo){index, i->value, i->state};
+    i->value = v;
+    i->state = state;
+    self->bytes += key.size + value.size;
+    return 0;
+}
+
+size_t overlay_mark(const struct overlay *self)
+{
+    return self->undo_count;
+}
+
+void overlay_rollback(struct overlay *self, size_t mark)
+{
+    while (self->undo_count > mark) {
+        const struct undo *u = &self->undo[--self->undo_count];
+        self->items[u->item].value = u->value;
+        self->items[u->item].state = u->state;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct overlay_item *const *x = a, *const *y = b;
+    return casebus_bytes_compare((*x)->key, (*y)->key);
+}
+
+const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree tree,
+                                                 size_t *count, int *error)
+{
+    *count = 0;
+    if (grow((void **)&self->sorted, &self->sorted_capacity, self->count + 1,
+             sizeof *self->sorted) < 0) {
+        *error = CASEBUS_ENOMEM;
+        return NULL;
+    }
+    bool in_order = true;
+    for (size_t i = 0; i < self->count; i++) {
+        const struct overlay_item *item = &self->items[i];
+        if (item->tree != tree || item->state == OVERLAY_UNKNOWN) {
+            continue;
+        }
+        if (*count > 0 &&
+            casebus_bytes_compare(self->sorted[*count - 1]->key, item->key) > 0) {
+            in_order = false;
+        }
+        self->sorted[(*count)++] = item;
+    }
+    if (!in_order) {
+        qsort(self->sorted, *count, sizeof *self->sorted, compare);
+    }
+    *error = 0;
+    return self->sorted;
+}
+
+size_t overlay_bytes(const struct overlay *self)
+{
+    return self->bytes;
+}
+
+size_t overlay_count(const struct overlay *self)
+{
+    return self->count;
+}

@@ -1,0 +1,42 @@
+/* What a write transaction has put so far: a hash table over (tree, key), with an undo list.
+ *
+ * Memory comes from an arena that one transaction fills and the next reuses. */
+#ifndef BROKER_OVERLAY_H
+#define BROKER_OVERLAY_H
+
+#include "keys.h"
+
+struct overlay_item {
+    uint64_t hash;
+    struct casebus_bytes key;
+    struct casebus_bytes value; /* of a put */
+    unsigned char tree;
+    unsigned char state; /* OVERLAY_… */
+};
+enum { OVERLAY_UNKNOWN, OVERLAY_PUT, OVERLAY_DELETED };
+
+struct overlay;
+
+struct overlay *overlay_new(void); /* NULL: no memory */
+void overlay_destroy(struct overlay **self_p);
+void overlay_clear(struct overlay *self);
+/* Forgets the items, keeps the arena: they have been handed to LMDB. */
+void overlay_forget(struct overlay *self);
+
+void *overlay_alloc(struct overlay *self, size_t size); /* NULL: no memory */
+/* NULL: nothing was put or deleted under this key, or it was taken back. */
+const struct overlay_item *overlay_get(const struct overlay *self, enum tree tree,
+                                       struct casebus_bytes key);
+/* Copies both; value.data NULL deletes. 0 or CASEBUS_ENOMEM. */
+int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
+                struct casebus_bytes value, unsigned char state);
+size_t overlay_mark(const struct overlay *self);
+void overlay_rollback(struct overlay *self, size_t mark);
+
+/* The items of one tree in key order: *count of them, valid until the next change. */
+const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree tree,
+                                                 size_t *count, int *error);
+size_t overlay_bytes(const struct overlay *self); /* of keys and values put */
+size_t overlay_count(const struct overlay *self);
+
+#endif

@@ -1,0 +1,466 @@
+/* The query thread's loop: requests in, answers out, and those that wait.
+ *
+ * Each request gets a read transaction of its own, begun after it arrived: whoever asks about an event
+ * he has seen finds at least what it said, because events are sent after their commit. Long polls
+ * and decisions wait in a bounded list; the bus's notices and their own deadlines bring them back. */
+#include "query.h"
+
+#include "log.h"
+#include "verify.h"
+
+static query_fn *const operations[CASEBUS_OP_COUNT] = {
+    [CASEBUS_OP_CASE_GET] = query_case_get,
+    [CASEBUS_OP_CASE_GET_MANY] = query_case_get_many,
+    [CASEBUS_OP_CASE_KNOWN] = query_case_known,
+    [CASEBUS_OP_CASE_RECENT] = query_case_recent,
+    [CASEBUS_OP_CASE_LIST] = query_case_list,
+    [CASEBUS_OP_CASE_HISTORY] = query_case_history,
+    [CASEBUS_OP_LOG_REPLAY] = query_log_replay,
+    [CASEBUS_OP_HEADS] = query_heads,
+    [CASEBUS_OP_SESSION_GET] = query_session_get,
+    [CASEBUS_OP_SESSION_LIST] = query_session_list,
+    [CASEBUS_OP_SESSION_CASES] = query_session_cases,
+    [CASEBUS_OP_QUARANTINE_LIST] = query_quarantine_list,
+    [CASEBUS_OP_QUARANTINE_ACCEPT] = query_quarantine_accept,
+    [CASEBUS_OP_QUARANTINE_REJECT] = query_quarantine_reject,
+    [CASEBUS_OP_PUBLISHER_CONFIRM] = query_publisher_confirm,
+    [CASEBUS_OP_REJECTS_LIST] = query_rejects_list,
+    [CASEBUS_OP_STORE_VERIFY] = query_store_verify,
+    [CASEBUS_OP_BROKER_STATUS] = query_broker_status,
+};
+
+/* --- envelopes -------------------------------------------------------------------------- */
+
+static void envelope_close(struct envelope *e)
+{
+    for (unsigned i = 0; i < e->count; i++) {
+        zmq_msg_close(&e->frame[i]);
+    }
+    e->count = 0;
+}
+
+/* Reads one request: its last frame is the body, all before it the way back. False: nothing is there.
+ * With more frames than an envelope may have, the request is dropped: e->count is 0. */
+static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
+{
+    bool too_many = false;
+    e->count = 0;
+    zmq_msg_init(body);
+    if (zmq_msg_recv(body, router, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(body);
+        return false;
+    }
+    while (zmq_msg_more(body)) {
+        if (e->count < ENVELOPE_FRAMES) {
+            zmq_msg_init(&e->frame[e->count]);
+            zmq_msg_move(&e->frame[e->count++], body);
+        } else {
+            too_many = true;
+        }
+        if (zmq_msg_recv(body, router, 0) < 0) {
+            too_many = true;
+            break;
+        }
+    }
+    if (too_many) {
+        envelope_close(e);
+    }
+    return true;
+}
+
+static void send_reply(struct queries *self, struct envelope *e, const msgpack_sbuffer *reply)
+{
+    void *router = zsock_resolve(self->router);
+    for (unsigned i = 0; i < e->count; i++) {
+        if (zmq_msg_send(&e->frame[i], router, ZMQ_SNDMORE) < 0) {
+            envelope_close(e);
+            return; /* the asker is gone */
+        }
+    }
+    zmq_send(router, reply->data, reply->size, 0);
+    e->count = 0;
+}
+
+/* --- one request ------------------------------------------------------------------------ */
+
+static int check_after_seq(struct query *q)
+{
+    uint64_t after = 0;
+    int rc = arg_number(q, "after_seq", 0, UINT64_MAX, 0, &after);
+    return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
+}
+
+static int carry_out(struct query *q, struct casebus_bytes body)
+{
+    struct casebus_fault fault = {.code = 0};
+    int rc = casebus_request_decode(body, &q->request, &fault);
+    if (rc != 0) {
+        snprintf(q->field, sizeof q->field, "%.63s", fault.field);
+        return rc;
+    }
+    rc = check_after_seq(q);
+    if (rc == 0) {
+        rc = operations[q->request.op](q);
+    }
+    if (rc == 0 && txn_error(q->txn) != 0) {
+        rc = txn_error(q->txn);
+    }
+    return rc;
+}
+
+static void encode_reply(struct query *q, int rc)
+{
+    struct queries *self = q->self;
+    struct casebus_reply reply = {.seq = q->state.seq, .entry = q->state.entry, .error = rc};
+    memcpy(reply.epoch, q->state.epoch, sizeof reply.epoch);
+    if (rc != 0) {
+        if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
+            log_error("request %s failed: %s", casebus_op_name(q->request.op),
+                      casebus_strerror(rc));
+        }
+        reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);
+        reply.error_field = q->field[0] ? casebus_cstr(q->field) : casebus_bytes(NULL, 0);
+    } else {
+        reply.result = casebus_bytes(self->result.data, self->result.size);
+    }
+    msgpack_sbuffer_clear(&self->reply);
+    casebus_reply_encode(&reply, &self->reply);
+}
+
+static bool put_aside(struct queries *self, const struct query *q, struct envelope *e,
+                      zmq_msg_t *body)
+{
+    struct waiting *w =
+        self->waiting_count < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
+    if (!w) {
+        return false;
+    }
+    w->kind = q->wait_kind;
+    w->until = q->wait_until;
+    w->id = q->wait_id;
+    memcpy(w->publisher, q->wait_publisher, sizeof w->publisher);
+    for (unsigned i = 0; i < e->count; i++) {
+        zmq_msg_init(&w->envelope.frame[i]);
+        zmq_msg_move(&w->envelope.frame[i], &e->frame[i]);
+        zmq_msg_close(&e->frame[i]);
+    }
+    w->envelope.count = e->count;
+    e->count = 0;
+    zmq_msg_init(&w->body);
+    zmq_msg_move(&w->body, body);
+    self->waiting[self->waiting_count++] = w;
+    atomic_store(&self->options->counters->polls, self->waiting_count);
+    return true;
+}
+
+/* Answers a request, or puts it aside; takes envelope and body. */
+static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, struct query *q)
+{
+    q->self = self;
+    q->txn = self->txn;
+    q->actor = casebus_cstr("local");
+    msgpack_sbuffer_clear(&self->result);
+    msgpack_sbuffer_clear(&self->rows);
+    msgpack_packer_init(&q->pk, &self->result, msgpack_sbuffer_write);
+    msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
+    int rc = txn_begin(self->txn);
+    if (rc == 0 && !txn_state(self->txn, &q->state)) {
+        rc = CASEBUS_ECORRUPT;
+    }
+    if (rc == 0) {
+        rc = carry_out(q, casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)));
+    }
+    if (rc == QUERY_WAITS && !put_aside(self, q, e, body)) {
+        rc = CASEBUS_EBUSY;
+    }
+    if (rc != QUERY_WAITS) {
+        encode_reply(q, rc);
+        send_reply(self, e, &self->reply);
+        count(&self->options->counters->requests, 1);
+    }
+    txn_end(self->txn);
+    zmq_msg_close(body);
+    envelope_close(e);
+}
+
+static void handle_new(struct queries *self)
+{
+    struct envelope envelope;
+    zmq_msg_t body;
+    void *router = zsock_resolve(self->router);
+    /* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. */
+    for (int n = 0; n < 100 && receive_request(router, &envelope, &body); n++) {
+        struct query q = {.resumed = NULL};
+        if (envelope.count > 0) {
+            handle(self, &envelope, &body, &q);
+        } else {
+            zmq_msg_close(&body);
+        }
+    }
+}
+
+/* --- those that wait -------------------------------------------------------------------- */
+
+/* Takes one out of the list and asks again; it may be put aside once more. */
+static void resume(struct queries *self, size_t index, const struct submission_result *answer,
+                   bool time_up)
+{
+    struct waiting *w = self->waiting[index];
+    self->waiting[index] = self->waiting[--self->waiting_count];
+    atomic_store(&self->options->counters->polls, self->waiting_count);
+    struct query q = {.resumed = w, .answer = answer, .time_up = time_up};
+    handle(self, &w->envelope, &w->body, &q);
+    free(w);
+}
+
+static int64_t next_deadline(const struct queries *self)
+{
+    uint64_t run;
+    bool verifying = verifier_state(self->verifier, &run) == VERIFY_RUNNING;
+    int64_t next = zclock_mono() + (verifying ? 50 : 1000);
+    for (size_t i = 0; i < self->waiting_count; i++) {
+        if (self->waiting[i]->until < next) {
+            next = self->waiting[i]->until;
+        }
+    }
+    return next;
+}
+
+static void resume_overdue(struct queries *self)
+{
+    int64_t now = zclock_mono();
+    /* From the end: what is put aside again comes behind, what replaces this one was looked at. */
+    for (size_t i = self->waiting_count; i-- > 0;) {
+        if (self->waiting[i]->until <= now) {
+            resume(self, i, NULL, true);
+        }
+    }
+}
+
+/* Those who wait for a check that has ended. */
+static void resume_verified(struct queries *self)
+{
+    uint64_t run;
+    verifier_collect(self->verifier);
+    if (verifier_state(self->verifier, &run) == VERIFY_RUNNING) {
+        return;
+    }
+    for (size_t i = self->waiting_count; i-- > 0;) {
+        if (self->waiting[i]->kind == WAITING_VERIFY) {
+            resume(self, i, NULL, false);
+        }
+    }
+}
+
+static void take_answer(struct queries *self, const struct submission_result *answer)
+{
+    for (size_t i = 0; i < self->waiting_count; i++) {
+        if (self->waiting[i]->kind == WAITING_SUBMISSION && self->waiting[i]->id == answer->id) {
+            resume(self, i, answer, false);
+            return;
+        }
+    }
+}
+
+static struct arrived *find_arrived(struct queries *self, const unsigned char *publisher)
+{
+    for (size_t i = 0; i < self->arrived_count; i++) {
+        if (memcmp(self->arrived[i].publisher, publisher, CASEBUS_PUBLISHER_SIZE) == 0) {
+            return &self->arrived[i];
+        }
+    }
+    return NULL;
+}
+
+uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher)
+{
+    const struct arrived *a = find_arrived((struct queries *)(uintptr_t)self, publisher);
+    return a ? a->number : 0;
+}
+
+static void note_arrived(struct queries *self, const struct noticed *noticed)
+{
+    struct arrived *a = find_arrived(self, noticed->publisher);
+    if (!a) {
+        a = &self->arrived[self->arrived_next];
+        self->arrived_next = (self->arrived_next + 1) % ARRIVED_MAX;
+        if (self->arrived_count < ARRIVED_MAX) {
+            self->arrived_count++;
+        }
+        memcpy(a->publisher, noticed->publisher, sizeof a->publisher);
+        a->number = 0;
+    }
+    a->number = noticed->arrived; /* not the highest ever: a publisher may have started over */
+}
+
+static bool concerns(const struct notice *n, const struct waiting *w)
+{
+    if (w->kind != WAITING_CONFIRM) {
+        return false;
+    }
+    for (unsigned i = 0; i < n->count; i++) {
+        if (memcmp(n->publisher[i].publisher, w->publisher, sizeof w->publisher) == 0) {
+            return true;
+        }
+    }
+    return n->everybody;
+}
+
+static void take_notice(struct queries *self, const struct notice *n)
+{
+    for (unsigned i = 0; i < n->count && i < NOTICE_MAX; i++) {
+        note_arrived(self, &n->publisher[i]);
+    }
+    for (size_t i = self->waiting_count; i-- > 0;) {
+        if (concerns(n, self->waiting[i])) {
+            resume(self, i, NULL, false);
+        }
+    }
+}
+
+static void read_exchange(struct queries *self)
+{
+    union {
+        enum exchange_kind kind;
+        struct submission_result result;
+        struct notice notice;
+    } message;
+    void *peer = zsock_resolve(self->exchange);
+    for (int n = 0; n < 100; n++) {
+        if (zmq_recv(peer, &message, sizeof message, ZMQ_DONTWAIT) < 0) {
+            return;
+        }
+        if (message.kind == EXCHANGE_RESULT) {
+            take_answer(self, &message.result);
+        } else {
+            take_notice(self, &message.notice);
+        }
+    }
+}
+
+int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait)
+{
+    struct queries *self = q->self;
+    struct submission s = {.id = wait ? ++self->last_submission : 0, .kind = kind};
+    void *peer = zsock_resolve(self->exchange);
+    snprintf(s.actor, sizeof s.actor, "%.*s", (int)q->actor.size, (const char *)q->actor.data);
+    if (zmq_send(peer, &s, sizeof s, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        return CASEBUS_EBUSY;
+    }
+    zmq_send(peer, body->data, body->size, 0);
+    q->wait_kind = WAITING_SUBMISSION;
+    q->wait_id = s.id;
+    q->wait_until = zclock_mono() + 60000;
+    return wait ? QUERY_WAITS : 0;
+}
+
+/* --- the loop --------------------------------------------------------------------------- */
+
+static void serve(struct queries *self)
+{
+    zmq_pollitem_t items[] = {
+        {zsock_resolve(self->router), 0, ZMQ_POLLIN, 0},
+        {zsock_resolve(self->exchange), 0, ZMQ_POLLIN, 0},
+        {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
+    };
+    while (!self->stop) {
+        int64_t wait = next_deadline(self) - zclock_mono();
+        zmq_poll(items, 3, wait > 0 ? (long)wait : 0);
+        if (items[2].revents & ZMQ_POLLIN) {
+            char *command = zstr_recv(self->pipe);
+            self->stop = !command || streq(command, "$TERM");
+            zstr_free(&command);
+        }
+        read_exchange(self);
+        handle_new(self);
+        resume_overdue(self);
+        resume_verified(self);
+        if (zclock_mono() >= self->reader_check_at) {
+            store_reader_check(self->options->store);
+            self->reader_check_at = zclock_mono() + 60000;
+        }
+    }
+}
+
+/* --- start and end ---------------------------------------------------------------------- */
+
+static void set_int(void *socket, int option, int value)
+{
+    zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+static bool bind_router(struct queries *self)
+{
+    self->router = zsock_new(ZMQ_ROUTER);
+    void *socket = zsock_resolve(self->router);
+    int64_t largest = CASEBUS_REQUEST_MAX + 1024;
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    set_int(socket, ZMQ_SNDHWM, 1000);
+    set_int(socket, ZMQ_RCVHWM, 1000);
+    set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
+    set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
+    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+    set_int(socket, ZMQ_LINGER, 500);
+    if (zsock_bind(self->router, "%s", self->options->query) < 0) {
+        snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s",
+                 self->options->query, zmq_strerror(zmq_errno()));
+        return false;
+    }
+    char last[256];
+    size_t size = sizeof last;
+    zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, last, &size);
+    self->options->query_bound = strdup(last);
+    return true;
+}
+
+static bool start(struct queries *self)
+{
+    int rc = txn_new_read(self->options->store, &self->txn);
+    self->exchange = zsock_new_pair(">" EXCHANGE_ENDPOINT);
+    self->verifier = verifier_new(self->options->store);
+    if (rc != 0 || !self->exchange || !self->verifier) {
+        snprintf(self->options->why, sizeof self->options->why, "out of memory");
+        return false;
+    }
+    return bind_router(self);
+}
+
+static void end(struct queries *self)
+{
+    while (self->waiting_count > 0) { /* they ask again when the broker is back */
+        struct waiting *w = self->waiting[--self->waiting_count];
+        envelope_close(&w->envelope);
+        zmq_msg_close(&w->body);
+        free(w);
+    }
+    verifier_destroy(&self->verifier);
+    zsock_destroy(&self->router);
+    zsock_destroy(&self->exchange);
+    txn_destroy(&self->txn);
+    msgpack_sbuffer_destroy(&self->result);
+    msgpack_sbuffer_destroy(&self->rows);
+    msgpack_sbuffer_destroy(&self->reply);
+    free(self);
+}
+
+void queries_actor(zsock_t *pipe, void *args)
+{
+    struct queries *self = calloc(1, sizeof *self);
+    struct queries_options *options = args;
+    log_name_thread("queries");
+    if (self) {
+        self->options = options;
+        self->pipe = pipe;
+        msgpack_sbuffer_init(&self->result);
+        msgpack_sbuffer_init(&self->rows);
+        msgpack_sbuffer_init(&self->reply);
+        options->serving = start(self);
+    }
+    zsock_signal(pipe, 0);
+    if (options->serving) {
+        serve(self);
+    }
+    if (self) {
+        end(self);
+    }
+}

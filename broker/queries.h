@@ -1,0 +1,24 @@
+/* The queries: answers requests on a ROUTER socket from read transactions. One thread. */
+#ifndef BROKER_QUERIES_H
+#define BROKER_QUERIES_H
+
+#include "counters.h"
+#include "store.h"
+
+#include <czmq.h>
+
+struct queries_options {
+    const char *query; /* endpoint to bind */
+    struct store *store;
+    struct counters *counters;
+    const char *ingest_bound, *fanout_bound; /* for broker.status */
+    char *query_bound;                       /* filled in */
+    bool serving;
+    char why[256];
+};
+
+/* For zactor_new(), after the bus has started. Signals when it serves
+ * (`serving`) or could not start (`why`). */
+void queries_actor(zsock_t *pipe, void *args);
+
+#endif

@@ -1,0 +1,122 @@
+/* Requests: what the operations share. Private to query*.c.
+ *
+ * An operation reads its arguments, looks into the store through a read transaction begun for this
+ * request alone, and packs its result. It gives 0, a negative error (then field and text may say
+ * more), or QUERY_WAITS: it has been put aside and is answered later. */
+#ifndef BROKER_QUERY_H
+#define BROKER_QUERY_H
+
+#include "exchange.h"
+#include "queries.h"
+#include "record.h"
+
+#include <casebus/request.h>
+
+#define QUERY_WAITS 1
+/* Store entries one request may look at: then it answers what it has, with `next`. */
+#define WORK_MAX 20000
+#define ENVELOPE_FRAMES 8
+
+struct envelope {
+    unsigned count;
+    zmq_msg_t frame[ENVELOPE_FRAMES];
+};
+
+enum waiting_kind { WAITING_NOBODY, WAITING_CONFIRM, WAITING_SUBMISSION, WAITING_VERIFY };
+
+/* A request that is answered later. */
+struct waiting {
+    enum waiting_kind kind;
+    struct envelope envelope;
+    zmq_msg_t body;
+    int64_t until; /* monotonic ms */
+    uint64_t id;   /* of its submission */
+    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+};
+#define WAITING_MAX 4096
+
+struct arrived { /* the highest number seen of a publisher */
+    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+    uint64_t number;
+};
+#define ARRIVED_MAX 4096
+
+struct queries {
+    struct queries_options *options;
+    zsock_t *pipe, *router, *exchange;
+    struct txn *txn;
+    msgpack_sbuffer result, rows, reply;
+    struct waiting *waiting[WAITING_MAX];
+    size_t waiting_count;
+    uint64_t last_submission;
+    struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
+    size_t arrived_count, arrived_next;
+    struct verifier *verifier;
+    int64_t reader_check_at;
+    bool stop;
+};
+
+struct query {
+    struct queries *self;
+    struct casebus_request request;
+    struct casebus_bytes actor;
+    struct txn *txn;
+    struct state state;
+    msgpack_packer pk;      /* writes the result */
+    msgpack_packer rows_pk; /* writes rows, whose number is known only at the end */
+    uint32_t row_count;
+    unsigned work;
+    char field[64];
+    char text[128];
+    const struct waiting *resumed; /* of a request that waited: NULL the first time */
+    const struct submission_result *answer; /* to its submission */
+    bool time_up;
+    int64_t wait_until;            /* for QUERY_WAITS */
+    enum waiting_kind wait_kind;
+    uint64_t wait_id;
+    unsigned char wait_publisher[CASEBUS_PUBLISHER_SIZE];
+};
+
+typedef int query_fn(struct query *q);
+
+/* Arguments. A wrong type or range fails with CASEBUS_EINVAL and the argument's name. */
+int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text);
+int arg_number(struct query *q, const char *name, uint64_t min, uint64_t max, uint64_t missing,
+               uint64_t *number);
+int arg_bin(struct query *q, const char *name, size_t size, bool required,
+            struct casebus_bytes *bin);
+/* An array of 1 to max values; the reader stands before the first. */
+int arg_array(struct query *q, const char *name, uint32_t max, struct casebus_reader *r,
+              uint32_t *count);
+int arg_limit(struct query *q, uint64_t *limit);
+int bad_arg(struct query *q, const char *name, const char *text);
+
+/* Is there room for another row, and work left for it? */
+bool more_rows(const struct query *q, uint64_t limit);
+/* A pair of the result: rows gathered with rows_pk. */
+void pack_rows(struct query *q, const char *name);
+void pack_next(struct query *q, const struct key *next);
+void pack_uint(msgpack_packer *pk, const char *name, uint64_t value);
+
+/* Packs a case as a record. `id` is its case id. CASEBUS_ENOTFOUND, EDELETED, EREDACTED. */
+int find_case(struct query *q, struct casebus_bytes id, struct case_entry *entry);
+int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
+              const struct case_entry *entry);
+/* An event of the log as a map: the event's keys and `topic`. */
+int pack_event_map(msgpack_packer *pk, const struct log_entry *log);
+
+/* A map of error word to how many reports it refused since the broker started. */
+void pack_refused_counts(struct query *q, const char *name);
+
+/* Gives an entry to the bus; the request waits for what becomes of it. */
+int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait);
+/* The highest number of a publisher that has arrived, as far as is remembered. */
+uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher);
+
+query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,
+    query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
+    query_session_list, query_session_cases, query_quarantine_list, query_quarantine_accept,
+    query_quarantine_reject, query_publisher_confirm, query_rejects_list, query_store_verify,
+    query_broker_status;
+
+#endif

@@ -1,0 +1,319 @@
+/* Operations on cases. */
+#include "query.h"
+
+#include "normal.h"
+
+#define HISTORY_LOADED 50
+
+/* --- a case ----------------------------------------------------------------------------- */
+
+int find_case(struct query *q, struct casebus_bytes id, struct case_entry *entry)
+{
+    struct casebus_bytes agency, regulator_id;
+    if (casebus_case_id_split(id, &agency, &regulator_id) != 0) {
+        return bad_arg(q, "id", "is not a case id, <agency>:<regulator id>");
+    }
+    struct key key = key_text(id);
+    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
+        return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
+    }
+    return entry->flags & CASE_REDACTED   ? CASEBUS_EREDACTED
+           : entry->flags & CASE_DELETED ? CASEBUS_EDELETED
+                                          : 0;
+}
+
+/* The fields are those of the newest version's event, what the store keeps is the entry's. */
+int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
+              const struct case_entry *entry)
+{
+    struct casebus_record record;
+    struct draft draft;
+    struct pair unknown[CASEBUS_KEYS_MAX];
+    if (!record_load(q->txn, entry, &record)) {
+        return CASEBUS_ECORRUPT;
+    }
+    draft_from_record(&record, &draft, unknown);
+    draft_pack(pk, &draft, id, entry);
+    return 0;
+}
+
+/* --- load: what comes with a case ------------------------------------------------------- */
+
+enum { LOAD_AGENCY = 1, LOAD_OFFENDER = 2, LOAD_HISTORY = 4 };
+
+static int read_load(struct query *q, unsigned allowed, unsigned *load)
+{
+    static const char *const words[] = {"agency", "offender", "history"};
+    struct casebus_reader r;
+    uint32_t n;
+    *load = 0;
+    if (!casebus_map_get(q->request.map, "load").data) {
+        return 0;
+    }
+    int rc = arg_array(q, "load", 3, &r, &n);
+    for (; rc == 0 && n > 0; n--) {
+        struct casebus_bytes word = casebus_read_str(&r);
+        unsigned bit = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            bit |= casebus_bytes_is(word, words[i]) ? 1u << i : 0;
+        }
+        if (!(bit & allowed)) {
+            return bad_arg(q, "load", "names something that cannot be loaded here");
+        }
+        *load |= bit;
+    }
+    return rc;
+}
+
+static void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
+{
+    struct key key = key_text(code);
+    struct agency_entry a = {.disabled = 0};
+    txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &a);
+    casebus_pack_text(pk, "agency_record");
+    msgpack_pack_map(pk, 4u + (a.name.data ? 1u : 0u) + (a.base_url.data ? 1u : 0u));
+    casebus_pack_text(pk, "code");
+    casebus_pack_str(pk, code);
+    if (a.name.data) {
+        casebus_pack_text(pk, "name");
+        casebus_pack_str(pk, a.name);
+    }
+    if (a.base_url.data) {
+        casebus_pack_text(pk, "base_url");
+        casebus_pack_str(pk, a.base_url);
+    }
+    casebus_pack_text(pk, "enabled");
+    if (a.disabled) {
+        msgpack_pack_false(pk);
+    } else {
+        msgpack_pack_true(pk);
+    }
+    pack_uint(pk, "cases", a.cases);
+    pack_uint(pk, "fine_pence", a.fine_pence);
+}
+
+static void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
+                          struct casebus_bytes offender)
+{
+    struct key key = offender_key(agency, offender, casebus_bytes(NULL, 0));
+    struct offender_entry o = {.cases = 0};
+    struct normal name = normal_name(offender_name(offender));
+    txn_load(q->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &o);
+    casebus_pack_text(pk, "offender_record");
+    msgpack_pack_map(pk, 7);
+    casebus_pack_text(pk, "agency");
+    casebus_pack_str(pk, agency);
+    casebus_pack_text(pk, "normalised_name");
+    casebus_pack_str(pk, normal_bytes(&name));
+    casebus_pack_text(pk, "offender");
+    casebus_pack_raw(pk, o.offender.data ? o.offender : offender);
+    pack_uint(pk, "first_seen", o.first_seen);
+    pack_uint(pk, "last_seen", o.last_seen);
+    pack_uint(pk, "cases", o.cases);
+    pack_uint(pk, "fine_pence", o.fine_pence);
+}
+
+static int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
+                       const struct case_entry *entry, unsigned load)
+{
+    struct casebus_bytes agency, regulator_id;
+    struct casebus_record record;
+    int rc = casebus_case_id_split(id, &agency, &regulator_id);
+    if (rc == 0 && load & LOAD_AGENCY) {
+        pack_agency(q, pk, agency);
+    }
+    if (rc == 0 && load & LOAD_OFFENDER) {
+        if (!record_load(q->txn, entry, &record)) {
+            return CASEBUS_ECORRUPT;
+        }
+        pack_offender(q, pk, agency, record.field[CASEBUS_CASE_OFFENDER]);
+    }
+    return rc;
+}
+
+static unsigned loaded_pairs(unsigned load)
+{
+    return (load & LOAD_AGENCY ? 1u : 0u) + (load & LOAD_OFFENDER ? 1u : 0u) +
+           (load & LOAD_HISTORY ? 1u : 0u);
+}
+
+/* --- history ---------------------------------------------------------------------------- */
+
+int pack_event_map(msgpack_packer *pk, const struct log_entry *log)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, log->body);
+    uint32_t n = casebus_read_map(&r);
+    msgpack_pack_map(pk, n + 1u);
+    casebus_pack_text(pk, "topic");
+    casebus_pack_str(pk, log->topic);
+    if (!r.error) {
+        casebus_pack_raw(pk, casebus_bytes(r.at, (size_t)(r.end - r.at)));
+    }
+    return r.error;
+}
+
+/* A case's events are the chains of its seven topics; the newest of their ends comes next. */
+static unsigned newest_chain(const uint64_t *at)
+{
+    unsigned best = 0;
+    for (unsigned k = 1; k < CASEBUS_CASE_EVENT_COUNT; k++) {
+        if (at[k] > at[best]) {
+            best = k;
+        }
+    }
+    return best;
+}
+
+/* Walks back from seq `below` (0: from the newest). Returns where to go on, 0 at the end. */
+static uint64_t walk_history(struct query *q, const struct case_entry *entry, uint64_t below,
+                             uint64_t limit)
+{
+    uint64_t at[CASEBUS_CASE_EVENT_COUNT];
+    memcpy(at, entry->last, sizeof at);
+    for (;;) {
+        unsigned k = newest_chain(at);
+        struct log_entry log;
+        struct casebus_event event;
+        struct casebus_fault fault;
+        if (at[k] == 0 || txn_error(q->txn) != 0) {
+            return 0;
+        }
+        bool wanted = below == 0 || at[k] < below;
+        if (wanted && !more_rows(q, limit)) {
+            return at[k] + 1;
+        }
+        q->work++;
+        if (!txn_log(q->txn, at[k], &log) ||
+            casebus_event_decode(log.topic, log.body, &event, &fault) != 0) {
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            return 0;
+        }
+        if (wanted) {
+            q->row_count += pack_event_map(&q->rows_pk, &log) == 0;
+        }
+        at[k] = event.prev_topic;
+    }
+}
+
+int query_case_history(struct query *q)
+{
+    struct casebus_bytes id, next;
+    struct case_entry entry;
+    struct key more = {.size = 0};
+    uint64_t limit;
+    int rc = arg_text(q, "id", true, &id);
+    rc = rc ? rc : arg_limit(q, &limit);
+    rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
+    rc = rc ? rc : find_case(q, id, &entry);
+    if (rc != 0 && rc != CASEBUS_EREDACTED && rc != CASEBUS_EDELETED) {
+        return rc;
+    }
+    uint64_t below = walk_history(q, &entry, next.data ? key_to_number(next) : 0, limit);
+    if (below != 0) {
+        more = key_number(below);
+    }
+    msgpack_pack_map(&q->pk, below ? 3 : 2);
+    pack_rows(q, "events");
+    pack_uint(&q->pk, "floor", 0);
+    pack_next(q, &more);
+    return 0;
+}
+
+/* --- get -------------------------------------------------------------------------------- */
+
+int query_case_get(struct query *q)
+{
+    struct casebus_bytes id;
+    struct case_entry entry;
+    unsigned load = 0;
+    int rc = arg_text(q, "id", true, &id);
+    rc = rc ? rc : read_load(q, LOAD_AGENCY | LOAD_OFFENDER | LOAD_HISTORY, &load);
+    rc = rc ? rc : find_case(q, id, &entry);
+    if (rc != 0) {
+        return rc;
+    }
+    msgpack_pack_map(&q->pk, 1 + loaded_pairs(load));
+    casebus_pack_text(&q->pk, "case");
+    rc = pack_case(q, &q->pk, id, &entry);
+    if (rc == 0) {
+        rc = pack_loaded(q, &q->pk, id, &entry, load);
+    }
+    if (rc == 0 && load & LOAD_HISTORY) {
+        walk_history(q, &entry, 0, HISTORY_LOADED);
+        pack_rows(q, "history");
+    }
+    return rc;
+}
+
+static int pack_one_of_many(struct query *q, struct casebus_bytes id, unsigned load)
+{
+    struct case_entry entry;
+    msgpack_packer *pk = &q->rows_pk;
+    int rc = find_case(q, id, &entry);
+    if (rc == CASEBUS_EINVAL || txn_error(q->txn) != 0) {
+        return rc;
+    }
+    msgpack_pack_map(pk, rc == 0 ? 2 + loaded_pairs(load) : 2);
+    casebus_pack_text(pk, "id");
+    casebus_pack_str(pk, id);
+    if (rc != 0) {
+        casebus_pack_text(pk, "error");
+        casebus_pack_text(pk, casebus_error_word(rc));
+        return 0;
+    }
+    casebus_pack_text(pk, "case");
+    rc = pack_case(q, pk, id, &entry);
+    return rc ? rc : pack_loaded(q, pk, id, &entry, load);
+}
+
+int query_case_get_many(struct query *q)
+{
+    struct casebus_reader r;
+    uint32_t n;
+    uint64_t from;
+    unsigned load = 0;
+    int rc = arg_array(q, "ids", CASEBUS_GET_MANY_MAX, &r, &n);
+    rc = rc ? rc : arg_number(q, "from", 0, n - 1, 0, &from);
+    rc = rc ? rc : read_load(q, LOAD_AGENCY | LOAD_OFFENDER, &load);
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        struct casebus_bytes id = casebus_read_str(&r);
+        if (i >= from && more_rows(q, n)) {
+            rc = id.data ? pack_one_of_many(q, id, load) : bad_arg(q, "ids", "must be text");
+            q->row_count++;
+        }
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    bool cut = from + q->row_count < n;
+    msgpack_pack_map(&q->pk, cut ? 3 : 2);
+    pack_rows(q, "rows");
+    pack_uint(&q->pk, "from", from);
+    if (cut) {
+        pack_uint(&q->pk, "next_from", from + q->row_count);
+    }
+    return 0;
+}
+
+int query_case_known(struct query *q)
+{
+    struct casebus_reader r;
+    uint32_t n;
+    int rc = arg_array(q, "ids", CASEBUS_KNOWN_MAX, &r, &n);
+    for (; rc == 0 && n > 0; n--) {
+        struct casebus_bytes id = casebus_read_str(&r);
+        struct case_entry entry;
+        rc = id.data ? find_case(q, id, &entry) : bad_arg(q, "ids", "must be text");
+        if (rc == 0 || rc == CASEBUS_EREDACTED) {
+            casebus_pack_str(&q->rows_pk, id);
+            q->row_count++;
+        }
+        rc = rc == CASEBUS_EINVAL ? rc : txn_error(q->txn);
+    }
+    if (rc == 0) {
+        msgpack_pack_map(&q->pk, 1);
+        pack_rows(q, "known");
+    }
+    return rc;
+}

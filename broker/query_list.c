@@ -1,0 +1,252 @@
+/* Lists of cases: recent ones, an agency's, a session's; by creation or by action date.
+ *
+ * By creation they follow the created index backwards: all of it, or one agency's rows, which
+ * are chained through it. A created row whose case has gone or was created again since is passed over. */
+#include "query.h"
+
+struct page {
+    struct casebus_bytes agency, session, from, to, next;
+    uint64_t limit, as_of;
+    bool by_date;
+};
+
+static int read_page(struct query *q, struct page *p)
+{
+    int rc = arg_limit(q, &p->limit);
+    rc = rc ? rc : arg_bin(q, "next", 0, false, &p->next);
+    return rc ? rc : arg_number(q, "as_of", 0, UINT64_MAX, q->state.seq, &p->as_of);
+}
+
+static int finish_page(struct query *q, const struct page *p, const struct key *next)
+{
+    msgpack_pack_map(&q->pk, next->size > 0 ? 3 : 2);
+    pack_uint(&q->pk, "as_of", p->as_of);
+    pack_rows(q, "rows");
+    pack_next(q, next);
+    return 0;
+}
+
+/* Adds a case to the rows if it is there and, with created_seq, is the one created then. */
+static void add_case(struct query *q, struct casebus_bytes id, uint64_t created_seq,
+                     const struct page *p)
+{
+    struct key key = key_text(id);
+    struct case_entry entry;
+    q->work++;
+    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry) ||
+        entry.flags & (CASE_DELETED | CASE_REDACTED) || entry.created_seq > p->as_of ||
+        (created_seq != 0 && entry.created_seq != created_seq)) {
+        return;
+    }
+    if (pack_case(q, &q->rows_pk, id, &entry) == 0) {
+        q->row_count++;
+    }
+}
+
+/* --- by creation ------------------------------------------------------------------------ */
+
+static struct key list_all(struct query *q, const struct page *p)
+{
+    struct cursor c;
+    struct key next = {.size = 0};
+    struct key from = key_number(p->next.size == 8 ? key_to_number(p->next) : p->as_of + 1);
+    cursor_open(&c, q->txn, TREE_CREATED);
+    bool at = cursor_before(&c, key_bytes(&from));
+    for (; at && more_rows(q, p->limit); at = cursor_prev(&c)) {
+        struct created_entry created;
+        if (entry_decode(ENTRY_CREATED, c.value, &created) != 0) {
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            break;
+        }
+        add_case(q, created.case_id, key_to_number(c.key), p);
+        next = key_text(c.key);
+    }
+    cursor_close(&c);
+    if (!at) {
+        next.size = 0;
+    }
+    return next;
+}
+
+static struct key list_agency(struct query *q, const struct page *p)
+{
+    struct agency_entry agency;
+    struct key key = key_text(p->agency), none = {.size = 0};
+    if (!txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &agency)) {
+        return none;
+    }
+    uint64_t seq = p->next.size == 8 ? key_to_number(p->next) : agency.created_seq;
+    while (seq != 0 && more_rows(q, p->limit)) {
+        struct created_entry created;
+        key = key_number(seq);
+        if (!txn_load(q->txn, TREE_CREATED, &key, ENTRY_CREATED, &created)) {
+            return none;
+        }
+        struct casebus_bytes of, id;
+        if (casebus_case_id_split(created.case_id, &of, &id) != 0 ||
+            !casebus_bytes_equal(of, p->agency)) {
+            return none; /* a made-up `next` leads nowhere */
+        }
+        add_case(q, created.case_id, seq, p);
+        seq = created.before;
+    }
+    return seq != 0 ? key_number(seq) : none;
+}
+
+int query_case_recent(struct query *q)
+{
+    struct page p = {.limit = 0};
+    int rc = read_page(q, &p);
+    if (rc != 0) {
+        return rc;
+    }
+    struct key next = list_all(q, &p);
+    return finish_page(q, &p, &next);
+}
+
+/* --- by action date --------------------------------------------------------------------- */
+
+static bool in_range(const struct page *p, struct casebus_bytes date)
+{
+    return (!p->from.data || casebus_bytes_compare(date, p->from) >= 0) &&
+           (!p->to.data || casebus_bytes_compare(date, p->to) <= 0);
+}
+
+/* Where a walk backwards through the agency's dates begins: behind `to`, or behind them all. */
+static struct key behind(const struct page *p)
+{
+    struct casebus_bytes last = casebus_cstr("9999-99-99");
+    struct key k = key_date(p->agency, p->to.data ? p->to : last, casebus_bytes(NULL, 0));
+    k.data[k.size - 1] = 1; /* past the NUL: past every id of that day */
+    return k;
+}
+
+static struct key list_by_date(struct query *q, const struct page *p)
+{
+    struct cursor c;
+    struct key next = {.size = 0}, from = p->next.data ? key_text(p->next) : behind(p);
+    struct key first = key_date(p->agency, p->from, casebus_bytes(NULL, 0));
+    cursor_open(&c, q->txn, TREE_DATE);
+    bool at = cursor_before(&c, key_bytes(&from));
+    for (; at && casebus_bytes_compare(c.key, key_bytes(&first)) >= 0 && more_rows(q, p->limit);
+         at = cursor_prev(&c)) {
+        struct casebus_bytes date, id = key_date_id(c.key, &date);
+        struct key case_id = key_named(p->agency, id);
+        if (in_range(p, date)) {
+            add_case(q, key_bytes(&case_id), 0, p);
+        }
+        next = key_text(c.key);
+    }
+    if (!at || casebus_bytes_compare(c.key, key_bytes(&first)) < 0) {
+        next.size = 0;
+    }
+    cursor_close(&c);
+    return next;
+}
+
+/* --- a session's ------------------------------------------------------------------------ */
+
+static bool seen_in_page(const struct key *seen, size_t count, struct casebus_bytes id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (casebus_bytes_equal(key_bytes(&seen[i]), id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A made-up `next` must not lead into another session. */
+static bool of_session(const struct log_entry *log, const struct casebus_topic *topic,
+                       const struct page *p)
+{
+    struct casebus_bytes session = casebus_as_str(casebus_map_get(log->body, "session"));
+    return casebus_bytes_equal(topic->segment[2], p->agency) &&
+           casebus_bytes_equal(session, p->session);
+}
+
+/* The cases a session met, by their newest event in it; `next` is the seq to go on from. */
+static struct key list_session(struct query *q, const struct page *p)
+{
+    struct session_entry session;
+    struct key key = key_named(p->agency, p->session), none = {.size = 0};
+    struct key *seen = calloc(CASEBUS_PAGE_MAX, sizeof *seen);
+    if (!seen || !txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session)) {
+        free(seen);
+        return none;
+    }
+    size_t seen_count = 0;
+    uint64_t seq = p->next.size == 8 ? key_to_number(p->next) : session.newest;
+    while (seq != 0 && more_rows(q, p->limit) && seen_count < CASEBUS_PAGE_MAX) {
+        struct log_entry log;
+        struct casebus_topic topic;
+        enum casebus_event_kind kind;
+        if (!txn_log(q->txn, seq, &log) ||
+            casebus_topic_event(log.topic, &topic, &kind) != 0 ||
+            !of_session(&log, &topic, p)) {
+            free(seen);
+            return none;
+        }
+        struct key id = key_named(topic.segment[2], topic.segment[3]);
+        q->work++;
+        if (kind < CASEBUS_CASE_EVENT_COUNT && seq <= p->as_of &&
+            !seen_in_page(seen, seen_count, key_bytes(&id))) {
+            seen[seen_count++] = id;
+            add_case(q, key_bytes(&id), 0, p);
+        }
+        seq = log.session_before;
+    }
+    free(seen);
+    return seq != 0 ? key_number(seq) : none;
+}
+
+static int read_list(struct query *q, struct page *p)
+{
+    struct casebus_bytes order;
+    int rc = read_page(q, p);
+    rc = rc ? rc : arg_text(q, "agency", false, &p->agency);
+    rc = rc ? rc : arg_text(q, "session", false, &p->session);
+    rc = rc ? rc : arg_text(q, "from", false, &p->from);
+    rc = rc ? rc : arg_text(q, "to", false, &p->to);
+    rc = rc ? rc : arg_text(q, "order", false, &order);
+    if (rc != 0) {
+        return rc;
+    }
+    p->by_date = order.data && casebus_bytes_is(order, "date");
+    if (order.data && !p->by_date && !casebus_bytes_is(order, "newest")) {
+        return bad_arg(q, "order", "must be newest or date");
+    }
+    if (p->agency.data && !casebus_agency_valid(p->agency)) {
+        return bad_arg(q, "agency", "is not an agency code");
+    }
+    if (p->session.data && !casebus_segment_valid(p->session)) {
+        return bad_arg(q, "session", "is not a session id");
+    }
+    if (p->from.data && !casebus_date_valid(p->from)) {
+        return bad_arg(q, "from", "must be a date, YYYY-MM-DD");
+    }
+    if (p->to.data && !casebus_date_valid(p->to)) {
+        return bad_arg(q, "to", "must be a date, YYYY-MM-DD");
+    }
+    if ((p->by_date || p->session.data || p->from.data || p->to.data) && !p->agency.data) {
+        return bad_arg(q, "agency", "is required with session, from, to and order date");
+    }
+    if ((p->from.data || p->to.data) && (!p->by_date || p->session.data)) {
+        return bad_arg(q, "order", "must be date where from or to is given, without session");
+    }
+    return 0;
+}
+
+int query_case_list(struct query *q)
+{
+    struct page p = {.limit = 0};
+    int rc = read_list(q, &p);
+    if (rc != 0) {
+        return rc;
+    }
+    struct key next = p.session.data  ? list_session(q, &p)
+                      : p.by_date     ? list_by_date(q, &p)
+                      : p.agency.data ? list_agency(q, &p)
+                                      : list_all(q, &p);
+    return finish_page(q, &p, &next);
+}

@@ -1,0 +1,125 @@
+/* The event log: replay, and the heads of the streams. */
+#include "query.h"
+
+#include <casebus/event.h>
+
+/* Events one replay may look at: a replay that finds little must not hold up the gets behind it. */
+#define REPLAY_WORK 8192
+
+struct patterns {
+    unsigned count;
+    size_t size[CASEBUS_PATTERNS_MAX];
+    char prefix[CASEBUS_PATTERNS_MAX][CASEBUS_TOPIC_MAX + 1];
+};
+
+static int read_patterns(struct query *q, struct patterns *p)
+{
+    struct casebus_reader r;
+    uint32_t n;
+    int rc = arg_array(q, "patterns", CASEBUS_PATTERNS_MAX, &r, &n);
+    for (p->count = 0; rc == 0 && p->count < n; p->count++) {
+        char pattern[CASEBUS_TOPIC_MAX + 1];
+        const char *why = "";
+        struct casebus_bytes text = casebus_read_str(&r);
+        if (!text.data || text.size >= sizeof pattern) {
+            return bad_arg(q, "patterns", "must be text");
+        }
+        memcpy(pattern, text.data, text.size);
+        pattern[text.size] = '\0';
+        int size = casebus_pattern_prefix(pattern, p->prefix[p->count],
+                                          sizeof p->prefix[p->count], &why);
+        if (size < 0) {
+            bad_arg(q, "patterns", why);
+            return size;
+        }
+        p->size[p->count] = (size_t)size;
+    }
+    return rc;
+}
+
+static bool matches(const struct patterns *p, struct casebus_bytes topic)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        if (topic.size >= p->size[i] && memcmp(topic.data, p->prefix[i], p->size[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As it is sent live: the thin form where the full one is too large. */
+static int pack_event(struct query *q, const struct log_entry *log)
+{
+    struct casebus_event event;
+    struct casebus_fault fault;
+    msgpack_packer *pk = &q->rows_pk;
+    msgpack_sbuffer *thin = &q->self->reply; /* not in use before the reply is encoded */
+    msgpack_pack_array(pk, 2);
+    casebus_pack_str(pk, log->topic);
+    if (log->body.size <= CASEBUS_FULL_EVENT_MAX) {
+        casebus_pack_bin(pk, log->body);
+        return 0;
+    }
+    msgpack_sbuffer_clear(thin);
+    int rc = casebus_event_decode(log->topic, log->body, &event, &fault);
+    rc = rc ? CASEBUS_ECORRUPT : casebus_event_encode_thin(&event, thin);
+    casebus_pack_bin(pk, casebus_bytes(thin->data, thin->size));
+    return rc;
+}
+
+int query_log_replay(struct query *q)
+{
+    struct patterns patterns;
+    struct cursor c;
+    uint64_t after, limit, through;
+    int rc = arg_number(q, "after", 0, UINT64_MAX - 1, 0, &after);
+    rc = rc ? rc : arg_number(q, "limit", 1, CASEBUS_REPLAY_MAX, 500, &limit);
+    rc = rc ? rc : read_patterns(q, &patterns);
+    if (rc != 0) {
+        return rc;
+    }
+    through = after < q->state.seq ? after : q->state.seq;
+    struct key from = key_number(after + 1);
+    cursor_open(&c, q->txn, TREE_LOG);
+    bool at = cursor_seek(&c, key_bytes(&from));
+    for (; rc == 0 && at && more_rows(q, limit) && q->work < REPLAY_WORK; at = cursor_next(&c)) {
+        struct log_entry log;
+        rc = entry_decode(ENTRY_LOG, c.value, &log);
+        if (rc == 0 && matches(&patterns, log.topic)) {
+            rc = pack_event(q, &log);
+            q->row_count++;
+        }
+        through = key_to_number(c.key);
+        q->work++;
+    }
+    if (!at && txn_error(q->txn) == 0) {
+        through = q->state.seq;
+    }
+    cursor_close(&c);
+    msgpack_pack_map(&q->pk, 2);
+    pack_rows(q, "events");
+    pack_uint(&q->pk, "through", through);
+    return rc;
+}
+
+int query_heads(struct query *q)
+{
+    struct cursor c;
+    cursor_open(&c, q->txn, TREE_HEAD);
+    for (bool at = cursor_seek(&c, casebus_bytes("", 1)); at; at = cursor_next(&c)) {
+        struct head_entry head;
+        if (entry_decode(ENTRY_HEAD, c.value, &head) != 0) {
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            break;
+        }
+        casebus_pack_str(&q->rows_pk, c.key);
+        msgpack_pack_uint64(&q->rows_pk, head.seq);
+        q->row_count++;
+    }
+    cursor_close(&c);
+    msgpack_pack_map(&q->pk, 1);
+    casebus_pack_text(&q->pk, "heads");
+    msgpack_pack_map(&q->pk, q->row_count);
+    casebus_pack_raw(&q->pk, casebus_bytes(q->self->rows.data, q->self->rows.size));
+    return 0;
+}

@@ -1,0 +1,261 @@
+/* What publishers are told: confirmations by long poll; and the list of refused reports. */
+#include "query.h"
+
+#define REFUSALS_MAX 1000
+/* How far a poll's `after` may run ahead of what is recorded of it (ACK_WINDOW in apply_publisher.c
+ * allows for this and more). */
+#define ACK_EVERY (CASEBUS_PUBLISHER_WINDOW / 4)
+
+struct poll {
+    struct casebus_bytes publisher;
+    uint64_t after, wait_ms;
+    bool is_volatile;
+    struct key key;
+    struct publisher_entry entry;
+};
+
+static int read_poll(struct query *q, struct poll *p)
+{
+    struct casebus_bytes outbox = casebus_map_get(q->request.map, "outbox");
+    struct casebus_reader r;
+    int rc = arg_bin(q, "publisher", CASEBUS_PUBLISHER_SIZE, true, &p->publisher);
+    rc = rc ? rc : arg_number(q, "after", 0, UINT64_MAX - 1, 0, &p->after);
+    rc = rc ? rc : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS,
+                              &p->wait_ms);
+    if (rc == 0 && outbox.data) {
+        casebus_reader_init(&r, outbox);
+        if (casebus_peek(&r) != CASEBUS_BOOL) {
+            return bad_arg(q, "outbox", "must be true or false");
+        }
+        p->is_volatile = !casebus_read_bool(&r);
+    }
+    if (rc == 0 && casebus_map_get(q->request.map, "sessions").data) {
+        uint32_t n;
+        struct casebus_bytes sessions = casebus_map_get(q->request.map, "sessions");
+        casebus_reader_init(&r, sessions);
+        n = casebus_peek(&r) == CASEBUS_ARRAY ? casebus_read_array(&r) : UINT32_MAX;
+        if (n > CASEBUS_SESSIONS_PER_POLL) {
+            return bad_arg(q, "sessions", "must be an array of at most 64");
+        }
+    }
+    return rc;
+}
+
+static bool refusal_up_to(struct query *q, const struct poll *p)
+{
+    struct cursor c;
+    struct key first = key_refusal(&p->key, 0);
+    cursor_open(&c, q->txn, TREE_REFUSAL);
+    bool found = cursor_seek(&c, key_bytes(&first)) && c.key.size == first.size &&
+                 memcmp(c.key.data, p->key.data, p->key.size) == 0 &&
+                 key_to_number(casebus_bytes(c.key.data + p->key.size, 8)) <= p->after;
+    cursor_close(&c);
+    return found;
+}
+
+/* Tells apply what the publisher has taken, where that frees something or its window needs it. */
+static int acknowledge(struct query *q, const struct poll *p)
+{
+    uint64_t after = p->after < p->entry.decided ? p->after : p->entry.decided;
+    if (after <= p->entry.acked ||
+        (after < p->entry.acked + ACK_EVERY && !refusal_up_to(q, p))) {
+        return 0;
+    }
+    msgpack_packer pk;
+    msgpack_sbuffer body;
+    msgpack_sbuffer_init(&body);
+    msgpack_packer_init(&pk, &body, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, 2);
+    casebus_pack_text(&pk, "publisher");
+    casebus_pack_bin(&pk, p->publisher);
+    pack_uint(&pk, "after", after);
+    submit(q, APPLY_ACK, &body, false); /* full: the next poll says it again */
+    msgpack_sbuffer_destroy(&body);
+    return 0;
+}
+
+static void pack_refusal(msgpack_packer *pk, uint64_t number, const struct refusal_entry *r)
+{
+    bool conflict = r->outcome == CASEBUS_OUTCOME_CONFLICT;
+    msgpack_pack_map(pk, 2u + (conflict ? 1u : 2u) + (r->field.size ? 1u : 0u) +
+                             (r->topic.data ? 1u : 0u));
+    pack_uint(pk, "number", number);
+    casebus_pack_text(pk, "outcome");
+    casebus_pack_text(pk, casebus_outcome_word((enum casebus_outcome)r->outcome));
+    if (conflict) {
+        pack_uint(pk, "quarantine", r->quarantine);
+    } else {
+        casebus_pack_text(pk, "code");
+        casebus_pack_text(pk, casebus_error_word(-(int)r->code));
+        casebus_pack_text(pk, "reason");
+        casebus_pack_text(pk, casebus_strerror(-(int)r->code));
+    }
+    if (r->field.size) {
+        casebus_pack_text(pk, "field");
+        casebus_pack_str(pk, r->field);
+    }
+    if (r->topic.data) {
+        casebus_pack_text(pk, "topic");
+        casebus_pack_str(pk, r->topic);
+    }
+}
+
+/* Every refusal above `after`, as many as fit. True: there are more. */
+static bool gather_refusals(struct query *q, const struct poll *p)
+{
+    struct cursor c;
+    struct key first = key_refusal(&p->key, p->after + 1);
+    bool more = false;
+    cursor_open(&c, q->txn, TREE_REFUSAL);
+    for (bool at = cursor_seek(&c, key_bytes(&first));
+         at && c.key.size == first.size &&
+         memcmp(c.key.data, p->key.data, p->key.size) == 0;
+         at = cursor_next(&c)) {
+        struct refusal_entry r;
+        more = !more_rows(q, REFUSALS_MAX);
+        if (more || entry_decode(ENTRY_REFUSAL, c.value, &r) != 0) {
+            break;
+        }
+        pack_refusal(&q->rows_pk, key_to_number(casebus_bytes(c.key.data + p->key.size, 8)), &r);
+        q->row_count++;
+    }
+    cursor_close(&c);
+    return more;
+}
+
+static void pack_counts(msgpack_packer *pk, const struct publisher_entry *e)
+{
+    casebus_pack_text(pk, "counts");
+    msgpack_pack_map(pk, CASEBUS_OUTCOME_COUNT);
+    for (unsigned i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
+        pack_uint(pk, casebus_outcome_word((enum casebus_outcome)i), e->outcome[i]);
+    }
+}
+
+static int answer_poll(struct query *q, const struct poll *p, bool want)
+{
+    bool more = gather_refusals(q, p);
+    msgpack_pack_map(&q->pk, 5u + (want ? 1u : 0u) + (more ? 1u : 0u));
+    casebus_pack_text(&q->pk, "publisher");
+    casebus_pack_bin(&q->pk, p->publisher);
+    pack_uint(&q->pk, "decided", p->entry.decided);
+    casebus_pack_text(&q->pk, "check");
+    casebus_pack_bin(&q->pk, casebus_bytes(p->entry.check, CASEBUS_CHECK_SIZE));
+    pack_counts(&q->pk, &p->entry);
+    pack_rows(q, "refusals");
+    if (want) {
+        pack_uint(&q->pk, "want", p->entry.decided + 1);
+    }
+    if (more) {
+        casebus_pack_text(&q->pk, "more");
+        msgpack_pack_true(&q->pk);
+    }
+    return 0;
+}
+
+int query_publisher_confirm(struct query *q)
+{
+    struct poll p = {.after = 0};
+    int rc = read_poll(q, &p);
+    if (rc != 0) {
+        return rc;
+    }
+    p.key = key_publisher(q->actor, p.publisher.data);
+    txn_load(q->txn, TREE_PUBLISHER, &p.key, ENTRY_PUBLISHER, &p.entry);
+    if (!q->resumed) {
+        acknowledge(q, &p);
+    }
+    bool want = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
+    if (p.entry.decided != p.after || want || q->time_up || p.wait_ms == 0) {
+        return answer_poll(q, &p, want);
+    }
+    q->wait_kind = WAITING_CONFIRM;
+    q->wait_until = q->resumed ? q->resumed->until : zclock_mono() + (int64_t)p.wait_ms;
+    memcpy(q->wait_publisher, p.publisher.data, sizeof q->wait_publisher);
+    return QUERY_WAITS;
+}
+
+/* --- the list of refused reports -------------------------------------------------------- */
+
+static void pack_reject(msgpack_packer *pk, uint64_t number, const struct refusal_entry *r)
+{
+    msgpack_pack_map(pk, 6u + (r->field.size ? 1u : 0u) + (r->topic.data ? 1u : 0u) +
+                             (r->publisher.data ? 2u : 0u) + (r->session.data ? 1u : 0u));
+    pack_uint(pk, "reject", number);
+    pack_uint(pk, "at", r->at);
+    casebus_pack_text(pk, "actor");
+    casebus_pack_str(pk, r->actor);
+    casebus_pack_text(pk, "code");
+    casebus_pack_text(pk, casebus_error_word(-(int)r->code));
+    casebus_pack_text(pk, "reason");
+    casebus_pack_text(pk, casebus_strerror(-(int)r->code));
+    pack_uint(pk, "size", r->size);
+    if (r->field.size) {
+        casebus_pack_text(pk, "field");
+        casebus_pack_str(pk, r->field);
+    }
+    if (r->topic.data) {
+        casebus_pack_text(pk, "topic");
+        casebus_pack_str(pk, r->topic);
+    }
+    if (r->publisher.data) {
+        casebus_pack_text(pk, "publisher");
+        casebus_pack_bin(pk, r->publisher);
+        pack_uint(pk, "number", r->number);
+    }
+    if (r->session.data) {
+        casebus_pack_text(pk, "session");
+        casebus_pack_str(pk, r->session);
+    }
+}
+
+void pack_refused_counts(struct query *q, const char *name)
+{
+    uint64_t times[COUNTER_CODES]; /* a snapshot: the bus goes on counting */
+    unsigned n = 0;
+    for (int i = 1; i < COUNTER_CODES; i++) {
+        times[i] = counted(&q->self->options->counters->refused[i]);
+        n += times[i] > 0;
+    }
+    casebus_pack_text(&q->pk, name);
+    msgpack_pack_map(&q->pk, n);
+    for (int i = 1; i < COUNTER_CODES; i++) {
+        if (times[i] > 0) {
+            pack_uint(&q->pk, casebus_error_word(-i), times[i]);
+        }
+    }
+}
+
+int query_rejects_list(struct query *q)
+{
+    struct casebus_bytes next;
+    struct cursor c;
+    struct key last = {.size = 0};
+    uint64_t limit;
+    int rc = arg_limit(q, &limit);
+    rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
+    if (rc != 0) {
+        return rc;
+    }
+    struct key from = next.data ? key_text(next) : key_number(UINT64_MAX);
+    cursor_open(&c, q->txn, TREE_REJECT);
+    bool at = cursor_before(&c, key_bytes(&from));
+    for (; rc == 0 && at && more_rows(q, limit); at = cursor_prev(&c)) {
+        struct refusal_entry r;
+        rc = entry_decode(ENTRY_REFUSAL, c.value, &r);
+        if (rc == 0) {
+            pack_reject(&q->rows_pk, key_to_number(c.key), &r);
+            q->row_count++;
+        }
+        last = key_text(c.key);
+    }
+    if (!at) {
+        last.size = 0;
+    }
+    cursor_close(&c);
+    msgpack_pack_map(&q->pk, last.size > 0 ? 3 : 2);
+    pack_rows(q, "rows");
+    pack_next(q, &last);
+    pack_refused_counts(q, "counts");
+    return rc;
+}

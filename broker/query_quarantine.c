@@ -1,0 +1,131 @@
+/* Quarantine: what waits for a person, and his decisions. */
+#include "query.h"
+
+static int add_quarantined(struct query *q, uint64_t seq, struct casebus_bytes key,
+                           struct casebus_bytes agency)
+{
+    struct key k = key_text(key);
+    struct quarantine_entry e;
+    struct case_entry entry;
+    struct casebus_bytes of, regulator_id;
+    struct casebus_bytes id = casebus_bytes(key.data, key.size - CASEBUS_HASH_SIZE - 1);
+    q->work++;
+    if (key.size <= CASEBUS_HASH_SIZE + 1 || casebus_case_id_split(id, &of, &regulator_id) != 0) {
+        return CASEBUS_ECORRUPT;
+    }
+    if ((agency.data && !casebus_bytes_equal(of, agency)) ||
+        !txn_load(q->txn, TREE_QUARANTINE, &k, ENTRY_QUARANTINE, &e) ||
+        e.status != QUARANTINE_OPEN || e.seq != seq) {
+        return txn_error(q->txn);
+    }
+    msgpack_packer *pk = &q->rows_pk;
+    bool known = find_case(q, id, &entry) == 0;
+    msgpack_pack_map(pk, 5u + (e.session.data ? 1u : 0u) + (known ? 1u : 0u));
+    pack_uint(pk, "quarantine", seq);
+    casebus_pack_text(pk, "id");
+    casebus_pack_str(pk, id);
+    pack_uint(pk, "at", e.at);
+    casebus_pack_text(pk, "actor");
+    casebus_pack_str(pk, e.actor);
+    if (e.session.data) {
+        casebus_pack_text(pk, "session");
+        casebus_pack_str(pk, e.session);
+    }
+    casebus_pack_text(pk, "reported");
+    casebus_pack_raw(pk, e.data);
+    q->row_count++;
+    if (known) {
+        casebus_pack_text(pk, "case");
+        return pack_case(q, pk, id, &entry);
+    }
+    return 0;
+}
+
+int query_quarantine_list(struct query *q)
+{
+    struct casebus_bytes agency, next;
+    struct cursor c;
+    struct key last = {.size = 0};
+    uint64_t limit;
+    int rc = arg_limit(q, &limit);
+    rc = rc ? rc : arg_text(q, "agency", false, &agency);
+    rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
+    if (rc != 0) {
+        return rc;
+    }
+    struct key from = next.data ? key_text(next) : key_number(UINT64_MAX);
+    cursor_open(&c, q->txn, TREE_CONFLICT);
+    bool at = cursor_before(&c, key_bytes(&from));
+    for (; rc == 0 && at && more_rows(q, limit); at = cursor_prev(&c)) {
+        rc = add_quarantined(q, key_to_number(c.key), c.value, agency);
+        last = key_text(c.key);
+    }
+    if (!at) {
+        last.size = 0;
+    }
+    cursor_close(&c);
+    msgpack_pack_map(&q->pk, last.size > 0 ? 2 : 1);
+    pack_rows(q, "rows");
+    pack_next(q, &last);
+    return rc;
+}
+
+static int answer_decision(struct query *q)
+{
+    const struct submission_result *a = q->answer;
+    if (a->code != 0) {
+        snprintf(q->field, sizeof q->field, "%.63s", a->field);
+        return a->code;
+    }
+    msgpack_pack_map(&q->pk, 2);
+    casebus_pack_text(&q->pk, "outcome");
+    casebus_pack_text(&q->pk, casebus_outcome_word(a->outcome));
+    casebus_pack_text(&q->pk, "id");
+    casebus_pack_text(&q->pk, a->case_id);
+    return 0;
+}
+
+static int submit_decision(struct query *q, enum apply_kind kind, uint64_t seq,
+                           struct casebus_bytes as)
+{
+    msgpack_packer pk;
+    msgpack_sbuffer *body = &q->self->rows;
+    msgpack_packer_init(&pk, body, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, as.data ? 2 : 1);
+    pack_uint(&pk, "quarantine", seq);
+    if (as.data) {
+        casebus_pack_text(&pk, "as");
+        casebus_pack_str(&pk, as);
+    }
+    return submit(q, kind, body, true);
+}
+
+static int decide(struct query *q, enum apply_kind kind)
+{
+    struct casebus_bytes as = casebus_bytes(NULL, 0), agency, id;
+    uint64_t seq;
+    if (q->answer) {
+        return answer_decision(q);
+    }
+    if (q->time_up) {
+        return CASEBUS_ETIMEDOUT;
+    }
+    int rc = arg_number(q, "quarantine", 1, UINT64_MAX - 1, 0, &seq);
+    if (rc == 0 && kind == APPLY_ACCEPT) {
+        rc = arg_text(q, "as", false, &as);
+    }
+    if (rc == 0 && as.data && casebus_case_id_split(as, &agency, &id) != 0) {
+        rc = bad_arg(q, "as", "is not a case id, <agency>:<regulator id>");
+    }
+    return rc != 0 ? rc : submit_decision(q, kind, seq, as);
+}
+
+int query_quarantine_accept(struct query *q)
+{
+    return decide(q, APPLY_ACCEPT);
+}
+
+int query_quarantine_reject(struct query *q)
+{
+    return decide(q, APPLY_REJECT);
+}

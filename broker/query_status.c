@@ -1,0 +1,121 @@
+/* The broker about itself: status, and the check of its store. */
+#include "query.h"
+
+#include "verify.h"
+
+#ifndef CASEBUS_VERSION
+#define CASEBUS_VERSION "unknown"
+#endif
+
+static void pack_endpoints(struct query *q)
+{
+    const struct queries_options *o = q->self->options;
+    casebus_pack_text(&q->pk, "endpoints");
+    msgpack_pack_map(&q->pk, 3);
+    casebus_pack_text(&q->pk, "ingest");
+    casebus_pack_text(&q->pk, o->ingest_bound);
+    casebus_pack_text(&q->pk, "fanout");
+    casebus_pack_text(&q->pk, o->fanout_bound);
+    casebus_pack_text(&q->pk, "query");
+    casebus_pack_text(&q->pk, o->query_bound);
+}
+
+static void pack_traffic(struct query *q)
+{
+    const struct counters *c = q->self->options->counters;
+    casebus_pack_text(&q->pk, "applied");
+    msgpack_pack_map(&q->pk, CASEBUS_OUTCOME_COUNT);
+    for (unsigned i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
+        pack_uint(&q->pk, casebus_outcome_word((enum casebus_outcome)i), counted(&c->outcome[i]));
+    }
+    pack_refused_counts(q, "refused");
+    pack_uint(&q->pk, "events", counted(&c->events));
+    pack_uint(&q->pk, "batches", counted(&c->batches));
+    pack_uint(&q->pk, "duplicates", counted(&c->duplicates));
+    casebus_pack_text(&q->pk, "rates");
+    msgpack_pack_map(&q->pk, 2);
+    pack_uint(&q->pk, "reports_per_s", counted(&c->reports_per_s));
+    pack_uint(&q->pk, "events_per_s", counted(&c->events_per_s));
+    casebus_pack_text(&q->pk, "queues");
+    msgpack_pack_map(&q->pk, 2);
+    pack_uint(&q->pk, "polls", counted(&c->polls));
+    pack_uint(&q->pk, "submissions", counted(&c->submissions));
+}
+
+static int pack_store(struct query *q)
+{
+    struct store_sizes sizes;
+    int rc = store_measure(q->txn, &sizes);
+    casebus_pack_text(&q->pk, "store");
+    msgpack_pack_map(&q->pk, 7);
+    pack_uint(&q->pk, "cases", q->state.cases);
+    pack_uint(&q->pk, "sessions", q->state.sessions);
+    pack_uint(&q->pk, "offenders", q->state.offenders);
+    pack_uint(&q->pk, "log_events", sizes.entries[TREE_LOG]);
+    pack_uint(&q->pk, "file_bytes", sizes.file_bytes);
+    pack_uint(&q->pk, "map_bytes", sizes.map_bytes);
+    pack_uint(&q->pk, "used_bytes", sizes.used_bytes);
+    return rc;
+}
+
+int query_broker_status(struct query *q)
+{
+    msgpack_pack_map(&q->pk, 12);
+    casebus_pack_text(&q->pk, "version");
+    casebus_pack_text(&q->pk, CASEBUS_VERSION);
+    pack_uint(&q->pk, "started_at", q->self->options->counters->started_at);
+    casebus_pack_text(&q->pk, "state");
+    casebus_pack_text(&q->pk, "serving");
+    pack_endpoints(q);
+    pack_traffic(q);
+    return pack_store(q);
+}
+
+/* --- verify ----------------------------------------------------------------------------- */
+
+static int answer_verify(struct query *q, uint64_t run, enum verify_state state)
+{
+    static const char *const words[] = {"none", "running", "passed", "failed"};
+    const struct verify_report *r = verifier_report(q->self->verifier);
+    unsigned n = state == VERIFY_RUNNING ? 0 : r->finding_count;
+    msgpack_pack_map(&q->pk, 6);
+    pack_uint(&q->pk, "run", run);
+    casebus_pack_text(&q->pk, "state");
+    casebus_pack_text(&q->pk, words[state]);
+    pack_uint(&q->pk, "checked", atomic_load(&r->checked));
+    pack_uint(&q->pk, "total", atomic_load(&r->total));
+    casebus_pack_text(&q->pk, "findings");
+    n = n < FINDINGS_MAX ? n : FINDINGS_MAX;
+    msgpack_pack_array(&q->pk, n);
+    for (unsigned i = 0; i < n; i++) {
+        casebus_pack_text(&q->pk, r->findings[i]);
+    }
+    pack_uint(&q->pk, "seq", state == VERIFY_RUNNING ? 0 : r->seq);
+    return 0;
+}
+
+int query_store_verify(struct query *q)
+{
+    uint64_t asked, wait_ms, run;
+    int rc = arg_number(q, "run", 0, INT64_MAX, 0, &asked);
+    rc = rc ? rc : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS,
+                              &wait_ms);
+    if (rc != 0) {
+        return rc;
+    }
+    verifier_collect(q->self->verifier);
+    enum verify_state state = verifier_state(q->self->verifier, &run);
+    if (!q->resumed && state != VERIFY_RUNNING && (asked == 0 || asked != run)) {
+        int64_t started = verifier_start(q->self->verifier);
+        if (started < 0) {
+            return (int)started;
+        }
+        state = verifier_state(q->self->verifier, &run);
+    }
+    if (state != VERIFY_RUNNING || q->time_up || wait_ms == 0) {
+        return answer_verify(q, run, state);
+    }
+    q->wait_kind = WAITING_VERIFY;
+    q->wait_until = q->resumed ? q->resumed->until : zclock_mono() + (int64_t)wait_ms;
+    return QUERY_WAITS;
+}

@@ -1,0 +1,411 @@
+/* Merging and writing case records; see record.h. */
+#include "record.h"
+
+#include "normal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+static bool same(struct casebus_bytes a, struct casebus_bytes b)
+{
+    return casebus_bytes_equal(a, b) || casebus_value_equal(a, b);
+}
+
+static struct casebus_bytes present(struct casebus_bytes raw)
+{
+    return raw.data && !casebus_is_nil(raw) ? raw : casebus_bytes(NULL, 0);
+}
+
+struct diff {
+    struct txn *txn;
+    struct change *changes;
+    size_t count;
+};
+
+static void note(struct diff *d, const char *prefix, struct casebus_bytes name,
+                 struct casebus_bytes before, struct casebus_bytes after)
+{
+    if (d->changes && d->count < CHANGES_MAX) {
+        struct change *c = &d->changes[d->count++];
+        snprintf(c->field, sizeof c->field, "%s%.*s", prefix, (int)name.size,
+                 (const char *)name.data);
+        c->before = before;
+        c->after = after;
+    }
+}
+
+static int field_of(struct casebus_bytes name)
+{
+    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+        if (casebus_bytes_is(name, casebus_case_schema[f].name)) {
+            return f;
+        }
+    }
+    return -1;
+}
+
+/* --- maps merged key by key ------------------------------------------------------------- */
+
+static size_t read_pairs(struct casebus_bytes map, struct pair *pairs, size_t room)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, map);
+    uint32_t n = map.data ? casebus_read_map(&r) : 0;
+    size_t count = 0;
+    while (n-- > 0 && !r.error && count < room) {
+        pairs[count].key = casebus_read_str(&r);
+        pairs[count].value = casebus_read_raw(&r);
+        count++;
+    }
+    return count;
+}
+
+static struct pair *find_pair(struct pair *pairs, size_t count, struct casebus_bytes key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (casebus_bytes_equal(pairs[i].key, key)) {
+            return &pairs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct casebus_bytes pack_pairs(struct txn *txn, const struct pair *pairs, size_t count)
+{
+    msgpack_sbuffer out;
+    msgpack_packer pk;
+    msgpack_sbuffer_init(&out);
+    msgpack_packer_init(&pk, &out, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, count);
+    for (size_t i = 0; i < count; i++) {
+        casebus_pack_str(&pk, pairs[i].key);
+        casebus_pack_raw(&pk, pairs[i].value);
+    }
+    struct casebus_bytes copy = txn_copy(txn, casebus_bytes(out.data, out.size));
+    msgpack_sbuffer_destroy(&out);
+    return copy;
+}
+
+/* Puts the keys of `update` into pairs: nil removes, others replace or come behind. */
+static int merge_pairs(struct diff *d, const char *prefix, struct pair *pairs, size_t *count,
+                       const struct pair *update, size_t update_count)
+{
+    for (size_t i = 0; i < update_count; i++) {
+        struct casebus_bytes value = present(update[i].value);
+        struct pair *old = find_pair(pairs, *count, update[i].key);
+        if (old && value.data && same(old->value, value)) {
+            continue;
+        }
+        if (old) {
+            note(d, prefix, old->key, old->value, value);
+            if (value.data) {
+                old->value = value;
+            } else {
+                memmove(old, old + 1, (size_t)(pairs + --*count - old) * sizeof *old);
+            }
+        } else if (value.data) {
+            if (*count == CASEBUS_KEYS_MAX) {
+                return CASEBUS_ETOOMANY;
+            }
+            note(d, prefix, update[i].key, casebus_bytes(NULL, 0), value);
+            pairs[(*count)++] = update[i];
+        }
+    }
+    return 0;
+}
+
+static bool has_nil(struct casebus_bytes map)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, map);
+    for (uint32_t n = casebus_read_map(&r); n > 0 && !r.error; n--) {
+        casebus_skip(&r);
+        if (casebus_peek(&r) == CASEBUS_NIL) {
+            return true;
+        }
+        casebus_skip(&r);
+    }
+    return false;
+}
+
+static int merge_map(struct diff *d, const struct casebus_field *field,
+                     struct casebus_bytes before, struct casebus_bytes report,
+                     struct casebus_bytes *merged)
+{
+    if (!d->changes && !before.data && !casebus_is_nil(report) && !has_nil(report)) {
+        *merged = report; /* a new case, as nearly all are: nothing to merge, nothing to tell */
+        return 0;
+    }
+    struct pair *pairs = txn_alloc(d->txn, 2 * CASEBUS_KEYS_MAX * sizeof *pairs);
+    if (!pairs) {
+        return CASEBUS_ENOMEM;
+    }
+    struct pair *update = pairs + CASEBUS_KEYS_MAX;
+    size_t count = read_pairs(before, pairs, CASEBUS_KEYS_MAX), noted = d->count;
+    size_t update_count = 0;
+    char prefix[CASEBUS_KEY_MAX];
+    snprintf(prefix, sizeof prefix, "%s.", field->name);
+    if (casebus_is_nil(report)) { /* the whole map is cleared */
+        for (size_t i = 0; i < count; i++) {
+            note(d, prefix, pairs[i].key, pairs[i].value, casebus_bytes(NULL, 0));
+        }
+        count = 0;
+    } else {
+        update_count = read_pairs(report, update, CASEBUS_KEYS_MAX);
+    }
+    int rc = merge_pairs(d, prefix, pairs, &count, update, update_count);
+    if (rc != 0) {
+        return rc;
+    }
+    if (d->changes && d->count == noted && before.data) {
+        *merged = before;
+    } else if (!before.data && count == update_count) {
+        *merged = count > 0 ? report : casebus_bytes(NULL, 0);
+    } else {
+        *merged = count > 0 ? pack_pairs(d->txn, pairs, count) : casebus_bytes(NULL, 0);
+    }
+    return txn_error(d->txn);
+}
+
+/* --- whole records ---------------------------------------------------------------------- */
+
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    return casebus_bytes_compare(x->key, y->key);
+}
+
+static size_t read_unknown(const struct casebus_record *record, struct pair *pairs)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, record->encoded);
+    uint32_t n = casebus_read_map(&r);
+    size_t count = 0;
+    while (n-- > 0 && !r.error && count < CASEBUS_KEYS_MAX) {
+        struct casebus_bytes key = casebus_read_str(&r);
+        struct casebus_bytes value = casebus_read_raw(&r);
+        if (field_of(key) < 0) {
+            pairs[count++] = (struct pair){key, value};
+        }
+    }
+    return count;
+}
+
+static int merge_unknown(struct diff *d, const struct casebus_record *before,
+                         const struct casebus_record *report, struct draft *draft)
+{
+    if ((!before || before->unknown_count == 0) && report->unknown_count == 0) {
+        return 0;
+    }
+    struct pair *pairs = txn_alloc(d->txn, 2 * CASEBUS_KEYS_MAX * sizeof *pairs);
+    if (!pairs) {
+        return CASEBUS_ENOMEM;
+    }
+    size_t count = before ? read_unknown(before, pairs) : 0;
+    size_t updates = read_unknown(report, pairs + CASEBUS_KEYS_MAX);
+    int rc = merge_pairs(d, "", pairs, &count, pairs + CASEBUS_KEYS_MAX, updates);
+    qsort(pairs, count, sizeof *pairs, compare_pairs);
+    draft->unknown = pairs;
+    draft->unknown_count = count;
+    return rc;
+}
+
+int record_merge(struct txn *txn, const struct casebus_record *before,
+                 const struct casebus_record *report, struct draft *draft,
+                 struct change *changes, size_t *change_count)
+{
+    struct diff d = {txn, changes, 0};
+    memset(draft, 0, sizeof *draft);
+    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+        const struct casebus_field *field = &casebus_case_schema[f];
+        struct casebus_bytes old = before ? before->field[f] : casebus_bytes(NULL, 0);
+        struct casebus_bytes new = report->field[f];
+        if (field->setter == CASEBUS_SET_MERGED && new.data) {
+            int rc = merge_map(&d, field, old, new, &draft->field[f]);
+            if (rc != 0) {
+                return rc;
+            }
+        } else if (field->setter == CASEBUS_SET_MERGED || field->setter == CASEBUS_SET_REPORT) {
+            struct casebus_bytes value = new.data ? present(new) : old;
+            if (new.data && !(old.data && value.data ? same(old, value)
+                                                     : old.data == value.data)) {
+                note(&d, "", casebus_cstr(field->name), old, value);
+            }
+            draft->field[f] = value;
+        }
+    }
+    int rc = merge_unknown(&d, before, report, draft);
+    if (change_count) {
+        *change_count = d.count;
+    }
+    return rc;
+}
+
+void draft_from_record(const struct casebus_record *record, struct draft *draft,
+                       struct pair *unknown)
+{
+    memset(draft, 0, sizeof *draft);
+    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+        enum casebus_setter setter = casebus_case_schema[f].setter;
+        if (setter == CASEBUS_SET_MERGED || setter == CASEBUS_SET_REPORT) {
+            draft->field[f] = record->field[f];
+        }
+    }
+    draft->unknown = unknown;
+    draft->unknown_count = record->unknown_count > 0 ? read_unknown(record, unknown) : 0;
+}
+
+int draft_check(const struct draft *draft, struct casebus_fault *fault)
+{
+    struct casebus_record record = {.unknown_count = 0};
+    memcpy(record.field, draft->field, sizeof record.field);
+    int rc = casebus_record_complete(&record, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    struct casebus_bytes action = casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
+    struct casebus_bytes hearing =
+        casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_HEARING_DATE]);
+    if (action.data && hearing.data && casebus_bytes_compare(hearing, action) < 0) {
+        fault->code = CASEBUS_EVALUE;
+        snprintf(fault->field, sizeof fault->field, "offence_hearing_date");
+        return CASEBUS_EVALUE;
+    }
+    return 0;
+}
+
+static unsigned count_kept(const struct case_entry *kept)
+{
+    return 4u + (kept->last_synced_at ? 1u : 0u) + (kept->created_seq ? 1u : 0u) +
+           (kept->updated_seq ? 1u : 0u) + (kept->source.data ? 1u : 0u);
+}
+
+static void pack_count(msgpack_packer *pk, enum casebus_case_field field, uint64_t value)
+{
+    casebus_pack_text(pk, casebus_case_schema[field].name);
+    msgpack_pack_uint64(pk, value);
+}
+
+static void pack_kept(msgpack_packer *pk, const struct case_entry *kept)
+{
+    if (kept->source.data) {
+        casebus_pack_text(pk, "source");
+        casebus_pack_raw(pk, kept->source);
+    }
+    pack_count(pk, CASEBUS_CASE_VERSION, kept->version);
+    pack_count(pk, CASEBUS_CASE_INSERTED_AT, kept->inserted_at);
+    pack_count(pk, CASEBUS_CASE_UPDATED_AT, kept->updated_at);
+    if (kept->last_synced_at) {
+        pack_count(pk, CASEBUS_CASE_LAST_SYNCED_AT, kept->last_synced_at);
+    }
+    pack_count(pk, CASEBUS_CASE_SEEN_COUNT, kept->seen_count);
+    if (kept->created_seq) {
+        pack_count(pk, CASEBUS_CASE_CREATED_SEQ, kept->created_seq);
+    }
+    if (kept->updated_seq) {
+        pack_count(pk, CASEBUS_CASE_UPDATED_SEQ, kept->updated_seq);
+    }
+}
+
+void draft_pack(msgpack_packer *pk, const struct draft *draft, struct casebus_bytes case_id,
+                const struct case_entry *kept)
+{
+    struct casebus_bytes agency, regulator_id;
+    unsigned fields = 3 + count_kept(kept);
+    casebus_case_id_split(case_id, &agency, &regulator_id);
+    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+        fields += draft->field[f].data ? 1u : 0u;
+    }
+    msgpack_pack_map(pk, fields + draft->unknown_count);
+    casebus_pack_text(pk, "id");
+    casebus_pack_str(pk, case_id);
+    casebus_pack_text(pk, "agency");
+    casebus_pack_str(pk, agency);
+    casebus_pack_text(pk, "regulator_id");
+    casebus_pack_str(pk, regulator_id);
+    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+        if (draft->field[f].data) {
+            casebus_pack_text(pk, casebus_case_schema[f].name);
+            casebus_pack_raw(pk, draft->field[f]);
+        }
+    }
+    pack_kept(pk, kept);
+    for (size_t i = 0; i < draft->unknown_count; i++) {
+        casebus_pack_str(pk, draft->unknown[i].key);
+        casebus_pack_raw(pk, draft->unknown[i].value);
+    }
+}
+
+void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count)
+{
+    msgpack_pack_array(pk, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct change *c = &changes[i];
+        msgpack_pack_map(pk, 1u + (c->before.data ? 1u : 0u) + (c->after.data ? 1u : 0u));
+        casebus_pack_text(pk, "field");
+        casebus_pack_text(pk, c->field);
+        if (c->before.data) {
+            casebus_pack_text(pk, "old");
+            casebus_pack_raw(pk, c->before);
+        }
+        if (c->after.data) {
+            casebus_pack_text(pk, "new");
+            casebus_pack_raw(pk, c->after);
+        }
+    }
+}
+
+bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record)
+{
+    struct log_entry log;
+    struct casebus_event event;
+    struct casebus_fault fault;
+    if (entry->record_seq == 0) {
+        return false;
+    }
+    if (!txn_log(txn, entry->record_seq, &log)) {
+        txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
+        return false;
+    }
+    int rc = casebus_event_decode(log.topic, log.body, &event, &fault);
+    if (rc == 0) {
+        rc = casebus_record_parse(event.payload, false, record, &fault);
+    }
+    if (rc != 0) {
+        txn_fail(txn, CASEBUS_ECORRUPT);
+    }
+    return rc == 0;
+}
+
+void content_hash(const struct casebus_record *report, unsigned char hash[CASEBUS_HASH_SIZE])
+{
+    struct casebus_bytes all = report->encoded, source = report->field[CASEBUS_CASE_SOURCE];
+    XXH128_hash_t h;
+    if (!source.data) {
+        h = XXH3_128bits(all.data, all.size);
+    } else {
+        size_t before = (size_t)(source.data - all.data);
+        XXH128_hash_t tail = XXH3_128bits(source.data + source.size, all.size - before - source.size);
+        h = XXH3_128bits_withSeed(all.data, before, tail.low64 ^ tail.high64);
+    }
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, h);
+    memcpy(hash, canonical.digest, CASEBUS_HASH_SIZE);
+}
+
+struct casebus_bytes offender_name(const struct casebus_bytes offender_map)
+{
+    return offender_map.data ? casebus_as_str(casebus_map_get(offender_map, "name"))
+                             : casebus_bytes(NULL, 0);
+}
+
+struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map,
+                        struct casebus_bytes regulator_id)
+{
+    struct normal name = normal_name(offender_name(offender_map));
+    struct casebus_bytes code = casebus_as_str(casebus_map_get(offender_map, "postcode"));
+    struct normal postcode = normal_postcode(code);
+    return key_offender(agency, normal_bytes(&name), normal_bytes(&postcode), regulator_id);
+}

@@ -1,0 +1,61 @@
+/* Case records: reading one from the log, merging a report into one, writing one out.
+ *
+ * A draft is a record in the making: for each field the encoded value, borrowed from the stored
+ * record or from the report, whichever it comes from. Nothing is copied before the event is. */
+#ifndef BROKER_RECORD_H
+#define BROKER_RECORD_H
+
+#include "store.h"
+
+#include <casebus/event.h>
+#include <casebus/schema.h>
+
+/* One difference, as an event's `changed` tells it. NULL data: absent. */
+struct change {
+    char field[CASEBUS_KEY_MAX + 16]; /* dotted */
+    struct casebus_bytes before, after;
+};
+#define CHANGES_MAX (CASEBUS_CASE_FIELD_COUNT + 3 * CASEBUS_KEYS_MAX)
+
+struct pair {
+    struct casebus_bytes key, value;
+};
+
+struct draft {
+    struct casebus_bytes field[CASEBUS_CASE_FIELD_COUNT]; /* as encoded; NULL data: absent */
+    struct pair *unknown;                                 /* in the order of their names */
+    size_t unknown_count;
+};
+
+/* Merges `report` into `before` (NULL: a new record). Writes the draft and every difference: names
+ * and values; `changes` has room for CHANGES_MAX, or is NULL where nobody asks (a new case). Identity and source are not compared. Memory comes
+ * from the transaction. 0, or CASEBUS_ETOOMANY where a merged map has too many keys. */
+int record_merge(struct txn *txn, const struct casebus_record *before,
+                 const struct casebus_record *report, struct draft *draft,
+                 struct change *changes, size_t *change_count);
+
+/* A draft is complete (required fields) and true to itself (hearing not before action). */
+int draft_check(const struct draft *draft, struct casebus_fault *fault);
+
+/* Appends the record as a map: identity, the draft's fields, and what the store keeps of it. */
+void draft_pack(msgpack_packer *pk, const struct draft *draft, struct casebus_bytes case_id,
+                const struct case_entry *kept);
+/* `unknown` has room for CASEBUS_KEYS_MAX pairs. */
+void draft_from_record(const struct casebus_record *record, struct draft *draft,
+                       struct pair *unknown);
+void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count);
+
+/* The payload of the event that holds a case's record; absent where there is none (deleted before
+ * it was ever seen, redacted). Borrowed from the store. */
+bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record);
+
+/* The content of a report's data, `source` aside: equal data have equal hashes, and for others to
+ * collide somebody must want his own report taken for a duplicate. */
+void content_hash(const struct casebus_record *report, unsigned char hash[CASEBUS_HASH_SIZE]);
+
+struct casebus_bytes offender_name(const struct casebus_bytes offender_map);
+/* The offender's key for a case; with an empty regulator_id the offender itself. */
+struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map,
+                        struct casebus_bytes regulator_id);
+
+#endif

@@ -1,0 +1,222 @@
+/* The table of settings and everything made from it. */
+#include "settings.h"
+
+#include "store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { TEXT, ENDPOINT, BYTES, WORD };
+
+struct setting {
+    const char *name;
+    enum type type;
+    size_t offset, size;
+    const char *preset;
+    uint64_t min, max;
+    const char *words; /* of a WORD: "a b c" */
+    bool reloads;
+    const char *help;
+};
+
+#define TEXT_AT(member) offsetof(struct settings, member), sizeof(((struct settings *)0)->member)
+
+static const struct setting table[] = {
+    {"data", TEXT, TEXT_AT(data), "", 0, 0, NULL, false,
+     "folder of the store; made where it is missing"},
+    {"ingest", ENDPOINT, TEXT_AT(ingest), CASEBUS_INGEST_DEFAULT, 0, 0, NULL, false,
+     "endpoint for publishers"},
+    {"fanout", ENDPOINT, TEXT_AT(fanout), CASEBUS_FANOUT_DEFAULT, 0, 0, NULL, false,
+     "endpoint for subscribers"},
+    {"query", ENDPOINT, TEXT_AT(query), CASEBUS_QUERY_DEFAULT, 0, 0, NULL, false,
+     "endpoint for requests"},
+    {"map-size", BYTES, TEXT_AT(map_size), "64G", 16ull << 20, 16ull << 40, NULL, false,
+     "the most the store can grow to: address space, not disk (K, M, G, T)"},
+    {"log-level", WORD, TEXT_AT(log_level), "info", 0, 0, "error warning info debug", true,
+     "what is logged to standard error: error, warning, info or debug"},
+};
+#define COUNT (sizeof table / sizeof *table)
+
+const char *settings_name(unsigned index)
+{
+    return index < COUNT ? table[index].name : NULL;
+}
+
+static bool parse_bytes(const char *value, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(value, &end, 10);
+    if (errno != 0 || end == value || value[0] == '-') {
+        return false;
+    }
+    if (*end != '\0') {
+        const char *unit = strchr(units, *end);
+        unsigned shift = unit ? 10u * (unsigned)(unit - units + 1) : 0;
+        if (!unit || end[1] != '\0' || n > UINT64_MAX >> shift) {
+            return false;
+        }
+        n <<= shift;
+    }
+    *bytes = n;
+    return true;
+}
+
+static bool is_word(const char *words, const char *value)
+{
+    size_t n = strlen(value);
+    for (const char *at = strstr(words, value); at && n > 0; at = strstr(at + 1, value)) {
+        if ((at == words || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' ')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *fault_of(const struct setting *t, const char *value)
+{
+    uint64_t bytes;
+    if (t->type == BYTES && (!parse_bytes(value, &bytes) || bytes < t->min || bytes > t->max)) {
+        return "must be a number of bytes from 16M to 16T, like 64G";
+    }
+    if (t->type == WORD && !is_word(t->words, value)) {
+        return "must be one of: error, warning, info, debug";
+    }
+    if (t->type == ENDPOINT && strncmp(value, "tcp://", 6) != 0 &&
+        strncmp(value, "ipc://", 6) != 0) {
+        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
+    }
+    if (t->type != BYTES && (value[0] == '\0' || strlen(value) >= t->size)) {
+        return value[0] ? "is too long" : "must not be empty";
+    }
+    return NULL;
+}
+
+static void assign(struct settings *s, const struct setting *t, const char *value)
+{
+    char *at = (char *)s + t->offset;
+    if (t->type == BYTES) {
+        uint64_t bytes = 0;
+        parse_bytes(value, &bytes);
+        memcpy(at, &bytes, sizeof bytes);
+    } else {
+        snprintf(at, t->size, "%s", value);
+    }
+}
+
+struct settings settings_default(void)
+{
+    struct settings s;
+    memset(&s, 0, sizeof s);
+    for (size_t i = 0; i < COUNT; i++) {
+        assign(&s, &table[i], table[i].preset);
+    }
+    return s;
+}
+
+bool settings_set(struct settings *s, const char *name, const char *value, char *why,
+                  size_t why_size)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            const char *fault = fault_of(&table[i], value);
+            if (fault) {
+                snprintf(why, why_size, "%s: %s (not \"%s\")", name, fault, value);
+                return false;
+            }
+            assign(s, &table[i], value);
+            return true;
+        }
+    }
+    snprintf(why, why_size, "%s: there is no such setting", name);
+    return false;
+}
+
+static char *trim(char *text)
+{
+    while (*text == ' ' || *text == '\t') {
+        text++;
+    }
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \t\r\n", text[n - 1])) {
+        text[--n] = '\0';
+    }
+    return text;
+}
+
+/* One line of the file; `fault` gets what is wrong with it. */
+static bool read_line(struct settings *s, char *line, char *fault, size_t fault_size)
+{
+    char *text = trim(line);
+    if (*text == '\0' || *text == '#') {
+        return true;
+    }
+    char *equals = strchr(text, '=');
+    if (!equals) {
+        snprintf(fault, fault_size, "expected name = value");
+        return false;
+    }
+    *equals = '\0';
+    return settings_set(s, trim(text), trim(equals + 1), fault, fault_size);
+}
+
+bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    char line[8192], fault[5000];
+    bool good = true;
+    for (unsigned n = 1; good && fgets(line, sizeof line, file); n++) {
+        good = read_line(s, line, fault, sizeof fault);
+        if (!good) {
+            snprintf(why, why_size, "%s:%u: %s", path, n, fault);
+        }
+    }
+    fclose(file);
+    return good;
+}
+
+void settings_help(FILE *out)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct setting *t = &table[i];
+        char flag[64];
+        snprintf(flag, sizeof flag, "--%s %s", t->name,
+                 t->type == ENDPOINT ? "ENDPOINT"
+                 : t->type == BYTES  ? "BYTES"
+                 : t->type == WORD   ? "LEVEL"
+                                     : "DIR");
+        fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
+                t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
+    }
+}
+
+void settings_print(const struct settings *s, FILE *out)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct setting *t = &table[i];
+        const char *at = (const char *)s + t->offset;
+        if (t->type == BYTES) {
+            uint64_t bytes;
+            memcpy(&bytes, at, sizeof bytes);
+            fprintf(out, "%s = %llu\n", t->name, (unsigned long long)bytes);
+        } else {
+            fprintf(out, "%s = %s\n", t->name, at);
+        }
+    }
+}
+
+void settings_reload(struct settings *s, const struct settings *fresh)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        if (table[i].reloads) {
+            memcpy((char *)s + table[i].offset, (const char *)fresh + table[i].offset,
+                   table[i].size);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/* The broker's settings: one table, from which come the flags, the file, --help and the checks. */
+#ifndef BROKER_SETTINGS_H
+#define BROKER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct settings {
+    char data[4096];
+    char ingest[256], fanout[256], query[256];
+    uint64_t map_size;
+    char log_level[16];
+};
+
+struct settings settings_default(void);
+/* Reads "name = value" lines; # begins a comment. False: why says file, line and what is wrong. */
+bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size);
+/* One setting by name, as a flag or a line gives it. */
+bool settings_set(struct settings *s, const char *name, const char *value, char *why,
+                  size_t why_size);
+/* The table, for --help; and the settings as a file would say them, for -n. */
+void settings_help(FILE *out);
+void settings_print(const struct settings *s, FILE *out);
+/* Takes from `fresh` what may change while running. */
+void settings_reload(struct settings *s, const struct settings *fresh);
+
+/* The names of all settings, for getopt: NULL past the last. */
+const char *settings_name(unsigned index);
+
+#endif

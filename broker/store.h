@@ -1,0 +1,111 @@
+/* The store: an LMDB environment in a folder, its trees, and transactions on them.
+ *
+ * One process writes (a lock file says so), in one transaction at a time; any number of read
+ * transactions run beside it and see what was committed when they began. Values carry a checksum over
+ * key and value, checked at every read: a wrong byte is CASEBUS_ECORRUPT, never an answer.
+ *
+ * A write transaction gathers its puts in memory and hands them to LMDB when it is flushed, tree by
+ * tree in key order, so that neighbours share pages and what is written twice in a batch is written
+ * once. Bytes borrowed from txn_get() stay valid for the whole transaction. txn_rollback() takes back what one report has put.
+ *
+ * Errors are sticky in the transaction: the first one stays, everything after it does nothing, and the
+ * commit returns it. LMDB's codes are mapped in one place, store.c.
+ *
+ * A store belongs to the process that opened it, a transaction to one thread. */
+#ifndef BROKER_STORE_H
+#define BROKER_STORE_H
+
+#include "entries.h"
+#include "keys.h"
+
+#include <stdint.h>
+
+struct store;
+struct txn;
+
+struct store_options {
+    const char *dir;
+    uint64_t map_bytes; /* the most the file can grow to: address space, not disk */
+    bool read_only;     /* beside a running broker, or without one */
+};
+#define STORE_MAP_DEFAULT (64ull << 30)
+
+/* Opens the store in options->dir; creates folder and store where there is none, unless read_only. On
+ * failure `why` says what and where, for people. */
+int store_open(struct store **self_p, const struct store_options *options, char *why,
+               size_t why_size);
+void store_close(struct store **self_p);
+
+struct store_sizes {
+    uint64_t file_bytes, map_bytes, used_bytes;
+    uint64_t entries[TREE_COUNT];
+};
+int store_measure(struct txn *read, struct store_sizes *sizes);
+/* Clears readers that died with their process; called at start and each minute. */
+void store_reader_check(struct store *self);
+const char *store_dir(const struct store *self);
+
+/* The one write transaction, or a read transaction of its own. */
+int txn_new_write(struct store *store, struct txn **self_p);
+int txn_new_read(struct store *store, struct txn **self_p);
+void txn_destroy(struct txn **self_p);
+
+/* begin: a write waits for nobody, there is no other; a read sees the newest commit. */
+int txn_begin(struct txn *self);
+/* Ends a transaction: a read; a write that was committed, whose memory lives until here; or a write
+ * without effect. */
+void txn_end(struct txn *self);
+/* Makes sure of file space, writes everything, syncs. After 0 it is durable. txn_end() follows. */
+int txn_commit(struct txn *self);
+/* Hands what was gathered to LMDB, in the same transaction: before a cursor is used in a write. */
+int txn_flush(struct txn *self);
+int txn_error(const struct txn *self);
+void txn_fail(struct txn *self, int error); /* the first one stays */
+/* Reads on after a corrupt value: for verify alone. A cursor then stands on it, without a value. */
+void txn_forgive(struct txn *self);
+
+struct txn_mark {
+    size_t undo;
+    unsigned flushes;
+};
+struct txn_mark txn_mark(const struct txn *self);
+/* Takes back every put since the mark, and an error that came with them. False where a flush lies
+ * between: then only the whole transaction can be given up. */
+bool txn_rollback(struct txn *self, struct txn_mark mark);
+
+/* false: not there, or the transaction has failed. */
+bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
+             struct casebus_bytes *value);
+bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
+              void *entry);
+/* Key and value are copied. */
+void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
+             struct casebus_bytes value);
+void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
+              const void *entry);
+void txn_delete(struct txn *self, enum tree tree, const struct key *key);
+/* Memory that lives until the transaction ends; NULL fails the transaction. */
+void *txn_alloc(struct txn *self, size_t size);
+struct casebus_bytes txn_copy(struct txn *self, struct casebus_bytes bytes);
+
+/* A cursor sees what LMDB holds: in a write, flush first. Valid while the transaction is. */
+struct cursor {
+    struct txn *txn;
+    void *mdb; /* MDB_cursor */
+    enum tree tree;
+    struct casebus_bytes key, value; /* where it stands; key.data NULL: nowhere */
+};
+void cursor_open(struct cursor *c, struct txn *txn, enum tree tree);
+void cursor_close(struct cursor *c);
+bool cursor_seek(struct cursor *c, struct casebus_bytes key);   /* first key >= key */
+bool cursor_before(struct cursor *c, struct casebus_bytes key); /* last key < key */
+bool cursor_last(struct cursor *c);
+bool cursor_next(struct cursor *c);
+bool cursor_prev(struct cursor *c);
+
+/* The state record, and one event of the log. */
+bool txn_state(struct txn *self, struct state *state);
+void txn_set_state(struct txn *self, const struct state *state);
+bool txn_log(struct txn *self, uint64_t seq, struct log_entry *entry);
+
+#endif

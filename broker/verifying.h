@@ -1,0 +1,48 @@
+/* What the parts of verify share. Private to verify*.c. */
+#ifndef BROKER_VERIFYING_H
+#define BROKER_VERIFYING_H
+
+#include "record.h"
+#include "verify.h"
+
+struct total { /* recounted, of one agency or one stream */
+    char name[CASEBUS_TOPIC_MAX];
+    uint64_t cases, fine_pence, newest;
+};
+
+struct totals { /* sorted by name */
+    struct total *list;
+    size_t count, capacity;
+};
+
+struct verifying {
+    struct txn *txn;
+    struct verify_report *report;
+    struct state state;
+    struct totals streams, agencies;
+    uint64_t living, chained; /* cases that can be got; case events reached through chains */
+    uint64_t case_events, session_events;
+};
+
+void finding(struct verifying *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A key as text, for findings; a static buffer each thread. */
+const char *shown(struct casebus_bytes key);
+/* The total of that name, made where it is new; NULL: no memory. */
+struct total *total_of(struct totals *totals, struct casebus_bytes name);
+
+/* Goes through a tree: first true for the first call. Corrupt values become findings and are passed over. */
+bool next_entry(struct verifying *v, struct cursor *c, bool first);
+bool next_decoded(struct verifying *v, struct cursor *c, bool first, enum entry_type type,
+                  void *entry);
+/* An event by its seq; a missing or unreadable one becomes a finding. */
+bool load_event(struct verifying *v, uint64_t seq, struct log_entry *log,
+                struct casebus_event *event);
+bool has(struct verifying *v, enum tree tree, const struct key *key);
+
+void verify_cases(struct verifying *v);
+void verify_indexes(struct verifying *v);
+void verify_sessions(struct verifying *v);
+void verify_publishers(struct verifying *v);
+void verify_quarantine(struct verifying *v);
+
+#endif

@@ -1,0 +1,45 @@
+/* Events: what the broker publishes once a report is committed; and heads.
+ *
+ * An event's body is a map: v, epoch, event, seq, prev, prev_topic, at, actor, and where they apply
+ * session, version, changed, payload, thin. */
+#ifndef CASEBUS_EVENT_H
+#define CASEBUS_EVENT_H
+
+#include <casebus/topic.h>
+
+struct casebus_event {
+    struct casebus_bytes topic_text; /* the first frame */
+    struct casebus_topic topic;
+    enum casebus_event_kind kind;
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    uint64_t seq, prev, prev_topic;
+    uint64_t at;                  /* microseconds UTC, the broker's; never goes back */
+    struct casebus_bytes actor;
+    struct casebus_bytes session; /* session id; absent: NULL */
+    uint64_t version;             /* of the case; 0: absent */
+    struct casebus_bytes changed; /* encoded array of maps {field, old, new}; absent: NULL */
+    struct casebus_bytes payload; /* encoded map; absent: NULL */
+    bool thin;                    /* payload and changed shortened: ask for the case */
+};
+
+/* Everything borrowed from the frames. */
+int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
+                         struct casebus_event *event, struct casebus_fault *fault);
+/* Appends the body to out. */
+int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out);
+/* Appends the thin form of an event: `changed` keeps the names only, `payload` the id only. */
+int casebus_event_encode_thin(const struct casebus_event *event, msgpack_sbuffer *out);
+
+/* A heads message: sys:heads:all: names every stream, sys:heads:batch: those a batch touched. */
+struct casebus_heads {
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    uint64_t seq;                /* the newest event committed and sent before this message */
+    uint64_t before;             /* batch only: seq after the batch before */
+    bool is_batch;
+    struct casebus_bytes streams; /* encoded map: stream ("case:created:hse:") to head */
+};
+int casebus_heads_decode(struct casebus_bytes topic, struct casebus_bytes body,
+                         struct casebus_heads *heads, struct casebus_fault *fault);
+int casebus_heads_encode(const struct casebus_heads *heads, msgpack_sbuffer *out);
+
+#endif

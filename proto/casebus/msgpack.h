@@ -1,0 +1,108 @@
+/* Reading msgpack that somebody else wrote.
+ *
+ * casebus_scan() looks at every byte once, without allocating, and says whether the whole is one
+ * value inside the limits; what it has passed can be walked with a casebus_reader or handed to
+ * msgpack-c, whose objects then cannot grow past what was counted. A reader never reads out of
+ * its bytes even where nothing was scanned; its first failure stays (`error`), and everything read
+ * after it is zero or empty, so a decoder checks once, at its end.
+ *
+ * Writing is done with msgpack-c's packer; the helpers below only save casts. */
+#ifndef CASEBUS_MSGPACK_H
+#define CASEBUS_MSGPACK_H
+
+#include <casebus/errors.h>
+#include <msgpack/pack.h>
+#include <msgpack/sbuffer.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes: valid as long as what they were taken from. NULL data means absent. */
+struct casebus_bytes {
+    const unsigned char *data;
+    size_t size;
+};
+
+static inline struct casebus_bytes casebus_bytes(const void *data, size_t size)
+{
+    return (struct casebus_bytes){data, size};
+}
+struct casebus_bytes casebus_cstr(const char *text);
+bool casebus_bytes_equal(struct casebus_bytes a, struct casebus_bytes b);
+bool casebus_bytes_is(struct casebus_bytes a, const char *text);
+/* memcmp order, a shorter prefix first. */
+int casebus_bytes_compare(struct casebus_bytes a, struct casebus_bytes b);
+
+/* True for well-formed UTF-8 (no overlong forms, no surrogates). */
+bool casebus_utf8_valid(struct casebus_bytes text);
+
+struct casebus_scan_limits {
+    uint32_t depth;    /* nesting, the outermost value is 1 */
+    uint32_t elements; /* values of every kind together */
+    uint32_t keys;     /* keys of one map */
+};
+struct casebus_scan_limits casebus_scan_limits(void); /* those of a report (limits.h) */
+/* For replies: the reader trusts its broker for counts, not for bounds. */
+struct casebus_scan_limits casebus_scan_limits_reply(void);
+
+/* Is `data` exactly one msgpack value inside the limits? Refused: truncation, trailing bytes,
+ * counts that the bytes left cannot hold, nesting, ext types, non-finite floats, map keys that
+ * are not text or are longer than CASEBUS_KEY_MAX, the same key twice in a map, invalid UTF-8.
+ * 0, or the code with the path of the value at fault. */
+int casebus_scan(struct casebus_bytes data, struct casebus_scan_limits limits,
+                 struct casebus_fault *fault);
+
+enum casebus_kind {
+    CASEBUS_NONE, /* end of the bytes, or the reader has failed */
+    CASEBUS_NIL,
+    CASEBUS_BOOL,
+    CASEBUS_UINT, /* an integer >= 0 in any encoding */
+    CASEBUS_INT,  /* an integer < 0 */
+    CASEBUS_FLOAT,
+    CASEBUS_STR,
+    CASEBUS_BIN,
+    CASEBUS_ARRAY,
+    CASEBUS_MAP
+};
+
+struct casebus_reader {
+    const unsigned char *at, *end;
+    int error; /* 0, or the first failure */
+};
+
+void casebus_reader_init(struct casebus_reader *r, struct casebus_bytes data);
+enum casebus_kind casebus_peek(const struct casebus_reader *r);
+uint32_t casebus_read_map(struct casebus_reader *r);   /* number of pairs that follow */
+uint32_t casebus_read_array(struct casebus_reader *r); /* number of values that follow */
+uint64_t casebus_read_uint(struct casebus_reader *r);
+int64_t casebus_read_int(struct casebus_reader *r);
+double casebus_read_float(struct casebus_reader *r);
+bool casebus_read_bool(struct casebus_reader *r);
+void casebus_read_nil(struct casebus_reader *r);
+struct casebus_bytes casebus_read_str(struct casebus_reader *r);
+struct casebus_bytes casebus_read_bin(struct casebus_reader *r);
+/* The next value, whole, as encoded. */
+struct casebus_bytes casebus_read_raw(struct casebus_reader *r);
+static inline void casebus_skip(struct casebus_reader *r)
+{
+    (void)casebus_read_raw(r);
+}
+
+/* Finds `key` in an encoded map; the value as encoded, or absent. */
+struct casebus_bytes casebus_map_get(struct casebus_bytes map, const char *key);
+/* The value of an encoded scalar, or `missing` where it is absent or has another type. */
+uint64_t casebus_as_uint(struct casebus_bytes raw, uint64_t missing);
+struct casebus_bytes casebus_as_str(struct casebus_bytes raw); /* absent: NULL data */
+struct casebus_bytes casebus_as_bin(struct casebus_bytes raw);
+bool casebus_is_nil(struct casebus_bytes raw);
+
+/* The same value? Integers by value, maps by key in any order, all else by content. Both must
+ * have passed a scan. */
+bool casebus_value_equal(struct casebus_bytes a, struct casebus_bytes b);
+
+void casebus_pack_text(msgpack_packer *pk, const char *text);
+void casebus_pack_str(msgpack_packer *pk, struct casebus_bytes text);
+void casebus_pack_bin(msgpack_packer *pk, struct casebus_bytes data);
+void casebus_pack_raw(msgpack_packer *pk, struct casebus_bytes encoded); /* as it is */
+
+#endif

@@ -1,0 +1,308 @@
+/* Events: written by the broker, read by everybody.
+ *
+ * A reader takes the keys in any order and ignores what it does not know, so that a later
+ * broker can add to an event. `changed` and `payload` stay encoded: most readers look at a few
+ * names. */
+#include "fault.h"
+#include "sink.h"
+
+#include <casebus/event.h>
+#include <string.h>
+
+/* --- decoding ------------------------------------------------------------------------- */
+
+/* The keys read so far; those that every event has are demanded at the end. */
+enum {
+    V = 1,
+    EPOCH = 2,
+    EVENT = 4,
+    SEQ = 8,
+    PREV = 16,
+    PREV_TOPIC = 32,
+    AT = 64,
+    ACTOR = 128
+};
+
+struct reading {
+    struct casebus_reader r;
+    struct casebus_event *event;
+    unsigned seen;
+    uint64_t version;
+    struct casebus_bytes word;
+};
+
+static int read_uint(struct reading *in, uint64_t *number)
+{
+    *number = casebus_read_uint(&in->r);
+    return in->r.error;
+}
+
+static int read_v(struct reading *in)
+{
+    int error = read_uint(in, &in->version);
+    return error ? error : in->version == CASEBUS_PROTOCOL_VERSION ? 0 : CASEBUS_EVERSION;
+}
+
+static int read_epoch(struct reading *in)
+{
+    struct casebus_bytes epoch = casebus_read_bin(&in->r);
+    if (in->r.error || epoch.size != CASEBUS_EPOCH_SIZE) {
+        return in->r.error ? in->r.error : CASEBUS_EVALUE;
+    }
+    memcpy(in->event->epoch, epoch.data, CASEBUS_EPOCH_SIZE);
+    return 0;
+}
+
+static int read_event(struct reading *in)
+{
+    in->word = casebus_read_str(&in->r);
+    if (in->r.error) {
+        return in->r.error;
+    }
+    return casebus_bytes_equal(in->word, in->event->topic.segment[1]) ? 0 : CASEBUS_EVALUE;
+}
+
+static int read_seq(struct reading *in)
+{
+    return read_uint(in, &in->event->seq);
+}
+
+static int read_prev(struct reading *in)
+{
+    return read_uint(in, &in->event->prev);
+}
+
+static int read_prev_topic(struct reading *in)
+{
+    return read_uint(in, &in->event->prev_topic);
+}
+
+static int read_at(struct reading *in)
+{
+    return read_uint(in, &in->event->at);
+}
+
+static int read_actor(struct reading *in)
+{
+    in->event->actor = casebus_read_str(&in->r);
+    return in->r.error;
+}
+
+static int read_session(struct reading *in)
+{
+    in->event->session = casebus_read_str(&in->r);
+    return in->r.error;
+}
+
+static int read_version(struct reading *in)
+{
+    return read_uint(in, &in->event->version);
+}
+
+static int read_changed(struct reading *in)
+{
+    if (casebus_peek(&in->r) != CASEBUS_ARRAY) {
+        return CASEBUS_ETYPE;
+    }
+    in->event->changed = casebus_read_raw(&in->r);
+    return in->r.error;
+}
+
+static int read_payload(struct reading *in)
+{
+    if (casebus_peek(&in->r) != CASEBUS_MAP) {
+        return CASEBUS_ETYPE;
+    }
+    in->event->payload = casebus_read_raw(&in->r);
+    return in->r.error;
+}
+
+static int read_thin(struct reading *in)
+{
+    in->event->thin = casebus_read_bool(&in->r);
+    return in->r.error;
+}
+
+static const struct {
+    const char *name;
+    int (*read)(struct reading *);
+    unsigned bit; /* 0: not in every event */
+} keys[] = {
+    {"v", read_v, V},
+    {"epoch", read_epoch, EPOCH},
+    {"event", read_event, EVENT},
+    {"seq", read_seq, SEQ},
+    {"prev", read_prev, PREV},
+    {"prev_topic", read_prev_topic, PREV_TOPIC},
+    {"at", read_at, AT},
+    {"actor", read_actor, ACTOR},
+    {"session", read_session, 0},
+    {"version", read_version, 0},
+    {"changed", read_changed, 0},
+    {"payload", read_payload, 0},
+    {"thin", read_thin, 0},
+};
+#define KEY_COUNT (sizeof keys / sizeof keys[0])
+
+/* Which key this is; an encoder's order makes it the one behind the last. */
+static size_t find(struct casebus_bytes name, size_t next)
+{
+    for (size_t n = 0; n < KEY_COUNT; n++) {
+        size_t i = (next + n) % KEY_COUNT;
+        if (casebus_bytes_is(name, keys[i].name)) {
+            return i;
+        }
+    }
+    return KEY_COUNT;
+}
+
+static int read_keys(struct reading *in, struct casebus_fault *fault)
+{
+    size_t next = 0;
+    for (uint32_t left = casebus_read_map(&in->r); left > 0; left--) {
+        size_t i = find(casebus_read_str(&in->r), next);
+        if (i == KEY_COUNT) {
+            casebus_skip(&in->r);
+            continue;
+        }
+        int error = keys[i].read(in);
+        if (error) {
+            return casebus_fault_set(fault, error, keys[i].name);
+        }
+        in->seen |= keys[i].bit;
+        next = i + 1;
+    }
+    if (in->r.error) {
+        return casebus_fault_set(fault, CASEBUS_EMALFORMED, ""); /* not a map */
+    }
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if ((in->seen & keys[i].bit) != keys[i].bit) {
+            return casebus_fault_set(fault, CASEBUS_EMISSING, keys[i].name);
+        }
+    }
+    return 0;
+}
+
+/* Numbers go up: an event lies behind the one before it, and its topic is part of its stream.
+ */
+static int check_order(const struct casebus_event *event, struct casebus_fault *fault)
+{
+    if (event->seq == 0) {
+        return casebus_fault_set(fault, CASEBUS_EVALUE, "seq");
+    }
+    if (event->prev >= event->seq) {
+        return casebus_fault_set(fault, CASEBUS_EVALUE, "prev");
+    }
+    if (event->prev_topic > event->prev) {
+        return casebus_fault_set(fault, CASEBUS_EVALUE, "prev_topic");
+    }
+    return 0;
+}
+
+int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
+                         struct casebus_event *event, struct casebus_fault *fault)
+{
+    struct reading in = {.event = event};
+    memset(event, 0, sizeof *event);
+    event->topic_text = topic;
+    if (casebus_topic_event(topic, &event->topic, &event->kind) != 0) {
+        return casebus_fault_set(fault, CASEBUS_ETOPIC, "topic");
+    }
+    int error = casebus_scan(body, casebus_scan_limits_reply(), fault);
+    if (error) {
+        return error;
+    }
+    casebus_reader_init(&in.r, body);
+    error = read_keys(&in, fault);
+    return error ? error : check_order(event, fault);
+}
+
+/* --- encoding ------------------------------------------------------------------------- */
+
+/* Everything before `changed`; `more` pairs follow. */
+static void pack_begin(msgpack_packer *pk, const struct casebus_event *event, unsigned more)
+{
+    (void)msgpack_pack_map(pk, 8u + (event->session.data ? 1 : 0) + (event->version ? 1 : 0) +
+                                   more);
+    sink_pair_uint(pk, "v", CASEBUS_PROTOCOL_VERSION);
+    sink_pair_bin(pk, "epoch", event->epoch, CASEBUS_EPOCH_SIZE);
+    sink_pair_str(pk, "event", casebus_cstr(casebus_event_kind_word(event->kind)));
+    sink_pair_uint(pk, "seq", event->seq);
+    sink_pair_uint(pk, "prev", event->prev);
+    sink_pair_uint(pk, "prev_topic", event->prev_topic);
+    sink_pair_uint(pk, "at", event->at);
+    sink_pair_str(pk, "actor", event->actor);
+    if (event->session.data) {
+        sink_pair_str(pk, "session", event->session);
+    }
+    if (event->version) {
+        sink_pair_uint(pk, "version", event->version);
+    }
+}
+
+static void pack_thin(msgpack_packer *pk)
+{
+    casebus_pack_text(pk, "thin");
+    (void)msgpack_pack_true(pk);
+}
+
+int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out)
+{
+    struct sink sink;
+    msgpack_packer pk;
+    sink_begin(&sink, &pk, out);
+    pack_begin(&pk, event,
+               (event->changed.data ? 1u : 0) + (event->payload.data ? 1 : 0) +
+                   (event->thin ? 1 : 0));
+    if (event->changed.data) {
+        sink_pair_raw(&pk, "changed", event->changed);
+    }
+    if (event->payload.data) {
+        sink_pair_raw(&pk, "payload", event->payload);
+    }
+    if (event->thin) {
+        pack_thin(&pk);
+    }
+    return sink_end(&sink, 0);
+}
+
+/* A map that keeps one pair of `map`, or none where it has no such key. */
+static void pack_only(msgpack_packer *pk, struct casebus_bytes map, const char *key)
+{
+    struct casebus_bytes value = casebus_map_get(map, key);
+    (void)msgpack_pack_map(pk, value.data ? 1 : 0);
+    if (value.data) {
+        sink_pair_raw(pk, key, value);
+    }
+}
+
+static int pack_changed_names(msgpack_packer *pk, struct casebus_bytes changed)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, changed);
+    uint32_t count = casebus_read_array(&r);
+    casebus_pack_text(pk, "changed");
+    (void)msgpack_pack_array(pk, count);
+    for (; count > 0; count--) {
+        pack_only(pk, casebus_read_raw(&r), "field");
+    }
+    return r.error;
+}
+
+int casebus_event_encode_thin(const struct casebus_event *event, msgpack_sbuffer *out)
+{
+    struct sink sink;
+    msgpack_packer pk;
+    int error = 0;
+    sink_begin(&sink, &pk, out);
+    pack_begin(&pk, event, 1u + (event->changed.data ? 1 : 0) + (event->payload.data ? 1 : 0));
+    if (event->changed.data) {
+        error = pack_changed_names(&pk, event->changed);
+    }
+    if (event->payload.data) {
+        casebus_pack_text(&pk, "payload");
+        pack_only(&pk, event->payload, "id");
+    }
+    pack_thin(&pk);
+    return sink_end(&sink, error);
+}

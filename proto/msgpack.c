@@ -1,0 +1,259 @@
+/* Reading and writing msgpack, value by value.
+ *
+ * A reader stays inside its bytes whatever they say. Its first failure stays and moves it to
+ * its end, so that everything read afterwards is zero or empty and a loop over what is left
+ * ends; who reads looks at `error` once, when done. */
+#include "wire.h"
+
+/* --- bytes ---------------------------------------------------------------------------- */
+
+struct casebus_bytes casebus_cstr(const char *text)
+{
+    return casebus_bytes(text, text ? strlen(text) : 0);
+}
+
+bool casebus_bytes_equal(struct casebus_bytes a, struct casebus_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+bool casebus_bytes_is(struct casebus_bytes a, const char *text)
+{
+    return casebus_bytes_equal(a, casebus_cstr(text));
+}
+
+int casebus_bytes_compare(struct casebus_bytes a, struct casebus_bytes b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared ? memcmp(a.data, b.data, shared) : 0;
+    if (order != 0) {
+        return order < 0 ? -1 : 1;
+    }
+    return a.size < b.size ? -1 : a.size > b.size;
+}
+
+/* --- reader --------------------------------------------------------------------------- */
+
+void casebus_reader_init(struct casebus_reader *r, struct casebus_bytes data)
+{
+    r->at = data.data;
+    r->end = data.size ? data.data + data.size : data.data;
+    r->error = 0;
+}
+
+static void fail(struct casebus_reader *r, int error)
+{
+    r->error = error;
+    r->at = r->end;
+}
+
+/* The head of the next value, which must be of `kind`. */
+static bool take(struct casebus_reader *r, enum casebus_kind kind, struct wire *wire)
+{
+    if (r->error) {
+        return false;
+    }
+    int error = wire_read(&r->at, r->end, wire);
+    if (!error && wire->kind != kind) {
+        error = CASEBUS_ETYPE;
+    }
+    if (error) {
+        fail(r, error);
+        return false;
+    }
+    return true;
+}
+
+enum casebus_kind casebus_peek(const struct casebus_reader *r)
+{
+    const unsigned char *at = r->at;
+    struct wire wire;
+    if (r->error || wire_read(&at, r->end, &wire) != 0) {
+        return CASEBUS_NONE;
+    }
+    return wire.kind;
+}
+
+/* A count that the bytes left cannot hold would be a loop over nothing. */
+static uint32_t take_count(struct casebus_reader *r, enum casebus_kind kind, uint32_t each)
+{
+    struct wire wire;
+    if (!take(r, kind, &wire)) {
+        return 0;
+    }
+    if ((uint64_t)wire.count * each > (size_t)(r->end - r->at)) {
+        fail(r, CASEBUS_EMALFORMED);
+        return 0;
+    }
+    return wire.count;
+}
+
+uint32_t casebus_read_map(struct casebus_reader *r)
+{
+    return take_count(r, CASEBUS_MAP, 2);
+}
+
+uint32_t casebus_read_array(struct casebus_reader *r)
+{
+    return take_count(r, CASEBUS_ARRAY, 1);
+}
+
+uint64_t casebus_read_uint(struct casebus_reader *r)
+{
+    struct wire wire;
+    return take(r, CASEBUS_UINT, &wire) ? wire.number : 0;
+}
+
+int64_t casebus_read_int(struct casebus_reader *r)
+{
+    struct wire wire;
+    if (casebus_peek(r) == CASEBUS_INT) {
+        return take(r, CASEBUS_INT, &wire) ? (int64_t)wire.number : 0;
+    }
+    if (!take(r, CASEBUS_UINT, &wire)) {
+        return 0;
+    }
+    if (wire.number > INT64_MAX) {
+        fail(r, CASEBUS_EVALUE);
+        return 0;
+    }
+    return (int64_t)wire.number;
+}
+
+double casebus_read_float(struct casebus_reader *r)
+{
+    struct wire wire;
+    return take(r, CASEBUS_FLOAT, &wire) ? wire.real : 0;
+}
+
+bool casebus_read_bool(struct casebus_reader *r)
+{
+    struct wire wire;
+    return take(r, CASEBUS_BOOL, &wire) && wire.number != 0;
+}
+
+void casebus_read_nil(struct casebus_reader *r)
+{
+    struct wire wire;
+    (void)take(r, CASEBUS_NIL, &wire);
+}
+
+static struct casebus_bytes take_bytes(struct casebus_reader *r, enum casebus_kind kind)
+{
+    struct wire wire;
+    if (!take(r, kind, &wire)) {
+        return casebus_bytes(NULL, 0);
+    }
+    const unsigned char *data = r->at;
+    r->at += wire.count;
+    return casebus_bytes(data, wire.count);
+}
+
+struct casebus_bytes casebus_read_str(struct casebus_reader *r)
+{
+    size_t size = wire_short(r->at, r->end);
+    if (size > 0) {
+        r->at += 1 + size;
+        return casebus_bytes(r->at - size, size);
+    }
+    return take_bytes(r, CASEBUS_STR);
+}
+
+struct casebus_bytes casebus_read_bin(struct casebus_reader *r)
+{
+    return take_bytes(r, CASEBUS_BIN);
+}
+
+struct casebus_bytes casebus_read_raw(struct casebus_reader *r)
+{
+    const unsigned char *begin = r->at;
+    uint64_t left = 1; /* values still to pass; each takes a byte at least */
+    if (r->error) {
+        return casebus_bytes(NULL, 0);
+    }
+    while (left > 0) {
+        struct wire wire;
+        int error = wire_read(&r->at, r->end, &wire);
+        if (error) {
+            fail(r, error);
+            return casebus_bytes(NULL, 0);
+        }
+        left--;
+        if (wire.kind == CASEBUS_STR || wire.kind == CASEBUS_BIN) {
+            r->at += wire.count;
+        } else if (wire.kind == CASEBUS_ARRAY) {
+            left += wire.count;
+        } else if (wire.kind == CASEBUS_MAP) {
+            left += (uint64_t)wire.count * 2;
+        }
+    }
+    return casebus_bytes(begin, (size_t)(r->at - begin));
+}
+
+/* --- single values -------------------------------------------------------------------- */
+
+struct casebus_bytes casebus_map_get(struct casebus_bytes map, const char *key)
+{
+    struct casebus_reader r;
+    struct casebus_bytes wanted = casebus_cstr(key);
+    casebus_reader_init(&r, map);
+    for (uint32_t left = casebus_read_map(&r); left > 0 && !r.error; left--) {
+        struct casebus_bytes name = casebus_read_str(&r);
+        struct casebus_bytes value = casebus_read_raw(&r);
+        if (!r.error && casebus_bytes_equal(name, wanted)) {
+            return value;
+        }
+    }
+    return casebus_bytes(NULL, 0);
+}
+
+uint64_t casebus_as_uint(struct casebus_bytes raw, uint64_t missing)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    uint64_t number = casebus_read_uint(&r);
+    return r.error ? missing : number;
+}
+
+struct casebus_bytes casebus_as_str(struct casebus_bytes raw)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    return casebus_read_str(&r);
+}
+
+struct casebus_bytes casebus_as_bin(struct casebus_bytes raw)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    return casebus_read_bin(&r);
+}
+
+bool casebus_is_nil(struct casebus_bytes raw)
+{
+    return raw.size == 1 && raw.data[0] == 0xc0;
+}
+
+/* --- writing -------------------------------------------------------------------------- */
+
+void casebus_pack_text(msgpack_packer *pk, const char *text)
+{
+    casebus_pack_str(pk, casebus_cstr(text));
+}
+
+void casebus_pack_str(msgpack_packer *pk, struct casebus_bytes text)
+{
+    (void)msgpack_pack_str_with_body(pk, text.data, text.size);
+}
+
+void casebus_pack_bin(msgpack_packer *pk, struct casebus_bytes data)
+{
+    (void)msgpack_pack_bin_with_body(pk, data.data, data.size);
+}
+
+void casebus_pack_raw(msgpack_packer *pk, struct casebus_bytes encoded)
+{
+    if (encoded.size > 0) {
+        (void)pk->callback(pk->data, (const char *)encoded.data, encoded.size);
+    }
+}

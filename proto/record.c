@@ -1,0 +1,442 @@
+/* Checking maps against the tables, and taking a case record apart.
+ *
+ * Everything is read once: a value is checked while the reader passes it, and what the reader
+ * has passed is the value as encoded. Keys usually come in the table's order, so the search for
+ * a field begins behind the one found before. Paths are built on the way out of a failure. */
+#include "fault.h"
+#include "wire.h"
+
+#include <casebus/schema.h>
+#include <casebus/topic.h>
+#include <string.h>
+
+#define WHOLE_MAX ((UINT64_C(1) << 53) - 1) /* what every language's numbers hold exactly */
+
+static int check_value(struct casebus_reader *r, const struct casebus_field *field,
+                       bool from_report, struct casebus_fault *fault);
+
+/* --- text ----------------------------------------------------------------------------- */
+
+/* Tab, line feed and carriage return are text; other control characters below U+0020 are not.
+ */
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 && c != '\t' && c != '\n' && c != '\r';
+}
+
+/* Is one of the eight bytes at `at` below `least` (at most 0x80)? */
+static bool any_below(const unsigned char *at, unsigned char least)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    return ((eight - ones * least) & ~eight & ones * 0x80) != 0;
+}
+
+static bool has_control(struct casebus_bytes text)
+{
+    for (size_t i = 0; i < text.size;) {
+        if (text.size - i >= 8 && !any_below(text.data + i, 0x20)) {
+            i += 8;
+        } else if (is_control(text.data[i])) {
+            return true;
+        } else {
+            i++;
+        }
+    }
+    return false;
+}
+
+/* Bytes of the white space at `at`: ASCII's, and what Unicode calls White_Space. */
+static size_t blank(const unsigned char *at, size_t left)
+{
+    static const char *const wide[] = {
+        "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
+        "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
+        "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
+        "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+    };
+    if (*at < 0x80) {
+        return *at == ' ' || (*at >= '\t' && *at <= '\r') ? 1 : 0;
+    }
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        size_t size = strlen(wide[i]);
+        if (size <= left && memcmp(at, wide[i], size) == 0) {
+            return size;
+        }
+    }
+    return 0;
+}
+
+static bool is_blank(struct casebus_bytes text)
+{
+    size_t at = 0;
+    while (at < text.size) {
+        size_t size = blank(text.data + at, text.size - at);
+        if (size == 0) {
+            return false;
+        }
+        at += size;
+    }
+    return true;
+}
+
+static int check_text(struct casebus_bytes text, const struct casebus_field *field)
+{
+    if (text.size > field->max) {
+        return CASEBUS_ETOOLONG;
+    }
+    if (has_control(text) || (field->required && is_blank(text))) {
+        return CASEBUS_EVALUE;
+    }
+    return 0;
+}
+
+static bool has_blank_or_control(struct casebus_bytes text)
+{
+    size_t i = 0;
+    while (text.size - i >= 8 && !any_below(text.data + i, 0x21)) {
+        i += 8;
+    }
+    while (i < text.size && text.data[i] > 0x20) {
+        i++;
+    }
+    return i < text.size || memchr(text.data, 0x7f, text.size);
+}
+
+static bool begins(struct casebus_bytes text, const char *prefix, size_t size)
+{
+    return text.size > size && memcmp(text.data, prefix, size) == 0;
+}
+
+static int check_url(struct casebus_bytes text, const struct casebus_field *field)
+{
+    if (text.size > field->max) {
+        return CASEBUS_ETOOLONG;
+    }
+    bool web = begins(text, "https://", 8) || begins(text, "http://", 7);
+    return web && !has_blank_or_control(text) ? 0 : CASEBUS_EVALUE;
+}
+
+static int check_choice(struct casebus_bytes text, const struct casebus_field *field)
+{
+    for (const char *const *choice = field->choices; choice && *choice; choice++) {
+        if (casebus_bytes_is(text, *choice)) {
+            return 0;
+        }
+    }
+    return CASEBUS_EVALUE;
+}
+
+static int two_digits(const unsigned char *at)
+{
+    bool digits = at[0] >= '0' && at[0] <= '9' && at[1] >= '0' && at[1] <= '9';
+    return digits ? (at[0] - '0') * 10 + at[1] - '0' : -1;
+}
+
+bool casebus_date_valid(struct casebus_bytes text)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (text.size != 10 || text.data[4] != '-' || text.data[7] != '-') {
+        return false;
+    }
+    int century = two_digits(text.data), year = two_digits(text.data + 2);
+    int month = two_digits(text.data + 5), day = two_digits(text.data + 8);
+    if (century < 10 || year < 0 || month < 1 || month > 12 || day < 1) {
+        return false;
+    }
+    bool leap = year == 0 ? century % 4 == 0 : year % 4 == 0;
+    return day <= days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+/* --- values --------------------------------------------------------------------------- */
+
+static int check_case_ids(struct casebus_reader *r, uint32_t count,
+                          const struct casebus_field *field, struct casebus_fault *fault)
+{
+    if (count > field->max) {
+        return casebus_fault_set(fault, CASEBUS_ETOOMANY, "");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct casebus_bytes agency, regulator_id, id = casebus_read_str(r);
+        int error = r->error;
+        if (!error && casebus_case_id_split(id, &agency, &regulator_id) != 0) {
+            error = CASEBUS_EVALUE;
+        }
+        if (error) {
+            casebus_fault_set(fault, error, "");
+            casebus_fault_under_index(fault, i);
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* The field of that name; the search begins at *next, where a table's order would have it. */
+static const struct casebus_field *find(const struct casebus_field *schema,
+                                        const struct casebus_field **next,
+                                        struct casebus_bytes name)
+{
+    const struct casebus_field *field = *next;
+    do {
+        if (!field->name) { /* the end: go on at the beginning */
+            field = schema;
+            continue;
+        }
+        if (field->name_size == name.size && memcmp(field->name, name.data, name.size) == 0) {
+            *next = field + 1;
+            return field;
+        }
+        field++;
+    } while (field != *next);
+    return NULL;
+}
+
+static int check_required(struct casebus_bytes map, const struct casebus_field *schema,
+                          struct casebus_fault *fault)
+{
+    for (const struct casebus_field *field = schema; field->name; field++) {
+        if (field->required && !casebus_map_get(map, field->name).data) {
+            return casebus_fault_set(fault, CASEBUS_EMISSING, field->name);
+        }
+    }
+    return 0;
+}
+
+/* The `count` pairs the reader is at. */
+static int check_members(struct casebus_reader *r, uint32_t count,
+                         const struct casebus_field *schema, bool from_report,
+                         struct casebus_fault *fault)
+{
+    const struct casebus_field *next = schema;
+    for (uint32_t i = 0; i < count && !r->error; i++) {
+        struct casebus_bytes name = casebus_read_str(r);
+        const struct casebus_field *field = find(schema, &next, name);
+        if (!field) {
+            casebus_skip(r);
+            continue;
+        }
+        int error = check_value(r, field, from_report, fault);
+        if (error) {
+            return error;
+        }
+    }
+    return r->error ? casebus_fault_set(fault, r->error, "") : 0;
+}
+
+/* A whole map that must have what its table requires. */
+static int check_whole_map(struct casebus_reader *r, const struct casebus_field *schema,
+                           bool from_report, struct casebus_fault *fault)
+{
+    const unsigned char *begin = r->at;
+    uint32_t count = casebus_read_map(r);
+    int error = check_members(r, count, schema, from_report, fault);
+    if (error) {
+        return error;
+    }
+    return check_required(casebus_bytes(begin, (size_t)(r->at - begin)), schema, fault);
+}
+
+static int check_maps(struct casebus_reader *r, uint32_t count,
+                      const struct casebus_field *field, struct casebus_fault *fault)
+{
+    if (count > field->max) {
+        return casebus_fault_set(fault, CASEBUS_ETOOMANY, "");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int error = check_whole_map(r, field->members, false, fault);
+        if (error) {
+            casebus_fault_under_index(fault, i);
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* A map's pairs. One that will be merged with another (an offender) need not have what is
+ * required, and its nils clear; any keys are good where there is no table. */
+static int check_map(struct casebus_reader *r, uint32_t count,
+                     const struct casebus_field *field, bool from_report,
+                     const unsigned char *begin, struct casebus_fault *fault)
+{
+    if (field->members) {
+        bool merged = field->setter == CASEBUS_SET_MERGED;
+        int error = check_members(r, count, field->members, from_report && merged, fault);
+        if (error || merged) {
+            return error;
+        }
+        return check_required(casebus_bytes(begin, (size_t)(r->at - begin)), field->members,
+                              fault);
+    }
+    r->at = begin;
+    casebus_skip(r);
+    return r->error ? casebus_fault_set(fault, r->error, "") : 0;
+}
+
+static int check_str(struct casebus_bytes text, const struct casebus_field *field)
+{
+    switch (field->type) {
+    case CASEBUS_TYPE_DATE:
+        return casebus_date_valid(text) ? 0 : CASEBUS_EVALUE;
+    case CASEBUS_TYPE_URL:
+        return check_url(text, field);
+    case CASEBUS_TYPE_CHOICE:
+        return check_choice(text, field);
+    default:
+        return check_text(text, field);
+    }
+}
+
+/* What each type is in msgpack, and the largest number. */
+static const struct {
+    enum casebus_kind kind;
+    uint64_t max;
+} types[] = {
+    [CASEBUS_TYPE_TEXT] = {CASEBUS_STR, 0},
+    [CASEBUS_TYPE_DATE] = {CASEBUS_STR, 0},
+    [CASEBUS_TYPE_PENCE] = {CASEBUS_UINT, CASEBUS_PENCE_MAX},
+    [CASEBUS_TYPE_COUNT] = {CASEBUS_UINT, WHOLE_MAX},
+    [CASEBUS_TYPE_INSTANT] = {CASEBUS_UINT, WHOLE_MAX},
+    [CASEBUS_TYPE_URL] = {CASEBUS_STR, 0},
+    [CASEBUS_TYPE_CHOICE] = {CASEBUS_STR, 0},
+    [CASEBUS_TYPE_MAP] = {CASEBUS_MAP, 0},
+    [CASEBUS_TYPE_MAPS] = {CASEBUS_ARRAY, 0},
+    [CASEBUS_TYPE_CASE_IDS] = {CASEBUS_ARRAY, 0},
+};
+
+/* The value whose head was `wire`, at `begin`; the reader is behind the head. */
+static int check_typed(struct casebus_reader *r, const struct wire *wire,
+                       const unsigned char *begin, const struct casebus_field *field,
+                       bool from_report, struct casebus_fault *fault)
+{
+    int error = 0;
+    if (wire->kind != types[field->type].kind) {
+        bool negative = wire->kind == CASEBUS_INT && types[field->type].kind == CASEBUS_UINT;
+        error = negative ? CASEBUS_EVALUE : CASEBUS_ETYPE;
+    } else if (wire->kind == CASEBUS_STR) {
+        error = check_str(casebus_bytes(r->at, wire->count), field);
+        r->at += wire->count;
+    } else if (wire->kind == CASEBUS_UINT) {
+        error = wire->number <= types[field->type].max ? 0 : CASEBUS_EVALUE;
+    } else if (wire->kind == CASEBUS_MAP) {
+        return check_map(r, wire->count, field, from_report, begin, fault);
+    } else if (field->type == CASEBUS_TYPE_MAPS) {
+        return check_maps(r, wire->count, field, fault);
+    } else {
+        return check_case_ids(r, wire->count, field, fault);
+    }
+    return error ? casebus_fault_set(fault, error, "") : 0;
+}
+
+/* Checks the value the reader is at, and passes it. */
+static int check_value(struct casebus_reader *r, const struct casebus_field *field,
+                       bool from_report, struct casebus_fault *fault)
+{
+    const unsigned char *begin = r->at;
+    bool clears = field->setter == CASEBUS_SET_REPORT || field->setter == CASEBUS_SET_MERGED;
+    struct wire wire;
+    int error = wire_read(&r->at, r->end, &wire);
+    if (error) {
+        casebus_fault_set(fault, error, "");
+    } else if (wire.kind != CASEBUS_NIL || !from_report || !clears) {
+        error = check_typed(r, &wire, begin, field, from_report, fault);
+    }
+    if (error) {
+        casebus_fault_under(fault, casebus_cstr(field->name));
+    }
+    return error;
+}
+
+int casebus_value_check(struct casebus_bytes raw, const struct casebus_field *field,
+                        bool from_report, struct casebus_fault *fault)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    return check_value(&r, field, from_report, fault);
+}
+
+int casebus_map_check(struct casebus_bytes map, const struct casebus_field *schema,
+                      bool from_report, struct casebus_fault *fault)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, map);
+    return check_whole_map(&r, schema, from_report, fault);
+}
+
+/* --- the case record ------------------------------------------------------------------ */
+
+static int parse_field(struct casebus_reader *r, const struct casebus_field *field,
+                       bool from_report, struct casebus_record *record,
+                       struct casebus_fault *fault)
+{
+    const unsigned char *begin = r->at;
+    if (from_report && field->setter == CASEBUS_SET_STORE) {
+        return casebus_fault_set(fault, CASEBUS_EVALUE, field->name);
+    }
+    int error = check_value(r, field, from_report, fault);
+    if (!error) {
+        record->field[field - casebus_case_schema] =
+            casebus_bytes(begin, (size_t)(r->at - begin));
+    }
+    return error;
+}
+
+static int check_dates(const struct casebus_record *record, struct casebus_fault *fault)
+{
+    struct casebus_bytes action =
+        casebus_as_str(record->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
+    struct casebus_bytes hearing =
+        casebus_as_str(record->field[CASEBUS_CASE_OFFENCE_HEARING_DATE]);
+    if (action.data && hearing.data && casebus_bytes_compare(hearing, action) < 0) {
+        return casebus_fault_set(fault, CASEBUS_EVALUE, "offence_hearing_date");
+    }
+    return 0;
+}
+
+int casebus_record_parse(struct casebus_bytes map, bool from_report,
+                         struct casebus_record *record, struct casebus_fault *fault)
+{
+    struct casebus_reader r;
+    const struct casebus_field *next = casebus_case_schema;
+    memset(record, 0, sizeof *record);
+    record->encoded = map;
+    casebus_reader_init(&r, map);
+    uint32_t count = casebus_read_map(&r);
+    for (uint32_t i = 0; i < count && !r.error; i++) {
+        struct casebus_bytes name = casebus_read_str(&r);
+        const struct casebus_field *field = find(casebus_case_schema, &next, name);
+        if (!field) {
+            record->unknown_count++;
+            casebus_skip(&r);
+            continue;
+        }
+        int error = parse_field(&r, field, from_report, record, fault);
+        if (error) {
+            return error;
+        }
+    }
+    return r.error ? casebus_fault_set(fault, r.error, "") : check_dates(record, fault);
+}
+
+int casebus_record_complete(const struct casebus_record *record, struct casebus_fault *fault)
+{
+    for (size_t i = 0; i < CASEBUS_CASE_FIELD_COUNT; i++) {
+        const struct casebus_field *field = &casebus_case_schema[i];
+        struct casebus_bytes value = record->field[i];
+        if (!field->required) {
+            continue;
+        }
+        if (!value.data || casebus_is_nil(value)) {
+            return casebus_fault_set(fault, CASEBUS_EMISSING, field->name);
+        }
+        for (const struct casebus_field *m = field->members; m && m->name; m++) {
+            struct casebus_bytes member = casebus_map_get(value, m->name);
+            if (m->required && (!member.data || casebus_is_nil(member))) {
+                casebus_fault_set(fault, CASEBUS_EMISSING, m->name);
+                casebus_fault_under(fault, casebus_cstr(field->name));
+                return CASEBUS_EMISSING;
+            }
+        }
+    }
+    return 0;
+}
