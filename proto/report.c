@@ -104,9 +104,15 @@ static int read_head(struct casebus_reader *r, struct casebus_report_head *head,
     if (error) {
         return error;
     }
-    if (*left > 0 && at_key(r, publisher_pair, sizeof publisher_pair - 2)) {
-        error = *left >= 3 ? read_numbering(r, begin, head, field) : CASEBUS_EMISSING;
-        *left -= error ? 0 : 3;
+    if (*left > 0) {
+        struct casebus_reader next = *r;
+        *field = "";
+        struct casebus_bytes key = casebus_read_str(&next);
+        error = next.error;
+        if (casebus_bytes_is(key, "publisher")) {
+            error = *left >= 3 ? read_numbering(r, begin, head, field) : CASEBUS_EMISSING;
+            *left -= error ? 0 : 3;
+        }
     }
     if (head->version != CASEBUS_PROTOCOL_VERSION) { /* says more than what follows from it */
         *field = "v";
@@ -136,11 +142,12 @@ static bool is_map(struct casebus_bytes raw)
 static int read_session(struct casebus_bytes raw, struct casebus_report *report,
                         struct casebus_fault *fault)
 {
-    report->session = casebus_as_str(raw);
-    if (!casebus_segment_valid(report->session)) {
-        return casebus_fault_set(fault, report->session.data ? CASEBUS_EVALUE : CASEBUS_ETYPE,
+    struct casebus_bytes session = casebus_as_str(raw);
+    if (!casebus_segment_valid(session)) {
+        return casebus_fault_set(fault, session.data ? CASEBUS_EVALUE : CASEBUS_ETYPE,
                                  "session");
     }
+    report->session = session;
     return 0;
 }
 

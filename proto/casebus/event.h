@@ -27,7 +27,8 @@ int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_event *event, struct casebus_fault *fault);
 /* Appends the body to out. */
 int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out);
-/* Appends the thin form of an event: `changed` keeps the names only, `payload` the id only. */
+/* Appends the thin form of an event: the maps of `changed` keep `field` only, `payload` keeps `id`
+ * only. */
 int casebus_event_encode_thin(const struct casebus_event *event, msgpack_sbuffer *out);
 
 /* A heads message: sys:heads:all: names every stream, sys:heads:batch: those a batch touched. */

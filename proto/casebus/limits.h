@@ -22,7 +22,7 @@
 #define CASEBUS_DEPTH_MAX 16              /* nesting of maps and arrays, the body itself is 1 */
 #define CASEBUS_KEYS_MAX 512              /* keys in one map */
 #define CASEBUS_KEY_MAX 128               /* one key */
-#define CASEBUS_ELEMENTS_MAX 16384        /* values in a report or a request, of every kind */
+#define CASEBUS_ELEMENTS_MAX 16384        /* values in a report or a request, keys not counted */
 #define CASEBUS_OFFENCES_MAX 512          /* offences of a case */
 #define CASEBUS_RELATED_MAX 512           /* related cases of a case */
 #define CASEBUS_PENCE_MAX 100000000000000 /* 10^14 pence */

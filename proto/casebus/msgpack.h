@@ -38,7 +38,7 @@ bool casebus_utf8_valid(struct casebus_bytes text);
 
 struct casebus_scan_limits {
     uint32_t depth;    /* nesting, the outermost value is 1 */
-    uint32_t elements; /* values of every kind together */
+    uint32_t elements; /* values of every kind together, keys and the outermost not counted */
     uint32_t keys;     /* keys of one map */
 };
 struct casebus_scan_limits casebus_scan_limits(void); /* those of a report (limits.h) */

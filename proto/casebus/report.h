@@ -36,8 +36,11 @@ struct casebus_report {
  * as far as it goes; or another code: then nothing is known of the sender's numbering. */
 int casebus_report_head_decode(struct casebus_bytes body, struct casebus_report_head *head);
 
-/* The whole: size, scan, topic, keys, data against the schema. Everything borrowed from topic and
- * body. 0, or the code with the field at fault ("topic", "session", "offender.name"). */
+/* The whole: size, first keys, topic, scan, other keys, data against the schema. Everything borrowed
+ * from topic and body. 0, or the code with the field at fault ("topic", "session", "offender.name");
+ * then `head` says whether a number is to be decided, and `topic` (count 0: not read) and `session`
+ * (NULL: not read) are there as far as reading got, so that a session can count its errors. Data that
+ * is left out is an empty map in record.encoded. */
 int casebus_report_decode(struct casebus_bytes topic, struct casebus_bytes body,
                           struct casebus_report *report, struct casebus_fault *fault);
 

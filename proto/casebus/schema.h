@@ -10,7 +10,7 @@
 #include <casebus/msgpack.h>
 
 enum casebus_type {
-    CASEBUS_TYPE_TEXT,     /* UTF-8; max: bytes */
+    CASEBUS_TYPE_TEXT,     /* UTF-8; max: bytes; no C0 control characters but \t \n \r */
     CASEBUS_TYPE_DATE,     /* "YYYY-MM-DD", a day of the Gregorian calendar, year 1000 to 9999 */
     CASEBUS_TYPE_PENCE,    /* integer 0 .. CASEBUS_PENCE_MAX */
     CASEBUS_TYPE_COUNT,    /* integer 0 .. 2^53 - 1 */
@@ -39,7 +39,7 @@ struct casebus_field {
     enum casebus_type type;
     enum casebus_setter setter;
     uint32_t max;
-    bool required; /* in a new case (members: in every such map) */
+    bool required; /* in a new case (members: in every such map); required text is not blank */
     const struct casebus_field *members; /* ends with a NULL name */
     const char *const *choices;          /* ends with NULL */
 };

@@ -1,0 +1,339 @@
+/* CSV: a header, then records, which may go over several lines where a cell is quoted.
+ *
+ * libcsv takes bytes and calls back for every cell and at the end of every record. It is fed
+ * one line (or what lies between two line ends) at a time, so that at most one record ends in a
+ * call, and the line on which a record began is known. Blanks around cells are kept: text is
+ * stored as the register has it.
+ *
+ * A quote that is never closed would make one cell of the rest of the file: at INPUT_RECORD_MAX
+ * the record is given up, and there is no telling where the next one begins, so reading ends.
+ */
+#include "csv_input.h"
+
+#include "column.h"
+
+#include <casebus/errors.h>
+#include <csv.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cell {
+    size_t at, size;
+};
+
+struct csv_input {
+    struct source *source;
+    struct csv_parser parser;
+    unsigned long line;  /* of the next byte */
+    unsigned long begin; /* of the record under way */
+    bool after_return;   /* the last byte was a CR: an LF belongs to it */
+    bool row_done, ended;
+    int error; /* from inside a callback */
+
+    struct cell *cells; /* of the record under way, their bytes one after another */
+    size_t cell_count, cell_room;
+    char *text;
+    size_t text_size, text_room;
+
+    struct column *columns;
+    size_t column_count;
+};
+
+/* --- one record of cells --------------------------------------------------------------------
+ */
+
+static bool reserve(void *array_p, size_t *room, size_t wanted, size_t item)
+{
+    void **array = array_p;
+    if (wanted <= *room) {
+        return true;
+    }
+    size_t larger = wanted * 2;
+    void *moved = realloc(*array, larger * item);
+    if (!moved) {
+        return false;
+    }
+    *array = moved;
+    *room = larger;
+    return true;
+}
+
+static void on_cell(void *data, size_t size, void *arg)
+{
+    struct csv_input *self = arg;
+    void *cells = self->cells, *text = self->text;
+    bool fits = reserve(&cells, &self->cell_room, self->cell_count + 1, sizeof(struct cell));
+    self->cells = cells;
+    fits = fits && reserve(&text, &self->text_room, self->text_size + size + 1, 1);
+    self->text = text;
+    if (!fits) {
+        self->error = CASEBUS_ENOMEM;
+        return;
+    }
+    if (size > 0) {
+        memcpy(self->text + self->text_size, data, size);
+    }
+    self->text[self->text_size + size] = '\0';
+    self->cells[self->cell_count++] = (struct cell){self->text_size, size};
+    self->text_size += size + 1;
+}
+
+static void on_row(int end, void *arg)
+{
+    (void)end;
+    ((struct csv_input *)arg)->row_done = true;
+}
+
+/* The bytes up to and with the next CR or LF. */
+static size_t piece(const unsigned char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '\n' || data[i] == '\r') {
+            return i + 1;
+        }
+    }
+    return size;
+}
+
+/* An LF right behind a CR is the same line's end. */
+static void count_lines(struct csv_input *self, const unsigned char *data, size_t size)
+{
+    unsigned char last = data[size - 1];
+    bool first_is_rest = self->after_return && data[0] == '\n';
+    if ((last == '\n' && !(size == 1 && first_is_rest)) || last == '\r') {
+        self->line++;
+    }
+    self->after_return = last == '\r';
+}
+
+/* What is left in the parser at the end of the file. */
+static int finish(struct csv_input *self)
+{
+    if (self->ended) {
+        return 0;
+    }
+    self->ended = true;
+    csv_set_opts(&self->parser, CSV_STRICT | CSV_STRICT_FINI); /* is a quote still open? */
+    int rc = csv_fini(&self->parser, on_cell, on_row, self);
+    if (rc) {
+        return CASEBUS_EMALFORMED;
+    }
+    return self->error ? self->error : self->row_done ? 1 : 0;
+}
+
+static size_t pending(const struct csv_input *self)
+{
+    return self->text_size + self->parser.entry_pos;
+}
+
+/* Reads on to the end of a record: 1; 0 at the end of the file; or a code: EMALFORMED for a
+ * quote not closed, ETOOLARGE, ENOMEM; CASEBUS_EINTR and CASEBUS_EIO of the source. */
+static int read_row(struct csv_input *self)
+{
+    self->cell_count = self->text_size = 0;
+    self->row_done = false;
+    self->begin = self->line;
+    while (!self->row_done) {
+        const unsigned char *data;
+        size_t size;
+        int rc = source_peek(self->source, &data, &size);
+        if (rc <= 0) {
+            return rc == 0 ? finish(self) : rc;
+        }
+        size = piece(data, size);
+        if (csv_parse(&self->parser, data, size, on_cell, on_row, self) != size) {
+            return CASEBUS_ENOMEM;
+        }
+        count_lines(self, data, size);
+        source_take(self->source, size);
+        if (self->error || pending(self) > INPUT_RECORD_MAX) {
+            return self->error ? self->error : CASEBUS_ETOOLARGE;
+        }
+        if (pending(self) == 0 && self->cell_count == 0 && !self->parser.quoted) {
+            self->begin = self->line; /* an empty line: nothing has begun */
+        }
+    }
+    return 1;
+}
+
+/* --- the header -----------------------------------------------------------------------------
+ */
+
+static char *trimmed(char *text)
+{
+    text += strspn(text, " \t\r\n");
+    size_t size = strlen(text);
+    while (size > 0 && strchr(" \t\r\n", text[size - 1])) {
+        text[--size] = '\0';
+    }
+    return text;
+}
+
+static int header_fault(struct row_fault *why, const char *column, const char *reason)
+{
+    return row_fault_set(why, column[0] ? column : "header", "%s", reason);
+}
+
+/* The field a column's name stands for. */
+static const char *translate(const char *column, const struct column_name *names, size_t count,
+                             bool *used)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i].column, column) == 0) {
+            used[i] = true;
+            return names[i].field;
+        }
+    }
+    return column;
+}
+
+static bool is_taken(const struct csv_input *self, const char *path)
+{
+    for (size_t i = 0; i < self->column_count; i++) {
+        if (self->columns[i].path && strcmp(self->columns[i].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_column(struct csv_input *self, const char *field, struct row_fault *why)
+{
+    const char *reason = NULL;
+    if (is_taken(self, field)) {
+        return header_fault(why, field, "two columns have this name");
+    }
+    struct column *column = &self->columns[self->column_count];
+    int error = column_init(column, field, &reason);
+    self->column_count++;
+    return error ? header_fault(why, field, reason) : 0;
+}
+
+static int take_header(struct csv_input *self, const struct column_name *names, size_t count,
+                       struct row_fault *why)
+{
+    bool *used = calloc(count + 1, sizeof *used);
+    self->columns = calloc(self->cell_count, sizeof *self->columns);
+    int error = used && self->columns ? 0 : header_fault(why, "", "out of memory");
+    for (size_t i = 0; i < self->cell_count && !error; i++) {
+        char *text = self->text + self->cells[i].at;
+        if (!casebus_utf8_valid(casebus_bytes(text, self->cells[i].size))) {
+            error = header_fault(why, "", "a column's name is not valid UTF-8");
+        } else {
+            error = add_column(self, translate(trimmed(text), names, count, used), why);
+        }
+    }
+    for (size_t i = 0; i < count && !error; i++) {
+        if (!used[i]) {
+            error = header_fault(why, names[i].column, "there is no such column");
+        }
+    }
+    free(used);
+    return error;
+}
+
+static int read_header(struct csv_input *self, const struct column_name *names, size_t count,
+                       struct row_fault *why)
+{
+    int rc = read_row(self);
+    if (rc == 1) {
+        return take_header(self, names, count, why);
+    }
+    return header_fault(why, "",
+                        rc == 0                    ? "the file is empty"
+                        : rc == CASEBUS_EMALFORMED ? "a quote is not closed"
+                                                   : casebus_strerror(rc));
+}
+
+/* --- records --------------------------------------------------------------------------------
+ */
+
+static void take_record(struct csv_input *self, struct row *row)
+{
+    if (self->cell_count > self->column_count) {
+        row_fault_set(&row->fault, "-", "%zu cells, but %zu columns", self->cell_count,
+                      self->column_count);
+        return;
+    }
+    row->record = json_object();
+    int error = row->record ? 0 : row_fault_set(&row->fault, "-", "out of memory");
+    for (size_t i = 0; i < self->cell_count && !error; i++) {
+        const struct cell *cell = &self->cells[i];
+        if (cell->size > 0) {
+            error = column_put(&self->columns[i], self->text + cell->at, cell->size,
+                               row->record, &row->fault);
+        }
+    }
+    if (error) {
+        json_decref(row->record);
+        row->record = NULL;
+    }
+}
+
+int csv_input_next(struct csv_input *self, struct row *row)
+{
+    if (self->ended) {
+        return 0;
+    }
+    int rc = read_row(self);
+    row->line = self->begin;
+    if (rc == 1) {
+        take_record(self, row);
+    } else if (rc == CASEBUS_EMALFORMED) {
+        row_fault_set(&row->fault, "-", "a quote is not closed");
+        rc = 1;
+    } else if (rc == CASEBUS_ETOOLARGE || rc == CASEBUS_ENOMEM) {
+        row_fault_set(&row->fault, "-",
+                      "longer than %d bytes (a quote not closed?): the rest is not read",
+                      INPUT_RECORD_MAX);
+        self->ended = true;
+        rc = 1;
+    }
+    return rc;
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+static int no_blank(unsigned char c)
+{
+    (void)c;
+    return 0;
+}
+
+int csv_input_new(struct csv_input **self_p, struct source *source,
+                  const struct column_name *names, size_t name_count, struct row_fault *why)
+{
+    struct csv_input *self = calloc(1, sizeof *self);
+    *self_p = self;
+    if (!self) {
+        return header_fault(why, "", "out of memory");
+    }
+    self->source = source;
+    self->line = 1;
+    csv_init(&self->parser, 0);
+    csv_set_blk_size(&self->parser, 64 * 1024); /* what its buffer grows by */
+    csv_set_space_func(&self->parser, no_blank);
+    int error = read_header(self, names, name_count, why);
+    if (error) {
+        csv_input_destroy(self_p);
+    }
+    return error;
+}
+
+void csv_input_destroy(struct csv_input **self_p)
+{
+    struct csv_input *self = *self_p;
+    if (!self) {
+        return;
+    }
+    *self_p = NULL;
+    for (size_t i = 0; i < self->column_count; i++) {
+        column_clear(&self->columns[i]);
+    }
+    csv_free(&self->parser);
+    free(self->columns);
+    free(self->cells);
+    free(self->text);
+    free(self);
+}

@@ -1,0 +1,28 @@
+/* The way out for reports (private to the publisher). See ingest.c. */
+#ifndef CASEBUS_PUBLISHER_INGEST_H
+#define CASEBUS_PUBLISHER_INGEST_H
+
+#include <stdbool.h>
+#include <zmq.h>
+
+struct ingest {
+    void *socket;
+    unsigned subscriptions; /* the broker's, on the connection there is now */
+};
+
+/* 0, CASEBUS_EINVAL (an impossible endpoint) or CASEBUS_EIO. */
+int casebus_ingest_open(struct ingest *self, void *context, const char *endpoint);
+void casebus_ingest_close(struct ingest *self);
+
+/* Takes in what the broker says of its subscriptions; true: a connection is new, and what went
+ * into the one before may be lost. Does not wait. */
+bool casebus_ingest_listen(struct ingest *self);
+static inline bool ingest_linked(const struct ingest *self)
+{
+    return self->subscriptions > 0;
+}
+/* Sends both frames; the messages stay the caller's. 1: sent; 0: no place now; or CASEBUS_EIO.
+ * Only while linked. */
+int casebus_ingest_put(struct ingest *self, zmq_msg_t *topic, zmq_msg_t *body);
+
+#endif

@@ -1,0 +1,271 @@
+/* The command line of casebus-publish: one table, from which parsing and --help are made.
+ *
+ * What cannot make sense together is refused here, before anything is opened. */
+#include "options.h"
+
+#include "fields.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef CASEBUS_VERSION
+#define CASEBUS_VERSION "unknown"
+#endif
+
+#define PROGRAM "casebus-publish"
+
+/* Reading one option: NULL, or what is wrong with its value. */
+typedef const char *option_reader(struct options *self, char *value);
+
+struct option_row {
+    const char *name;
+    const char *value; /* what it takes, for people; NULL: nothing */
+    option_reader *read;
+    const char *help;
+};
+
+static const char *read_agency(struct options *self, char *value)
+{
+    self->agency = value;
+    return casebus_agency_valid(casebus_cstr(value)) ? NULL : "not an agency's code, as in hse";
+}
+
+/* "csv" and "ndjson" are kept in is_csv once the name of the file has been looked at. */
+static const char *read_format(struct options *self, char *value)
+{
+    self->is_csv = strcmp(value, "csv") == 0;
+    return self->is_csv || strcmp(value, "ndjson") == 0 ? NULL : "neither ndjson nor csv";
+}
+
+static bool is_field_name(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    char map[64] = "";
+    if (name[0] == '\0' || field_is_known(casebus_case_schema, name)) {
+        return true;
+    }
+    if (!dot || !dot[1] || (size_t)(dot - name) >= sizeof map) {
+        return false;
+    }
+    memcpy(map, name, (size_t)(dot - name));
+    const struct casebus_field *field = field_find(casebus_case_schema, map);
+    return field && field->type == CASEBUS_TYPE_MAP &&
+           (!field->members || field_is_known(field->members, dot + 1));
+}
+
+static const char *read_map(struct options *self, char *value)
+{
+    char *equals = strrchr(value, '='); /* a column's name may have one, a field's has none */
+    if (!equals || equals == value) {
+        return "not COLUMN=FIELD";
+    }
+    if (self->name_count == OPTIONS_NAMES_MAX) {
+        return "too many of them";
+    }
+    if (!is_field_name(equals + 1)) {
+        return "the case record has no such field";
+    }
+    *equals = '\0';
+    self->names[self->name_count++] = (struct column_name){value, equals + 1};
+    return NULL;
+}
+
+static const char *read_session(struct options *self, char *value)
+{
+    self->session = value;
+    return casebus_segment_valid(casebus_cstr(value))
+               ? NULL
+               : "not a session's id (1 to 128 bytes without ':' and control characters)";
+}
+
+static const char *read_new_session(struct options *self, char *value)
+{
+    (void)value;
+    self->new_session = true;
+    return NULL;
+}
+
+static const char *read_keep_open(struct options *self, char *value)
+{
+    (void)value;
+    self->keep_open = true;
+    return NULL;
+}
+
+static const char *read_kind(struct options *self, enum casebus_report_kind kind)
+{
+    bool other = self->kind != CASEBUS_REPORT_SCRAPED && self->kind != kind;
+    self->kind = kind;
+    return other ? "records are edited or deleted, not both" : NULL;
+}
+
+static const char *read_edited(struct options *self, char *value)
+{
+    (void)value;
+    return read_kind(self, CASEBUS_REPORT_EDITED);
+}
+
+static const char *read_deleted(struct options *self, char *value)
+{
+    (void)value;
+    return read_kind(self, CASEBUS_REPORT_DELETED);
+}
+
+static const char *read_dry_run(struct options *self, char *value)
+{
+    (void)value;
+    self->dry_run = true;
+    return NULL;
+}
+
+static bool read_number(const char *text, double least, double most, double *number)
+{
+    char *end;
+    *number = strtod(text, &end);
+    return end != text && *end == '\0' && *number >= least && *number <= most;
+}
+
+static const char *read_rate(struct options *self, char *value)
+{
+    return read_number(value, 0.001, 1e7, &self->rate) ? NULL
+                                                       : "not a number of records a second";
+}
+
+static const char *read_timeout(struct options *self, char *value)
+{
+    double seconds;
+    bool fine = read_number(value, 0.1, 86400, &seconds);
+    self->timeout_ms = fine ? (int)(seconds * 1000) : 0;
+    return fine ? NULL : "not a number of seconds";
+}
+
+static const char *read_ingest(struct options *self, char *value)
+{
+    self->ingest = value;
+    return NULL;
+}
+
+static const char *read_query(struct options *self, char *value)
+{
+    self->query = value;
+    return NULL;
+}
+
+static const struct option_row rows[] = {
+    {"agency", "A", read_agency, "agency of the records that name none"},
+    {"format", "ndjson|csv", read_format, "default: csv for FILE.csv, otherwise ndjson"},
+    {"map", "COLUMN=FIELD", read_map,
+     "CSV: what a column of another register means; COLUMN= leaves it out"},
+    {"session", "ID", read_session,
+     "publish in this session of the file's one agency; start it if it is not known"},
+    {"new-session", NULL, read_new_session, "open a session for each agency in the file"},
+    {"keep-open", NULL, read_keep_open, "do not end the session"},
+    {"edited", NULL, read_edited, "the records are corrections made by people"},
+    {"deleted", NULL, read_deleted, "the records name cases to delete"},
+    {"dry-run", NULL, read_dry_run, "check the records, send nothing"},
+    {"rate", "N", read_rate, "at most N records a second"},
+    {"timeout", "S", read_timeout,
+     "give up after S seconds without a new confirmation (default 30)"},
+    {"ingest", "ENDPOINT", read_ingest, "default " CASEBUS_INGEST_DEFAULT},
+    {"query", "ENDPOINT", read_query, "default " CASEBUS_QUERY_DEFAULT},
+    {"help", NULL, NULL, "this text"},
+    {"version", NULL, NULL, "the version"},
+};
+#define ROW_COUNT (sizeof rows / sizeof rows[0])
+
+static void print_help(void)
+{
+    printf(
+        "usage: " PROGRAM " [option]... FILE|-\n\n"
+        "Publishes the case records of a file: NDJSON, or CSV with a header, under the names\n"
+        "of the case record's fields. Money may be pounds (offence_fine, offence_costs).\n\n");
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        int width = printf("  --%s%s%s", rows[i].name, rows[i].value ? " " : "",
+                           rows[i].value ? rows[i].value : "");
+        printf("%*s%s\n", width < 24 ? 24 - width : 2, "", rows[i].help);
+    }
+    printf(
+        "\nEnds with one line of counts; each refused record is FILE:LINE: field: reason on\n"
+        "stderr. Exit code: 0 everything confirmed, 1 some records refused, 2 usage or\n"
+        "unreadable input, 3 broker not reached or not confirming.\n");
+}
+
+static int complain(const char *about, const char *what)
+{
+    fprintf(stderr, PROGRAM ": %s: %s\n" PROGRAM " --help says more\n", about, what);
+    return 2;
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+    size_t size = strlen(text), tail_size = strlen(tail);
+    return size > tail_size && strcmp(text + size - tail_size, tail) == 0;
+}
+
+static int check_together(struct options *self, bool format_given)
+{
+    if (!format_given) {
+        self->is_csv = ends_with(self->path, ".csv");
+    }
+    if (self->session && self->new_session) {
+        return complain("--session", "excludes --new-session");
+    }
+    if (self->keep_open && !self->session && !self->new_session) {
+        return complain("--keep-open", "there is no session to keep open");
+    }
+    if (self->name_count > 0 && !self->is_csv) {
+        return complain("--map", "only a CSV file has columns");
+    }
+    return -1;
+}
+
+static int read_row(struct options *self, const struct option_row *row, char *value)
+{
+    if (!row->read) {
+        if (strcmp(row->name, "help") == 0) {
+            print_help();
+        } else {
+            puts(PROGRAM " " CASEBUS_VERSION);
+        }
+        return 0;
+    }
+    const char *wrong = row->read(self, value);
+    char about[128];
+    snprintf(about, sizeof about, "--%s%s%s", row->name, value ? " " : "", value ? value : "");
+    return wrong ? complain(about, wrong) : -1;
+}
+
+int options_read(struct options *self, int argc, char **argv)
+{
+    struct option longs[ROW_COUNT + 1] = {{0}};
+    bool format_given = false;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        longs[i] = (struct option){rows[i].name,
+                                   rows[i].value ? required_argument : no_argument, NULL, 1};
+    }
+    *self = (struct options){
+        .kind = CASEBUS_REPORT_SCRAPED,
+        .timeout_ms = 30000,
+        .ingest = CASEBUS_INGEST_DEFAULT,
+        .query = CASEBUS_QUERY_DEFAULT,
+    };
+    int c, index = 0, done = -1;
+    while (done < 0 && (c = getopt_long(argc, argv, "", longs, &index)) != -1) {
+        if (c != 1) { /* getopt has said what is wrong */
+            return 2;
+        }
+        format_given = format_given || rows[index].read == read_format;
+        done = read_row(self, &rows[index], optarg);
+    }
+    if (done >= 0) {
+        return done;
+    }
+    if (argc - optind != 1) {
+        return complain(argc == optind ? "no file" : "more than one file",
+                        "give one FILE, or - for standard input");
+    }
+    self->path = argv[optind];
+    return check_together(self, format_given);
+}

@@ -1,0 +1,30 @@
+/* The command line of casebus-publish. See options.c. */
+#ifndef CASEBUS_PUBLISH_OPTIONS_H
+#define CASEBUS_PUBLISH_OPTIONS_H
+
+#include "input.h"
+
+#include <casebus/topic.h>
+
+#define OPTIONS_NAMES_MAX 64
+
+struct options {
+    const char *path;
+    const char *agency; /* of records that name none; or NULL */
+    bool is_csv;
+    struct column_name names[OPTIONS_NAMES_MAX];
+    size_t name_count;
+    const char *session; /* or NULL */
+    bool new_session, keep_open;
+    enum casebus_report_kind kind;
+    bool dry_run;
+    double rate;    /* records a second; 0: as fast as it goes */
+    int timeout_ms; /* without a new confirmation */
+    const char *ingest, *query;
+};
+
+/* Reads the command line. -1: go on; otherwise the exit code of a command that is done: help
+ * and version are printed, or what is wrong is. */
+int options_read(struct options *self, int argc, char **argv);
+
+#endif

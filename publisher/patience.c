@@ -1,0 +1,92 @@
+/* How long an upload waits: for confirmations, for its rate, for its input.
+ *
+ * Calls of the library wait in slices, and between two slices the same questions are asked: has
+ * anything been confirmed, has anybody pressed Ctrl-C, is the bar to be drawn. The clock of
+ * --timeout runs only while something is unconfirmed. */
+#include "upload.h"
+
+#include "stop.h"
+
+#include <time.h>
+
+#define GRACE_US 3000000   /* for confirmations after Ctrl-C */
+#define CATCH_UP_US 100000 /* of a rate, where waiting took too long */
+
+int64_t upload_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+bool upload_is_in_the_way(int rc)
+{
+    return rc == CASEBUS_ETIMEDOUT || rc == CASEBUS_EINTR || rc == CASEBUS_EDIVERGED ||
+           rc == CASEBUS_EIO || rc == CASEBUS_ENOMEM;
+}
+
+void upload_watch(struct upload *self)
+{
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    int64_t now = upload_now_us();
+    if (stats->confirmed > self->ledger.through || stats->confirmed == stats->sent) {
+        self->moved_at = now;
+    }
+    ledger_confirm(&self->ledger, stats->confirmed);
+    if (self->stop_at == 0 && stop_requested()) {
+        self->stop_at = now;
+    }
+    say_progress(&self->voice, now / 1000, input_share(self->input), self->ledger.sent,
+                 self->ledger.confirmed);
+}
+
+bool upload_again(struct upload *self, int64_t rc)
+{
+    upload_watch(self);
+    if (rc != CASEBUS_ETIMEDOUT && rc != CASEBUS_EINTR) {
+        return false;
+    }
+    int64_t now = upload_now_us();
+    if (self->stop_at && now - self->stop_at >= GRACE_US) {
+        return false;
+    }
+    return now - self->moved_at < (int64_t)self->options->timeout_ms * 1000;
+}
+
+void upload_hold_back(struct upload *self)
+{
+    if (self->options->rate <= 0) {
+        return;
+    }
+    int64_t now = upload_now_us(), step = (int64_t)(1e6 / self->options->rate);
+    while (now < self->next_at && !stop_requested()) {
+        int64_t left = (self->next_at - now + 999) / 1000;
+        int rc = casebus_publisher_pump(self->publisher,
+                                        left < UPLOAD_SLICE_MS ? (int)left : UPLOAD_SLICE_MS);
+        if (rc < 0 && rc != CASEBUS_EINTR) {
+            return; /* the next send says so */
+        }
+        upload_watch(self);
+        now = upload_now_us();
+    }
+    int64_t least = now - CATCH_UP_US;
+    self->next_at = (self->next_at > least ? self->next_at : least) + step;
+}
+
+bool upload_idle(void *arg)
+{
+    struct upload *self = arg;
+    if (!self->publisher) {
+        return stop_requested();
+    }
+    int rc = casebus_publisher_pump(self->publisher, 0);
+    if (rc < 0 && rc != CASEBUS_EINTR) {
+        self->stuck = rc;
+        return true;
+    }
+    if (!upload_again(self, CASEBUS_ETIMEDOUT)) {
+        self->stuck = CASEBUS_ETIMEDOUT;
+        return true;
+    }
+    return stop_requested();
+}

@@ -1,0 +1,325 @@
+/* Seeing reports through: what goes to the socket, what comes back, what follows.
+ *
+ * Reports go out in order of their numbers, a cursor says how far. The broker decides them in
+ * the same order and drops what comes out of it, so there is one way to send again: the cursor
+ * is set back, and everything from there goes out once more. That happens when a connection is
+ * new, when the broker names the number it wants, and when nothing has moved for a while
+ * (pace.c).
+ *
+ * Confirmations come by a long poll, one at a time. The next goes out as soon as one has
+ * brought something; after one that has not, a moment later, so that a broker which answers
+ * `want` at once is not asked in a tight loop. The poll's `after` is also what the broker
+ * measures its window by: no report is sent beyond the last one it has certainly seen, and when
+ * half the window has been confirmed since, a poll that does not wait moves it.
+ *
+ * Nothing here waits except step(), which every blocking call is a loop around. */
+#include "handle.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <time.h>
+
+#define POLL_ANSWER_MS 2000 /* an answer may be late by this much */
+#define POLL_PAUSE_MS 20    /* after an answer without news */
+#define POLL_ERROR_MS 500   /* after an answer that is an error, or behind */
+#define BLOCKED_MS 2        /* a full queue does not say when it has drained */
+
+/* --- time -----------------------------------------------------------------------------------
+ */
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t casebus_publisher_now(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t casebus_publisher_now_coarse(void)
+{
+    return clock_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t casebus_publisher_until(int timeout_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : casebus_publisher_now() + timeout_ms;
+}
+
+/* --- out ------------------------------------------------------------------------------------
+ */
+
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The highest number that may be under way now. */
+static uint64_t sendable(const struct casebus_publisher *self)
+{
+    uint64_t broker_takes = self->granted + CASEBUS_PUBLISHER_WINDOW;
+    uint64_t in_flight = self->decided + self->pace.flight;
+    return lower(window_last(&self->window), lower(broker_takes, in_flight));
+}
+
+int casebus_publisher_flush(struct casebus_publisher *self, int64_t now)
+{
+    self->blocked = false;
+    uint64_t end = ingest_linked(&self->ingest) ? sendable(self) : 0;
+    while (self->cursor < end) {
+        uint64_t number = self->cursor + 1;
+        struct kept *kept = casebus_window_at(&self->window, number);
+        int rc = casebus_ingest_put(&self->ingest, &kept->topic, &kept->body);
+        if (rc <= 0) {
+            self->blocked = rc == 0;
+            return rc;
+        }
+        if (number <= self->highest) {
+            self->stats.resent++;
+        } else {
+            if (number == self->window.first) {
+                casebus_pace_moved(&self->pace, 0, now);
+            }
+            self->highest = number;
+        }
+        self->cursor = number;
+    }
+    return 0;
+}
+
+/* Everything from `number` on is to be sent again. */
+static void go_back(struct casebus_publisher *self, uint64_t number, int64_t now)
+{
+    uint64_t before = self->window.first - 1;
+    self->cursor = number - 1 > before ? number - 1 : before;
+    casebus_pace_resent(&self->pace, now, randombytes_random());
+}
+
+static void listen_to_link(struct casebus_publisher *self, int64_t now)
+{
+    if (casebus_ingest_listen(&self->ingest)) {
+        self->stats.links++;
+        if (self->cursor > self->decided) {
+            go_back(self, self->decided + 1, now);
+        }
+        /* The poll that was out may have gone down with the old connection. */
+        self->poll_out = false;
+        self->poll_due = now;
+    }
+    self->stats.linked = ingest_linked(&self->ingest);
+}
+
+static int send_poll(struct casebus_publisher *self, int64_t now)
+{
+    bool behind = self->stats.confirmed - self->granted > CASEBUS_PUBLISHER_WINDOW / 2;
+    struct confirm_poll poll = {
+        .publisher = self->id,
+        .after = self->stats.confirmed,
+        .wait_ms = behind ? 0 : CASEBUS_POLL_MAX_MS,
+        .state = &self->broker,
+    };
+    self->request.size = 0;
+    casebus_confirm_encode(&poll, &self->request);
+    struct casebus_bytes bytes = casebus_bytes(self->request.data, self->request.size);
+    int rc = casebus_query_ask(&self->query, bytes, &self->poll_key);
+    self->poll_unsent = rc == 0;
+    if (rc == 1) {
+        self->poll_out = true;
+        self->poll_after = poll.after;
+        self->poll_retry = now + poll.wait_ms + POLL_ANSWER_MS;
+        self->stats.polls++;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* --- in -------------------------------------------------------------------------------------
+ */
+
+/* Has the broker decided what we sent? Its check is ours, and its number one that we sent and
+ * have not been told to forget. */
+static bool agrees(struct casebus_publisher *self, const struct confirm_answer *answer)
+{
+    if (answer->decided > self->highest || answer->decided < self->stats.confirmed) {
+        return false;
+    }
+    const unsigned char *check = casebus_window_check(&self->window, answer->decided + 1);
+    return check && memcmp(check, answer->check, CASEBUS_CHECK_SIZE) == 0;
+}
+
+static bool is_behind(const struct broker_state *seen, const struct broker_state *now)
+{
+    return seen->known && memcmp(seen->epoch, now->epoch, CASEBUS_EPOCH_SIZE) == 0 &&
+           now->entry < seen->entry;
+}
+
+/* Hands over the refusals that are new. */
+static int tell_refusals(struct casebus_publisher *self, const struct confirm_answer *answer)
+{
+    struct refusal_reader reader;
+    struct casebus_refusal refusal;
+    int rc = casebus_refusals_begin(&reader, answer->refusals);
+    while (rc == 0 && (rc = casebus_refusals_next(&reader, &refusal)) == 1) {
+        if (refusal.number > answer->decided) {
+            return CASEBUS_EPROTO;
+        }
+        rc = 0;
+        if (refusal.number <= self->told) {
+            continue;
+        }
+        self->told = refusal.number;
+        self->stats.refusals++;
+        if (self->options.refused) {
+            self->options.refused(self->options.refused_arg, &refusal);
+        }
+    }
+    return rc;
+}
+
+static void take_progress(struct casebus_publisher *self, const struct confirm_answer *answer,
+                          int64_t now)
+{
+    uint64_t before = self->stats.confirmed;
+    uint64_t confirmed = answer->decided;
+    if (answer->more) { /* the refusals between there and `decided` come with the next poll */
+        confirmed = self->told > before ? self->told : before;
+    }
+    if (answer->decided > self->decided) {
+        casebus_pace_moved(&self->pace, answer->decided - self->decided, now);
+    }
+    self->decided = answer->decided;
+    self->stats.confirmed = confirmed;
+    memcpy(self->stats.outcomes, answer->outcomes, sizeof answer->outcomes);
+    casebus_window_drop(&self->window, confirmed);
+    if (self->cursor < confirmed) {
+        self->cursor = confirmed;
+    }
+    self->poll_due = confirmed > before ? now : now + POLL_PAUSE_MS;
+}
+
+static int take_answer(struct casebus_publisher *self, struct casebus_bytes body, int64_t now)
+{
+    struct confirm_answer answer;
+    self->poll_out = false;
+    self->poll_due = now + POLL_ERROR_MS;
+    self->stats.answers++;
+    self->stats.broker_error = casebus_confirm_decode(body, self->id, &answer);
+    if (self->stats.broker_error || is_behind(&self->broker, &answer.state)) {
+        return 0;
+    }
+    if (!agrees(self, &answer)) {
+        return CASEBUS_EDIVERGED;
+    }
+    self->stats.broker_error = tell_refusals(self, &answer);
+    if (self->stats.broker_error) {
+        return 0;
+    }
+    self->broker = answer.state;
+    self->granted = self->poll_after;
+    take_progress(self, &answer, now);
+    if (answer.want == answer.decided + 1 && answer.want <= self->cursor &&
+        casebus_pace_serve(&self->pace, answer.want, now)) {
+        go_back(self, answer.want, now);
+    }
+    return 0;
+}
+
+static int take_answers(struct casebus_publisher *self, int64_t now)
+{
+    uint64_t key;
+    zmq_msg_t message;
+    int error = 0;
+    while (!error && casebus_query_answer(&self->query, &key, &message) == 1) {
+        if (self->poll_out && key == self->poll_key) {
+            error = take_answer(
+                self, casebus_bytes(zmq_msg_data(&message), zmq_msg_size(&message)), now);
+        } else if (key == self->ask_key && !self->ask_answered) {
+            self->ask_answered = true;
+            zmq_msg_move(&self->ask_answer, &message);
+        }
+        zmq_msg_close(&message);
+    }
+    return error;
+}
+
+/* --- turns ----------------------------------------------------------------------------------
+ */
+
+static bool silence_counts(const struct casebus_publisher *self)
+{
+    return self->cursor > self->decided && !self->blocked && ingest_linked(&self->ingest);
+}
+
+static int turn(struct casebus_publisher *self, int64_t now)
+{
+    listen_to_link(self, now);
+    int error = take_answers(self, now);
+    if (!error && silence_counts(self) && now >= casebus_pace_due(&self->pace)) {
+        go_back(self, self->decided + 1, now);
+    }
+    if (!error) {
+        error = casebus_publisher_flush(self, now);
+    }
+    if (self->poll_out && now >= self->poll_retry) {
+        self->poll_out = false;
+        self->poll_due = now;
+    }
+    if (!error && !self->poll_out && self->window.count > 0 && now >= self->poll_due) {
+        error = send_poll(self, now);
+    }
+    return error;
+}
+
+int casebus_publisher_turn(struct casebus_publisher *self, int64_t now)
+{
+    if (!self->dead) {
+        self->dead = turn(self, now);
+        self->turned = now;
+        self->untended = 0;
+    }
+    return self->dead;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t next_timer(const struct casebus_publisher *self, int64_t now, int64_t until)
+{
+    int64_t next = until;
+    if (self->poll_out) {
+        next = earlier(next, self->poll_retry);
+    } else if (self->window.count > 0 && !self->poll_unsent) {
+        next = earlier(next, self->poll_due);
+    }
+    if (silence_counts(self)) {
+        next = earlier(next, casebus_pace_due(&self->pace));
+    }
+    if (self->blocked) {
+        next = earlier(next, now + BLOCKED_MS);
+    }
+    return next;
+}
+
+int casebus_publisher_step(struct casebus_publisher *self, int64_t until)
+{
+    if (self->dead) {
+        return self->dead;
+    }
+    int64_t now = casebus_publisher_now();
+    int64_t wait = next_timer(self, now, until) - now;
+    zmq_pollitem_t items[2] = {
+        {.socket = self->ingest.socket, .events = ZMQ_POLLIN},
+        {.socket = self->query.socket, .events = ZMQ_POLLIN},
+    };
+    if (self->poll_unsent && self->window.count > 0) {
+        items[1].events |= ZMQ_POLLOUT;
+    }
+    if (wait > 0 && zmq_poll(items, 2, wait < 60000 ? wait : 60000) < 0) {
+        return zmq_errno() == EINTR ? CASEBUS_EINTR : CASEBUS_EIO;
+    }
+    return casebus_publisher_turn(self, casebus_publisher_now());
+}

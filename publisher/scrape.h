@@ -1,0 +1,18 @@
+/* The sessions of an upload (private to casebus-publish). See scrape.c. */
+#ifndef CASEBUS_PUBLISH_SCRAPE_H
+#define CASEBUS_PUBLISH_SCRAPE_H
+
+#include "upload.h"
+
+/* NULL where memory is out. */
+struct scrapes *scrapes_new(void);
+
+/* The session a record of this agency belongs to, opened if need be: 0 and its id, or a code
+ * that is in the way of everything, or another with the fault filled in: this record has no
+ * session. */
+int scrape_enter(struct upload *upload, struct casebus_bytes agency, const json_t *record,
+                 struct casebus_bytes *session, struct row_fault *fault);
+/* Ends every session there is. 0 or the library's code. */
+int scrapes_end(struct upload *upload, const char *status, const char *reason);
+
+#endif

@@ -1,0 +1,365 @@
+/* Publishing one file: read, check, send, and see that it is confirmed.
+ *
+ * A record that cannot be right is refused here, with its line, before it gets a number; what
+ * the broker refuses comes back by number and is told by line as well. Reading goes on in both
+ * cases. What ends an upload early is the input becoming unreadable, a broker that does not
+ * confirm, and Ctrl-C; sessions are ended then too, as far as the broker still listens, and the
+ * counts printed are those of what happened. */
+#include "upload.h"
+
+#include "encode.h"
+#include "fields.h"
+#include "scrape.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- refusals -------------------------------------------------------------------------------
+ */
+
+static void refuse(struct upload *self, const char *field, const char *reason)
+{
+    self->refused_here++;
+    say_refused(&self->voice, self->line, field, (int)strlen(field), reason,
+                (int)strlen(reason));
+}
+
+static struct casebus_bytes reason_of(const struct casebus_refusal *refusal)
+{
+    if (refusal->reason.data || refusal->code) {
+        return refusal->reason.data ? refusal->reason
+                                    : casebus_cstr(casebus_strerror(refusal->code));
+    }
+    return casebus_cstr("another offender and another action date");
+}
+
+static void on_refused(void *arg, const struct casebus_refusal *refusal)
+{
+    struct upload *self = arg;
+    unsigned long line = ledger_line(&self->ledger, refusal->number);
+    struct casebus_bytes text = reason_of(refusal);
+    char reason[400];
+    if (line == 0) {
+        self->sessions_refused++;
+        say(&self->voice, "%.*s %.*s", (int)refusal->topic.size,
+            refusal->topic.data ? (const char *)refusal->topic.data : "", (int)text.size,
+            (const char *)text.data);
+        return;
+    }
+    self->refused_there++;
+    int size = snprintf(reason, sizeof reason, "%.*s", (int)text.size, (const char *)text.data);
+    if (refusal->outcome == CASEBUS_OUTCOME_CONFLICT) {
+        size = snprintf(reason, sizeof reason, "%.*s; in quarantine as %llu", (int)text.size,
+                        (const char *)text.data, (unsigned long long)refusal->quarantine);
+    }
+    size = size < (int)sizeof reason ? size : (int)sizeof reason - 1;
+    say_refused(&self->voice, line, (const char *)refusal->field.data, (int)refusal->field.size,
+                reason, size);
+}
+
+/* --- one record -----------------------------------------------------------------------------
+ */
+
+struct identity {
+    struct casebus_bytes agency, key;
+};
+
+static int read_text(const json_t *record, const char *name, const char *otherwise,
+                     struct casebus_bytes *text, struct row_fault *fault)
+{
+    const json_t *value = json_object_get(record, name);
+    if (!value && !otherwise) {
+        return row_fault_set(fault, name, "%s", casebus_strerror(CASEBUS_EMISSING));
+    }
+    if (value && !json_is_string(value)) {
+        return row_fault_set(fault, name, "%s", casebus_strerror(CASEBUS_ETYPE));
+    }
+    *text = value ? casebus_bytes(json_string_value(value), json_string_length(value))
+                  : casebus_cstr(otherwise);
+    return 0;
+}
+
+static int read_identity(const struct upload *self, const json_t *record,
+                         struct identity *identity, struct row_fault *fault)
+{
+    int error = read_text(record, "agency", self->options->agency, &identity->agency, fault);
+    return error ? error : read_text(record, "regulator_id", NULL, &identity->key, fault);
+}
+
+/* A key that the case record does not have is kept; a typing error would be as well. */
+static void warn_of_unknown(struct upload *self, const json_t *record)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)record, key, value)
+    {
+        if (!field_is_known(casebus_case_schema, key) && !json_object_get(self->unknown, key) &&
+            json_object_size(self->unknown) < CASEBUS_KEYS_MAX) {
+            json_object_set_new(self->unknown, key, json_true());
+            say_at(&self->voice, self->line,
+                   "%s: the case record has no such field; it is kept as it is", key);
+        }
+    }
+}
+
+/* The whole local check, for those who must know before something is sent. */
+static bool passes(struct upload *self, const struct identity *identity,
+                   struct casebus_bytes session, struct casebus_bytes data)
+{
+    struct casebus_fault fault;
+    int error = casebus_publisher_check(self->options->kind, identity->agency, identity->key,
+                                        session, data, &fault);
+    if (error) {
+        refuse(self, fault.field, casebus_strerror(error));
+    }
+    return error == 0;
+}
+
+static void hand_over(struct upload *self, const struct identity *identity,
+                      struct casebus_bytes session, struct casebus_bytes data)
+{
+    int64_t rc;
+    do {
+        rc = casebus_publisher_send(self->publisher, self->options->kind, identity->agency,
+                                    identity->key, session, data, UPLOAD_SLICE_MS);
+    } while (upload_again(self, rc));
+    if (rc > 0) {
+        self->passed++;
+        ledger_note(&self->ledger, (uint64_t)rc, self->line);
+    } else if (upload_is_in_the_way((int)rc)) {
+        self->stuck = (int)rc;
+    } else {
+        refuse(self, casebus_publisher_fault(self->publisher)->field,
+               casebus_strerror((int)rc));
+    }
+}
+
+/* A session is opened for a record that can be published, for no other. */
+static void send_in_session(struct upload *self, const struct identity *identity,
+                            const json_t *record, struct casebus_bytes data)
+{
+    struct row_fault fault;
+    struct casebus_bytes session;
+    if (!passes(self, identity, casebus_bytes(NULL, 0), data)) {
+        return;
+    }
+    int error = scrape_enter(self, identity->agency, record, &session, &fault);
+    if (upload_is_in_the_way(error)) {
+        self->stuck = error;
+    } else if (error) {
+        refuse(self, fault.field, fault.reason);
+    } else {
+        hand_over(self, identity, session, data);
+    }
+}
+
+static void take_record(struct upload *self, struct row *row)
+{
+    struct identity identity;
+    struct casebus_bytes data = casebus_bytes(NULL, 0), none = casebus_bytes(NULL, 0);
+    int error = read_identity(self, row->record, &identity, &row->fault);
+    if (!error && self->options->kind != CASEBUS_REPORT_DELETED) {
+        self->data.size = 0;
+        error = encode_record(row->record, &self->data, &row->fault);
+        data = casebus_bytes(self->data.data, self->data.size);
+        warn_of_unknown(self, row->record);
+    }
+    if (error) {
+        refuse(self, row->fault.field, row->fault.reason);
+    } else if (!self->publisher) {
+        self->passed += passes(self, &identity, none, data) ? 1 : 0;
+    } else if (self->scrapes) {
+        send_in_session(self, &identity, row->record, data);
+    } else {
+        hand_over(self, &identity, none, data);
+    }
+}
+
+/* --- the file -------------------------------------------------------------------------------
+ */
+
+static void read_all(struct upload *self)
+{
+    struct row row;
+    int rc = 0;
+    while (!self->stuck && !stop_requested() && (rc = input_next(self->input, &row)) == 1) {
+        self->line = row.line;
+        if (!row.record) {
+            refuse(self, row.fault.field, row.fault.reason);
+        } else {
+            if (self->publisher) {
+                upload_hold_back(self);
+            }
+            take_record(self, &row);
+        }
+    }
+    if (rc == CASEBUS_EIO) {
+        self->unreadable = true;
+        say(&self->voice, "%s: %s", self->options->path, strerror(errno));
+    }
+    if (stop_requested()) {
+        say_at(&self->voice, self->line, "stopped reading behind this line");
+    }
+}
+
+static void finish(struct upload *self)
+{
+    if (self->scrapes && !self->stuck) {
+        self->stuck = self->unreadable   ? scrapes_end(self, "failed", "unreadable input")
+                      : stop_requested() ? scrapes_end(self, "stopped", "interrupted")
+                                         : scrapes_end(self, "completed", NULL);
+    }
+    if (self->stuck == CASEBUS_EDIVERGED || self->stuck == CASEBUS_EIO) {
+        return;
+    }
+    int rc;
+    do {
+        rc = casebus_publisher_confirm(self->publisher, 0, UPLOAD_SLICE_MS);
+    } while (upload_again(self, rc));
+    self->stuck = self->stuck ? self->stuck : rc;
+}
+
+static void explain_stuck(struct upload *self)
+{
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    unsigned long long left = stats->sent - stats->confirmed;
+    if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
+        say(&self->voice, "%s", casebus_strerror(self->stuck));
+    } else if (stats->links == 0 && stats->answers == 0) {
+        say(&self->voice, "no broker at %s and %s", self->options->ingest,
+            self->options->query);
+    } else if (self->stop_at) {
+        say(&self->voice, "stopped; %llu reports are not confirmed", left);
+    } else {
+        say(&self->voice, "nothing was confirmed for %d s; %llu reports are not%s%s",
+            self->options->timeout_ms / 1000, left,
+            stats->broker_error ? "; the broker says: " : "",
+            stats->broker_error ? casebus_strerror(stats->broker_error) : "");
+    }
+}
+
+/* --- the end --------------------------------------------------------------------------------
+ */
+
+static void print_summary(const struct upload *self)
+{
+    static const uint64_t nothing[CASEBUS_OUTCOME_COUNT];
+    const uint64_t *n =
+        self->publisher ? casebus_publisher_stats(self->publisher)->outcomes : nothing;
+    uint64_t rejected = n[CASEBUS_OUTCOME_REJECTED] - self->sessions_refused;
+    printf("sent=%llu confirmed=%llu created=%llu updated=%llu synced=%llu conflict=%llu "
+           "rejected=%llu",
+           (unsigned long long)self->ledger.sent, (unsigned long long)self->ledger.confirmed,
+           (unsigned long long)n[CASEBUS_OUTCOME_CREATED],
+           (unsigned long long)n[CASEBUS_OUTCOME_UPDATED],
+           (unsigned long long)n[CASEBUS_OUTCOME_SYNCED],
+           (unsigned long long)n[CASEBUS_OUTCOME_CONFLICT],
+           (unsigned long long)(rejected + self->refused_here));
+    if (n[CASEBUS_OUTCOME_DELETED]) {
+        printf(" deleted=%llu", (unsigned long long)n[CASEBUS_OUTCOME_DELETED]);
+    }
+    if (n[CASEBUS_OUTCOME_REDACTED]) {
+        printf(" redacted=%llu", (unsigned long long)n[CASEBUS_OUTCOME_REDACTED]);
+    }
+    putchar('\n');
+}
+
+static int exit_code(const struct upload *self)
+{
+    if (self->stuck) {
+        return 3;
+    }
+    if (self->unreadable) {
+        return 2;
+    }
+    return self->refused_here || self->refused_there || self->sessions_refused ? 1 : 0;
+}
+
+static int open_input(struct upload *self)
+{
+    const struct options *o = self->options;
+    struct row_fault why;
+    struct input_options input = {
+        .path = o->path,
+        .is_csv = o->is_csv,
+        .names = o->names,
+        .name_count = o->name_count,
+        .idle = upload_idle,
+        .idle_arg = self,
+    };
+    int error = input_open(&self->input, &input, &why);
+    if (error) {
+        say(&self->voice, "%s%s%s: %s", strcmp(why.field, o->path) == 0 ? "" : o->path,
+            strcmp(why.field, o->path) == 0 ? "" : ": ", why.field, why.reason);
+    }
+    return error;
+}
+
+static int open_publisher(struct upload *self)
+{
+    const struct options *o = self->options;
+    struct casebus_publisher_options options = casebus_publisher_options();
+    options.ingest = o->ingest;
+    options.query = o->query;
+    options.refused = on_refused;
+    options.refused_arg = self;
+    int error = casebus_publisher_new(&self->publisher, options);
+    if (error) {
+        say(&self->voice, "cannot connect to %s and %s: %s", o->ingest, o->query,
+            casebus_strerror(error));
+        return error;
+    }
+    if (o->session || o->new_session) {
+        self->scrapes = scrapes_new();
+    }
+    return 0;
+}
+
+static int run(struct upload *self)
+{
+    if (!self->options->dry_run && open_publisher(self)) {
+        return 2;
+    }
+    if (open_input(self)) {
+        return 2;
+    }
+    self->moved_at = self->next_at = upload_now_us();
+    read_all(self);
+    if (self->publisher) {
+        finish(self);
+    }
+    say_no_progress(&self->voice);
+    if (self->stuck) {
+        explain_stuck(self);
+    }
+    if (!self->publisher) {
+        say(&self->voice, "dry run: nothing is sent; records that pass: %llu",
+            (unsigned long long)self->passed);
+    }
+    print_summary(self);
+    return exit_code(self);
+}
+
+int upload_run(const struct options *options)
+{
+    struct upload *self = calloc(1, sizeof *self);
+    if (!self) {
+        fprintf(stderr, "casebus-publish: %s\n", casebus_strerror(CASEBUS_ENOMEM));
+        return 2;
+    }
+    self->options = options;
+    self->unknown = json_object();
+    msgpack_sbuffer_init(&self->data);
+    voice_init(&self->voice, options->path);
+    int code = run(self);
+    casebus_publisher_destroy(&self->publisher);
+    input_close(&self->input);
+    msgpack_sbuffer_destroy(&self->data);
+    json_decref(self->unknown);
+    free(self->scrapes);
+    free(self);
+    return code;
+}

@@ -1,0 +1,60 @@
+/* Publishing one file (private to casebus-publish). See upload.c. */
+#ifndef CASEBUS_PUBLISH_UPLOAD_H
+#define CASEBUS_PUBLISH_UPLOAD_H
+
+#include "input.h"
+#include "ledger.h"
+#include "options.h"
+#include "say.h"
+
+#include <casebus/publisher.h>
+
+struct scrapes;
+
+struct upload {
+    const struct options *options;
+    struct voice voice;
+    struct input *input;
+    struct casebus_publisher *publisher; /* NULL: a dry run */
+    struct ledger ledger;
+    struct scrapes *scrapes; /* NULL: no sessions */
+    json_t *unknown;         /* keys the schema does not know and people have been told of */
+    msgpack_sbuffer data;    /* of the record under way */
+
+    uint64_t passed;           /* the local checks */
+    uint64_t refused_here;     /* before sending */
+    uint64_t refused_there;    /* by the broker: rejected or in quarantine */
+    uint64_t sessions_refused; /* reports of sessions, rejected */
+    unsigned long line;        /* read last */
+    int stuck;                 /* why sending ended before its time; 0: it has not */
+    bool unreadable;           /* reading did */
+
+    int64_t moved_at; /* when something was confirmed last, or nothing was left to be */
+    int64_t stop_at;  /* when Ctrl-C was noticed; 0: not yet */
+    int64_t next_at;  /* with a rate: when the next record may go, in us */
+};
+
+/* Everything from opening the file to the summary; the exit code. */
+int upload_run(const struct options *options);
+
+/* --- patience.c ------------------------------------------------------------------------------
+ */
+
+int64_t upload_now_us(void);
+/* After a call of the library gave `rc`: is it to be made again? It is when only time ran out
+ * and neither --timeout has passed without a confirmation nor Ctrl-C been pressed a while ago.
+ */
+bool upload_again(struct upload *self, int64_t rc);
+/* Is this what the library gives when sending cannot go on, whatever the report? */
+bool upload_is_in_the_way(int rc);
+/* Notes what has been confirmed, draws the bar. */
+void upload_watch(struct upload *self);
+/* Waits until the rate allows one more record. */
+void upload_hold_back(struct upload *self);
+/* Between reads, while the input has nothing: true to stop reading. */
+bool upload_idle(void *arg);
+
+#define UPLOAD_SLICE_MS 200 /* the longest a call of the library waits before upload_again()   \
+                             */
+
+#endif

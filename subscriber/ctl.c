@@ -1,0 +1,234 @@
+/* casebus-ctl: questions to a broker, from a shell.
+ *
+ * Two tables say everything: the subcommands, each with its handler, operands and usage line,
+ * and the options, each with the subcommands that take it. Dispatch, checks and help are made
+ * from them, so a new subcommand is a row, a handler, and its bit in the options it takes. */
+#include "ctl.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum command {
+    GET,
+    RECENT,
+    LIST,
+    HISTORY,
+    KNOWN,
+    REPLAY,
+    HEADS,
+    SESSIONS,
+    SESSION,
+    QUARANTINE,
+    REJECTS,
+    STATUS,
+    VERIFY,
+    COMMAND_COUNT
+};
+
+static const struct {
+    const char *name;
+    int (*run)(struct ctl *self);
+    const char *operands; /* the usage line's end */
+    int least, most;      /* operands; most -1: any number */
+    const char *help;
+} commands[COMMAND_COUNT] = {
+    [GET] = {"get", ctl_get, "ID", 1, 1, "one case"},
+    [RECENT] = {"recent", ctl_recent, "", 0, 0, "the newest cases"},
+    [LIST] = {"list", ctl_list, "", 0, 0, "cases of an agency, a session, some dates"},
+    [HISTORY] = {"history", ctl_history, "ID", 1, 1, "what happened to a case"},
+    [KNOWN] = {"known", ctl_known, "ID...|-", 1, -1,
+               "those of the ids that exist; - reads them from standard input"},
+    [REPLAY] = {"replay", ctl_replay, "[PATTERN...]", 0, CASEBUS_PATTERNS_MAX,
+                "events out of the log, as casebus-watch prints them"},
+    [HEADS] = {"heads", ctl_heads, "", 0, 0, "where every stream ends"},
+    [SESSIONS] = {"sessions", ctl_sessions, "", 0, 0, "scrape sessions, newest first"},
+    [SESSION] = {"session", ctl_session, "AGENCY:ID", 1, 2, "one session"},
+    [QUARANTINE] = {"quarantine", ctl_quarantine, "[list|accept N|reject N]", 0, 2,
+                    "reports that wait for a decision"},
+    [REJECTS] = {"rejects", ctl_rejects, "", 0, 0, "the newest refused reports"},
+    [STATUS] = {"status", ctl_status, "", 0, 0,
+                "waits for the broker's three endpoints, says how it is"},
+    [VERIFY] = {"verify", ctl_verify, "[DIR]", 0, 1,
+                "checks the broker's store, or the one in a folder"},
+};
+
+#define BIT(command) (UINT32_C(1) << (command))
+#define ALL (BIT(COMMAND_COUNT) - 1)
+#define PAGED                                                                                  \
+    (BIT(RECENT) | BIT(LIST) | BIT(HISTORY) | BIT(SESSIONS) | BIT(SESSION) | BIT(QUARANTINE) | \
+     BIT(REJECTS))
+#define ROW(flag, argument, member, read, takers, help)                                        \
+    {                                                                                          \
+        flag, argument, help, read, offsetof(struct ctl_settings, member), takers              \
+    }
+
+static const struct flag flags[] = {
+    ROW("json", NULL, json, flag_switch, ALL, "for programs: one JSON document"),
+    ROW("load", "WHAT", load, flag_text, BIT(GET), "agency,offender,history: beside the case"),
+    ROW("agency", "CODE", agency, flag_text, BIT(LIST) | BIT(SESSIONS) | BIT(QUARANTINE),
+        "of this agency only"),
+    ROW("session", "ID", session, flag_text, BIT(LIST), "of this session of the agency only"),
+    ROW("from", "DATE", from, flag_text, BIT(LIST), "action date from, YYYY-MM-DD"),
+    ROW("to", "DATE", to, flag_text, BIT(LIST), "action date to, included"),
+    ROW("order", "ORDER", order, flag_text, BIT(LIST), "newest or date"),
+    ROW("status", "STATUS", status, flag_text, BIT(SESSIONS),
+        "active, running, completed, failed, stopped, lost"),
+    ROW("cases", NULL, cases, flag_switch, BIT(SESSION), "the session's cases"),
+    ROW("as", "ID", as, flag_text, BIT(QUARANTINE), "accept as this case instead"),
+    ROW("after", "SEQ", after, flag_number, BIT(REPLAY), "events after SEQ (0: all)"),
+    ROW("limit", "N", limit, flag_count, PAGED | BIT(REPLAY), "at most N rows"),
+    ROW("next", "TOKEN", next, flag_text, PAGED, "the page after the one that gave TOKEN"),
+    ROW("as-of", "SEQ", as_of, flag_number, BIT(RECENT) | BIT(LIST),
+        "without cases created since, as the first page said"),
+    ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
+    ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
+    ROW("timeout", "SECONDS", timeout_ms, flag_seconds, ALL,
+        "how long to wait for an answer (5; verify: for the check, no limit)"),
+    ROW("help", NULL, help, flag_switch, ALL, "this text"),
+    ROW("version", NULL, version, flag_switch, ALL, "the version"),
+};
+#define FLAG_COUNT (sizeof flags / sizeof *flags)
+
+int ctl_usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs(PROGRAM ": ", stderr);
+    vfprintf(stderr, format, args);
+    fputs(" (--help says more)\n", stderr);
+    va_end(args);
+    return EXIT_USAGE;
+}
+
+static void help_all(void)
+{
+    fputs("usage: " PROGRAM " COMMAND [operands] [options]\n\n", stdout);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", commands[i].name, commands[i].operands);
+        printf("  %-36s %s\n", left, commands[i].help);
+    }
+    fputs("\nOptions of every command, before or behind it (" PROGRAM
+          " COMMAND --help: all of one):\n",
+          stdout);
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if (flags[i].commands == ALL) {
+            flags_help(stdout, &flags[i], 1, ALL);
+        }
+    }
+    fputs("\nExit: 0 fine; 1 not found, refused, or the check failed; 2 usage; 3 broker not "
+          "reached.\n",
+          stdout);
+}
+
+static void help_one(enum command command)
+{
+    printf("usage: " PROGRAM " %s %s [options]\n%s\n\n", commands[command].name,
+           commands[command].operands, commands[command].help);
+    flags_help(stdout, flags, FLAG_COUNT, BIT(command));
+}
+
+static int find_command(const char *name)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Refuses an option that the subcommand would not look at. */
+static int check_options(enum command command, uint64_t given)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if ((given & UINT64_C(1) << i) != 0 && (flags[i].commands & BIT(command)) == 0) {
+            return ctl_usage("%s has no option --%s", commands[command].name, flags[i].name);
+        }
+    }
+    return EXIT_FINE;
+}
+
+static int check_operands(enum command command, int count)
+{
+    if (count < commands[command].least) {
+        return ctl_usage("%s needs %s", commands[command].name, commands[command].operands);
+    }
+    if (commands[command].most >= 0 && count > commands[command].most) {
+        return ctl_usage("too many operands; %s takes %s", commands[command].name,
+                         commands[command].most == 0 ? "none" : commands[command].operands);
+    }
+    return EXIT_FINE;
+}
+
+static int run(struct ctl *self, enum command command)
+{
+    struct casebus_client_options options = casebus_client_options();
+    options.query = self->settings.query != NULL ? self->settings.query : options.query;
+    int rc = casebus_client_new(&self->client, options);
+    if (rc == CASEBUS_EINVAL) {
+        return ctl_usage("%s: not an endpoint", options.query);
+    }
+    if (rc == 0) {
+        rc = casebus_call_new(&self->call);
+    }
+    if (rc != 0) {
+        return ctl_failed(self, NULL, rc);
+    }
+    return commands[command].run(self);
+}
+
+static int help_or_version(const struct ctl *self, int command)
+{
+    if (!self->settings.help) {
+        puts(PROGRAM " " CASEBUS_VERSION);
+    } else if (command < 0) {
+        help_all();
+    } else {
+        help_one((enum command)command);
+    }
+    return fflush(stdout) == 0 ? EXIT_FINE : EXIT_NOT_FOUND;
+}
+
+static int dispatch(struct ctl *self, uint64_t given)
+{
+    const int command = self->argc > 0 ? find_command(self->argv[0]) : -1;
+    if (self->settings.help || self->settings.version) {
+        return help_or_version(self, command);
+    }
+    if (self->argc == 0) {
+        return ctl_usage("which COMMAND?");
+    }
+    if (command < 0) {
+        return ctl_usage("%s: no such command", self->argv[0]);
+    }
+    self->argc--;
+    self->argv++;
+    int status = check_options((enum command)command, given);
+    if (status == EXIT_FINE) {
+        status = check_operands((enum command)command, self->argc);
+    }
+    return status == EXIT_FINE ? run(self, (enum command)command) : status;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl self = {.settings = {.limit = FLAG_UNSET,
+                                    .as_of = FLAG_UNSET,
+                                    .after = FLAG_UNSET,
+                                    .timeout_ms = TIMEOUT_UNSET}};
+    uint64_t given;
+    const int first =
+        flags_read(PROGRAM, argc, argv, flags, FLAG_COUNT, &self.settings, &given);
+    if (first < 0) {
+        return EXIT_USAGE;
+    }
+    self.argc = argc - first;
+    self.argv = argv + first;
+    const int status = dispatch(&self, given);
+    casebus_call_destroy(&self.call);
+    casebus_client_destroy(&self.client);
+    text_free(&self.out);
+    return status;
+}

@@ -1,0 +1,258 @@
+/* casebus-ctl about cases: get, recent, list, known. */
+#include "ctl.h"
+
+#include "json.h"
+#include "show.h"
+
+#include <casebus/topic.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOADS_MAX 8
+
+static bool is_case_id(const char *id)
+{
+    struct casebus_bytes agency, regulator_id;
+    return casebus_case_id_split(casebus_cstr(id), &agency, &regulator_id) == 0;
+}
+
+/* --- get -----------------------------------------------------------------------------------
+ */
+
+/* Adds the words of --load as an array. */
+static int add_load(struct ctl *self)
+{
+    const char *words[LOADS_MAX];
+    size_t count = 0;
+    char *rest = self->settings.load != NULL ? strdup(self->settings.load) : NULL;
+    char *const kept = rest;
+    for (char *word; rest != NULL && (word = strsep(&rest, ",")) != NULL;) {
+        if (count == LOADS_MAX) {
+            free(kept);
+            return ctl_usage("--load %s: too many words", self->settings.load);
+        }
+        words[count++] = word;
+    }
+    if (count > 0) {
+        casebus_call_texts(self->call, "load", words, count);
+    }
+    free(kept);
+    return EXIT_FINE;
+}
+
+/* The record itself, what was loaded beside its fields. */
+static json_t *flat_record(struct ctl *self)
+{
+    json_t *result = json_from_value(self->reply.result);
+    json_t *record = json_incref(json_object_get(result, "case"));
+    if (json_object_del(result, "case") != 0 || json_object_update(record, result) != 0) {
+        json_decref(record);
+        record = NULL;
+    }
+    json_decref(result);
+    return record;
+}
+
+static void show_loaded(struct ctl *self, const char *key)
+{
+    const struct casebus_bytes record = ctl_result(self, key);
+    if (record.data != NULL) {
+        text_format(&self->out, "\n%s\n", key);
+        show_record(record, &self->out);
+    }
+}
+
+static int print_case(struct ctl *self)
+{
+    show_record(ctl_result(self, "case"), &self->out);
+    show_loaded(self, "agency_record");
+    show_loaded(self, "offender_record");
+    const struct casebus_bytes history = ctl_result(self, "history");
+    if (history.data == NULL) {
+        return ctl_flush(self);
+    }
+    struct table table;
+    ctl_events_table(&table, history);
+    text_add(&self->out, "\n");
+    return ctl_print_table(self, &table);
+}
+
+int ctl_get(struct ctl *self)
+{
+    if (!is_case_id(self->argv[0])) {
+        return ctl_usage("%s: not a case id, which is AGENCY:REGULATOR_ID", self->argv[0]);
+    }
+    casebus_call_begin(self->call, CASEBUS_OP_CASE_GET);
+    casebus_call_text(self->call, "id", self->argv[0]);
+    int status = add_load(self);
+    if (status == EXIT_FINE) {
+        status = ctl_ask(self, self->argv[0]);
+    }
+    if (status != EXIT_FINE) {
+        return status;
+    }
+    return self->settings.json ? ctl_print_json(self, flat_record(self)) : print_case(self);
+}
+
+/* --- recent, list --------------------------------------------------------------------------
+ */
+
+static const struct column case_columns[] = {
+    {"CASE", false, true},     {"OFFENDER", false, true}, {"DATE", false, false},
+    {"FINE", true, false},     {"RESULT", false, true},   {"VERSION", true, false},
+    {"CREATED", false, false},
+};
+
+static int print_cases(struct ctl *self)
+{
+    struct table table;
+    struct casebus_bytes row;
+    struct rows rows = ctl_rows(ctl_result(self, "rows"));
+    if (self->settings.json) {
+        return ctl_print_result(self);
+    }
+    table_init(&table, case_columns, sizeof case_columns / sizeof *case_columns);
+    while (ctl_next_row(&rows, &row)) {
+        ctl_cell_value(&table, row, "id");
+        ctl_cell_inner(&table, row, "offender", "name");
+        ctl_cell_value(&table, row, "offence_action_date");
+        ctl_cell_value(&table, row, "offence_fine_pence");
+        ctl_cell_value(&table, row, "offence_result");
+        ctl_cell_value(&table, row, "version");
+        ctl_cell_value(&table, row, "inserted_at");
+    }
+    return ctl_print_table(self, &table);
+}
+
+static int ask_cases(struct ctl *self)
+{
+    if (!ctl_add_page(self)) {
+        return EXIT_USAGE;
+    }
+    const int status = ctl_ask(self, NULL);
+    return status == EXIT_FINE ? print_cases(self) : status;
+}
+
+int ctl_recent(struct ctl *self)
+{
+    casebus_call_begin(self->call, CASEBUS_OP_CASE_RECENT);
+    return ask_cases(self);
+}
+
+int ctl_list(struct ctl *self)
+{
+    casebus_call_begin(self->call, CASEBUS_OP_CASE_LIST);
+    ctl_add_text(self, "agency", self->settings.agency);
+    ctl_add_text(self, "session", self->settings.session);
+    ctl_add_text(self, "from", self->settings.from);
+    ctl_add_text(self, "to", self->settings.to);
+    ctl_add_text(self, "order", self->settings.order);
+    return ask_cases(self);
+}
+
+/* --- known ---------------------------------------------------------------------------------
+ */
+
+/* Ids on their way to the broker, as many as one request takes. */
+struct batch {
+    char *ids[CASEBUS_KNOWN_MAX];
+    size_t count;
+    json_t *known; /* with --json: all of them, printed at the end */
+};
+
+static void empty_batch(struct batch *batch)
+{
+    while (batch->count > 0) {
+        free(batch->ids[--batch->count]);
+    }
+}
+
+static int take_known(struct ctl *self, struct batch *batch)
+{
+    struct casebus_bytes id;
+    struct rows rows = ctl_rows(ctl_result(self, "known"));
+    while (ctl_next_row(&rows, &id)) {
+        if (batch->known != NULL) {
+            json_array_append_new(batch->known, json_from_value(id));
+        } else {
+            text_add_foreign(&self->out, casebus_as_str(id));
+            text_add(&self->out, "\n");
+        }
+    }
+    return ctl_flush(self);
+}
+
+static int ask_batch(struct ctl *self, struct batch *batch)
+{
+    if (batch->count == 0) {
+        return EXIT_FINE;
+    }
+    casebus_call_begin(self->call, CASEBUS_OP_CASE_KNOWN);
+    casebus_call_texts(self->call, "ids", (const char *const *)batch->ids, batch->count);
+    const int status = ctl_ask(self, NULL);
+    empty_batch(batch);
+    return status == EXIT_FINE ? take_known(self, batch) : status;
+}
+
+static int add_id(struct ctl *self, struct batch *batch, const char *id)
+{
+    if (!is_case_id(id)) {
+        return ctl_usage("%s: not a case id, which is AGENCY:REGULATOR_ID", id);
+    }
+    batch->ids[batch->count] = strdup(id);
+    if (batch->ids[batch->count] == NULL) {
+        return ctl_failed(self, NULL, CASEBUS_ENOMEM);
+    }
+    batch->count++;
+    return batch->count == CASEBUS_KNOWN_MAX ? ask_batch(self, batch) : EXIT_FINE;
+}
+
+/* An id a line; ids may have blanks inside, so only the line's end is taken off. */
+static int read_ids(struct ctl *self, struct batch *batch, FILE *in)
+{
+    char *line = NULL;
+    size_t room = 0;
+    int status = EXIT_FINE;
+    while (status == EXIT_FINE && getline(&line, &room, in) >= 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (*line != '\0') {
+            status = add_id(self, batch, line);
+        }
+    }
+    if (status == EXIT_FINE && ferror(in)) {
+        status = ctl_usage("standard input: %s", strerror(errno));
+    }
+    free(line);
+    return status;
+}
+
+static int print_known(struct ctl *self, struct batch *batch)
+{
+    json_t *document = json_object();
+    if (!json_put(document, "known", batch->known)) {
+        json_decref(document);
+        document = NULL;
+    }
+    batch->known = NULL;
+    return ctl_print_json(self, document);
+}
+
+int ctl_known(struct ctl *self)
+{
+    struct batch batch = {.known = self->settings.json ? json_array() : NULL};
+    int status = EXIT_FINE;
+    for (int i = 0; i < self->argc && status == EXIT_FINE; i++) {
+        status = strcmp(self->argv[i], "-") == 0 ? read_ids(self, &batch, stdin)
+                                                 : add_id(self, &batch, self->argv[i]);
+    }
+    if (status == EXIT_FINE) {
+        status = ask_batch(self, &batch);
+    }
+    if (status == EXIT_FINE && batch.known != NULL) {
+        status = print_known(self, &batch);
+    }
+    empty_batch(&batch);
+    json_decref(batch.known);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* Sockets as every part of the subscriber library wants them.
+ *
+ * A peer that dies without a word (a cable, a laptop closed) would otherwise be waited for as
+ * long as TCP does, hours; heartbeats make it six seconds, and libzmq connects again by itself.
+ */
+#include "link.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <zmq.h>
+
+#define HEARTBEAT_INTERVAL_MS 2000
+#define HEARTBEAT_TIMEOUT_MS 6000
+
+int casebus_link_error(void)
+{
+    switch (zmq_errno()) {
+    case EINTR:
+        return CASEBUS_EINTR;
+    case ENOMEM:
+        return CASEBUS_ENOMEM;
+    case EINVAL:
+    case EPROTONOSUPPORT:
+    case ENOCOMPATPROTO:
+    case ENODEV:
+        return CASEBUS_EINVAL;
+    default:
+        return CASEBUS_EIO;
+    }
+}
+
+int casebus_link_set(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0 ? 0 : casebus_link_error();
+}
+
+void *casebus_link_open(void *zmq, int type)
+{
+    void *socket = zmq_socket(zmq, type);
+    if (socket == NULL) {
+        return NULL;
+    }
+    const int64_t largest = LINK_MESSAGE_MAX;
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0 ||
+        casebus_link_set(socket, ZMQ_LINGER, 0) != 0 ||
+        casebus_link_set(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS) != 0 ||
+        casebus_link_set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) != 0) {
+        zmq_close(socket);
+        return NULL;
+    }
+    return socket;
+}

@@ -1,0 +1,262 @@
+/* A subscriber's handle: what it is made of, its patterns, how it starts and what it tells of
+ * itself. The way through the messages is follow.c, what it has and misses is have.c.
+ *
+ * The order of subscriptions is the promise everything else rests on: patterns first, heads
+ * last, so the first heads message proves that all are in place. libzmq sends them in the order
+ * of the calls on a connection that exists, and in the order of their bytes on one it makes
+ * again; that "sys:" sorts behind "case:" and "session:" keeps the promise there too.
+ *
+ * Contract: one thread a handle; everything handed out is borrowed until the next call. */
+#include <casebus/subscriber.h>
+
+#include "deadline.h"
+#include "follow.h"
+#include "link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct casebus_subscriber_options casebus_subscriber_options(void)
+{
+    return (struct casebus_subscriber_options){.fanout = CASEBUS_FANOUT_DEFAULT,
+                                               .query = CASEBUS_QUERY_DEFAULT,
+                                               .hwm = CASEBUS_HWM,
+                                               .context = NULL};
+}
+
+static int keep_text(char **kept, const char *text)
+{
+    *kept = text != NULL ? strdup(text) : NULL;
+    return *kept == NULL && text != NULL ? CASEBUS_ENOMEM : 0;
+}
+
+static int open_parts(struct casebus_subscriber *self)
+{
+    const struct casebus_subscriber_options *options = &self->options;
+    if (keep_text(&self->fanout, options->fanout) != 0 ||
+        keep_text(&self->query, options->query) != 0 || casebus_have_new(&self->have) != 0) {
+        return CASEBUS_ENOMEM;
+    }
+    self->zmq = options->context != NULL ? options->context : zmq_ctx_new();
+    self->zmq_is_mine = options->context == NULL;
+    if (self->zmq == NULL) {
+        return CASEBUS_ENOMEM;
+    }
+    self->socket = casebus_link_open(self->zmq, ZMQ_SUB);
+    if (self->socket == NULL) {
+        return casebus_link_error();
+    }
+    return casebus_link_set(self->socket, ZMQ_RCVHWM, options->hwm);
+}
+
+int casebus_subscriber_new(struct casebus_subscriber **self_p,
+                           struct casebus_subscriber_options options)
+{
+    *self_p = NULL;
+    if (options.fanout == NULL || options.hwm < 1) {
+        return CASEBUS_EINVAL;
+    }
+    struct casebus_subscriber *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return CASEBUS_ENOMEM;
+    }
+    self->options = options;
+    zmq_msg_init(&self->topic);
+    zmq_msg_init(&self->body);
+    int rc = open_parts(self);
+    if (rc != 0) {
+        casebus_subscriber_destroy(&self);
+        return rc;
+    }
+    *self_p = self;
+    return 0;
+}
+
+void casebus_subscriber_destroy(struct casebus_subscriber **self_p)
+{
+    struct casebus_subscriber *self = *self_p;
+    *self_p = NULL;
+    if (self == NULL) {
+        return;
+    }
+    casebus_replay_destroy(&self->replay);
+    casebus_client_destroy(&self->client);
+    zmq_msg_close(&self->topic);
+    zmq_msg_close(&self->body);
+    if (self->socket != NULL) {
+        zmq_close(self->socket);
+    }
+    if (self->zmq_is_mine && self->zmq != NULL) {
+        zmq_ctx_term(self->zmq);
+    }
+    casebus_have_destroy(&self->have);
+    for (size_t i = 0; i < self->patterns; i++) {
+        free(self->pattern[i]);
+    }
+    free(self->fanout);
+    free(self->query);
+    free(self);
+}
+
+int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pattern,
+                                 const char **why)
+{
+    char prefix[CASEBUS_TOPIC_MAX + 1];
+    const char *reason = NULL;
+    if (why == NULL) {
+        why = &reason;
+    }
+    *why = NULL;
+    if (self->stage != FRESH) {
+        return CASEBUS_EINVAL;
+    }
+    if (self->patterns == CASEBUS_PATTERNS_MAX) {
+        return CASEBUS_ETOOMANY;
+    }
+    const int size = casebus_pattern_prefix(pattern, prefix, sizeof prefix, why);
+    if (size < 0) {
+        return size;
+    }
+    if (strncmp(prefix, "sys:", 4) == 0) {
+        *why = "heads are no events: a subscriber follows them by itself; try case or session";
+        return CASEBUS_EPATTERN;
+    }
+    struct casebus_topic topic;
+    const struct casebus_bytes text = casebus_bytes(prefix, (size_t)size);
+    int rc = keep_text(&self->pattern[self->patterns], pattern);
+    if (rc != 0) {
+        return rc;
+    }
+    self->patterns++;
+    if (casebus_topic_split(text, &topic) == 0 && topic.count == 4) {
+        self->single_topics = true;
+    }
+    return casebus_have_cover(self->have, text);
+}
+
+static int subscribe_all(struct casebus_subscriber *self)
+{
+    char prefix[CASEBUS_TOPIC_MAX + 1];
+    const char *why;
+    for (size_t i = 0; i < self->patterns; i++) {
+        const int size = casebus_pattern_prefix(self->pattern[i], prefix, sizeof prefix, &why);
+        if (size < 0) {
+            return size;
+        }
+        if (zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, prefix, (size_t)size) != 0) {
+            return casebus_link_error();
+        }
+    }
+    static const char *const heads[] = {CASEBUS_TOPIC_HEADS_BATCH, CASEBUS_TOPIC_HEADS_ALL};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        if (zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, heads[i], strlen(heads[i])) != 0) {
+            return casebus_link_error();
+        }
+    }
+    return 0;
+}
+
+static int open_replay(struct casebus_subscriber *self)
+{
+    const struct casebus_client_options options = {.query = self->query, .context = self->zmq};
+    int rc = casebus_client_new(&self->client, options);
+    return rc != 0 ? rc : casebus_replay_new(&self->replay, self->client);
+}
+
+static int start(struct casebus_subscriber *self)
+{
+    if (self->stage != FRESH || self->patterns == 0 ||
+        (self->from_log && self->query == NULL)) {
+        return CASEBUS_EINVAL;
+    }
+    int rc = 0;
+    if (self->query != NULL && (self->from_log || self->single_topics)) {
+        rc = open_replay(self);
+    }
+    if (rc == 0 && zmq_connect(self->socket, self->fanout) != 0) {
+        rc = casebus_link_error();
+    }
+    if (rc == 0) {
+        rc = subscribe_all(self);
+    }
+    if (rc == 0) {
+        self->stage = JOINING;
+    }
+    return rc;
+}
+
+int casebus_subscriber_start(struct casebus_subscriber *self)
+{
+    return start(self);
+}
+
+int casebus_subscriber_start_at(struct casebus_subscriber *self, uint64_t after)
+{
+    self->from_log = true;
+    self->after = after;
+    return start(self);
+}
+
+int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms)
+{
+    const struct casebus_event *event;
+    if (self->stage == FRESH) {
+        return CASEBUS_EINVAL;
+    }
+    if (self->stage != JOINING) {
+        return 1;
+    }
+    int rc = casebus_follow(self, &event, deadline_after(timeout_ms));
+    return rc == FOLLOW_AGAIN ? 1 : rc;
+}
+
+int casebus_subscriber_next(struct casebus_subscriber *self, const struct casebus_event **event,
+                            int timeout_ms)
+{
+    *event = NULL;
+    if (self->stage == FRESH) {
+        return CASEBUS_EINVAL;
+    }
+    const int64_t deadline = deadline_after(timeout_ms);
+    int rc;
+    do {
+        rc = casebus_follow(self, event, deadline);
+    } while (rc == FOLLOW_AGAIN);
+    return rc;
+}
+
+const struct casebus_gap *casebus_subscriber_gap(const struct casebus_subscriber *self)
+{
+    return &self->gap;
+}
+
+bool casebus_subscriber_is_live(const struct casebus_subscriber *self)
+{
+    return self->stage == REPLAYING || self->stage == LIVE;
+}
+
+uint64_t casebus_subscriber_seq(const struct casebus_subscriber *self)
+{
+    return self->seq;
+}
+
+uint64_t casebus_subscriber_head(const struct casebus_subscriber *self)
+{
+    return self->head;
+}
+
+const unsigned char *casebus_subscriber_epoch(const struct casebus_subscriber *self)
+{
+    return casebus_subscriber_is_live(self) ? self->epoch : NULL;
+}
+
+void *casebus_subscriber_socket(const struct casebus_subscriber *self)
+{
+    return self->socket;
+}
+
+void casebus_subscriber_stats(const struct casebus_subscriber *self,
+                              struct casebus_subscriber_stats *stats)
+{
+    *stats = self->stats;
+}

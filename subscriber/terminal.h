@@ -1,0 +1,15 @@
+/* Where the commands' output goes. */
+#ifndef CASEBUS_TERMINAL_H
+#define CASEBUS_TERMINAL_H
+
+#include "text.h"
+
+/* Colours are wanted there: a terminal that has them, and NO_COLOR is not set. */
+bool terminal_has_colour(int fd);
+/* Columns; 0: not a terminal. */
+size_t terminal_columns(int fd);
+/* Writes the whole text at once, as far as the system takes it at once; 0 or CASEBUS_EIO (errno
+ * says why) or CASEBUS_ENOMEM, where the text is incomplete. */
+int terminal_write(int fd, const struct text *text);
+
+#endif

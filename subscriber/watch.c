@@ -1,0 +1,339 @@
+/* casebus-watch: events as lines, as they happen.
+ *
+ * It begins nowhere else than where it says: a line on stderr for each pattern, once a heads
+ * message has proved that every event behind that seq will come. stdout has events and nothing
+ * else, one write a line, so a reader of the pipe never sees half of one nor waits for a full
+ * buffer. Everything that is not an event (waiting, holes, another history) is a sentence on
+ * stderr. */
+#include "flags.h"
+#include "json.h"
+#include "show.h"
+#include "terminal.h"
+
+#include <casebus/subscriber.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deadline.h"
+
+#define PROGRAM "casebus-watch"
+#define PATIENCE_MS 1500 /* before it says that it waits */
+#define SLICE_MS 500     /* a signal that comes just before a wait is seen after this */
+
+enum {
+    EXIT_FINE = 0,
+    EXIT_OUTPUT = 1,
+    EXIT_USAGE = 2,
+    EXIT_SHORT = 3
+};
+
+struct settings {
+    const char *ingest, *fanout, *query;
+    uint64_t count, after;
+    int timeout_ms;
+    bool from_start, json, help, version;
+};
+
+struct watch {
+    struct settings settings;
+    struct casebus_subscriber *subscriber;
+    char **patterns;
+    int pattern_count;
+    bool colour, said_live;
+    int64_t deadline;
+    uint64_t shown;
+    struct text line;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    stopped = 1;
+}
+
+/* The first signal asks, the second does what it always did. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+#define ROW(flag, argument, member, read, help)                                                \
+    {                                                                                          \
+        flag, argument, help, read, offsetof(struct settings, member), 1                       \
+    }
+
+static const struct flag flags[] = {
+    ROW("json", NULL, json, flag_switch, "one JSON object a line"),
+    ROW("count", "N", count, flag_count, "end after N events"),
+    ROW("timeout", "SECONDS", timeout_ms, flag_seconds, "end after SECONDS"),
+    ROW("after", "SEQ", after, flag_number, "first what the log holds after SEQ"),
+    ROW("from-start", NULL, from_start, flag_switch, "first everything the log holds"),
+    ROW("fanout", "ENDPOINT", fanout, flag_text,
+        "where events come from (" CASEBUS_FANOUT_DEFAULT ")"),
+    ROW("query", "ENDPOINT", query, flag_text,
+        "where the log is asked for (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("ingest", "ENDPOINT", ingest, flag_text, "taken and not used"),
+    ROW("help", NULL, help, flag_switch, "this text"),
+    ROW("version", NULL, version, flag_switch, "the version"),
+};
+#define FLAG_COUNT (sizeof flags / sizeof *flags)
+
+static void print_help(void)
+{
+    fputs("usage: " PROGRAM " [options] PATTERN...\n"
+          "Prints what happens to cases and sessions, as it happens.\n\n",
+          stdout);
+    flags_help(stdout, flags, FLAG_COUNT, 1);
+    fputs(
+        "\nA pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
+        "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
+        "Exit: 0 N events seen, interrupted, or time up without --count; 1 output failed;\n"
+        "2 usage or an impossible pattern; 3 time up before N.\n",
+        stdout);
+}
+
+static int usage(const char *complaint)
+{
+    fprintf(stderr, PROGRAM ": %s (--help says more)\n", complaint);
+    return EXIT_USAGE;
+}
+
+/* --- starting ------------------------------------------------------------------------------
+ */
+
+static int subscribe(struct watch *self)
+{
+    for (int i = 0; i < self->pattern_count; i++) {
+        const char *why = NULL;
+        int rc = casebus_subscriber_subscribe(self->subscriber, self->patterns[i], &why);
+        if (rc != 0) {
+            struct text pattern = {0};
+            text_add_foreign(&pattern, casebus_cstr(self->patterns[i]));
+            fprintf(stderr, PROGRAM ": %s: %s\n", text_get(&pattern),
+                    why != NULL ? why : casebus_strerror(rc));
+            text_free(&pattern);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_FINE;
+}
+
+static int open_subscriber(struct watch *self)
+{
+    const struct settings *settings = &self->settings;
+    struct casebus_subscriber_options options = casebus_subscriber_options();
+    options.fanout = settings->fanout;
+    options.query = settings->query;
+    int rc = casebus_subscriber_new(&self->subscriber, options);
+    if (rc != 0) {
+        fprintf(stderr, PROGRAM ": %s\n", casebus_strerror(rc));
+        return EXIT_USAGE;
+    }
+    int status = subscribe(self);
+    if (status != EXIT_FINE) {
+        return status;
+    }
+    if (settings->from_start || settings->after != FLAG_UNSET) {
+        rc = casebus_subscriber_start_at(self->subscriber,
+                                         settings->from_start ? 0 : settings->after);
+    } else {
+        rc = casebus_subscriber_start(self->subscriber);
+    }
+    if (rc != 0) {
+        fprintf(stderr, PROGRAM ": %s, %s: %s\n", settings->fanout, settings->query,
+                rc == CASEBUS_EINVAL ? "not endpoints" : casebus_strerror(rc));
+        return EXIT_USAGE;
+    }
+    return EXIT_FINE;
+}
+
+static bool time_is_up(const struct watch *self)
+{
+    return deadline_left(self->deadline) == 0;
+}
+
+static int slice(const struct watch *self, int longest)
+{
+    const int left = deadline_left(self->deadline);
+    return left < 0 || left > longest ? longest : left;
+}
+
+static void say_live(struct watch *self)
+{
+    const uint64_t seq = casebus_subscriber_seq(self->subscriber);
+    const uint64_t head = casebus_subscriber_head(self->subscriber);
+    for (int i = 0; i < self->pattern_count; i++) {
+        fprintf(stderr, "watching %s from seq %llu\n", self->patterns[i],
+                (unsigned long long)seq);
+    }
+    if (seq > head) {
+        fprintf(stderr, PROGRAM ": the broker is at seq %llu; nothing is shown up to %llu\n",
+                (unsigned long long)head, (unsigned long long)seq);
+    }
+    self->said_live = true;
+}
+
+/* Waits for the broker until it is there, the time is up or a signal came: 0 or a code. */
+static int join(struct watch *self)
+{
+    bool said = false;
+    const int64_t patience = deadline_after(PATIENCE_MS);
+    while (!stopped && !time_is_up(self)) {
+        int rc = casebus_subscriber_join(self->subscriber, slice(self, SLICE_MS));
+        if (rc == 1) {
+            say_live(self);
+            return 0;
+        }
+        if (rc != 0) {
+            return rc;
+        }
+        if (!said && deadline_left(patience) == 0) {
+            fprintf(stderr, PROGRAM ": waiting for a broker at %s\n", self->settings.fanout);
+            said = true;
+        }
+    }
+    return 0;
+}
+
+/* --- showing -------------------------------------------------------------------------------
+ */
+
+static void write_json(const struct casebus_event *event, struct text *out)
+{
+    json_t *object = json_from_event(event);
+    if (object == NULL) {
+        out->failed = true;
+        return;
+    }
+    json_write(object, false, out);
+    json_decref(object);
+}
+
+static int show(struct watch *self, const struct casebus_event *event)
+{
+    text_clear(&self->line);
+    if (self->settings.json) {
+        write_json(event, &self->line);
+    } else {
+        show_event(event, self->colour, &self->line);
+    }
+    text_add(&self->line, "\n");
+    if (terminal_write(STDOUT_FILENO, &self->line) != 0) {
+        fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(errno));
+        return EXIT_OUTPUT;
+    }
+    self->shown++;
+    return EXIT_FINE;
+}
+
+static void say_gap(const struct casebus_gap *gap)
+{
+    struct text stream = {0};
+    text_add_foreign(&stream, gap->stream);
+    fprintf(stderr, PROGRAM ": events are missing: those of %s after seq %llu up to seq %llu\n",
+            stream.size > 0 ? text_get(&stream) : "all patterns",
+            (unsigned long long)gap->after, (unsigned long long)gap->through);
+    text_free(&stream);
+}
+
+/* What is not an event: EXIT_FINE where watching goes on. */
+static int report(struct watch *self, int rc)
+{
+    switch (rc) {
+    case CASEBUS_EINTR:
+        return EXIT_FINE;
+    case CASEBUS_EGAP:
+        say_gap(casebus_subscriber_gap(self->subscriber));
+        return EXIT_FINE;
+    case CASEBUS_EEPOCH:
+        fputs(PROGRAM ": the broker's history is another one now; seqs begin anew\n", stderr);
+        self->said_live = false;
+        return EXIT_FINE;
+    default:
+        fprintf(stderr, PROGRAM ": %s\n", casebus_strerror(rc));
+        return EXIT_OUTPUT;
+    }
+}
+
+static bool is_done(const struct watch *self)
+{
+    return stopped ||
+           (self->settings.count != FLAG_UNSET && self->shown >= self->settings.count);
+}
+
+static int follow_events(struct watch *self)
+{
+    const struct casebus_event *event;
+    int status = EXIT_FINE;
+    while (status == EXIT_FINE && !is_done(self) && !time_is_up(self)) {
+        int rc = self->said_live
+                     ? casebus_subscriber_next(self->subscriber, &event, slice(self, SLICE_MS))
+                     : join(self);
+        if (rc == 1) {
+            status = show(self, event);
+        } else if (rc < 0) {
+            status = report(self, rc);
+        }
+    }
+    if (status == EXIT_FINE && !is_done(self) && self->settings.count != FLAG_UNSET) {
+        fprintf(stderr, PROGRAM ": time is up after %llu of %llu events\n",
+                (unsigned long long)self->shown, (unsigned long long)self->settings.count);
+        return EXIT_SHORT;
+    }
+    return status;
+}
+
+static int run(struct watch *self)
+{
+    const struct settings *settings = &self->settings;
+    if (self->pattern_count == 0) {
+        return usage("which PATTERN?");
+    }
+    if (settings->from_start && settings->after != FLAG_UNSET) {
+        return usage("--after or --from-start, not both");
+    }
+    int status = open_subscriber(self);
+    if (status == EXIT_FINE) {
+        catch_signals();
+        self->deadline = deadline_after(settings->timeout_ms);
+        self->colour = !settings->json && terminal_has_colour(STDOUT_FILENO);
+        status = follow_events(self);
+    }
+    casebus_subscriber_destroy(&self->subscriber);
+    text_free(&self->line);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct watch self = {.settings = {.fanout = CASEBUS_FANOUT_DEFAULT,
+                                      .query = CASEBUS_QUERY_DEFAULT,
+                                      .count = FLAG_UNSET,
+                                      .after = FLAG_UNSET,
+                                      .timeout_ms = -1}};
+    uint64_t given;
+    const int first =
+        flags_read(PROGRAM, argc, argv, flags, FLAG_COUNT, &self.settings, &given);
+    if (first < 0) {
+        return EXIT_USAGE;
+    }
+    if (self.settings.help || self.settings.version) {
+        if (self.settings.help) {
+            print_help();
+        } else {
+            puts(PROGRAM " " CASEBUS_VERSION);
+        }
+        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_OUTPUT;
+    }
+    self.patterns = argv + first;
+    self.pattern_count = argc - first;
+    return run(&self);
+}

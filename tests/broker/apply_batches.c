@@ -1,0 +1,97 @@
+/* A recorded list of entries ends in the same store however it is cut into batches. */
+#include "desk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRIES 3000
+
+/* xorshift: the list is the same at every run. */
+static uint64_t seed;
+
+static unsigned pick(unsigned n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (unsigned)(seed % n);
+}
+
+static void some_case(struct desk *d)
+{
+    static const char *const verbs[] = {"scraped", "scraped", "scraped", "scraped", "scraped",
+                                        "edited",  "deleted", "redacted"};
+    static const char *const agencies[] = {"hse", "ea", "orr"};
+    static const char *const sessions[] = {"s1", "s2", "nobody", NULL};
+    char topic[128], data[512];
+    const char *verb = verbs[pick(8)];
+    if (strcmp(verb, "redacted") == 0 && pick(8) != 0) {
+        verb = "scraped";
+    }
+    snprintf(topic, sizeof topic, "case:%s:%s:%u:", verb, agencies[pick(3)], pick(60));
+    snprintf(data, sizeof data,
+             "{'offender': {'name': 'Name %u', 'postcode': 'P%u'}, "
+             "'offence_action_date': '20%02u-01-0%u', 'offence_fine_pence': %d, "
+             "'source': {'fetched_at': %llu}}",
+             pick(3), pick(2), 10 + pick(2), 1 + pick(3), (int)pick(5) - 1,
+             1600000000000000ull + pick(4));
+    d->session = sessions[pick(4)];
+    bool bare = strcmp(verb, "deleted") == 0 || strcmp(verb, "redacted") == 0;
+    desk_report(d, topic, bare ? NULL : data);
+}
+
+static void some_session(struct desk *d)
+{
+    char topic[64];
+    static const char *const kinds[] = {"started", "progressed", "ended"};
+    unsigned kind = pick(40) == 0 ? 2 : pick(2);
+    snprintf(topic, sizeof topic, "session:%s:%s:s%u:", kinds[kind], pick(2) ? "hse" : "ea",
+             1 + pick(2));
+    desk_report(d, topic, kind == 1 ? "{'page': 3}" : kind == 2 ? "{'status': 'completed'}" : NULL);
+}
+
+static uint64_t run(unsigned batch, unsigned *findings)
+{
+    struct desk d;
+    desk_open(&d);
+    seed = 88172645463325252u;
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        if (i % batch == 0) {
+            desk_begin(&d);
+        }
+        if (pick(12) == 0) {
+            some_session(&d);
+        } else if (pick(20) == 0) {
+            desk_decide(&d, pick(2) ? APPLY_ACCEPT : APPLY_REJECT, 1 + pick(2000), NULL);
+        } else {
+            some_case(&d);
+        }
+        if (i % batch == batch - 1 || i == ENTRIES - 1) {
+            desk_end(&d);
+        }
+    }
+    uint64_t digest = desk_digest(&d);
+    *findings = desk_findings(&d);
+    desk_close(&d);
+    return digest;
+}
+
+static void batch_boundaries_leave_no_trace(void **state)
+{
+    (void)state;
+    unsigned findings;
+    uint64_t one = run(1, &findings);
+    assert_int_equal(findings, 0);
+    static const unsigned sizes[] = {2, 7, 64, 1024, ENTRIES};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_true(run(sizes[i], &findings) == one);
+        assert_int_equal(findings, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(batch_boundaries_leave_no_trace)};
+    return cmocka_run_group_tests_name("apply: batches", tests, NULL, NULL);
+}

@@ -1,0 +1,68 @@
+/* Which number is which line, and what counts. */
+#include "test.h"
+
+#include "ledger.h"
+
+#include <string.h>
+
+static struct ledger *fresh(void)
+{
+    static struct ledger ledger;
+    memset(&ledger, 0, sizeof ledger);
+    return &ledger;
+}
+
+static void a_number_leads_to_its_line(void **state)
+{
+    (void)state;
+    struct ledger *ledger = fresh();
+    ledger_note(ledger, 1, 10);
+    ledger_note(ledger, 2, 12);
+    assert_int_equal(ledger_line(ledger, 2), 12);
+    assert_int_equal(ledger_line(ledger, 1), 10);
+}
+
+static void sessions_are_not_counted_with_the_records(void **state)
+{
+    (void)state;
+    struct ledger *ledger = fresh();
+    ledger_note(ledger, 1, 0);
+    ledger_note(ledger, 2, 5);
+    ledger_note(ledger, 3, 0);
+    ledger_confirm(ledger, 3);
+    assert_int_equal(ledger->sent, 1);
+    assert_int_equal(ledger->confirmed, 1);
+}
+
+static void a_record_is_confirmed_once(void **state)
+{
+    (void)state;
+    struct ledger *ledger = fresh();
+    ledger_note(ledger, 1, 5);
+    ledger_confirm(ledger, 1);
+    ledger_confirm(ledger, 1);
+    assert_int_equal(ledger->confirmed, 1);
+}
+
+static void a_whole_window_is_remembered(void **state)
+{
+    (void)state;
+    struct ledger *ledger = fresh();
+    const uint64_t first = 1000, last = first + CASEBUS_PUBLISHER_WINDOW - 1;
+    for (uint64_t number = 1; number <= last; number++) {
+        ledger_note(ledger, number, number + 7);
+    }
+    assert_int_equal(ledger_line(ledger, first), first + 7);
+    assert_int_equal(ledger_line(ledger, last), last + 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_number_leads_to_its_line),
+        cmocka_unit_test(sessions_are_not_counted_with_the_records),
+        cmocka_unit_test(a_record_is_confirmed_once),
+        cmocka_unit_test(a_whole_window_is_remembered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

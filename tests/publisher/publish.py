@@ -1,0 +1,410 @@
+"""casebus-publish against a real broker: what it counts, refuses, survives and says."""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import msgpack
+import zmq
+
+BIN = os.environ["CASEBUS_BIN"]
+DATA = os.path.join(os.environ["CASEBUS_SRC"], "tests", "data")
+PATIENCE = 60
+
+
+def data(name):
+    return os.path.join(DATA, name)
+
+
+def until(condition, what):
+    """Waits for what is true sooner or later."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError("in vain: " + what)
+
+
+class Broker:
+    """A broker on ports of its own, which keeps them and its store when it is started again."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="casebus-publish-")
+        self.endpoints = {name: "tcp://127.0.0.1:*" for name in ("ingest", "fanout", "query")}
+        self.start()
+
+    def start(self):
+        command = [os.path.join(BIN, "casebus-broker"), "--data", self.folder]
+        for name, endpoint in self.endpoints.items():
+            command += ["--" + name, endpoint]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        self.endpoints = dict(re.findall(r"(ingest|fanout|query)=(\S+)", line))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def forget(self):
+        """Throws its store away."""
+        shutil.rmtree(self.folder)
+
+    def end(self):
+        self.process.terminate()
+        code = self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return code
+
+    def ask(self, op, **arguments):
+        socket = zmq.Context.instance().socket(zmq.REQ)
+        socket.linger = 0
+        try:
+            socket.connect(self.endpoints["query"])
+            socket.send(msgpack.packb({"v": 1, "op": op, **arguments}))
+            if not socket.poll(PATIENCE * 1000):
+                raise AssertionError("the broker does not answer " + op)
+            return msgpack.unpackb(socket.recv())
+        finally:
+            socket.close()
+
+    def case(self, case_id):
+        return self.ask("case.get", id=case_id)["result"]["case"]
+
+    def sessions(self):
+        return self.ask("session.list")["result"]["rows"]
+
+    def store(self):
+        return self.ask("broker.status")["result"]["store"]
+
+
+class LossyRelay(threading.Thread):
+    """Passes reports on to a broker, but loses some of them."""
+
+    def __init__(self, ingest, one_in):
+        super().__init__(daemon=True)
+        self.random = random.Random(1)
+        self.one_in = one_in
+        self.lost = 0
+        context = zmq.Context.instance()
+        self.publishers = context.socket(zmq.XSUB)
+        self.broker = context.socket(zmq.XPUB)
+        self.stop, self.stopped = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        for socket in (self.publishers, self.broker, self.stop, self.stopped):
+            socket.linger = 0
+        self.publishers.rcvhwm = self.broker.sndhwm = 0
+        port = self.publishers.bind_to_random_port("tcp://127.0.0.1")
+        self.endpoint = "tcp://127.0.0.1:%d" % port
+        self.broker.connect(ingest)
+        self.stopped.bind("inproc://stop-%d" % id(self))
+        self.stop.connect("inproc://stop-%d" % id(self))
+        self.start()
+
+    def run(self):
+        poller = zmq.Poller()
+        for socket in (self.publishers, self.broker, self.stopped):
+            poller.register(socket, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if self.stopped in ready:
+                return
+            if self.broker in ready:
+                self.publishers.send(self.broker.recv())
+            if self.publishers in ready:
+                report = self.publishers.recv_multipart()
+                if self.random.randrange(self.one_in) == 0:
+                    self.lost += 1
+                else:
+                    self.broker.send_multipart(report)
+
+    def end(self):
+        self.stop.send(b"")
+        self.join()
+        for socket in (self.publishers, self.broker, self.stop, self.stopped):
+            socket.close()
+
+
+class Outcome:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+        self.counts = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
+
+    def __repr__(self):
+        return "exit %d\n%s%s" % (self.code, self.out, self.err)
+
+
+class PublishTest(unittest.TestCase):
+    def setUp(self):
+        self.broker = Broker()
+        self.scratch = tempfile.mkdtemp(prefix="casebus-publish-")
+
+    def tearDown(self):
+        code = self.broker.end()
+        shutil.rmtree(self.scratch)
+        self.assertEqual(code, 0)
+
+    # --- helpers ---------------------------------------------------------------------------
+
+    def command(self, *arguments):
+        endpoints = self.broker.endpoints
+        return [os.path.join(BIN, "casebus-publish"), "--ingest", endpoints["ingest"],
+                "--query", endpoints["query"], *arguments]
+
+    def begin(self, *arguments):
+        return subprocess.Popen(self.command(*arguments), stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, process):
+        out, err = process.communicate(timeout=PATIENCE)
+        return Outcome(process.returncode, out, err)
+
+    def publish(self, *arguments):
+        return self.finish(self.begin(*arguments))
+
+    def write(self, records):
+        path = os.path.join(self.scratch, "records.ndjson")
+        with open(path, "w", encoding="utf-8") as file:
+            for record in records:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        return path
+
+    def many(self, count):
+        return self.write({"agency": "hse", "regulator_id": str(i), "offender": {"name": "N"}}
+                          for i in range(count))
+
+    def check(self, outcome, code, **counts):
+        self.assertEqual(outcome.code, code, outcome)
+        for name, count in counts.items():
+            self.assertEqual(outcome.counts[name], count, outcome)
+
+    # --- counts ----------------------------------------------------------------------------
+
+    def test_new_cases_are_created(self):
+        self.check(self.publish(data("register.ndjson")), 0, sent=337, confirmed=337,
+                   created=337, updated=0, synced=0, conflict=0, rejected=0)
+
+    def test_the_same_cases_are_synced(self):
+        self.publish(data("register.ndjson"))
+        self.check(self.publish(data("register.ndjson")), 0, sent=337, confirmed=337,
+                   created=0, synced=337)
+
+    def test_corrections_update_what_they_name(self):
+        self.publish(data("register.ndjson"))
+        with open(data("corrections.ndjson"), encoding="utf-8") as file:
+            count = len(file.readlines())
+        self.check(self.publish(data("corrections.ndjson")), 0, updated=count, synced=0)
+
+    def test_older_fetches_change_nothing(self):
+        self.publish(data("register.ndjson"))
+        before = self.broker.case("hse:4812345")
+        self.check(self.publish(data("older.ndjson")), 0, updated=0, conflict=0, rejected=0)
+        after = self.broker.case("hse:4812345")
+        self.assertEqual(before["version"], after["version"])
+
+    def test_a_collision_is_refused_with_its_place_in_quarantine(self):
+        self.publish(data("register.ndjson"))
+        outcome = self.publish(data("colliding.ndjson"))
+        self.check(outcome, 1, conflict=1, rejected=0)
+        rows = self.broker.ask("quarantine.list")["result"]["rows"]
+        self.assertEqual(len(rows), 1)
+        self.assertIn("quarantine as %d" % rows[0]["quarantine"], outcome.err)
+
+    def test_each_bad_record_is_refused_by_line_and_field(self):
+        outcome = self.publish(data("refused.ndjson"))
+        with open(data("refused.expected"), encoding="utf-8") as file:
+            expected = dict(line.split() for line in file)
+        said = {}
+        for line in outcome.err.splitlines():
+            found = re.fullmatch(r"%s:(\d+): (\S+): (.+)" % re.escape(data("refused.ndjson")),
+                                 line)
+            self.assertIsNotNone(found, line)
+            self.assertNotIn(found[1], said)
+            said[found[1]] = found[2]
+        self.assertEqual(set(said), set(expected))
+        for line, field in expected.items():
+            self.assertEqual(re.split(r"[.\[]", said[line])[0], re.split(r"[.\[]", field)[0])
+            self.assertTrue(said[line].startswith(field), (line, said[line], field))
+        self.check(outcome, 1, rejected=len(expected), created=0)
+        self.assertEqual(self.broker.store()["cases"], 0)
+
+    def test_a_deleted_case_is_counted(self):
+        path = self.many(2)
+        self.publish(path)
+        self.check(self.publish("--deleted", path), 0, deleted=2, created=0)
+
+    def test_an_edit_of_an_unknown_case_is_refused(self):
+        outcome = self.publish("--edited", self.many(1))
+        self.check(outcome, 1, sent=1, confirmed=1, rejected=1)
+        self.assertIn("records.ndjson:1: ", outcome.err)
+
+    def test_a_dry_run_sends_nothing(self):
+        self.check(self.publish("--dry-run", data("register.ndjson")), 0, sent=0, rejected=0)
+        self.assertEqual(self.broker.store()["cases"], 0)
+
+    # --- CSV -------------------------------------------------------------------------------
+
+    def test_csv_becomes_cases(self):
+        outcome = self.publish(data("ea.csv"))
+        self.check(outcome, 0, rejected=0)
+        self.assertGreater(outcome.counts["created"], 0)
+        case = self.broker.case("ea:EA/2025/9001")
+        self.assertEqual(case["offender"]["name"], "Fenmarrow Ponds, Lakes & Fisheries Ltd")
+        self.assertEqual(case["offence_fine_pence"], 125000)
+        self.assertEqual(case["source"]["page"], 1)
+
+    def test_another_registers_columns_become_cases(self):
+        outcome = self.publish("--agency", "orr", "--map", "Case No=regulator_id", "--map",
+                               "Defendant=offender.name", "--map",
+                               "Date of offence=offence_action_date", "--map",
+                               "Fine=offence_fine", data("orr-headers.csv"))
+        self.check(outcome, 0, created=5)
+        self.assertEqual(self.broker.case("orr:ORR-P-2025.101")["offence_fine_pence"], 1250000)
+
+    def test_an_unknown_column_is_told_of_once(self):
+        path = os.path.join(self.scratch, "extra.csv")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("regulator_id,offender.name,mood\n1,N,good\n2,N,bad\n")
+        outcome = self.publish("--agency", "hse", path)
+        self.check(outcome, 0, created=2)
+        self.assertEqual(outcome.err.count("mood"), 1)
+        self.assertEqual(self.broker.case("hse:2")["mood"], "bad")
+
+    # --- sessions --------------------------------------------------------------------------
+
+    def test_each_agency_gets_a_session(self):
+        self.check(self.publish("--new-session", data("register.ndjson")), 0, sent=337,
+                   confirmed=337, created=337)
+        sessions = self.broker.sessions()
+        self.assertEqual({s["agency"] for s in sessions}, {"hse", "ea", "orr"})
+        self.assertEqual({s["status"] for s in sessions}, {"completed"})
+        self.assertEqual(sum(s["cases_created"] for s in sessions), 337)
+
+    def test_a_named_session_is_started_and_ended(self):
+        self.check(self.publish("--session", "mine", self.many(3)), 0, created=3)
+        (session,) = self.broker.sessions()
+        self.assertEqual((session["session_id"], session["status"]), ("mine", "completed"))
+        self.assertEqual(session["cases_created"], 3)
+
+    def test_a_session_kept_open_is_gone_on_with(self):
+        path = self.many(3)
+        self.check(self.publish("--session", "mine", "--keep-open", path), 0)
+        self.assertEqual(self.broker.sessions()[0]["status"], "running")
+        self.check(self.publish("--session", "mine", path), 0)
+        (session,) = self.broker.sessions()
+        self.assertEqual(session["status"], "completed")
+        self.assertEqual(session["cases_found"], 6)
+
+    def test_a_session_is_of_one_agency(self):
+        path = self.write({"agency": agency, "regulator_id": "1", "offender": {"name": "N"}}
+                          for agency in ("hse", "ea"))
+        outcome = self.publish("--session", "mine", path)
+        self.check(outcome, 1, created=1, rejected=1)
+        self.assertIn("records.ndjson:2: agency: ", outcome.err)
+
+    def test_no_session_is_opened_for_what_is_refused(self):
+        self.check(self.publish("--new-session", data("refused.ndjson")), 1)
+        # One record passes the local checks: a new case without an offender.
+        found = [(s["agency"], s["cases_found"]) for s in self.broker.sessions()]
+        self.assertEqual(found, [("hse", 1)])
+
+    # --- what goes wrong -------------------------------------------------------------------
+
+    def test_without_a_broker_it_gives_up(self):
+        self.broker.kill()
+        outcome = self.publish("--timeout", "0.5", data("register.ndjson"))
+        self.check(outcome, 3, sent=337, confirmed=0)
+        self.assertIn("no broker at", outcome.err)
+        self.broker.start()
+
+    def test_a_broker_that_comes_later_is_waited_for(self):
+        self.broker.kill()
+        process = self.begin(self.many(10))
+        self.broker.start()
+        self.check(self.finish(process), 0, confirmed=10, created=10)
+
+    def test_a_killed_broker_is_caught_up_with(self):
+        process = self.begin("--rate", "3000", self.many(6000))
+        for some in (500, 3000):
+            until(lambda: self.broker.store()["cases"] > some, "%d cases" % some)
+            self.broker.kill()
+            self.broker.start()
+        self.check(self.finish(process), 0, sent=6000, confirmed=6000, created=6000)
+        self.assertEqual(self.broker.store()["cases"], 6000)
+
+    def test_a_broker_that_has_forgotten_is_not_believed(self):
+        process = self.begin("--rate", "1000", self.many(20000))
+        until(lambda: self.broker.store()["cases"] > 100, "100 cases")
+        self.broker.kill()
+        self.broker.forget()
+        self.broker.start()
+        outcome = self.finish(process)
+        self.check(outcome, 3)
+        self.assertIn("disagree", outcome.err)
+
+    def test_lost_reports_are_sent_again(self):
+        relay = LossyRelay(self.broker.endpoints["ingest"], 50)
+        try:
+            outcome = self.publish("--ingest", relay.endpoint, self.many(2000))
+        finally:
+            relay.end()
+        self.check(outcome, 0, sent=2000, confirmed=2000, created=2000, synced=0)
+        self.assertGreater(relay.lost, 10)
+
+    def test_ctrl_c_ends_the_session_as_stopped(self):
+        process = self.begin("--new-session", "-")
+        for i in range(5):
+            process.stdin.write('{"agency":"hse","regulator_id":"%d",'
+                                '"offender":{"name":"N"}}\n' % i)
+        process.stdin.flush()
+        until(lambda: self.broker.store()["cases"] == 5, "5 cases")
+        process.send_signal(signal.SIGINT)
+        outcome = self.finish(process)
+        self.check(outcome, 0, sent=5, confirmed=5, created=5)
+        self.assertEqual(self.broker.sessions()[0]["status"], "stopped")
+
+    def test_a_pipe_that_is_silent_is_no_stall(self):
+        process = self.begin("--timeout", "0.3", "-")
+        line = '{"agency":"hse","regulator_id":"%d","offender":{"name":"N"}}\n'
+        process.stdin.write(line % 1)
+        process.stdin.flush()
+        until(lambda: self.broker.store()["cases"] == 1, "a case")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.stdin.write(line % 2)
+        self.check(self.finish(process), 0, created=2)
+
+    def test_a_rate_is_kept_to(self):
+        begin = time.monotonic()
+        self.check(self.publish("--rate", "100", self.many(50)), 0, created=50)
+        self.assertGreater(time.monotonic() - begin, 0.45)
+
+    def test_usage_and_unreadable_input_are_two(self):
+        self.check(self.publish("--no-such-option", "-"), 2)
+        self.check(self.publish(), 2)
+        self.check(self.publish("/nowhere/at/all"), 2)
+        self.check(self.publish("--agency", "HSE", "-"), 2)
+        self.check(self.publish("--session", "a", "--new-session", "-"), 2)
+        self.check(self.publish("--map", "a=no_such_field", data("ea.csv")), 2)
+        self.check(self.publish("--map", "No=url", data("ea.csv")), 2)
+        self.check(self.publish("--ingest", "nowhere", data("ea.csv")), 2)
+
+    def test_help_names_every_option(self):
+        outcome = self.publish("--help")
+        self.check(outcome, 0)
+        for name in ("agency", "format", "map", "session", "new-session", "keep-open", "edited",
+                     "deleted", "dry-run", "rate", "timeout", "ingest", "query", "version"):
+            self.assertIn("--" + name, outcome.out)
+
+
+if __name__ == "__main__":
+    unittest.main()

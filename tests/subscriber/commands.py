@@ -1,0 +1,528 @@
+"""casebus-watch and casebus-ctl against a broker, as people and scripts use them."""
+import fcntl
+import json
+import os
+import pty
+import queue
+import re
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import threading
+import unittest
+
+BIN = os.environ["CASEBUS_BIN"]
+PATIENCE = 60  # seconds: a limit, not a wait
+READY = re.compile(r"ingest=(\S+) fanout=(\S+) query=(\S+)")
+
+
+def program(name):
+    return os.path.join(BIN, "casebus-" + name)
+
+
+class Lines:
+    """The lines of a pipe, each as soon as it is there."""
+
+    def __init__(self, pipe):
+        self.queue = queue.Queue()
+        self.pipe = pipe
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.pipe:
+            self.queue.put(line.rstrip("\n"))
+        self.queue.put(None)
+
+    def next(self):
+        return self.queue.get(timeout=PATIENCE)
+
+    def until(self, words):
+        while True:
+            line = self.next()
+            if line is None:
+                raise AssertionError(f"ended before: {words}")
+            if words in line:
+                return line
+
+    def rest(self):
+        lines = []
+        while (line := self.next()) is not None:
+            lines.append(line)
+        return lines
+
+
+class Broker:
+    def __init__(self, data=None, ingest="tcp://127.0.0.1:*", fanout="tcp://127.0.0.1:*",
+                 query="tcp://127.0.0.1:*"):
+        self.data = data or tempfile.mkdtemp(prefix="casebus-")
+        self.process = subprocess.Popen(
+            [program("broker"), "--data", self.data, "--ingest", ingest, "--fanout", fanout,
+             "--query", query, "--log-level", "error"], stdout=subprocess.PIPE, text=True)
+        ready = READY.search(self.process.stdout.readline())
+        self.ingest, self.fanout, self.query = ready.groups()
+        self.options = ["--ingest", self.ingest, "--fanout", self.fanout, "--query", self.query]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+
+    def again(self, data=None):
+        return Broker(data or self.data, self.ingest, self.fanout, self.query)
+
+    def publish(self, *records, options=(), code=0):
+        done = subprocess.run(
+            [program("publish"), "--ingest", self.ingest, "--query", self.query, *options, "-"],
+            input="".join(json.dumps(record) + "\n" for record in records), text=True,
+            capture_output=True, timeout=PATIENCE)
+        if done.returncode != code:
+            raise AssertionError(done.stderr + done.stdout)
+
+    def ctl(self, *arguments, text=None):
+        return subprocess.run([program("ctl"), *self.options, *arguments], input=text,
+                              text=True, capture_output=True, timeout=PATIENCE)
+
+    def json(self, *arguments):
+        done = self.ctl(*arguments, "--json")
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        return json.loads(done.stdout)
+
+
+class Watch:
+    def __init__(self, broker, *arguments, live=True):
+        self.process = subprocess.Popen(
+            [program("watch"), *broker.options, *arguments], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
+        if live:
+            self.err.until("watching ")
+
+    def events(self):
+        return [json.loads(line) for line in self.out.rest()]
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        code = self.process.wait(PATIENCE)
+        self.out.pipe.close()
+        self.err.pipe.close()
+        return code
+
+
+def case(number, agency="hse", **fields):
+    return {"agency": agency, "regulator_id": str(number), "offender": {"name": "Acme Ltd"},
+            "offence_fine_pence": 100000, **fields}
+
+
+def hostile(number):
+    """A case whose text would move a cursor, turn the writing around or begin a new line."""
+    return case(number, offender={"name": "\x9b31m\u202e\x7f\r\n"}, ext={"\x1b[1m": "\x1b[2J"})
+
+
+HOSTILE = "\x1b\x9b\u202e\x7f\r"
+
+
+def run_on_terminal(arguments, columns=80, **environment):
+    """What a program writes on a terminal of so many columns, and its exit code."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    clean = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    process = subprocess.Popen(arguments, stdout=slave, stderr=subprocess.DEVNULL,
+                               env={**clean, "TERM": "xterm", **environment})
+    os.close(slave)
+    written = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not part:
+            break
+        written += part
+    os.close(master)
+    return written.decode(), process.wait(PATIENCE)
+
+
+class WithBroker(unittest.TestCase):
+    def setUp(self):
+        self.broker = Broker()
+        self.addCleanup(lambda: self.broker.stop())
+
+
+class WatchTest(WithBroker):
+    def topics(self, *patterns, records=()):
+        """What a watch of the patterns sees of the records, and of one more at the end."""
+        watch = Watch(self.broker, "--json", *patterns, "case:deleted")
+        self.broker.publish(*records, case("last"))
+        self.broker.publish({"agency": "hse", "regulator_id": "last"}, options=["--deleted"])
+        topics = []
+        while "case:deleted:hse:last:" not in topics:
+            topics.append(json.loads(watch.out.next())["topic"])
+        watch.end()
+        return topics[:-1]
+
+    def test_a_pattern_of_all_created_sees_them_all(self):
+        for number, pattern in enumerate(["case:created", "case:created:*"]):
+            with self.subTest(pattern):
+                records = [case(number), case(number, "ea"), case(number, "ea")]
+                self.assertEqual(self.topics(pattern, records=records),
+                                 [f"case:created:hse:{number}:", f"case:created:ea:{number}:",
+                                  "case:created:hse:last:"])
+
+    def test_a_pattern_of_an_agency_sees_no_other(self):
+        self.assertEqual(self.topics("case:created:ea", records=[case(1), case(2, "ea")]),
+                         ["case:created:ea:2:"])
+
+    def test_a_pattern_of_a_case_sees_no_other_that_begins_alike(self):
+        self.assertEqual(self.topics("case:created:hse:48",
+                                   records=[case(48), case(4812345), case(4)]),
+                         ["case:created:hse:48:"])
+
+    def test_overlapping_patterns_show_an_event_once(self):
+        self.assertEqual(self.topics("case", "case:created", "case:created:hse:7",
+                                   records=[case(7)]),
+                         ["case:created:hse:7:", "case:created:hse:last:"])
+
+    def test_it_says_from_where_it_watches_each_pattern(self):
+        self.broker.publish(case(1))
+        watch = Watch(self.broker, "case:created", "session", live=False)
+        self.assertEqual(watch.err.next(), "watching case:created from seq 1")
+        self.assertEqual(watch.err.next(), "watching session from seq 1")
+        watch.end()
+
+    def test_an_impossible_pattern_is_refused_with_the_reason(self):
+        watch = Watch(self.broker, "case:scraped", live=False)
+        reason = watch.err.next()
+        self.assertEqual(watch.wait(), 2)
+        self.assertIn("case:scraped", reason)
+        self.assertIn("report", reason)
+
+    def test_no_pattern_is_usage(self):
+        self.assertEqual(Watch(self.broker, live=False).wait(), 2)
+
+    def test_count_reached_is_0(self):
+        watch = Watch(self.broker, "--count", "2", "--json", "case:created")
+        self.broker.publish(case(1), case(2), case(3))
+        self.assertEqual(len(watch.out.rest()), 2)
+        self.assertEqual(watch.wait(), 0)
+
+    def test_time_up_before_the_count_is_3(self):
+        watch = Watch(self.broker, "--count", "2", "--timeout", "0.5", "case", live=False)
+        self.assertEqual(watch.wait(), 3)
+
+    def test_time_up_without_a_count_is_0(self):
+        watch = Watch(self.broker, "--timeout", "0.5", "case", live=False)
+        self.assertEqual(watch.wait(), 0)
+
+    def test_interrupted_is_0(self):
+        for number in signal.SIGINT, signal.SIGTERM:
+            with self.subTest(number):
+                self.assertEqual(Watch(self.broker, "case").end(number), 0)
+
+    def test_the_log_comes_first_without_hole_or_double(self):
+        records = [case(i) for i in range(2000)]
+        publisher = threading.Thread(target=self.broker.publish, args=records)
+        publisher.start()
+        watches = []
+        for after in 0, 100:
+            watch = Watch(self.broker, "--json", "--count", str(2000 - after), "--timeout",
+                          str(PATIENCE), "--after", str(after), "case:created", live=False)
+            watches.append((after, watch))
+        for after, watch in watches:
+            seqs = [event["seq"] for event in watch.events()]
+            self.assertEqual(seqs, list(range(after + 1, 2001)))
+            self.assertEqual(watch.wait(), 0)
+        publisher.join()
+
+    def test_json_has_what_the_protocol_says(self):
+        self.broker.publish(case(1))
+        self.broker.publish(case(1, offence_fine_pence=200000))
+        watch = Watch(self.broker, "--json", "--from-start", "--count", "1", "case:updated")
+        event, = watch.events()
+        self.assertEqual(event["changed"],
+                         [{"field": "offence_fine_pence", "old": 100000, "new": 200000}])
+        self.assertEqual(len(event["epoch"]), 16)
+        self.assertEqual(event["payload"]["id"], "hse:1")
+        self.assertNotIn("session", event)
+        watch.wait()
+
+    def test_a_line_says_what_changed(self):
+        self.broker.publish(case(1))
+        self.broker.publish(case(1, offence_fine_pence=200000))
+        watch = Watch(self.broker, "--from-start", "--count", "1", "case:updated")
+        self.assertRegex(watch.out.next(),
+                         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  updated     hse:1  Acme Ltd  "
+                         r"£2,000.00  offence_fine £1,000.00 → £2,000.00$")
+        watch.wait()
+
+    def test_hostile_text_is_never_raw(self):
+        self.broker.publish(hostile(1))
+        for options in [], ["--json"]:
+            with self.subTest(options):
+                watch = Watch(self.broker, *options, "--from-start", "--count", "1", "case")
+                line, = watch.out.rest()
+                for character in HOSTILE:
+                    self.assertNotIn(character, line)
+                watch.wait()
+
+    def test_colour_is_for_terminals_that_want_it(self):
+        self.broker.publish(case(1))
+        command = [program("watch"), *self.broker.options, "--from-start", "--count", "1",
+                   "case"]
+        self.assertIn("\x1b[", run_on_terminal(command)[0])
+        self.assertNotIn("\x1b", run_on_terminal(command, NO_COLOR="1")[0])
+        self.assertNotIn("\x1b", run_on_terminal(command, TERM="dumb")[0])
+        self.assertNotIn("\x1b", run_on_terminal(command + ["--json"])[0])
+
+    def test_it_waits_for_a_broker_and_says_so(self):
+        options, data = self.broker, self.broker.data
+        self.broker.stop()
+        watch = Watch(options, "--json", "--count", "1", "case", live=False)
+        watch.err.until("waiting for a broker")
+        self.broker = options.again(data)
+        watch.err.until("watching case from seq 0")
+        self.broker.publish(case(1))
+        self.assertEqual(json.loads(watch.out.next())["seq"], 1)
+        self.assertEqual(watch.wait(), 0)
+
+    def test_what_is_lost_while_it_sleeps_is_told(self):
+        watch = Watch(self.broker, "--json", "--count", "2", "case:created")
+        self.broker.publish(case(1))
+        self.assertEqual(json.loads(watch.out.next())["seq"], 1)
+        watch.process.send_signal(signal.SIGSTOP)
+        self.broker.stop()
+        self.broker = self.broker.again()
+        self.broker.publish(case(2), case(3))
+        watch.process.send_signal(signal.SIGCONT)
+        self.assertIn("case:created:hse: after seq 1 up to seq 3",
+                      watch.err.until("events are missing"))
+        self.broker.publish(case(4))
+        self.assertEqual(json.loads(watch.out.next())["seq"], 4)
+        self.assertEqual(watch.wait(), 0)
+
+    def test_another_history_is_told(self):
+        self.broker.publish(case(1))
+        watch = Watch(self.broker, "--json", "--count", "1", "case:created")
+        self.broker.stop()
+        self.broker = self.broker.again(tempfile.mkdtemp(prefix="casebus-"))
+        watch.err.until("history is another one now")
+        watch.err.until("watching case:created from seq 0")
+        self.broker.publish(case(2))
+        self.assertEqual(json.loads(watch.out.next())["topic"], "case:created:hse:2:")
+        self.assertEqual(watch.wait(), 0)
+
+
+class CtlTest(WithBroker):
+    def test_get_prints_the_flat_record(self):
+        self.broker.publish(case("T/H/2005/257487/02", offender={"name": "Siân & Co"}))
+        record = self.broker.json("get", "hse:T/H/2005/257487/02")
+        self.assertEqual(record["offender"], {"name": "Siân & Co"})
+        self.assertEqual((record["id"], record["version"]), ("hse:T/H/2005/257487/02", 1))
+
+    def test_get_loads_beside_the_fields(self):
+        self.broker.publish(case(1))
+        record = self.broker.json("get", "hse:1", "--load", "agency,offender,history")
+        self.assertEqual(record["agency_record"]["code"], "hse")
+        self.assertEqual(record["offender_record"]["cases"], 1)
+        self.assertEqual([event["event"] for event in record["history"]], ["created"])
+        self.assertEqual(record["id"], "hse:1")
+
+    def test_options_stand_before_and_behind_the_command(self):
+        self.broker.publish(case(1))
+        before = self.broker.ctl("--json", "get", "hse:1")
+        behind = self.broker.ctl("get", "hse:1", "--json")
+        self.assertEqual((before.returncode, before.stdout), (0, behind.stdout))
+
+    def test_not_found_is_1(self):
+        for command in ["get", "hse:1"], ["history", "hse:1"], ["session", "hse:1"], \
+                ["quarantine", "accept", "1"]:
+            with self.subTest(command):
+                done = self.broker.ctl(*command)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertNotEqual(done.stderr, "")
+
+    def test_a_deleted_case_is_not_found(self):
+        self.broker.publish(case(1))
+        self.broker.publish({"agency": "hse", "regulator_id": "1"}, options=["--deleted"])
+        self.assertEqual(self.broker.ctl("get", "hse:1").returncode, 1)
+
+    def test_usage_is_2(self):
+        for command in [], ["nosuch"], ["get"], ["get", "nonsense"], ["get", "hse:1", "b"], \
+                ["recent", "--order", "date"], ["recent", "--limit", "0"], \
+                ["recent", "--limit", "501"], ["recent", "--next", "zz"], ["--nosuch"], \
+                ["list", "--from", "yesterday"], ["quarantine", "accept", "x"], \
+                ["replay", "case:scraped"], ["replay", "sys:heads"], ["verify", "a", "b"], \
+                ["recent", "--query", "nonsense"]:
+            with self.subTest(command):
+                self.assertEqual(self.broker.ctl(*command).returncode, 2)
+
+    def test_recent_pages_hold_every_case_once_newest_first(self):
+        self.broker.publish(*[case(i) for i in range(25)])
+        ids, page, options = [], None, []
+        while page is None or "next" in page:
+            page = self.broker.json("recent", "--limit", "10", *options)
+            ids += [row["id"] for row in page["rows"]]
+            options = ["--as-of", str(page["as_of"]), "--next", page.get("next", "")]
+            self.broker.publish(case(f"later {len(ids)}"))
+        self.assertEqual(ids, [f"hse:{i}" for i in reversed(range(25))])
+
+    def test_list_is_by_agency_and_dates(self):
+        self.broker.publish(case(1, offence_action_date="2019-12-31"),
+                            case(2, offence_action_date="2020-01-01"),
+                            case(3, offence_action_date="2020-12-31"),
+                            case(4, "ea", offence_action_date="2020-06-01"))
+        page = self.broker.json("list", "--agency", "hse", "--order", "date", "--from",
+                                "2020-01-01", "--to", "2020-12-31")
+        self.assertEqual([row["id"] for row in page["rows"]], ["hse:3", "hse:2"])
+        self.assertEqual(set(page), {"as_of", "rows"})
+
+    def test_list_is_by_session(self):
+        self.broker.publish(case(1), options=["--session", "S1"])
+        self.broker.publish(case(2), options=["--session", "S2"])
+        page = self.broker.json("list", "--agency", "hse", "--session", "S2")
+        self.assertEqual([row["id"] for row in page["rows"]], ["hse:2"])
+
+    def test_history_is_newest_first(self):
+        self.broker.publish(case(1))
+        self.broker.publish(case(1))
+        events = self.broker.json("history", "hse:1")["events"]
+        self.assertEqual([event["event"] for event in events], ["synced", "created"])
+
+    def test_known_takes_arguments_and_input(self):
+        self.broker.publish(*[case(i) for i in range(1500)])
+        done = self.broker.ctl("known", "hse:1", "hse:nope", "hse:2")
+        self.assertEqual((done.returncode, done.stdout), (0, "hse:1\nhse:2\n"))
+        done = self.broker.ctl("known", "-", text="".join(f"hse:{i}\r\n" for i in range(2000)))
+        self.assertEqual(done.stdout.split(), [f"hse:{i}" for i in range(1500)])
+
+    def test_replay_prints_as_watch_does(self):
+        self.broker.publish(case(1), case(2))
+        watch = Watch(self.broker, "--json", "--from-start", "--count", "2", "case")
+        self.assertEqual(self.broker.ctl("replay", "--json", "case").stdout.splitlines(),
+                         watch.out.rest())
+        watch.wait()
+        after = self.broker.ctl("replay", "--json", "--after", "1").stdout
+        self.assertEqual([json.loads(line)["seq"] for line in after.splitlines()], [2])
+
+    def test_heads_name_every_stream(self):
+        self.broker.publish(case(1), case(2, "ea"))
+        self.assertEqual(self.broker.json("heads")["heads"],
+                         {"case:created:ea:": 2, "case:created:hse:": 1})
+
+    def test_a_session_is_shown_with_its_cases(self):
+        self.broker.publish(case(1), case(2), options=["--session", "S1"])
+        rows = self.broker.json("sessions", "--agency", "hse")["rows"]
+        self.assertEqual([(row["session_id"], row["cases_created"]) for row in rows],
+                         [("S1", 2)])
+        session = self.broker.json("session", "hse:S1")["session"]
+        self.assertEqual(session["status"], "completed")
+        cases = self.broker.json("session", "hse", "S1", "--cases")["rows"]
+        self.assertEqual([row["id"] for row in cases], ["hse:2", "hse:1"])
+
+    def collide(self):
+        self.broker.publish(case(1, offence_action_date="2020-01-01"))
+        self.broker.publish(case(1, offence_action_date="2021-01-01",
+                                 offender={"name": "Somebody else"}), code=1)
+        row, = self.broker.json("quarantine")["rows"]
+        return str(row["quarantine"])
+
+    def test_quarantine_accepted_is_applied(self):
+        number = self.collide()
+        self.assertEqual(self.broker.json("quarantine", "accept", number),
+                         {"outcome": "updated", "id": "hse:1"})
+        self.assertEqual(self.broker.json("get", "hse:1")["offender"]["name"], "Somebody else")
+        self.assertEqual(self.broker.json("quarantine", "list")["rows"], [])
+
+    def test_quarantine_accepted_as_another_case_is_stored_there(self):
+        number = self.collide()
+        accepted = self.broker.json("quarantine", "accept", number, "--as", "hse:1b")
+        self.assertEqual(accepted["id"], "hse:1b")
+        self.assertEqual(self.broker.json("get", "hse:1")["offender"]["name"], "Acme Ltd")
+
+    def test_quarantine_rejected_is_gone(self):
+        number = self.collide()
+        self.assertEqual(self.broker.ctl("quarantine", "reject", number).returncode, 0)
+        self.assertEqual(self.broker.json("quarantine")["rows"], [])
+
+    def test_rejects_have_rows_and_counts(self):
+        document = self.broker.json("rejects")
+        self.assertEqual(document["rows"], [])
+        self.assertIn("counts", document)
+
+    def test_status_finds_the_endpoints_by_itself(self):
+        done = subprocess.run(
+            [program("ctl"), "status", "--query", self.broker.query, "--json"],
+            capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        document = json.loads(done.stdout)
+        self.assertEqual(document["endpoints"]["fanout"], self.broker.fanout)
+        self.assertEqual((document["seq"], document["state"]), (0, "serving"))
+
+    def test_status_is_3_where_one_endpoint_is_not_served(self):
+        for option in "--fanout", "--ingest":
+            with self.subTest(option):
+                done = self.broker.ctl("status", option, "tcp://127.0.0.1:1", "--timeout", "1")
+                self.assertEqual(done.returncode, 3)
+                self.assertIn(option[2:], done.stderr)
+
+    def test_verify_passes_running_and_as_a_folder(self):
+        self.broker.publish(case(1), case(2))
+        self.assertEqual(self.broker.json("verify")["state"], "passed")
+        self.assertEqual(self.broker.ctl("verify", self.broker.data).returncode, 0)
+        self.broker.stop()
+        self.assertEqual(self.broker.ctl("verify", self.broker.data).returncode, 0)
+        self.broker = self.broker.again()
+
+    def test_verify_of_no_store_fails(self):
+        self.assertNotEqual(self.broker.ctl("verify", "/nonexistent").returncode, 0)
+
+    def test_a_table_fits_its_terminal(self):
+        self.broker.publish(case(1, offender={"name": "A very long name " * 5},
+                                 offence_result="A very long result " * 5))
+        written, code = run_on_terminal([program("ctl"), *self.broker.options, "recent"], 100)
+        self.assertEqual(code, 0)
+        self.assertIn("…", written)
+        self.assertLessEqual(max(len(line) for line in written.split("\r\n")), 100)
+
+    def test_hostile_text_is_never_raw(self):
+        self.broker.publish(hostile(1))
+        for command in ["get", "hse:1"], ["recent"], ["recent", "--json"], ["replay"]:
+            with self.subTest(command):
+                written = self.broker.ctl(*command).stdout
+                for character in HOSTILE:
+                    self.assertNotIn(character, written)
+
+
+class WithoutBroker(unittest.TestCase):
+    def test_not_reached_is_3(self):
+        for command in ["get", "hse:1"], ["recent"], ["status"], ["verify"], ["replay"], \
+                ["known", "hse:1"]:
+            with self.subTest(command):
+                done = subprocess.run(
+                    [program("ctl"), *command, "--timeout", "0.2", "--query",
+                     "tcp://127.0.0.1:1"], capture_output=True, timeout=PATIENCE)
+                self.assertEqual(done.returncode, 3)
+
+    def test_help_and_version_need_none(self):
+        for name in "watch", "ctl":
+            for option in "--help", "--version":
+                with self.subTest([name, option]):
+                    done = subprocess.run([program(name), option], capture_output=True,
+                                          text=True, timeout=PATIENCE)
+                    self.assertEqual(done.returncode, 0)
+                    self.assertIn("casebus-" + name, done.stdout)
+
+    def test_help_names_every_command_and_option(self):
+        done = subprocess.run([program("ctl"), "--help"], capture_output=True, text=True)
+        for word in "get recent list history known replay heads sessions session quarantine " \
+                    "rejects status verify --json --timeout --query".split():
+            self.assertIn(word, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

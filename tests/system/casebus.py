@@ -1,0 +1,147 @@
+"""What the system tests share: a broker on free ports, the programs, and requests."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import msgpack
+import zmq
+
+BIN = os.environ.get("CASEBUS_BIN", "build/bin")
+SRC = os.environ.get("CASEBUS_SRC", ".")
+DATA = os.path.join(SRC, "tests", "data")
+
+
+class Broker:
+    """A real broker. The first start picks free ports, later ones keep them."""
+
+    def __init__(self, *flags):
+        self.dir = tempfile.mkdtemp(prefix="casebus-")
+        self.store = os.path.join(self.dir, "store")
+        self.flags = ["--map-size", "4G", *flags]
+        self.ingest = self.fanout = self.query = "tcp://127.0.0.1:*"
+        self.process = None
+        self.log = open(os.path.join(self.dir, "log"), "ab")
+        self.start()
+
+    def start(self):
+        command = [os.path.join(BIN, "casebus-broker"), "--data", self.store, "--ingest", self.ingest,
+                   "--fanout", self.fanout, "--query", self.query, *self.flags]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.ready = self.process.stdout.readline()
+        found = dict(re.findall(r"(\w+)=(\S+)", self.ready))
+        assert "query" in found, "the broker did not become ready: " + self.read_log()
+        self.ingest, self.fanout, self.query = found["ingest"], found["fanout"], found["query"]
+
+    def read_log(self):
+        self.log.flush()
+        return open(self.log.name, errors="replace").read()[-4000:]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        assert code == 0, "the broker left with %d: %s" % (code, self.read_log())
+
+    def rss_kib(self):
+        with open("/proc/%d/status" % self.process.pid) as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
+    def anonymous_kib(self):
+        """Memory of its own, without the mapped store."""
+        with open("/proc/%d/status" % self.process.pid) as status:
+            return int(re.search(r"RssAnon:\s+(\d+)", status.read()).group(1))
+
+    def close(self):
+        if self.process.poll() is None:
+            self.stop()
+        self.log.close()
+        shutil.rmtree(self.dir)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            sys.stderr.write("the broker's log:\n" + self.read_log())
+            self.process.kill()
+            self.process.wait()
+        self.close()
+
+    # the programs
+
+    def command(self, program, *args):
+        flags = {"casebus-publish": ["--ingest", self.ingest, "--query", self.query],
+                 "casebus-watch": ["--fanout", self.fanout, "--query", self.query],
+                 "casebus-ctl": ["--ingest", self.ingest, "--fanout", self.fanout,
+                                 "--query", self.query]}[program]
+        return [os.path.join(BIN, program), *flags, *map(str, args)]
+
+    def run(self, program, *args, code=0, **more):
+        done = subprocess.run(self.command(program, *args), capture_output=True, text=True,
+                              errors="replace", timeout=120, **more)
+        assert code is None or done.returncode == code, "%s %s: %d, expected %d\n%s%s" % (
+            program, args, done.returncode, code, done.stdout, done.stderr)
+        return done
+
+    def publish(self, *args, code=0):
+        """The counts of the summary line."""
+        done = self.run("casebus-publish", *args, code=code)
+        counts = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", done.stdout)}
+        counts["stderr"] = done.stderr
+        return counts
+
+    def start_program(self, program, *args, **more):
+        return subprocess.Popen(self.command(program, *args), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, **more)
+
+    def client(self):
+        return Client(self.query)
+
+
+class Client:
+    """Requests, as in PROTOCOL.md."""
+
+    def __init__(self, query):
+        self.socket = zmq.Context.instance().socket(zmq.REQ)
+        self.socket.linger = 0
+        self.socket.rcvtimeo = 30000
+        self.socket.setsockopt(zmq.REQ_RELAXED, 1)
+        self.socket.setsockopt(zmq.REQ_CORRELATE, 1)
+        self.socket.connect(query)
+
+    def ask(self, op, **args):
+        self.socket.send(msgpack.packb({"v": 1, "op": op, **args}))
+        return msgpack.unpackb(self.socket.recv())
+
+    def result(self, op, **args):
+        reply = self.ask(op, **args)
+        assert "result" in reply, reply
+        return reply["result"]
+
+    def verify(self):
+        """Runs store.verify to its end; the findings."""
+        result = self.result("store.verify")
+        while result["state"] == "running":
+            result = self.result("store.verify", run=result["run"])
+        return result["findings"] if result["state"] != "passed" else []
+
+
+def main(tests):
+    """Runs each test function; says how many passed."""
+    failed = 0
+    for test in tests:
+        try:
+            test()
+            print("ok   ", test.__name__, flush=True)
+        except Exception as error:  # a test failed: the next ones still run
+            failed += 1
+            print("FAILED", test.__name__, type(error).__name__, error, flush=True)
+    print("%d passed, %d failed" % (len(tests) - failed, failed))
+    sys.exit(1 if failed else 0)
