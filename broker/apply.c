@@ -128,6 +128,24 @@ static void take_seq(struct apply *self, struct casebus_event *event, const char
     txn_save(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
 }
 
+/* Encodes the event once, where it is stored and sent from: its log entry is built around it. */
+static bool log_event(struct apply *self, const struct casebus_event *event,
+                      struct log_entry *log)
+{
+    size_t head = LOG_HEAD_MAX + log->topic.size;
+    unsigned char *out = txn_alloc(self->txn, head + casebus_event_bound(event));
+    if (!out) {
+        return false;
+    }
+    unsigned char *body = out + head, *end = casebus_event_put(event, body);
+    log->body = casebus_bytes(body, (size_t)(end - body));
+    struct casebus_bytes value = log_entry_around(log, out);
+    txn_trim(self->txn, out, (size_t)(end - out));
+    struct key key = key_number(event->seq);
+    txn_put_ours(self->txn, TREE_LOG, &key, value);
+    return true;
+}
+
 void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
           struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last)
 {
@@ -143,23 +161,15 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
     event->at = self->at;
     event->actor = self->actor;
     take_seq(self, event, topic, last);
-    msgpack_sbuffer_clear(&self->body);
-    if (casebus_event_encode(event, &self->body) < 0) {
-        txn_fail(self->txn, CASEBUS_ENOMEM);
-        return;
-    }
-    struct log_entry log = {
-        .topic = txn_copy(self->txn, casebus_bytes(topic, (size_t)size)),
-        .body = txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size)),
-    };
+    struct log_entry log = {.topic = casebus_bytes(topic, (size_t)size)};
     if (self->in_session) {
         log.session_before = self->session.newest;
         self->session.newest = event->seq;
     }
-    struct key at = key_number(event->seq);
-    txn_save(self->txn, TREE_LOG, &at, ENTRY_LOG, &log);
-    self->events[self->event_count++] =
-        (struct apply_event){event->seq, log.topic, sent_form(self, event, log.body)};
+    if (log_event(self, event, &log)) {
+        self->events[self->event_count++] =
+            (struct apply_event){event->seq, log.topic, sent_form(self, event, log.body)};
+    }
 }
 
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry)
@@ -270,7 +280,7 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
         note_reject(self, entry, &head);
     }
     if (head.numbered) {
-        publisher_decided(self, &publisher, entry, result->outcome);
+        publisher_decided(self, &publisher, entry, &head, result->outcome);
     }
 }
 

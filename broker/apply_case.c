@@ -67,8 +67,8 @@ static void save_agency(struct apply *self, const struct agency_entry *agency)
 
 static void add_to_offender(struct apply *self, struct casebus_bytes offender, uint64_t fine)
 {
-    struct key key = offender_key(agency_of(self), offender, casebus_bytes(NULL, 0));
-    struct key case_ref = offender_key(agency_of(self), offender, regulator_id_of(self));
+    struct key key = offender_key(agency_of(self), offender);
+    struct key case_ref = key_offender_case(&key, regulator_id_of(self));
     struct offender_entry entry = {.first_seen = self->at};
     if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
         self->state.offenders++;
@@ -83,8 +83,8 @@ static void add_to_offender(struct apply *self, struct casebus_bytes offender, u
 
 static void take_from_offender(struct apply *self, struct casebus_bytes offender, uint64_t fine)
 {
-    struct key key = offender_key(agency_of(self), offender, casebus_bytes(NULL, 0));
-    struct key case_ref = offender_key(agency_of(self), offender, regulator_id_of(self));
+    struct key key = offender_key(agency_of(self), offender);
+    struct key case_ref = key_offender_case(&key, regulator_id_of(self));
     struct offender_entry entry;
     txn_delete(self->txn, TREE_OFFENDER, &case_ref);
     if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
@@ -168,16 +168,26 @@ static void reindex_case(struct apply *self, const struct casebus_record *old,
 
 /* --- events of a case ------------------------------------------------------------------- */
 
+/* The record a draft makes, in memory of the transaction. */
+static struct casebus_bytes draft_record(struct apply *self, const struct draft *draft,
+                                         const struct case_entry *entry)
+{
+    unsigned char *out = txn_alloc(self->txn, draft_bound(draft, self->case_id, entry));
+    if (!out) {
+        return casebus_bytes(NULL, 0);
+    }
+    size_t size = (size_t)(draft_put(draft, self->case_id, entry, out) - out);
+    txn_trim(self->txn, out, size);
+    return casebus_bytes(out, size);
+}
+
 static void emit_record(struct apply *self, enum casebus_event_kind kind,
                         const struct draft *draft, struct case_entry *entry,
                         size_t change_count)
 {
     struct casebus_event event = event_for(self, entry);
     msgpack_packer pk;
-    msgpack_sbuffer_clear(&self->payload);
-    msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
-    draft_pack(&pk, draft, self->case_id, entry);
-    event.payload = packed(&self->payload);
+    event.payload = draft_record(self, draft, entry);
     if (kind == CASEBUS_EVENT_UPDATED) {
         msgpack_sbuffer_clear(&self->changed_fields);
         msgpack_packer_init(&pk, &self->changed_fields, msgpack_sbuffer_write);
@@ -254,26 +264,17 @@ static enum casebus_outcome synced(struct apply *self, struct case_entry *entry,
     return CASEBUS_OUTCOME_SYNCED;
 }
 
-/* Refuses a draft that is not a record. The record's size is taken from its packed form. */
+/* Refuses a draft that is not a record. */
 static int check_draft(struct apply *self, const struct draft *draft,
                        const struct case_entry *entry)
 {
-    msgpack_packer pk;
     int rc = draft_check(draft, &self->fault);
-    if (rc != 0) {
-        return rc;
-    }
-    if (self->report.record.encoded.size < CASEBUS_RECORD_MAX / 2 && entry->record_seq == 0) {
-        return 0; /* a new record is its report and little else */
-    }
-    msgpack_sbuffer_clear(&self->payload);
-    msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
-    draft_pack(&pk, draft, self->case_id, entry);
-    if (self->payload.size > CASEBUS_RECORD_MAX) {
+    if (rc == 0 && draft_bound(draft, self->case_id, entry) > CASEBUS_RECORD_MAX &&
+        draft_record(self, draft, entry).size > CASEBUS_RECORD_MAX) {
         reject(self, CASEBUS_ETOOLARGE, "");
-        return CASEBUS_ETOOLARGE;
+        rc = CASEBUS_ETOOLARGE;
     }
-    return 0;
+    return rc;
 }
 
 static enum casebus_outcome create(struct apply *self, struct case_entry *entry,

@@ -65,26 +65,25 @@ void note_reject(struct apply *self, const struct apply_entry *entry,
 }
 
 void publisher_decided(struct apply *self, struct publisher_entry *publisher,
-                       const struct apply_entry *entry, enum casebus_outcome outcome)
+                       const struct apply_entry *entry, const struct casebus_report_head *head,
+                       enum casebus_outcome outcome)
 {
-    struct casebus_report_head head;
     unsigned char hash[CASEBUS_HASH_SIZE];
-    casebus_report_head_decode(entry->body, &head);
-    struct key key = key_publisher(self->actor, head.publisher);
+    struct key key = key_publisher(self->actor, head->publisher);
     if (outcome == CASEBUS_OUTCOME_VOID) {
         memcpy(hash, self->report.void_hash, sizeof hash);
     } else {
-        casebus_report_hash(entry->topic, entry->body, head.check_at, hash);
+        casebus_report_hash(entry->topic, entry->body, head->check_at, hash);
     }
     casebus_check_next(publisher->check, hash);
     self->state.publishers += publisher->decided == 0;
-    publisher->decided = head.number;
+    publisher->decided = head->number;
     publisher->last_seen_at = self->at;
     publisher->outcome[outcome]++;
     txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher);
     if (outcome == CASEBUS_OUTCOME_REJECTED || outcome == CASEBUS_OUTCOME_CONFLICT) {
-        struct refusal_entry refusal = refusal_of(self, entry, &head, outcome);
-        struct key at = key_refusal(&key, head.number);
+        struct refusal_entry refusal = refusal_of(self, entry, head, outcome);
+        struct key at = key_refusal(&key, head->number);
         txn_save(self->txn, TREE_REFUSAL, &at, ENTRY_REFUSAL, &refusal);
     }
 }

@@ -80,7 +80,7 @@ static void empty_quarantine(struct apply *self)
 static void refresh_offender(struct apply *self, struct casebus_bytes offender)
 {
     struct casebus_bytes agency = self->report.topic.segment[2];
-    struct key key = offender_key(agency, offender, casebus_bytes(NULL, 0));
+    struct key key = offender_key(agency, offender);
     struct offender_entry entry;
     struct case_entry other;
     struct casebus_record record;

@@ -71,7 +71,8 @@ void count_in_session(struct apply *self, enum casebus_outcome outcome);
 enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
                                    struct publisher_entry *publisher);
 void publisher_decided(struct apply *self, struct publisher_entry *publisher,
-                       const struct apply_entry *entry, enum casebus_outcome outcome);
+                       const struct apply_entry *entry, const struct casebus_report_head *head,
+                       enum casebus_outcome outcome);
 void note_reject(struct apply *self, const struct apply_entry *entry,
                  const struct casebus_report_head *head);
 void decide_ack(struct apply *self, const struct apply_entry *entry);

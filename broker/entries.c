@@ -223,3 +223,18 @@ int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry)
     }
     return at == end ? 0 : CASEBUS_ECORRUPT;
 }
+
+struct casebus_bytes log_entry_around(struct log_entry *log, unsigned char *room)
+{
+    unsigned char head[LOG_HEAD_MAX], *at = put_number(head, log->session_before);
+    at = put_number(at, log->topic.size);
+    size_t before = (size_t)(at - head);
+    at = put_number(at, log->body.size);
+    size_t behind = (size_t)(at - head) - before;
+    unsigned char *begin = room + LOG_HEAD_MAX - before - behind;
+    memcpy(begin, head, before);
+    memcpy(begin + before, log->topic.data, log->topic.size);
+    memcpy(begin + before + log->topic.size, head + before, behind);
+    log->topic.data = begin + before;
+    return casebus_bytes(begin, before + log->topic.size + behind + log->body.size);
+}

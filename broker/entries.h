@@ -156,4 +156,10 @@ size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
 /* Fills *entry, byte strings borrowed from `value`. 0 or CASEBUS_ECORRUPT. */
 int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry);
 
+/* A log entry whose body already lies in memory, with LOG_HEAD_MAX bytes and the topic's size before it
+ * (`room`): the head is written right before the body, and log->topic becomes the topic in it. The
+ * whole is the value, encoded as entry_encode() would. */
+#define LOG_HEAD_MAX 32
+struct casebus_bytes log_entry_around(struct log_entry *log, unsigned char *room);
+
 #endif

@@ -129,7 +129,7 @@ static void add_name(struct key *k, struct casebus_bytes name)
 }
 
 struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal_name,
-                        struct casebus_bytes postcode, struct casebus_bytes regulator_id)
+                        struct casebus_bytes postcode)
 {
     struct key k;
     k.size = 0;
@@ -139,6 +139,14 @@ struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal
     add_nul(&k);
     add_bytes(&k, postcode);
     add_nul(&k);
+    return k;
+}
+
+struct key key_offender_case(const struct key *offender, struct casebus_bytes regulator_id)
+{
+    struct key k;
+    k.size = 0;
+    add_bytes(&k, key_bytes(offender));
     add_bytes(&k, regulator_id);
     return k;
 }

@@ -73,7 +73,9 @@ struct key key_named(struct casebus_bytes agency, struct casebus_bytes id);
 struct key key_date(struct casebus_bytes agency, struct casebus_bytes date,
                     struct casebus_bytes regulator_id);
 struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal_name,
-                        struct casebus_bytes postcode, struct casebus_bytes regulator_id);
+                        struct casebus_bytes postcode);
+/* An offender's key, extended by a case of his. */
+struct key key_offender_case(const struct key *offender, struct casebus_bytes regulator_id);
 struct key key_publisher(struct casebus_bytes actor, const unsigned char *publisher);
 struct key key_refusal(const struct key *publisher, uint64_t number);
 struct key key_quarantine(struct casebus_bytes case_id, const unsigned char *hash);

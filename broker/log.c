@@ -1,6 +1,8 @@
 /* One write(2) a line, so that threads do not mix theirs. */
 #include "log.h"
 
+#include <casebus/msgpack.h>
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -39,8 +41,10 @@ static void write_line(enum log_level level, const char *format, va_list args)
     if (n > sizeof line - 2) {
         n = sizeof line - 2;
     }
+    bool text = casebus_utf8_valid(casebus_bytes(line, n));
     for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) {
+        unsigned char c = (unsigned char)line[i];
+        if (c < ' ' || c == 0x7f || (c >= 0x80 && !text)) {
             line[i] = '?'; /* what peers send ends up here too */
         }
     }

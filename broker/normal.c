@@ -13,6 +13,10 @@ static bool is_space(utf8proc_int32_t c)
 
 static void add(struct normal *n, utf8proc_int32_t c)
 {
+    if (c < 0x80 && n->size < NORMAL_MAX) {
+        n->data[n->size++] = (unsigned char)c;
+        return;
+    }
     unsigned char b[4];
     size_t size = (size_t)utf8proc_encode_char(c, b);
     if (n->size + size <= NORMAL_MAX) {

@@ -26,6 +26,10 @@ struct overlay {
     size_t count, capacity;
     uint32_t *slots; /* index + 1 into items; 0: free */
     size_t slot_count;
+    struct of_tree { /* the items of one tree, as indexes */
+        uint32_t *list;
+        size_t count, capacity;
+    } of_tree[TREE_COUNT];
     struct undo *undo;
     size_t undo_count, undo_capacity;
     const struct overlay_item **sorted;
@@ -58,6 +62,9 @@ void overlay_destroy(struct overlay **self_p)
         free(self->chunks);
         self->chunks = next;
     }
+    for (int t = 0; t < TREE_COUNT; t++) {
+        free(self->of_tree[t].list);
+    }
     free(self->items);
     free(self->slots);
     free(self->undo);
@@ -69,6 +76,9 @@ void overlay_destroy(struct overlay **self_p)
 void overlay_forget(struct overlay *self)
 {
     memset(self->slots, 0, self->slot_count * sizeof *self->slots);
+    for (int t = 0; t < TREE_COUNT; t++) {
+        self->of_tree[t].count = 0;
+    }
     self->count = 0;
     self->undo_count = 0;
     self->bytes = 0;
@@ -120,6 +130,12 @@ void *overlay_alloc(struct overlay *self, size_t size)
     void *p = self->current->data + self->current->used;
     self->current->used += size;
     return p;
+}
+
+void overlay_trim(struct overlay *self, void *newest, size_t used)
+{
+    size_t at = (size_t)((unsigned char *)newest - self->current->data);
+    self->current->used = at + ((used + 15) & ~(size_t)15);
 }
 
 static uint64_t hash_of(enum tree tree, struct casebus_bytes key)
@@ -206,8 +222,11 @@ static struct casebus_bytes copy(struct overlay *self, struct casebus_bytes b)
 static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
                     struct casebus_bytes key, size_t *index)
 {
-    if (widen_slots(self) < 0 || grow((void **)&self->items, &self->capacity, self->count + 1,
-                                      sizeof *self->items) < 0) {
+    struct of_tree *of_tree = &self->of_tree[tree];
+    if (widen_slots(self) < 0 ||
+        grow((void **)&self->items, &self->capacity, self->count + 1, sizeof *self->items) < 0 ||
+        grow((void **)&of_tree->list, &of_tree->capacity, of_tree->count + 1,
+             sizeof *of_tree->list) < 0) {
         return CASEBUS_ENOMEM;
     }
     struct overlay_item item = {.hash = hash,
@@ -221,6 +240,7 @@ static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
     *index = self->count++;
     self->items[*index] = item;
     self->slots[at] = (uint32_t)*index + 1;
+    of_tree->list[of_tree->count++] = (uint32_t)*index;
     return 0;
 }
 
@@ -239,12 +259,8 @@ int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
         return CASEBUS_ENOMEM;
     }
     struct overlay_item *i = &self->items[index];
-    struct casebus_bytes v = copy(self, value);
-    if (!v.data) {
-        return CASEBUS_ENOMEM;
-    }
     self->undo[self->undo_count++] = (struct undo){index, i->value, i->state};
-    i->value = v;
+    i->value = value;
     i->state = state;
     self->bytes += key.size + value.size;
     return 0;
@@ -273,16 +289,17 @@ static int compare(const void *a, const void *b)
 const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree tree,
                                                  size_t *count, int *error)
 {
+    const struct of_tree *of_tree = &self->of_tree[tree];
     *count = 0;
-    if (grow((void **)&self->sorted, &self->sorted_capacity, self->count + 1,
+    if (grow((void **)&self->sorted, &self->sorted_capacity, of_tree->count + 1,
              sizeof *self->sorted) < 0) {
         *error = CASEBUS_ENOMEM;
         return NULL;
     }
     bool in_order = true;
-    for (size_t i = 0; i < self->count; i++) {
-        const struct overlay_item *item = &self->items[i];
-        if (item->tree != tree || item->state == OVERLAY_UNKNOWN) {
+    for (size_t i = 0; i < of_tree->count; i++) {
+        const struct overlay_item *item = &self->items[of_tree->list[i]];
+        if (item->state == OVERLAY_UNKNOWN) {
             continue;
         }
         if (*count > 0 &&

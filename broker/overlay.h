@@ -27,9 +27,11 @@ void *overlay_alloc(struct overlay *self, size_t size); /* NULL: no memory */
 /* NULL: nothing was put or deleted under this key, or it was taken back. */
 const struct overlay_item *overlay_get(const struct overlay *self, enum tree tree,
                                        struct casebus_bytes key);
-/* Copies both; value.data NULL deletes. 0 or CASEBUS_ENOMEM. */
+/* Copies the key; the value must lie in overlay_alloc()ed memory. 0 or CASEBUS_ENOMEM. */
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
                 struct casebus_bytes value, unsigned char state);
+/* Gives back the end of the newest allocation, of which `used` bytes are wanted. */
+void overlay_trim(struct overlay *self, void *newest, size_t used);
 size_t overlay_mark(const struct overlay *self);
 void overlay_rollback(struct overlay *self, size_t mark);
 

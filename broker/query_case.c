@@ -33,7 +33,13 @@ int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
         return CASEBUS_ECORRUPT;
     }
     draft_from_record(&record, &draft, unknown);
-    draft_pack(pk, &draft, id, entry);
+    unsigned char *out = malloc(draft_bound(&draft, id, entry));
+    if (!out) {
+        return CASEBUS_ENOMEM;
+    }
+    size_t size = (size_t)(draft_put(&draft, id, entry, out) - out);
+    casebus_pack_raw(pk, casebus_bytes(out, size));
+    free(out);
     return 0;
 }
 
@@ -95,7 +101,7 @@ static void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_byte
 static void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
                           struct casebus_bytes offender)
 {
-    struct key key = offender_key(agency, offender, casebus_bytes(NULL, 0));
+    struct key key = offender_key(agency, offender);
     struct offender_entry o = {.cases = 0};
     struct normal name = normal_name(offender_name(offender));
     txn_load(q->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &o);

@@ -32,6 +32,8 @@ static void pack_traffic(struct query *q)
     pack_uint(&q->pk, "events", counted(&c->events));
     pack_uint(&q->pk, "batches", counted(&c->batches));
     pack_uint(&q->pk, "duplicates", counted(&c->duplicates));
+    pack_uint(&q->pk, "ahead", counted(&c->ahead));
+    pack_uint(&q->pk, "diverged", counted(&c->diverged));
     casebus_pack_text(&q->pk, "rates");
     msgpack_pack_map(&q->pk, 2);
     pack_uint(&q->pk, "reports_per_s", counted(&c->reports_per_s));
@@ -60,7 +62,7 @@ static int pack_store(struct query *q)
 
 int query_broker_status(struct query *q)
 {
-    msgpack_pack_map(&q->pk, 12);
+    msgpack_pack_map(&q->pk, 14);
     casebus_pack_text(&q->pk, "version");
     casebus_pack_text(&q->pk, CASEBUS_VERSION);
     pack_uint(&q->pk, "started_at", q->self->options->counters->started_at);

@@ -282,35 +282,48 @@ static unsigned count_kept(const struct case_entry *kept)
            (kept->updated_seq ? 1u : 0u) + (kept->source.data ? 1u : 0u);
 }
 
-static void pack_count(msgpack_packer *pk, enum casebus_case_field field, uint64_t value)
+static unsigned char *put_count(unsigned char *at, enum casebus_case_field field, uint64_t value)
 {
-    casebus_pack_text(pk, casebus_case_schema[field].name);
-    msgpack_pack_uint64(pk, value);
+    return casebus_put_uint(casebus_put_text(at, casebus_case_schema[field].name), value);
 }
 
-static void pack_kept(msgpack_packer *pk, const struct case_entry *kept)
+static unsigned char *put_kept(unsigned char *at, const struct case_entry *kept)
 {
     if (kept->source.data) {
-        casebus_pack_text(pk, "source");
-        casebus_pack_raw(pk, kept->source);
+        at = casebus_put_raw(casebus_put_text(at, "source"), kept->source);
     }
-    pack_count(pk, CASEBUS_CASE_VERSION, kept->version);
-    pack_count(pk, CASEBUS_CASE_INSERTED_AT, kept->inserted_at);
-    pack_count(pk, CASEBUS_CASE_UPDATED_AT, kept->updated_at);
+    at = put_count(at, CASEBUS_CASE_VERSION, kept->version);
+    at = put_count(at, CASEBUS_CASE_INSERTED_AT, kept->inserted_at);
+    at = put_count(at, CASEBUS_CASE_UPDATED_AT, kept->updated_at);
     if (kept->last_synced_at) {
-        pack_count(pk, CASEBUS_CASE_LAST_SYNCED_AT, kept->last_synced_at);
+        at = put_count(at, CASEBUS_CASE_LAST_SYNCED_AT, kept->last_synced_at);
     }
-    pack_count(pk, CASEBUS_CASE_SEEN_COUNT, kept->seen_count);
+    at = put_count(at, CASEBUS_CASE_SEEN_COUNT, kept->seen_count);
     if (kept->created_seq) {
-        pack_count(pk, CASEBUS_CASE_CREATED_SEQ, kept->created_seq);
+        at = put_count(at, CASEBUS_CASE_CREATED_SEQ, kept->created_seq);
     }
     if (kept->updated_seq) {
-        pack_count(pk, CASEBUS_CASE_UPDATED_SEQ, kept->updated_seq);
+        at = put_count(at, CASEBUS_CASE_UPDATED_SEQ, kept->updated_seq);
     }
+    return at;
 }
 
-void draft_pack(msgpack_packer *pk, const struct draft *draft, struct casebus_bytes case_id,
-                const struct case_entry *kept)
+size_t draft_bound(const struct draft *draft, struct casebus_bytes case_id,
+                   const struct case_entry *kept)
+{
+    /* Every name of the table and the numbers the store keeps, with their headers. */
+    size_t size = 1024 + 2 * case_id.size + kept->source.size;
+    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+        size += draft->field[f].size;
+    }
+    for (size_t i = 0; i < draft->unknown_count; i++) {
+        size += CASEBUS_PUT_MAX + draft->unknown[i].key.size + draft->unknown[i].value.size;
+    }
+    return size;
+}
+
+unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
+                         const struct case_entry *kept, unsigned char *at)
 {
     struct casebus_bytes agency, regulator_id;
     unsigned fields = 3 + count_kept(kept);
@@ -318,24 +331,23 @@ void draft_pack(msgpack_packer *pk, const struct draft *draft, struct casebus_by
     for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
         fields += draft->field[f].data ? 1u : 0u;
     }
-    msgpack_pack_map(pk, fields + draft->unknown_count);
-    casebus_pack_text(pk, "id");
-    casebus_pack_str(pk, case_id);
-    casebus_pack_text(pk, "agency");
-    casebus_pack_str(pk, agency);
-    casebus_pack_text(pk, "regulator_id");
-    casebus_pack_str(pk, regulator_id);
+    at = casebus_put_map(at, fields + draft->unknown_count);
+    at = casebus_put_str(casebus_put_text(at, "id"), case_id);
+    at = casebus_put_str(casebus_put_text(at, "agency"), agency);
+    at = casebus_put_str(casebus_put_text(at, "regulator_id"), regulator_id);
     for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
         if (draft->field[f].data) {
-            casebus_pack_text(pk, casebus_case_schema[f].name);
-            casebus_pack_raw(pk, draft->field[f]);
+            const struct casebus_field *field = &casebus_case_schema[f];
+            at = casebus_put_str(at, casebus_bytes(field->name, field->name_size));
+            at = casebus_put_raw(at, draft->field[f]);
         }
     }
-    pack_kept(pk, kept);
+    at = put_kept(at, kept);
     for (size_t i = 0; i < draft->unknown_count; i++) {
-        casebus_pack_str(pk, draft->unknown[i].key);
-        casebus_pack_raw(pk, draft->unknown[i].value);
+        at = casebus_put_str(at, draft->unknown[i].key);
+        at = casebus_put_raw(at, draft->unknown[i].value);
     }
+    return at;
 }
 
 void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count)
@@ -401,11 +413,10 @@ struct casebus_bytes offender_name(const struct casebus_bytes offender_map)
                              : casebus_bytes(NULL, 0);
 }
 
-struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map,
-                        struct casebus_bytes regulator_id)
+struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map)
 {
     struct normal name = normal_name(offender_name(offender_map));
     struct casebus_bytes code = casebus_as_str(casebus_map_get(offender_map, "postcode"));
     struct normal postcode = normal_postcode(code);
-    return key_offender(agency, normal_bytes(&name), normal_bytes(&postcode), regulator_id);
+    return key_offender(agency, normal_bytes(&name), normal_bytes(&postcode));
 }

@@ -37,9 +37,12 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
 /* A draft is complete (required fields) and true to itself (hearing not before action). */
 int draft_check(const struct draft *draft, struct casebus_fault *fault);
 
-/* Appends the record as a map: identity, the draft's fields, and what the store keeps of it. */
-void draft_pack(msgpack_packer *pk, const struct draft *draft, struct casebus_bytes case_id,
-                const struct case_entry *kept);
+/* Writes the record as a map: identity, the draft's fields, and what the store keeps of it; the byte
+ * behind it. `out` has room for draft_bound(). */
+size_t draft_bound(const struct draft *draft, struct casebus_bytes case_id,
+                   const struct case_entry *kept);
+unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
+                         const struct case_entry *kept, unsigned char *out);
 /* `unknown` has room for CASEBUS_KEYS_MAX pairs. */
 void draft_from_record(const struct casebus_record *record, struct draft *draft,
                        struct pair *unknown);
@@ -54,8 +57,7 @@ bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus
 void content_hash(const struct casebus_record *report, unsigned char hash[CASEBUS_HASH_SIZE]);
 
 struct casebus_bytes offender_name(const struct casebus_bytes offender_map);
-/* The offender's key for a case; with an empty regulator_id the offender itself. */
-struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map,
-                        struct casebus_bytes regulator_id);
+/* The key of the offender that a map of a case describes. */
+struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map);
 
 #endif

@@ -378,6 +378,11 @@ void *txn_alloc(struct txn *self, size_t size)
     return p;
 }
 
+void txn_trim(struct txn *self, void *newest, size_t used)
+{
+    overlay_trim(self->overlay, newest, used);
+}
+
 struct casebus_bytes txn_copy(struct txn *self, struct casebus_bytes bytes)
 {
     void *p = txn_alloc(self, bytes.size + 1);
@@ -463,19 +468,27 @@ static void set(struct txn *self, enum tree tree, struct casebus_bytes key,
 void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes value)
 {
-    set(self, tree, key, value, OVERLAY_PUT);
+    struct casebus_bytes copy = txn_copy(self, value);
+    if (copy.data) {
+        set(self, tree, key, copy, OVERLAY_PUT);
+    }
 }
 
 void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               const void *entry)
 {
-    unsigned char small[1024];
-    size_t size = entry_size(type, entry);
-    unsigned char *out = size <= sizeof small ? small : txn_alloc(self, size);
+    unsigned char *out = txn_alloc(self, entry_size(type, entry));
     if (out) {
-        size = entry_encode(type, entry, out);
-        txn_put(self, tree, key_bytes(key), casebus_bytes(out, size));
+        size_t size = entry_encode(type, entry, out);
+        overlay_trim(self->overlay, out, size);
+        set(self, tree, key_bytes(key), casebus_bytes(out, size), OVERLAY_PUT);
     }
+}
+
+void txn_put_ours(struct txn *self, enum tree tree, const struct key *key,
+                  struct casebus_bytes value)
+{
+    set(self, tree, key_bytes(key), value, OVERLAY_PUT);
 }
 
 void txn_delete(struct txn *self, enum tree tree, const struct key *key)

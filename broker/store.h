@@ -83,9 +83,14 @@ void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes value);
 void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               const void *entry);
+/* The value lies in memory of txn_alloc() and is not copied. */
+void txn_put_ours(struct txn *self, enum tree tree, const struct key *key,
+                  struct casebus_bytes value);
 void txn_delete(struct txn *self, enum tree tree, const struct key *key);
 /* Memory that lives until the transaction ends; NULL fails the transaction. */
 void *txn_alloc(struct txn *self, size_t size);
+/* Gives back what of the newest allocation is not used. */
+void txn_trim(struct txn *self, void *newest, size_t used);
 struct casebus_bytes txn_copy(struct txn *self, struct casebus_bytes bytes);
 
 /* A cursor sees what LMDB holds: in a write, flush first. Valid while the transaction is. */

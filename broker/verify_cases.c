@@ -82,8 +82,8 @@ static void verify_living(struct verifying *v, struct casebus_bytes id,
     struct casebus_bytes date =
         casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
     struct key by_date = key_date(agency, date, regulator_id);
-    struct key by_offender =
-        offender_key(agency, record.field[CASEBUS_CASE_OFFENDER], regulator_id);
+    struct key offender = offender_key(agency, record.field[CASEBUS_CASE_OFFENDER]);
+    struct key by_offender = key_offender_case(&offender, regulator_id);
     struct key created = key_number(entry->created_seq);
     expect(v, TREE_DATE, &by_date, id);
     expect(v, TREE_OFFENDER, &by_offender, id);

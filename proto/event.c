@@ -7,6 +7,7 @@
 #include "sink.h"
 
 #include <casebus/event.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- decoding ------------------------------------------------------------------------- */
@@ -219,51 +220,80 @@ int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
 
 /* --- encoding ------------------------------------------------------------------------- */
 
-/* Everything before `changed`; `more` pairs follow. */
-static void pack_begin(msgpack_packer *pk, const struct casebus_event *event, unsigned more)
+size_t casebus_event_bound(const struct casebus_event *event)
 {
-    (void)msgpack_pack_map(pk, 8u + (event->session.data ? 1 : 0) + (event->version ? 1 : 0) +
-                                   more);
-    sink_pair_uint(pk, "v", CASEBUS_PROTOCOL_VERSION);
-    sink_pair_bin(pk, "epoch", event->epoch, CASEBUS_EPOCH_SIZE);
-    sink_pair_str(pk, "event", casebus_cstr(casebus_event_kind_word(event->kind)));
-    sink_pair_uint(pk, "seq", event->seq);
-    sink_pair_uint(pk, "prev", event->prev);
-    sink_pair_uint(pk, "prev_topic", event->prev_topic);
-    sink_pair_uint(pk, "at", event->at);
-    sink_pair_str(pk, "actor", event->actor);
-    if (event->session.data) {
-        sink_pair_str(pk, "session", event->session);
-    }
-    if (event->version) {
-        sink_pair_uint(pk, "version", event->version);
-    }
+    return 192 + event->actor.size + event->session.size + event->changed.size +
+           event->payload.size;
 }
 
-static void pack_thin(msgpack_packer *pk)
+static unsigned char *put_number(unsigned char *at, const char *key, uint64_t number)
 {
-    casebus_pack_text(pk, "thin");
-    (void)msgpack_pack_true(pk);
+    return casebus_put_uint(casebus_put_text(at, key), number);
+}
+
+static unsigned char *put_epoch(unsigned char *at, const unsigned char *epoch)
+{
+    at = casebus_put_text(at, "epoch");
+    *at++ = 0xc4;
+    *at++ = CASEBUS_EPOCH_SIZE;
+    return casebus_put_raw(at, casebus_bytes(epoch, CASEBUS_EPOCH_SIZE));
+}
+
+unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *at)
+{
+    at = casebus_put_map(at, 8u + (event->session.data ? 1u : 0) + (event->version ? 1u : 0) +
+                                 (event->changed.data ? 1u : 0) +
+                                 (event->payload.data ? 1u : 0) + (event->thin ? 1u : 0));
+    at = put_number(at, "v", CASEBUS_PROTOCOL_VERSION);
+    at = put_epoch(at, event->epoch);
+    at = casebus_put_text(at, "event");
+    at = casebus_put_text(at, casebus_event_kind_word(event->kind));
+    at = put_number(at, "seq", event->seq);
+    at = put_number(at, "prev", event->prev);
+    at = put_number(at, "prev_topic", event->prev_topic);
+    at = put_number(at, "at", event->at);
+    at = casebus_put_str(casebus_put_text(at, "actor"), event->actor);
+    if (event->session.data) {
+        at = casebus_put_str(casebus_put_text(at, "session"), event->session);
+    }
+    if (event->version) {
+        at = put_number(at, "version", event->version);
+    }
+    if (event->changed.data) {
+        at = casebus_put_raw(casebus_put_text(at, "changed"), event->changed);
+    }
+    if (event->payload.data) {
+        at = casebus_put_raw(casebus_put_text(at, "payload"), event->payload);
+    }
+    if (event->thin) {
+        at = casebus_put_text(at, "thin");
+        *at++ = 0xc3;
+    }
+    return at;
+}
+
+/* Room for `size` more bytes in out, or NULL. */
+static unsigned char *room(msgpack_sbuffer *out, size_t size)
+{
+    if (out->alloc - out->size < size) {
+        char *data = realloc(out->data, out->size + size);
+        if (!data) {
+            return NULL;
+        }
+        out->data = data;
+        out->alloc = out->size + size;
+    }
+    return (unsigned char *)out->data + out->size;
 }
 
 int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out)
 {
-    struct sink sink;
-    msgpack_packer pk;
-    sink_begin(&sink, &pk, out);
-    pack_begin(&pk, event,
-               (event->changed.data ? 1u : 0) + (event->payload.data ? 1 : 0) +
-                   (event->thin ? 1 : 0));
-    if (event->changed.data) {
-        sink_pair_raw(&pk, "changed", event->changed);
+    unsigned char *begin = room(out, casebus_event_bound(event));
+    if (!begin) {
+        return CASEBUS_ENOMEM;
     }
-    if (event->payload.data) {
-        sink_pair_raw(&pk, "payload", event->payload);
-    }
-    if (event->thin) {
-        pack_thin(&pk);
-    }
-    return sink_end(&sink, 0);
+    out->size += (size_t)(casebus_event_put(event, begin) - begin);
+    return 0;
 }
 
 /* A map that keeps one pair of `map`, or none where it has no such key. */
@@ -281,7 +311,6 @@ static int pack_changed_names(msgpack_packer *pk, struct casebus_bytes changed)
     struct casebus_reader r;
     casebus_reader_init(&r, changed);
     uint32_t count = casebus_read_array(&r);
-    casebus_pack_text(pk, "changed");
     (void)msgpack_pack_array(pk, count);
     for (; count > 0; count--) {
         pack_only(pk, casebus_read_raw(&r), "field");
@@ -291,18 +320,33 @@ static int pack_changed_names(msgpack_packer *pk, struct casebus_bytes changed)
 
 int casebus_event_encode_thin(const struct casebus_event *event, msgpack_sbuffer *out)
 {
+    struct casebus_event thin = *event;
     struct sink sink;
+    msgpack_sbuffer short_parts;
     msgpack_packer pk;
+    size_t changed_size = 0;
     int error = 0;
-    sink_begin(&sink, &pk, out);
-    pack_begin(&pk, event, 1u + (event->changed.data ? 1 : 0) + (event->payload.data ? 1 : 0));
+    msgpack_sbuffer_init(&short_parts);
+    sink_begin(&sink, &pk, &short_parts);
     if (event->changed.data) {
         error = pack_changed_names(&pk, event->changed);
+        changed_size = short_parts.size;
     }
     if (event->payload.data) {
-        casebus_pack_text(&pk, "payload");
         pack_only(&pk, event->payload, "id");
     }
-    pack_thin(&pk);
-    return sink_end(&sink, error);
+    error = sink_end(&sink, error);
+    if (!error) {
+        const unsigned char *parts = (const unsigned char *)short_parts.data;
+        thin.thin = true;
+        if (event->changed.data) {
+            thin.changed = casebus_bytes(parts, changed_size);
+        }
+        if (event->payload.data) {
+            thin.payload = casebus_bytes(parts + changed_size, short_parts.size - changed_size);
+        }
+        error = casebus_event_encode(&thin, out);
+    }
+    msgpack_sbuffer_destroy(&short_parts);
+    return error;
 }

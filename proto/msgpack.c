@@ -236,16 +236,6 @@ bool casebus_is_nil(struct casebus_bytes raw)
 
 /* --- writing -------------------------------------------------------------------------- */
 
-void casebus_pack_text(msgpack_packer *pk, const char *text)
-{
-    casebus_pack_str(pk, casebus_cstr(text));
-}
-
-void casebus_pack_str(msgpack_packer *pk, struct casebus_bytes text)
-{
-    (void)msgpack_pack_str_with_body(pk, text.data, text.size);
-}
-
 void casebus_pack_bin(msgpack_packer *pk, struct casebus_bytes data)
 {
     (void)msgpack_pack_bin_with_body(pk, data.data, data.size);

@@ -172,6 +172,16 @@ static int check_case_ids(struct casebus_reader *r, uint32_t count,
     return 0;
 }
 
+static inline struct casebus_bytes read_name(struct casebus_reader *r)
+{
+    size_t size = wire_short(r->at, r->end);
+    if (size == 0) {
+        return casebus_read_str(r);
+    }
+    r->at += 1 + size;
+    return casebus_bytes(r->at - size, size);
+}
+
 /* The field of that name; the search begins at *next, where a table's order would have it. */
 static const struct casebus_field *find(const struct casebus_field *schema,
                                         const struct casebus_field **next,
@@ -210,7 +220,7 @@ static int check_members(struct casebus_reader *r, uint32_t count,
 {
     const struct casebus_field *next = schema;
     for (uint32_t i = 0; i < count && !r->error; i++) {
-        struct casebus_bytes name = casebus_read_str(r);
+        struct casebus_bytes name = read_name(r);
         const struct casebus_field *field = find(schema, &next, name);
         if (!field) {
             casebus_skip(r);
@@ -328,10 +338,25 @@ static int check_typed(struct casebus_reader *r, const struct wire *wire,
     return error ? casebus_fault_set(fault, error, "") : 0;
 }
 
+/* Passes a short text that is as it should be, as most values are. */
+static inline bool pass_short_text(struct casebus_reader *r, const struct casebus_field *field)
+{
+    size_t size = wire_short(r->at, r->end);
+    if (size == 0 || field->type != CASEBUS_TYPE_TEXT ||
+        check_text(casebus_bytes(r->at + 1, size), field) != 0) {
+        return false;
+    }
+    r->at += 1 + size;
+    return true;
+}
+
 /* Checks the value the reader is at, and passes it. */
 static int check_value(struct casebus_reader *r, const struct casebus_field *field,
                        bool from_report, struct casebus_fault *fault)
 {
+    if (pass_short_text(r, field)) {
+        return 0;
+    }
     const unsigned char *begin = r->at;
     bool clears = field->setter == CASEBUS_SET_REPORT || field->setter == CASEBUS_SET_MERGED;
     struct wire wire;
@@ -403,7 +428,7 @@ int casebus_record_parse(struct casebus_bytes map, bool from_report,
     casebus_reader_init(&r, map);
     uint32_t count = casebus_read_map(&r);
     for (uint32_t i = 0; i < count && !r.error; i++) {
-        struct casebus_bytes name = casebus_read_str(&r);
+        struct casebus_bytes name = read_name(&r);
         const struct casebus_field *field = find(casebus_case_schema, &next, name);
         if (!field) {
             record->unknown_count++;
@@ -430,8 +455,9 @@ int casebus_record_complete(const struct casebus_record *record, struct casebus_
             return casebus_fault_set(fault, CASEBUS_EMISSING, field->name);
         }
         for (const struct casebus_field *m = field->members; m && m->name; m++) {
-            struct casebus_bytes member = casebus_map_get(value, m->name);
-            if (m->required && (!member.data || casebus_is_nil(member))) {
+            struct casebus_bytes member =
+                m->required ? casebus_map_get(value, m->name) : value;
+            if (!member.data || casebus_is_nil(member)) {
                 casebus_fault_set(fault, CASEBUS_EMISSING, m->name);
                 casebus_fault_under(fault, casebus_cstr(field->name));
                 return CASEBUS_EMISSING;

@@ -193,22 +193,27 @@ static int read_void(struct casebus_bytes raw, struct casebus_report *report,
     return 0;
 }
 
+#define KEY(name, read)                                                                        \
+    {                                                                                          \
+        name, sizeof name - 1, read                                                            \
+    }
 static const struct {
     const char *name;
+    size_t size;
     /* NULL: belongs to the first keys; here it would make a numbered report an unnumbered one
      */
     int (*read)(struct casebus_bytes, struct casebus_report *, struct casebus_fault *);
 } keys[] = {
-    {"session", read_session}, {"sent_at", read_sent_at}, {"data", read_data},
-    {"void", read_void},       {"publisher", NULL},       {"number", NULL},
-    {"check", NULL},
+    KEY("data", read_data), KEY("session", read_session), KEY("sent_at", read_sent_at),
+    KEY("void", read_void), KEY("publisher", NULL),       KEY("number", NULL),
+    KEY("check", NULL),
 };
 
 static int read_key(struct casebus_bytes name, struct casebus_bytes raw,
                     struct casebus_report *report, struct casebus_fault *fault)
 {
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (casebus_bytes_is(name, keys[i].name)) {
+        if (name.size == keys[i].size && memcmp(name.data, keys[i].name, name.size) == 0) {
             return keys[i].read ? keys[i].read(raw, report, fault)
                                 : casebus_fault_set(fault, CASEBUS_EVALUE, keys[i].name);
         }

@@ -9,20 +9,14 @@
  * when there is anything to compare; a larger one is sorted when it ends. Both are bounded
  * whatever the keys are. */
 #include "fault.h"
-#include "wire.h"
+#include "keys.h"
 
 #include <casebus/limits.h>
 
 enum {
-    FRAMES_MAX = 32, /* deepest nesting any limits can allow */
-    KEYS_OPEN_MAX =
-        8192,         /* keys of all maps open at once: CASEBUS_KEYS_MAX on each of 16 levels */
-    COMPARED_MAX = 32 /* keys up to which comparing beats sorting */
-};
-
-struct key {
-    uint32_t at; /* the text's place in the whole */
-    uint32_t print;
+    FRAMES_MAX = 32,      /* deepest nesting any limits can allow */
+    KEYS_OPEN_MAX = 8192, /* keys of all open maps: CASEBUS_KEYS_MAX on each of 16 levels */
+    COMPARED_MAX = 32     /* keys up to which comparing beats sorting */
 };
 
 struct frame {
@@ -33,7 +27,7 @@ struct frame {
 };
 
 struct scanner {
-    const unsigned char *begin, *at, *end;
+    const unsigned char *begin, *end;
     struct casebus_scan_limits limits;
     uint32_t left; /* values that may still come, those of open containers taken off */
     uint32_t depth, keys;
@@ -96,53 +90,11 @@ static bool text_valid(const unsigned char *text, size_t size)
 
 /* --- keys ----------------------------------------------------------------------------- */
 
-static int compare(const struct scanner *s, const struct key *a, const struct key *b)
-{
-    if (a->print != b->print) {
-        return a->print < b->print ? -1 : 1;
-    }
-    return memcmp(s->begin + a->at, s->begin + b->at, a->print & 0xff);
-}
-
-static void sift(const struct scanner *s, struct key *key, uint32_t root, uint32_t count)
-{
-    struct key moved = key[root];
-    for (;;) {
-        uint32_t child = 2 * root + 1;
-        if (child >= count) {
-            break;
-        }
-        if (child + 1 < count && compare(s, &key[child], &key[child + 1]) < 0) {
-            child++;
-        }
-        if (compare(s, &moved, &key[child]) >= 0) {
-            break;
-        }
-        key[root] = key[child];
-        root = child;
-    }
-    key[root] = moved;
-}
-
-/* Heapsort: in place, and no order of keys makes it slow. */
-static void sort(const struct scanner *s, struct key *key, uint32_t count)
-{
-    for (uint32_t i = count / 2; i > 0; i--) {
-        sift(s, key, i - 1, count);
-    }
-    for (uint32_t last = count - 1; last > 0; last--) {
-        struct key top = key[0];
-        key[0] = key[last];
-        key[last] = top;
-        sift(s, key, 0, last);
-    }
-}
-
 static bool among(const struct scanner *s, const struct key *key, const struct key *keys,
                   uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (keys[i].print == key->print && compare(s, &keys[i], key) == 0) {
+        if (key_compare(s->begin, &keys[i], key) == 0) {
             return true;
         }
     }
@@ -157,25 +109,21 @@ static int end_map(struct scanner *s, const struct frame *frame, struct casebus_
     if (frame->count <= COMPARED_MAX) {
         return 0;
     }
-    sort(s, key, frame->count);
+    casebus_keys_sort(s->begin, key, frame->count);
     for (uint32_t i = 1; i < frame->count; i++) {
-        if (compare(s, &key[i - 1], &key[i]) == 0) {
+        if (key_compare(s->begin, &key[i - 1], &key[i]) == 0) {
             return fail_at(s, CASEBUS_EDUPLICATE, s->depth - 1, key_text(s, &key[i]), fault);
         }
     }
     return 0;
 }
 
-/* The size of the key the scanner is at, and moves to its text; or what is wrong with it. */
-static int begin_key(struct scanner *s, size_t *size)
+/* The size of a key that is longer than most, *at moved to its text; or what is wrong with it.
+ */
+static int begin_long_key(const struct scanner *s, const unsigned char **at, size_t *size)
 {
     struct wire wire;
-    *size = wire_short(s->at, s->end);
-    if (*size > 0) {
-        s->at++;
-        return 0;
-    }
-    int error = wire_read(&s->at, s->end, &wire);
+    int error = wire_read(at, s->end, &wire);
     if (error || wire.kind != CASEBUS_STR) {
         return error ? error : CASEBUS_ETYPE;
     }
@@ -185,24 +133,21 @@ static int begin_key(struct scanner *s, size_t *size)
                                           : 0;
 }
 
-/* Reads the key of the pair that begins; `frame` counts it as begun only afterwards. */
-static int scan_key(struct scanner *s, struct frame *frame, struct casebus_fault *fault)
+/* Takes the key of `size` bytes at `at`, of the pair that begins; `frame` counts the pair as
+ * begun only afterwards. */
+static int take_key(struct scanner *s, struct frame *frame, const unsigned char *at,
+                    size_t size, struct casebus_fault *fault)
 {
-    size_t size;
-    int error = begin_key(s, &size);
-    if (!error && !text_valid(s->at, size)) {
-        error = CASEBUS_EUTF8;
-    } else if (!error && s->keys == KEYS_OPEN_MAX) {
-        error = CASEBUS_ETOOMANY;
+    struct casebus_bytes none = casebus_bytes(NULL, 0);
+    if (!text_valid(at, size)) {
+        return fail_at(s, CASEBUS_EUTF8, s->depth - 1, none, fault);
     }
-    if (error) {
-        return fail_at(s, error, s->depth - 1, casebus_bytes(NULL, 0), fault);
+    if (s->keys == KEYS_OPEN_MAX) {
+        return fail_at(s, CASEBUS_ETOOMANY, s->depth - 1, none, fault);
     }
-
     struct key *key = &s->key[s->keys];
-    key->at = (uint32_t)(s->at - s->begin);
-    key->print = wire_print(s->at, size);
-    s->at += size;
+    key->at = (uint32_t)(at - s->begin);
+    key->print = wire_print(at, size);
     uint64_t bit = UINT64_C(1) << (key->print >> 26);
     if (frame->seen & bit && frame->count <= COMPARED_MAX &&
         among(s, key, &s->key[frame->keys], frame->count - frame->left)) {
@@ -215,21 +160,21 @@ static int scan_key(struct scanner *s, struct frame *frame, struct casebus_fault
 
 /* --- values --------------------------------------------------------------------------- */
 
-static int begin_container(struct scanner *s, const struct wire *wire,
+static int begin_container(struct scanner *s, const struct wire *wire, size_t bytes_left,
                            struct casebus_fault *fault)
 {
     bool map = wire->kind == CASEBUS_MAP;
     uint64_t least = (uint64_t)wire->count * (map ? 2 : 1);
-    if (least > (size_t)(s->end - s->at)) {
+    if (least > bytes_left) {
         return fail(s, CASEBUS_EMALFORMED, fault);
     }
     if ((map && wire->count > s->limits.keys) || wire->count > s->left) {
         return fail(s, CASEBUS_ETOOMANY, fault);
     }
-    s->left -= wire->count;
     if (s->depth >= s->limits.depth || s->depth >= FRAMES_MAX) {
         return fail(s, CASEBUS_EDEPTH, fault);
     }
+    s->left -= wire->count;
     s->frame[s->depth++] =
         (struct frame){.left = wire->count, .count = wire->count, .keys = s->keys, .map = map};
     return 0;
@@ -242,30 +187,26 @@ static bool is_finite(double real)
     return (bits >> 52 & 0x7ff) != 0x7ff;
 }
 
-static int scan_value(struct scanner *s, struct casebus_fault *fault)
+/* Any value, or the head of a container. */
+static int scan_any(struct scanner *s, const unsigned char **at, struct casebus_fault *fault)
 {
     struct wire wire;
-    size_t size = wire_short(s->at, s->end);
-    if (size > 0 && wire_ascii(s->at + 1, size)) { /* nothing more to ask about most values */
-        s->at += 1 + size;
-        return 0;
-    }
-    int error = wire_read(&s->at, s->end, &wire);
+    int error = wire_read(at, s->end, &wire);
     if (error) {
         return fail(s, error, fault);
     }
     switch (wire.kind) {
     case CASEBUS_MAP:
     case CASEBUS_ARRAY:
-        return begin_container(s, &wire, fault);
+        return begin_container(s, &wire, (size_t)(s->end - *at), fault);
     case CASEBUS_STR:
-        if (!text_valid(s->at, wire.count)) {
+        if (!text_valid(*at, wire.count)) {
             return fail(s, CASEBUS_EUTF8, fault);
         }
-        s->at += wire.count;
+        *at += wire.count;
         return 0;
     case CASEBUS_BIN:
-        s->at += wire.count;
+        *at += wire.count;
         return 0;
     case CASEBUS_FLOAT:
         return is_finite(wire.real) ? 0 : fail(s, CASEBUS_EVALUE, fault);
@@ -274,36 +215,85 @@ static int scan_value(struct scanner *s, struct casebus_fault *fault)
     }
 }
 
+/* The place behind the value at `at`, or behind the head of a container; NULL: *error. The
+ * place is handed from one to the next in a register: how fast a scan is hangs on nothing else.
+ */
+static inline const unsigned char *scan_value(struct scanner *s, const unsigned char *at,
+                                              int *error, struct casebus_fault *fault)
+{
+    size_t size = wire_short(at, s->end);
+    if (size > 0 && wire_ascii(at + 1, size)) { /* nothing more to ask about most values */
+        return at + 1 + size;
+    }
+    const unsigned char *behind = at;
+    *error = scan_any(s, &behind, fault);
+    return *error ? NULL : behind;
+}
+
+static inline const unsigned char *scan_key(struct scanner *s, struct frame *frame,
+                                            const unsigned char *at, int *error,
+                                            struct casebus_fault *fault)
+{
+    size_t size = wire_short(at, s->end);
+    if (size > 0) {
+        at++;
+    } else {
+        const unsigned char *text = at;
+        *error = begin_long_key(s, &text, &size);
+        if (*error) {
+            fail_at(s, *error, s->depth - 1, casebus_bytes(NULL, 0), fault);
+            return NULL;
+        }
+        at = text;
+    }
+    *error = take_key(s, frame, at, size, fault);
+    return *error ? NULL : at + size;
+}
+
+/* What is left of the innermost container, up to its end or the head of one inside it. */
+static const unsigned char *scan_container(struct scanner *s, const unsigned char *at,
+                                           int *error, struct casebus_fault *fault)
+{
+    uint32_t depth = s->depth;
+    struct frame *frame = &s->frame[depth - 1];
+    while (at && frame->left > 0 && s->depth == depth) {
+        if (frame->map) {
+            at = scan_key(s, frame, at, error, fault);
+            if (!at) {
+                break;
+            }
+        }
+        frame->left--;
+        at = scan_value(s, at, error, fault);
+    }
+    return at;
+}
+
 int casebus_scan(struct casebus_bytes data, struct casebus_scan_limits limits,
                  struct casebus_fault *fault)
 {
     struct scanner s; /* not cleared: 64 KiB of keys */
+    int error = 0;
     if (data.size > UINT32_MAX) {
         return casebus_fault_set(fault, CASEBUS_ETOOLARGE, "");
     }
-    s.begin = s.at = data.data;
-    s.end = data.data + data.size;
+    s.begin = data.data;
+    s.end = data.size ? data.data + data.size : data.data;
     s.limits = limits;
     s.left = limits.elements;
     s.depth = s.keys = 0;
 
-    int error = scan_value(&s, fault);
+    const unsigned char *at = scan_value(&s, data.data, &error, fault);
     while (!error && s.depth > 0) {
         struct frame *frame = &s.frame[s.depth - 1];
-        if (frame->left == 0) {
+        if (frame->left > 0) {
+            at = scan_container(&s, at, &error, fault);
+        } else {
             error = frame->map ? end_map(&s, frame, fault) : 0;
             s.depth--;
-            continue;
-        }
-        if (frame->map) {
-            error = scan_key(&s, frame, fault);
-        }
-        if (!error) {
-            frame->left--;
-            error = scan_value(&s, fault);
         }
     }
-    if (!error && s.at != s.end) {
+    if (!error && at != s.end) {
         error = casebus_fault_set(fault, CASEBUS_EMALFORMED, "");
     }
     return error;

@@ -1,11 +1,10 @@
 /* Are two encoded values the same value?
  *
  * The order of a map's keys and the width of an integer are the sender's business, not content.
- * Most maps that are compared were written by the same program and have the same order, so a
- * key is first looked for right behind the one found before it; only where that fails is the
- * other map indexed. Both values have passed a scan; what has not is at worst found different.
- */
-#include "wire.h"
+ * Most maps that are compared were written by the same program and have the same order, so
+ * keys are first compared place by place; only where that fails is the other map indexed. Both
+ * values have passed a scan; what has not is at worst found different. */
+#include "keys.h"
 
 #include <casebus/limits.h>
 
@@ -18,50 +17,62 @@ enum {
 struct lookup {
     struct casebus_bytes map;
     uint32_t count;
-    uint32_t next; /* the index to look at first */
-    bool indexed;
-    uint32_t at[INDEXED_MAX]; /* where each key's text begins, from the map's first byte */
-    uint32_t print[INDEXED_MAX];
+    struct key key[INDEXED_MAX]; /* sorted */
 };
 
 static bool equal(struct casebus_reader *a, struct casebus_reader *b, unsigned depth);
 
-static void build(struct lookup *lookup)
+static bool build(struct lookup *lookup, struct casebus_bytes map)
 {
     struct casebus_reader r;
-    casebus_reader_init(&r, lookup->map);
+    casebus_reader_init(&r, map);
+    lookup->map = map;
     lookup->count = casebus_read_map(&r);
     for (uint32_t i = 0; i < lookup->count; i++) {
         struct casebus_bytes key = casebus_read_str(&r);
-        if (r.error) {
-            lookup->count = i;
-            break;
-        }
-        lookup->at[i] = (uint32_t)(key.data - lookup->map.data);
-        lookup->print[i] = wire_print(key.data, key.size);
         casebus_skip(&r);
+        if (r.error || key.size > CASEBUS_KEY_MAX) {
+            return false;
+        }
+        lookup->key[i].at = (uint32_t)(key.data - map.data);
+        lookup->key[i].print = wire_print(key.data, key.size);
     }
-    lookup->indexed = true;
+    casebus_keys_sort(map.data, lookup->key, lookup->count);
+    return true;
 }
 
-/* The value of `key`, as encoded from there on; absent: NULL data. */
-static struct casebus_bytes find(struct lookup *lookup, struct casebus_bytes key)
+/* Where the place of `key` in the order is, from `name`'s point of view. */
+static int compare(const struct lookup *lookup, struct casebus_bytes name, uint32_t print,
+                   const struct key *key)
 {
-    uint32_t print = wire_print(key.data, key.size);
-    for (uint32_t n = 0; n < lookup->count; n++) {
-        uint32_t i = lookup->next;
-        lookup->next = i + 1 < lookup->count ? i + 1 : 0;
-        const unsigned char *at = lookup->map.data + lookup->at[i];
-        if (lookup->print[i] == print && memcmp(at, key.data, key.size) == 0) {
-            at += key.size;
-            return casebus_bytes(at, (size_t)(lookup->map.data + lookup->map.size - at));
+    if (print != key->print) {
+        return print < key->print ? -1 : 1;
+    }
+    return memcmp(name.data, lookup->map.data + key->at, name.size);
+}
+
+/* The value of `name` with everything behind it; absent: NULL data. */
+static struct casebus_bytes find(const struct lookup *lookup, struct casebus_bytes name)
+{
+    uint32_t low = 0, high = lookup->count, print = wire_print(name.data, name.size);
+    while (low < high && name.size <= CASEBUS_KEY_MAX) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare(lookup, name, print, &lookup->key[middle]);
+        if (order == 0) {
+            size_t at = lookup->key[middle].at + name.size;
+            return casebus_bytes(lookup->map.data + at, lookup->map.size - at);
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
         }
     }
     return casebus_bytes(NULL, 0);
 }
 
 /* The pairs of `a` that are left, each looked up in the other map. */
-static bool equal_by_key(struct casebus_reader *a, uint32_t left, struct lookup *other,
+static bool equal_by_key(struct casebus_reader *a, uint32_t left, const struct lookup *other,
                          unsigned depth)
 {
     while (left-- > 0) {
@@ -102,10 +113,7 @@ static bool equal_other_order(struct casebus_reader *a, uint32_t left, uint32_t 
     if (left + done > INDEXED_MAX) {
         return equal_large(a, left, map, depth);
     }
-    other.map = map;
-    other.next = done;
-    build(&other);
-    return equal_by_key(a, left, &other, depth);
+    return build(&other, map) && equal_by_key(a, left, &other, depth);
 }
 
 static bool equal_maps(struct casebus_reader *a, struct casebus_reader *b, unsigned depth)

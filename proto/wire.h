@@ -68,8 +68,7 @@ static const struct {
     {CASEBUS_ARRAY, 2}, {CASEBUS_ARRAY, 4}, {CASEBUS_MAP, 2},   {CASEBUS_MAP, 4},
 };
 
-static inline int wire_read_long(const unsigned char **at, const unsigned char *end,
-                                 struct wire *wire)
+static int wire_read_long(const unsigned char **at, const unsigned char *end, struct wire *wire)
 {
     unsigned char first = *(*at)++;
     size_t extra = wire_long[first & 0x1f].extra;
@@ -94,8 +93,8 @@ static inline int wire_read_long(const unsigned char **at, const unsigned char *
 }
 
 /* Everything but short text. */
-static inline int wire_read_other(const unsigned char **at, const unsigned char *end,
-                                  struct wire *wire)
+static int wire_read_other(const unsigned char **at, const unsigned char *end,
+                           struct wire *wire)
 {
     unsigned char first = **at;
     if ((first & 0xe0) == 0xc0) {

@@ -5,8 +5,7 @@
 #include <casebus/publisher.h>
 #include <casebus/request.h>
 
-/* What the broker last said of itself: an earlier entry of the same epoch is older than that.
- */
+/* What the broker last said of itself; a lower entry of the same epoch is older than that. */
 struct broker_state {
     bool known;
     unsigned char epoch[CASEBUS_EPOCH_SIZE];

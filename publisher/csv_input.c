@@ -6,8 +6,7 @@
  * stored as the register has it.
  *
  * A quote that is never closed would make one cell of the rest of the file: at INPUT_RECORD_MAX
- * the record is given up, and there is no telling where the next one begins, so reading ends.
- */
+ * the record is given up; there is no telling where the next one begins, so reading ends. */
 #include "csv_input.h"
 
 #include "column.h"
@@ -39,8 +38,7 @@ struct csv_input {
     size_t column_count;
 };
 
-/* --- one record of cells --------------------------------------------------------------------
- */
+/* --- one record of cells ------------------------------------------------------------------ */
 
 static bool reserve(void *array_p, size_t *room, size_t wanted, size_t item)
 {
@@ -156,8 +154,7 @@ static int read_row(struct csv_input *self)
     return 1;
 }
 
-/* --- the header -----------------------------------------------------------------------------
- */
+/* --- the header --------------------------------------------------------------------------- */
 
 static char *trimmed(char *text)
 {
@@ -245,8 +242,7 @@ static int read_header(struct csv_input *self, const struct column_name *names, 
                                                    : casebus_strerror(rc));
 }
 
-/* --- records --------------------------------------------------------------------------------
- */
+/* --- records ------------------------------------------------------------------------------ */
 
 static void take_record(struct csv_input *self, struct row *row)
 {
@@ -292,8 +288,7 @@ int csv_input_next(struct csv_input *self, struct row *row)
     return rc;
 }
 
-/* --- life -----------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------- */
 
 static int no_blank(unsigned char c)
 {

@@ -28,8 +28,7 @@ static int fault_in(struct encoder *e, const char *path, const char *name, const
     return row_fault_set(e->fault, field, "%s", reason);
 }
 
-/* --- as it is -------------------------------------------------------------------------------
- */
+/* --- as it is ----------------------------------------------------------------------------- */
 
 static void pack_json(msgpack_packer *pk, const json_t *value);
 
@@ -86,8 +85,7 @@ static void pack_json(msgpack_packer *pk, const json_t *value)
     }
 }
 
-/* --- what files write otherwise -------------------------------------------------------------
- */
+/* --- what files write otherwise ----------------------------------------------------------- */
 
 /* A number of pounds as text; a fraction that is not of pence is not what the file meant. */
 static bool pounds_text(const json_t *value, char *out, size_t size)
@@ -139,8 +137,7 @@ static int pack_instant(struct encoder *e, const json_t *value, const char *path
     return 0;
 }
 
-/* --- maps with a table ----------------------------------------------------------------------
- */
+/* --- maps with a table -------------------------------------------------------------------- */
 
 static int pack_map(struct encoder *e, const json_t *map, const struct casebus_field *table,
                     const char *path);

@@ -33,8 +33,7 @@ int row_fault_set(struct row_fault *fault, const char *field, const char *format
     return CASEBUS_EVALUE;
 }
 
-/* --- NDJSON ---------------------------------------------------------------------------------
- */
+/* --- NDJSON ------------------------------------------------------------------------------- */
 
 /* Adds to the line what is kept of it: one that is too long is only counted. */
 static void line_add(struct input *self, const unsigned char *data, size_t size)
@@ -112,8 +111,7 @@ static int next_line(struct input *self, struct row *row)
     return rc;
 }
 
-/* --- both -----------------------------------------------------------------------------------
- */
+/* --- both --------------------------------------------------------------------------------- */
 
 static int open_format(struct input *self, const struct input_options *options,
                        struct row_fault *why)

@@ -41,8 +41,7 @@ static int64_t seconds_of_day(const unsigned char *at)
     return hour * 3600 + minute * 60 + second;
 }
 
-/* A fraction of a second, where there is one, and moves behind it; -1: a point without digits.
- */
+/* A fraction of a second, if there is one, and moves behind it; -1: a point without digits. */
 static int64_t take_fraction(struct casebus_bytes *text)
 {
     if (text->size == 0 || (text->data[0] != '.' && text->data[0] != ',')) {

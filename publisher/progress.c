@@ -24,8 +24,7 @@
 #define POLL_ERROR_MS 500   /* after an answer that is an error, or behind */
 #define BLOCKED_MS 2        /* a full queue does not say when it has drained */
 
-/* --- time -----------------------------------------------------------------------------------
- */
+/* --- time --------------------------------------------------------------------------------- */
 
 static int64_t clock_ms(clockid_t clock)
 {
@@ -49,8 +48,7 @@ int64_t casebus_publisher_until(int timeout_ms)
     return timeout_ms < 0 ? INT64_MAX : casebus_publisher_now() + timeout_ms;
 }
 
-/* --- out ------------------------------------------------------------------------------------
- */
+/* --- out ---------------------------------------------------------------------------------- */
 
 static uint64_t lower(uint64_t a, uint64_t b)
 {
@@ -135,8 +133,7 @@ static int send_poll(struct casebus_publisher *self, int64_t now)
     return rc < 0 ? rc : 0;
 }
 
-/* --- in -------------------------------------------------------------------------------------
- */
+/* --- in ----------------------------------------------------------------------------------- */
 
 /* Has the broker decided what we sent? Its check is ours, and its number one that we sent and
  * have not been told to forget. */
@@ -244,8 +241,7 @@ static int take_answers(struct casebus_publisher *self, int64_t now)
     return error;
 }
 
-/* --- turns ----------------------------------------------------------------------------------
- */
+/* --- turns -------------------------------------------------------------------------------- */
 
 static bool silence_counts(const struct casebus_publisher *self)
 {

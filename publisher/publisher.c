@@ -32,8 +32,7 @@ struct casebus_publisher_options casebus_publisher_options(void)
     };
 }
 
-/* --- life -----------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------- */
 
 static bool options_valid(const struct casebus_publisher_options *o)
 {
@@ -107,8 +106,7 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
     free(self);
 }
 
-/* --- one report -----------------------------------------------------------------------------
- */
+/* --- one report --------------------------------------------------------------------------- */
 
 struct text_topic {
     char text[CASEBUS_TOPIC_MAX + 1];
@@ -305,8 +303,7 @@ const struct casebus_fault *casebus_publisher_fault(const struct casebus_publish
     return &self->fault;
 }
 
-/* --- waiting --------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------------ */
 
 int casebus_publisher_pump(struct casebus_publisher *self, int timeout_ms)
 {

@@ -17,8 +17,7 @@ void casebus_query_close(struct query *self);
 /* Sends an encoded request; *key is what its answer will be known by. 1: sent; 0: there is no
  * connection now; or CASEBUS_EIO. */
 int casebus_query_ask(struct query *self, struct casebus_bytes request, uint64_t *key);
-/* The next answer, without waiting: 1, the body in *answer (to be closed by the caller), or 0.
- */
+/* The next answer, without waiting: 1, its body in *answer (the caller closes it), or 0. */
 int casebus_query_answer(struct query *self, uint64_t *key, zmq_msg_t *answer);
 
 #endif

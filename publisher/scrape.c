@@ -132,6 +132,11 @@ static struct scrape *find(struct scrapes *scrapes, struct casebus_bytes agency)
     return NULL;
 }
 
+bool scrape_is_open(const struct upload *upload, struct casebus_bytes agency)
+{
+    return find(upload->scrapes, agency) != NULL;
+}
+
 static int add(struct upload *upload, struct casebus_bytes agency, const json_t *record,
                struct row_fault *fault, struct scrape **scrape_p)
 {

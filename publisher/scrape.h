@@ -7,6 +7,8 @@
 /* NULL where memory is out. */
 struct scrapes *scrapes_new(void);
 
+bool scrape_is_open(const struct upload *upload, struct casebus_bytes agency);
+
 /* The session a record of this agency belongs to, opened if need be: 0 and its id, or a code
  * that is in the way of everything, or another with the fault filled in: this record has no
  * session. */

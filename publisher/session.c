@@ -90,8 +90,7 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
                       timeout_ms);
 }
 
-/* --- session.get ----------------------------------------------------------------------------
- */
+/* --- session.get -------------------------------------------------------------------------- */
 
 static void encode_session_get(msgpack_sbuffer *out, const char *agency, const char *session)
 {

@@ -17,8 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- refusals -------------------------------------------------------------------------------
- */
+/* --- refusals ----------------------------------------------------------------------------- */
 
 static void refuse(struct upload *self, const char *field, const char *reason)
 {
@@ -49,7 +48,7 @@ static void on_refused(void *arg, const struct casebus_refusal *refusal)
             (const char *)text.data);
         return;
     }
-    self->refused_there++;
+    self->refused_there += refusal->outcome == CASEBUS_OUTCOME_REJECTED;
     int size = snprintf(reason, sizeof reason, "%.*s", (int)text.size, (const char *)text.data);
     if (refusal->outcome == CASEBUS_OUTCOME_CONFLICT) {
         size = snprintf(reason, sizeof reason, "%.*s; in quarantine as %llu", (int)text.size,
@@ -60,8 +59,7 @@ static void on_refused(void *arg, const struct casebus_refusal *refusal)
                 reason, size);
 }
 
-/* --- one record -----------------------------------------------------------------------------
- */
+/* --- one record --------------------------------------------------------------------------- */
 
 struct identity {
     struct casebus_bytes agency, key;
@@ -143,7 +141,8 @@ static void send_in_session(struct upload *self, const struct identity *identity
 {
     struct row_fault fault;
     struct casebus_bytes session;
-    if (!passes(self, identity, casebus_bytes(NULL, 0), data)) {
+    if (!scrape_is_open(self, identity->agency) &&
+        !passes(self, identity, casebus_bytes(NULL, 0), data)) {
         return;
     }
     int error = scrape_enter(self, identity->agency, record, &session, &fault);
@@ -178,8 +177,7 @@ static void take_record(struct upload *self, struct row *row)
     }
 }
 
-/* --- the file -------------------------------------------------------------------------------
- */
+/* --- the file ----------------------------------------------------------------------------- */
 
 static void read_all(struct upload *self)
 {
@@ -234,15 +232,14 @@ static void explain_stuck(struct upload *self)
     } else if (self->stop_at) {
         say(&self->voice, "stopped; %llu reports are not confirmed", left);
     } else {
-        say(&self->voice, "nothing was confirmed for %d s; %llu reports are not%s%s",
-            self->options->timeout_ms / 1000, left,
+        say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s%s",
+            self->options->timeout_ms / 1000.0, left,
             stats->broker_error ? "; the broker says: " : "",
             stats->broker_error ? casebus_strerror(stats->broker_error) : "");
     }
 }
 
-/* --- the end --------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 static void print_summary(const struct upload *self)
 {

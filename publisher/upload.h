@@ -23,7 +23,7 @@ struct upload {
 
     uint64_t passed;           /* the local checks */
     uint64_t refused_here;     /* before sending */
-    uint64_t refused_there;    /* by the broker: rejected or in quarantine */
+    uint64_t refused_there;    /* by the broker; not what waits in quarantine */
     uint64_t sessions_refused; /* reports of sessions, rejected */
     unsigned long line;        /* read last */
     int stuck;                 /* why sending ended before its time; 0: it has not */
@@ -37,13 +37,11 @@ struct upload {
 /* Everything from opening the file to the summary; the exit code. */
 int upload_run(const struct options *options);
 
-/* --- patience.c ------------------------------------------------------------------------------
- */
+/* --- patience.c --------------------------------------------------------------------------- */
 
 int64_t upload_now_us(void);
 /* After a call of the library gave `rc`: is it to be made again? It is when only time ran out
- * and neither --timeout has passed without a confirmation nor Ctrl-C been pressed a while ago.
- */
+ * and neither --timeout has passed without a confirmation nor Ctrl-C been pressed long ago. */
 bool upload_again(struct upload *self, int64_t rc);
 /* Is this what the library gives when sending cannot go on, whatever the report? */
 bool upload_is_in_the_way(int rc);
@@ -54,7 +52,8 @@ void upload_hold_back(struct upload *self);
 /* Between reads, while the input has nothing: true to stop reading. */
 bool upload_idle(void *arg);
 
-#define UPLOAD_SLICE_MS 200 /* the longest a call of the library waits before upload_again()   \
-                             */
+#define UPLOAD_SLICE_MS                                                                        \
+    200 /* the longest a call of the library waits before upload_again()                       \
+         */
 
 #endif

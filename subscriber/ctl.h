@@ -3,9 +3,9 @@
 #define CASEBUS_CTL_H
 
 #include <casebus/client.h>
-#include <jansson.h>
 
 #include "flags.h"
+#include "json.h"
 #include "table.h"
 
 #define PROGRAM "casebus-ctl"
@@ -37,8 +37,7 @@ struct ctl {
     struct text out;
 };
 
-/* --- asking ---------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------- */
 
 /* Arguments from the options, where they were given. ctl_add_page() adds limit, next and as_of;
  * false after a complaint. */
@@ -54,20 +53,19 @@ int ctl_timeout(const struct ctl *self);
 /* The value of a key of the last reply's result. */
 struct casebus_bytes ctl_result(const struct ctl *self, const char *key);
 
-/* --- complaining ----------------------------------------------------------------------------
- */
+/* --- complaining ------------------------------------------------------------------------ */
 
 int ctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what an error code means; gives the exit status for it. */
 int ctl_failed(const struct ctl *self, const char *about, int code);
 
-/* --- printing -------------------------------------------------------------------------------
- */
+/* --- printing --------------------------------------------------------------------------- */
 
 /* Writes self->out and empties it; the exit status. */
 int ctl_flush(struct ctl *self);
-/* Prints one document; takes it, NULL: it could not be made. */
-int ctl_print_json(struct ctl *self, json_t *document);
+/* Begins a document in self->out, and ends and prints it; the exit status. */
+struct json ctl_begin_json(struct ctl *self);
+int ctl_end_json(struct ctl *self, const struct json *json);
 /* The last reply's result as the document. */
 int ctl_print_result(struct ctl *self);
 /* Prints and frees the table, and says how to go on where there is more. */
@@ -87,8 +85,7 @@ struct rows {
 struct rows ctl_rows(struct casebus_bytes array);
 bool ctl_next_row(struct rows *rows, struct casebus_bytes *row);
 
-/* --- the subcommands: exit statuses ----------------------------------------------------------
- */
+/* --- the subcommands: exit statuses ----------------------------------------------------- */
 
 int ctl_get(struct ctl *self);
 int ctl_recent(struct ctl *self);

@@ -5,7 +5,6 @@
  * the middle leaves nothing half printed. */
 #include "ctl.h"
 
-#include "json.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -13,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- complaining ---------------------------------------------------------------------------
- */
+/* --- complaining ------------------------------------------------------------------------ */
 
 /* What is neither here nor in the table is 1: the broker said no. */
 static const struct {
@@ -83,8 +81,7 @@ int ctl_failed(const struct ctl *self, const char *about, int code)
     return status_of(code);
 }
 
-/* --- asking --------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------- */
 
 void ctl_add_text(struct ctl *self, const char *key, const char *value)
 {
@@ -153,8 +150,7 @@ struct casebus_bytes ctl_result(const struct ctl *self, const char *key)
     return casebus_map_get(self->reply.result, key);
 }
 
-/* --- printing ------------------------------------------------------------------------------
- */
+/* --- printing --------------------------------------------------------------------------- */
 
 int ctl_flush(struct ctl *self)
 {
@@ -167,20 +163,26 @@ int ctl_flush(struct ctl *self)
     return rc == 0 ? EXIT_FINE : EXIT_NOT_FOUND;
 }
 
-int ctl_print_json(struct ctl *self, json_t *document)
+struct json ctl_begin_json(struct ctl *self)
 {
-    if (document == NULL) {
+    return json_begin(&self->out, isatty(STDOUT_FILENO));
+}
+
+int ctl_end_json(struct ctl *self, const struct json *json)
+{
+    if (json->broken) {
+        text_clear(&self->out);
         return ctl_failed(self, NULL, CASEBUS_EPROTO);
     }
-    json_write(document, isatty(STDOUT_FILENO), &self->out);
     text_add(&self->out, "\n");
-    json_decref(document);
     return ctl_flush(self);
 }
 
 int ctl_print_result(struct ctl *self)
 {
-    return ctl_print_json(self, json_from_value(self->reply.result));
+    struct json json = ctl_begin_json(self);
+    json_value(&json, self->reply.result);
+    return ctl_end_json(self, &json);
 }
 
 /* How to get the page behind this one. */

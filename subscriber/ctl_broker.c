@@ -10,7 +10,6 @@
 #include "ctl.h"
 
 #include "deadline.h"
-#include "json.h"
 #include "link.h"
 #include "show.h"
 
@@ -24,8 +23,7 @@
 #define VERIFY_POLL_MS 1000
 #define BROKER "casebus-broker"
 
-/* --- status --------------------------------------------------------------------------------
- */
+/* --- status ----------------------------------------------------------------------------- */
 
 static const char *query_endpoint(const struct ctl *self)
 {
@@ -131,29 +129,28 @@ static int try_endpoint(const struct ctl *self, const char *given, const char *n
     return rc == 0 ? EXIT_FINE : EXIT_NOT_REACHED;
 }
 
-static json_t *status_document(const struct ctl *self)
+/* The reply's own place in history belongs to how the broker is. */
+static int print_status_json(struct ctl *self)
 {
     const struct casebus_reply *reply = &self->reply;
-    json_t *document = json_object();
-    json_t *result = json_from_value(reply->result);
-    bool good = json_put(document, "epoch",
-                         json_from_hex(casebus_bytes(reply->epoch, sizeof reply->epoch))) &&
-                json_put(document, "seq", json_integer((json_int_t)reply->seq)) &&
-                json_put(document, "entry", json_integer((json_int_t)reply->entry)) &&
-                json_object_update(document, result) == 0;
-    json_decref(result);
-    if (!good) {
-        json_decref(document);
-        return NULL;
-    }
-    return document;
+    struct json json = ctl_begin_json(self);
+    json_open(&json, '{');
+    json_key(&json, casebus_cstr("epoch"));
+    json_hex(&json, casebus_bytes(reply->epoch, sizeof reply->epoch));
+    json_key(&json, casebus_cstr("seq"));
+    json_uint(&json, reply->seq);
+    json_key(&json, casebus_cstr("entry"));
+    json_uint(&json, reply->entry);
+    json_pairs(&json, reply->result);
+    json_close(&json, '}');
+    return ctl_end_json(self, &json);
 }
 
 static int print_status(struct ctl *self)
 {
     const struct casebus_reply *reply = &self->reply;
     if (self->settings.json) {
-        return ctl_print_json(self, status_document(self));
+        return print_status_json(self);
     }
     text_format(&self->out, "%-24s  ", "epoch");
     text_add_hex(&self->out, casebus_bytes(reply->epoch, sizeof reply->epoch));
@@ -179,8 +176,7 @@ int ctl_status(struct ctl *self)
     return fanout != EXIT_FINE ? fanout : ingest != EXIT_FINE ? ingest : status;
 }
 
-/* --- verify --------------------------------------------------------------------------------
- */
+/* --- verify ----------------------------------------------------------------------------- */
 
 static void say_progress(const struct ctl *self, bool end)
 {

@@ -1,7 +1,6 @@
 /* casebus-ctl about cases: get, recent, list, known. */
 #include "ctl.h"
 
-#include "json.h"
 #include "show.h"
 
 #include <casebus/topic.h>
@@ -17,8 +16,7 @@ static bool is_case_id(const char *id)
     return casebus_case_id_split(casebus_cstr(id), &agency, &regulator_id) == 0;
 }
 
-/* --- get -----------------------------------------------------------------------------------
- */
+/* --- get -------------------------------------------------------------------------------- */
 
 /* Adds the words of --load as an array. */
 static int add_load(struct ctl *self)
@@ -41,17 +39,24 @@ static int add_load(struct ctl *self)
     return EXIT_FINE;
 }
 
+static const char *const loaded[] = {"agency_record", "offender_record", "history"};
+#define LOADED_COUNT (sizeof loaded / sizeof *loaded)
+
 /* The record itself, what was loaded beside its fields. */
-static json_t *flat_record(struct ctl *self)
+static int print_record(struct ctl *self)
 {
-    json_t *result = json_from_value(self->reply.result);
-    json_t *record = json_incref(json_object_get(result, "case"));
-    if (json_object_del(result, "case") != 0 || json_object_update(record, result) != 0) {
-        json_decref(record);
-        record = NULL;
+    struct json json = ctl_begin_json(self);
+    json_open(&json, '{');
+    json_pairs(&json, ctl_result(self, "case"));
+    for (size_t i = 0; i < LOADED_COUNT; i++) {
+        const struct casebus_bytes value = ctl_result(self, loaded[i]);
+        if (value.data != NULL) {
+            json_key(&json, casebus_cstr(loaded[i]));
+            json_value(&json, value);
+        }
     }
-    json_decref(result);
-    return record;
+    json_close(&json, '}');
+    return ctl_end_json(self, &json);
 }
 
 static void show_loaded(struct ctl *self, const char *key)
@@ -92,11 +97,10 @@ int ctl_get(struct ctl *self)
     if (status != EXIT_FINE) {
         return status;
     }
-    return self->settings.json ? ctl_print_json(self, flat_record(self)) : print_case(self);
+    return self->settings.json ? print_record(self) : print_case(self);
 }
 
-/* --- recent, list --------------------------------------------------------------------------
- */
+/* --- recent, list ----------------------------------------------------------------------- */
 
 static const struct column case_columns[] = {
     {"CASE", false, true},     {"OFFENDER", false, true}, {"DATE", false, false},
@@ -151,14 +155,13 @@ int ctl_list(struct ctl *self)
     return ask_cases(self);
 }
 
-/* --- known ---------------------------------------------------------------------------------
- */
+/* --- known ------------------------------------------------------------------------------ */
 
 /* Ids on their way to the broker, as many as one request takes. */
 struct batch {
     char *ids[CASEBUS_KNOWN_MAX];
     size_t count;
-    json_t *known; /* with --json: all of them, printed at the end */
+    struct json json; /* with --json: all that are known, printed at the end */
 };
 
 static void empty_batch(struct batch *batch)
@@ -173,14 +176,14 @@ static int take_known(struct ctl *self, struct batch *batch)
     struct casebus_bytes id;
     struct rows rows = ctl_rows(ctl_result(self, "known"));
     while (ctl_next_row(&rows, &id)) {
-        if (batch->known != NULL) {
-            json_array_append_new(batch->known, json_from_value(id));
+        if (self->settings.json) {
+            json_value(&batch->json, id);
         } else {
             text_add_foreign(&self->out, casebus_as_str(id));
             text_add(&self->out, "\n");
         }
     }
-    return ctl_flush(self);
+    return self->settings.json ? EXIT_FINE : ctl_flush(self);
 }
 
 static int ask_batch(struct ctl *self, struct batch *batch)
@@ -227,21 +230,28 @@ static int read_ids(struct ctl *self, struct batch *batch, FILE *in)
     return status;
 }
 
-static int print_known(struct ctl *self, struct batch *batch)
+static void begin_known(struct ctl *self, struct batch *batch)
 {
-    json_t *document = json_object();
-    if (!json_put(document, "known", batch->known)) {
-        json_decref(document);
-        document = NULL;
-    }
-    batch->known = NULL;
-    return ctl_print_json(self, document);
+    batch->json = ctl_begin_json(self);
+    json_open(&batch->json, '{');
+    json_key(&batch->json, casebus_cstr("known"));
+    json_open(&batch->json, '[');
+}
+
+static int end_known(struct ctl *self, struct batch *batch)
+{
+    json_close(&batch->json, ']');
+    json_close(&batch->json, '}');
+    return ctl_end_json(self, &batch->json);
 }
 
 int ctl_known(struct ctl *self)
 {
-    struct batch batch = {.known = self->settings.json ? json_array() : NULL};
+    struct batch batch = {.count = 0};
     int status = EXIT_FINE;
+    if (self->settings.json) {
+        begin_known(self, &batch);
+    }
     for (int i = 0; i < self->argc && status == EXIT_FINE; i++) {
         status = strcmp(self->argv[i], "-") == 0 ? read_ids(self, &batch, stdin)
                                                  : add_id(self, &batch, self->argv[i]);
@@ -249,10 +259,9 @@ int ctl_known(struct ctl *self)
     if (status == EXIT_FINE) {
         status = ask_batch(self, &batch);
     }
-    if (status == EXIT_FINE && batch.known != NULL) {
-        status = print_known(self, &batch);
+    if (status == EXIT_FINE && self->settings.json) {
+        status = end_known(self, &batch);
     }
     empty_batch(&batch);
-    json_decref(batch.known);
     return status;
 }

@@ -1,7 +1,6 @@
 /* casebus-ctl about events: history, replay, heads. */
 #include "ctl.h"
 
-#include "json.h"
 #include "show.h"
 #include "terminal.h"
 
@@ -9,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- history -------------------------------------------------------------------------------
- */
+/* --- history ---------------------------------------------------------------------------- */
 
 static const struct column event_columns[] = {
     {"SEQ", true, false},     {"TIME", false, false}, {"EVENT", false, false},
@@ -53,21 +51,16 @@ int ctl_history(struct ctl *self)
     return ctl_print_table(self, &table);
 }
 
-/* --- replay --------------------------------------------------------------------------------
- */
+/* --- replay ----------------------------------------------------------------------------- */
 
 static int print_event(struct ctl *self, const struct casebus_event *event, bool colour)
 {
     if (self->settings.json) {
-        json_t *object = json_from_event(event);
-        if (object == NULL) {
-            return ctl_failed(self, NULL, CASEBUS_ENOMEM);
-        }
-        json_write(object, false, &self->out);
-        json_decref(object);
-    } else {
-        show_event(event, colour, &self->out);
+        struct json json = json_begin(&self->out, false);
+        json_event(&json, event);
+        return ctl_end_json(self, &json);
     }
+    show_event(event, colour, &self->out);
     text_add(&self->out, "\n");
     return ctl_flush(self);
 }
@@ -155,8 +148,7 @@ int ctl_replay(struct ctl *self)
     return status;
 }
 
-/* --- heads ---------------------------------------------------------------------------------
- */
+/* --- heads ------------------------------------------------------------------------------ */
 
 int ctl_heads(struct ctl *self)
 {

@@ -1,13 +1,11 @@
 /* casebus-ctl about what was not stored: quarantine, rejects. */
 #include "ctl.h"
 
-#include "json.h"
 #include "show.h"
 
 #include <string.h>
 
-/* --- quarantine ----------------------------------------------------------------------------
- */
+/* --- quarantine ------------------------------------------------------------------------- */
 
 static const struct column quarantine_columns[] = {
     {"N", true, false},         {"CASE", false, true},    {"TIME", false, false},
@@ -106,8 +104,7 @@ int ctl_quarantine(struct ctl *self)
     return ctl_usage("quarantine %s: list, accept N or reject N", self->argv[0]);
 }
 
-/* --- rejects -------------------------------------------------------------------------------
- */
+/* --- rejects ---------------------------------------------------------------------------- */
 
 static const struct column reject_columns[] = {
     {"N", true, false},     {"TIME", false, false}, {"CODE", false, false},

@@ -1,7 +1,6 @@
 /* casebus-ctl about scrape sessions: sessions, session. */
 #include "ctl.h"
 
-#include "json.h"
 #include "show.h"
 
 #include <casebus/topic.h>

@@ -81,8 +81,7 @@ static int read_message(struct casebus_subscriber *self)
     return frames;
 }
 
-/* --- joining -------------------------------------------------------------------------------
- */
+/* --- joining ---------------------------------------------------------------------------- */
 
 static void join_here(struct casebus_subscriber *self)
 {
@@ -167,8 +166,7 @@ static int joining(struct casebus_subscriber *self, const struct casebus_event *
     }
 }
 
-/* --- replaying -----------------------------------------------------------------------------
- */
+/* --- replaying -------------------------------------------------------------------------- */
 
 /* Drops the live events that the pages to come will hold. */
 static int empty_socket(struct casebus_subscriber *self)
@@ -269,8 +267,7 @@ static int replaying(struct casebus_subscriber *self, const struct casebus_event
     return take_page(self, deadline);
 }
 
-/* --- live ----------------------------------------------------------------------------------
- */
+/* --- live ------------------------------------------------------------------------------- */
 
 static int report_gap(struct casebus_subscriber *self)
 {

@@ -82,8 +82,7 @@ void casebus_have_destroy(struct have **self_p)
     }
 }
 
-/* --- names ---------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------ */
 
 static uint32_t hash_of(struct casebus_bytes name) /* FNV-1a */
 {
@@ -122,8 +121,7 @@ static bool is_covered(const struct have *self, struct casebus_bytes stream)
     return false;
 }
 
-/* --- the table -----------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------- */
 
 /* The stream's slot, or the empty one where it belongs. */
 static struct stream *slot_of(struct stream *slots, size_t room, struct casebus_bytes name)
@@ -195,8 +193,7 @@ static struct topic *topic_find(struct have *self, struct casebus_bytes name)
     return NULL;
 }
 
-/* --- patterns ------------------------------------------------------------------------------
- */
+/* --- patterns --------------------------------------------------------------------------- */
 
 static void mark_covered_topics(struct have *self)
 {
@@ -261,8 +258,7 @@ void casebus_have_reset(struct have *self, uint64_t base)
     mark_covered_topics(self);
 }
 
-/* --- events and heads ----------------------------------------------------------------------
- */
+/* --- events and heads ------------------------------------------------------------------- */
 
 static enum have_verdict judge(uint64_t *position, uint64_t seq, uint64_t prev,
                                struct casebus_bytes name, struct casebus_gap *gap)
@@ -333,8 +329,7 @@ enum have_verdict casebus_have_head(struct have *self, struct casebus_bytes stre
     return HAVE_HOLE;
 }
 
-/* --- doubts --------------------------------------------------------------------------------
- */
+/* --- doubts ----------------------------------------------------------------------------- */
 
 size_t casebus_have_doubts(struct have *self, const char *patterns[], uint64_t *after)
 {

@@ -1,151 +1,245 @@
 /* msgpack values and events as JSON.
  *
- * The order of keys is kept, so a document reads as the protocol lists its fields. Values have
- * been scanned when they were received; a reader that fails all the same gives no document,
- * never half of one. */
+ * No tree in between: a watch on a busy broker writes a hundred thousand lines a second, and
+ * keeps keys in the order in which they came and integers as large as they are. What a terminal
+ * would take for more than text is escaped (text.h).
+ *
+ * Contract: values were scanned when they were received; one that cannot be read all the same
+ * makes the document `broken`, and then it is not to be shown. */
 #include "json.h"
 
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 64 /* beyond what any scan lets through */
 
-static json_t *read_value(struct casebus_reader *r, unsigned depth);
-
-json_t *json_from_hex(struct casebus_bytes bytes)
+struct json json_begin(struct text *out, bool indented)
 {
-    struct text hex = {0};
-    text_add_hex(&hex, bytes);
-    json_t *value = hex.failed ? NULL : json_string(text_get(&hex));
-    text_free(&hex);
-    return value;
+    return (struct json){.out = out, .indented = indented, .first = true};
 }
 
-static json_t *from_text(struct casebus_bytes text)
+static void begin_line(struct json *self)
 {
-    return json_stringn((const char *)text.data, text.size);
-}
-
-static json_t *from_uint(uint64_t number)
-{
-    if (number <= INT64_MAX) {
-        return json_integer((json_int_t)number);
+    text_add(self->out, "\n");
+    for (unsigned i = 0; i < self->depth; i++) {
+        text_add(self->out, "  ");
     }
+}
+
+/* What stands before a key, or before a value without one. */
+static void separate(struct json *self)
+{
+    if (self->keyed) {
+        self->keyed = false;
+        return;
+    }
+    if (!self->first) {
+        text_add(self->out, self->indented ? "," : ", ");
+    }
+    if (self->indented && self->depth > 0) {
+        begin_line(self);
+    }
+    self->first = false;
+}
+
+void json_open(struct json *self, char bracket)
+{
+    separate(self);
+    text_add_bytes(self->out, &bracket, 1);
+    self->depth++;
+    self->first = true;
+}
+
+void json_close(struct json *self, char bracket)
+{
+    self->depth--;
+    if (self->indented && !self->first) {
+        begin_line(self);
+    }
+    text_add_bytes(self->out, &bracket, 1);
+    self->first = false;
+}
+
+void json_key(struct json *self, struct casebus_bytes key)
+{
+    separate(self);
+    text_add_json(self->out, key);
+    text_add(self->out, ": ");
+    self->keyed = true;
+}
+
+void json_str(struct json *self, struct casebus_bytes text)
+{
+    separate(self);
+    text_add_json(self->out, text);
+}
+
+void json_uint(struct json *self, uint64_t number)
+{
+    separate(self);
+    text_add_uint(self->out, number);
+}
+
+void json_hex(struct json *self, struct casebus_bytes bytes)
+{
+    separate(self);
+    text_add(self->out, "\"");
+    text_add_hex(self->out, bytes);
+    text_add(self->out, "\"");
+}
+
+static void add_word(struct json *self, const char *word)
+{
+    separate(self);
+    text_add(self->out, word);
+}
+
+/* With a point or an exponent, so that it stays what it is. */
+static void add_float(struct json *self, double number)
+{
+    char digits[40];
+    snprintf(digits, sizeof digits, "%.17g", number);
+    add_word(self, isfinite(number) ? digits : "null");
+    if (isfinite(number) && strpbrk(digits, ".e") == NULL) {
+        text_add(self->out, ".0");
+    }
+}
+
+static void add_int(struct json *self, int64_t number)
+{
     char digits[24];
-    snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
-    return json_string(digits);
+    snprintf(digits, sizeof digits, "%lld", (long long)number);
+    add_word(self, digits);
 }
 
-static json_t *read_array(struct casebus_reader *r, unsigned depth)
+static void read_value(struct json *self, struct casebus_reader *r);
+
+static void read_array(struct json *self, struct casebus_reader *r)
 {
-    json_t *array = json_array();
-    for (uint32_t left = casebus_read_array(r); left > 0 && r->error == 0; left--) {
-        if (json_array_append_new(array, read_value(r, depth)) != 0) {
-            json_decref(array);
-            return NULL;
-        }
+    json_open(self, '[');
+    for (uint32_t left = casebus_read_array(r); left > 0 && !self->broken; left--) {
+        read_value(self, r);
     }
-    return array;
+    json_close(self, ']');
 }
 
-static json_t *read_map(struct casebus_reader *r, unsigned depth)
+static void read_pairs(struct json *self, struct casebus_reader *r)
 {
-    json_t *object = json_object();
-    for (uint32_t left = casebus_read_map(r); left > 0 && r->error == 0; left--) {
-        const struct casebus_bytes key = casebus_read_str(r);
-        json_t *value = read_value(r, depth);
-        if (json_object_setn_new(object, (const char *)key.data, key.size, value) != 0) {
-            json_decref(object);
-            return NULL;
-        }
+    for (uint32_t left = casebus_read_map(r); left > 0 && !self->broken; left--) {
+        json_key(self, casebus_read_str(r));
+        read_value(self, r);
     }
-    return object;
 }
 
-static json_t *read_value(struct casebus_reader *r, unsigned depth)
+static void read_map(struct json *self, struct casebus_reader *r)
 {
-    if (depth == DEPTH_MAX) {
-        return NULL;
+    json_open(self, '{');
+    read_pairs(self, r);
+    json_close(self, '}');
+}
+
+static void read_value(struct json *self, struct casebus_reader *r)
+{
+    if (self->depth == DEPTH_MAX) {
+        self->broken = true;
+        return;
     }
     switch (casebus_peek(r)) {
     case CASEBUS_NIL:
         casebus_read_nil(r);
-        return json_null();
+        add_word(self, "null");
+        break;
     case CASEBUS_BOOL:
-        return json_boolean(casebus_read_bool(r));
+        add_word(self, casebus_read_bool(r) ? "true" : "false");
+        break;
     case CASEBUS_UINT:
-        return from_uint(casebus_read_uint(r));
+        json_uint(self, casebus_read_uint(r));
+        break;
     case CASEBUS_INT:
-        return json_integer((json_int_t)casebus_read_int(r));
+        add_int(self, casebus_read_int(r));
+        break;
     case CASEBUS_FLOAT:
-        return json_real(casebus_read_float(r));
+        add_float(self, casebus_read_float(r));
+        break;
     case CASEBUS_STR:
-        return from_text(casebus_read_str(r));
+        json_str(self, casebus_read_str(r));
+        break;
     case CASEBUS_BIN:
-        return json_from_hex(casebus_read_bin(r));
+        json_hex(self, casebus_read_bin(r));
+        break;
     case CASEBUS_ARRAY:
-        return read_array(r, depth + 1);
+        read_array(self, r);
+        break;
     case CASEBUS_MAP:
-        return read_map(r, depth + 1);
+        read_map(self, r);
+        break;
     case CASEBUS_NONE:
     default:
-        return NULL;
+        self->broken = true;
+        break;
     }
 }
 
-json_t *json_from_value(struct casebus_bytes encoded)
+void json_value(struct json *self, struct casebus_bytes encoded)
 {
     struct casebus_reader r;
     casebus_reader_init(&r, encoded);
-    json_t *value = read_value(&r, 0);
-    if (r.error != 0) {
-        json_decref(value);
-        return NULL;
-    }
-    return value;
+    read_value(self, &r);
+    self->broken = self->broken || r.error != 0;
 }
 
-bool json_put(json_t *object, const char *key, json_t *value)
+void json_pairs(struct json *self, struct casebus_bytes map)
 {
-    return json_object_set_new(object, key, value) == 0;
+    struct casebus_reader r;
+    casebus_reader_init(&r, map);
+    read_pairs(self, &r);
+    self->broken = self->broken || r.error != 0;
 }
 
-json_t *json_from_event(const struct casebus_event *event)
+static void put_str(struct json *self, const char *key, struct casebus_bytes text)
 {
-    json_t *object = json_object();
-    bool good =
-        json_put(object, "topic", from_text(event->topic_text)) &&
-        json_put(object, "epoch",
-                 json_from_hex(casebus_bytes(event->epoch, sizeof event->epoch))) &&
-        json_put(object, "event", json_string(casebus_event_kind_word(event->kind))) &&
-        json_put(object, "seq", from_uint(event->seq)) &&
-        json_put(object, "prev", from_uint(event->prev)) &&
-        json_put(object, "prev_topic", from_uint(event->prev_topic)) &&
-        json_put(object, "at", from_uint(event->at)) &&
-        json_put(object, "actor", from_text(event->actor)) &&
-        (event->session.data == NULL ||
-         json_put(object, "session", from_text(event->session))) &&
-        (event->version == 0 || json_put(object, "version", from_uint(event->version))) &&
-        (event->changed.data == NULL ||
-         json_put(object, "changed", json_from_value(event->changed))) &&
-        (event->payload.data == NULL ||
-         json_put(object, "payload", json_from_value(event->payload))) &&
-        (!event->thin || json_put(object, "thin", json_true()));
-    if (!good) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+    json_key(self, casebus_cstr(key));
+    json_str(self, text);
 }
 
-void json_write(const json_t *value, bool indented, struct text *out)
+static void put_uint(struct json *self, const char *key, uint64_t number)
 {
-    char *json = json_dumps(value, JSON_ENCODE_ANY | (indented ? JSON_INDENT(2) : 0));
-    if (json == NULL) {
-        out->failed = true;
-        return;
+    json_key(self, casebus_cstr(key));
+    json_uint(self, number);
+}
+
+static void put_value(struct json *self, const char *key, struct casebus_bytes encoded)
+{
+    if (encoded.data != NULL) {
+        json_key(self, casebus_cstr(key));
+        json_value(self, encoded);
     }
-    text_add_json(out, json, strlen(json));
-    free(json);
+}
+
+void json_event(struct json *self, const struct casebus_event *event)
+{
+    json_open(self, '{');
+    put_str(self, "topic", event->topic_text);
+    json_key(self, casebus_cstr("epoch"));
+    json_hex(self, casebus_bytes(event->epoch, sizeof event->epoch));
+    put_str(self, "event", casebus_cstr(casebus_event_kind_word(event->kind)));
+    put_uint(self, "seq", event->seq);
+    put_uint(self, "prev", event->prev);
+    put_uint(self, "prev_topic", event->prev_topic);
+    put_uint(self, "at", event->at);
+    put_str(self, "actor", event->actor);
+    if (event->session.data != NULL) {
+        put_str(self, "session", event->session);
+    }
+    if (event->version != 0) {
+        put_uint(self, "version", event->version);
+    }
+    put_value(self, "changed", event->changed);
+    put_value(self, "payload", event->payload);
+    if (event->thin) {
+        json_key(self, casebus_cstr("thin"));
+        add_word(self, "true");
+    }
+    json_close(self, '}');
 }

@@ -1,24 +1,34 @@
-/* msgpack values and events as JSON. */
+/* msgpack values and events as JSON, written straight into a text. */
 #ifndef CASEBUS_JSON_H
 #define CASEBUS_JSON_H
 
 #include <casebus/event.h>
-#include <jansson.h>
 
 #include "text.h"
 
-/* An encoded value: bytes become lowercase hex, an integer that JSON numbers cannot hold its
- * digits as text. NULL where it is no value, or memory fails. The caller owns it. */
-json_t *json_from_value(struct casebus_bytes encoded);
-/* An event under the protocol's names, with `topic`; what is absent is absent. */
-json_t *json_from_event(const struct casebus_event *event);
-/* Bytes as lowercase hex. */
-json_t *json_from_hex(struct casebus_bytes bytes);
-/* Takes the value: object[key] = value, unless the value is NULL; then, and where memory fails,
- * false. */
-bool json_put(json_t *object, const char *key, json_t *value);
+/* A document being written. Commas, blanks and lines come by themselves. */
+struct json {
+    struct text *out;
+    bool indented; /* over lines, for people; otherwise one line */
+    unsigned depth;
+    bool first;  /* the innermost container has nothing in it yet */
+    bool keyed;  /* a key was written, its value follows */
+    bool broken; /* a value was no value: the document is worth nothing */
+};
+struct json json_begin(struct text *out, bool indented);
 
-/* Appends the value, on one line or indented, safe for a terminal. */
-void json_write(const json_t *value, bool indented, struct text *out);
+void json_open(struct json *self, char bracket);  /* '{' or '[' */
+void json_close(struct json *self, char bracket); /* '}' or ']' */
+void json_key(struct json *self, struct casebus_bytes key);
+
+void json_str(struct json *self, struct casebus_bytes text);
+void json_uint(struct json *self, uint64_t number);
+void json_hex(struct json *self, struct casebus_bytes bytes); /* lowercase, as text */
+/* An encoded value; its bytes become hex. */
+void json_value(struct json *self, struct casebus_bytes encoded);
+/* The pairs of an encoded map, into the object that is open. */
+void json_pairs(struct json *self, struct casebus_bytes map);
+/* An event under the protocol's names, with `topic`; what is absent is absent. */
+void json_event(struct json *self, const struct casebus_event *event);
 
 #endif

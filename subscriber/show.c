@@ -17,8 +17,7 @@
 #define DIM "\x1b[2m"
 #define BOLD "\x1b[1m"
 
-/* --- values --------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------- */
 
 static bool ends_with(struct casebus_bytes text, const char *end)
 {
@@ -28,11 +27,8 @@ static bool ends_with(struct casebus_bytes text, const char *end)
 
 static void add_json(struct casebus_bytes raw, struct text *out)
 {
-    json_t *value = json_from_value(raw);
-    if (value != NULL) {
-        json_write(value, false, out);
-    }
-    json_decref(value);
+    struct json json = json_begin(out, false);
+    json_value(&json, raw);
 }
 
 static void add_whole(struct casebus_bytes field, struct casebus_bytes raw, struct text *out)
@@ -49,7 +45,7 @@ static void add_whole(struct casebus_bytes field, struct casebus_bytes raw, stru
         } else if (ends_with(field, "_at") || ends_with(field, "_seen")) {
             text_add_instant(out, casebus_read_uint(&r));
         } else {
-            text_format(out, "%llu", (unsigned long long)casebus_read_uint(&r));
+            text_add_uint(out, casebus_read_uint(&r));
         }
         break;
     case CASEBUS_BIN:
@@ -112,8 +108,7 @@ void show_changed(struct casebus_bytes changed, struct text *out)
     }
 }
 
-/* --- records -------------------------------------------------------------------------------
- */
+/* --- records ---------------------------------------------------------------------------- */
 
 static void add_pairs(struct casebus_bytes value, const char *prefix, struct text *out);
 
@@ -176,8 +171,7 @@ void show_record(struct casebus_bytes map, struct text *out)
     add_pairs(map, "", out);
 }
 
-/* --- events --------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------- */
 
 static void add_str(struct casebus_bytes map, const char *key, const char *before,
                     struct text *out)

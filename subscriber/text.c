@@ -70,21 +70,24 @@ void text_add(struct text *self, const char *words)
 
 void text_format(struct text *self, const char *format, ...)
 {
+    char line[256];
     va_list args;
     va_start(args, format);
-    char *line = NULL;
-    const int size = vasprintf(&line, format, args);
+    const int size = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (size < 0) {
         self->failed = true;
-        return;
+    } else if ((size_t)size < sizeof line) {
+        text_add_bytes(self, line, (size_t)size);
+    } else if (make_room(self, (size_t)size)) {
+        va_start(args, format);
+        vsnprintf(self->data + self->size, (size_t)size + 1, format, args);
+        va_end(args);
+        self->size += (size_t)size;
     }
-    text_add_bytes(self, line, (size_t)size);
-    free(line);
 }
 
-/* --- somebody else's words -----------------------------------------------------------------
- */
+/* --- somebody else's words -------------------------------------------------------------- */
 
 static bool is_unsafe(utf8proc_int32_t c)
 {
@@ -168,32 +171,47 @@ static void add_json_escape(struct text *self, utf8proc_int32_t c)
     }
 }
 
-void text_add_json(struct text *self, const char *json, size_t size)
+/* One character that is not plain, or a byte that is none. */
+static size_t add_json_character(struct text *self, const unsigned char *at, size_t left)
 {
-    const unsigned char *at = (const unsigned char *)json;
-    while (size > 0) {
-        utf8proc_int32_t c;
-        size_t step = plain(at, size);
-        if (step == 0 && *at == '\n') { /* between values: JSON has no raw one inside */
-            step = 1;
-        }
-        if (step > 0) {
-            text_add_bytes(self, (const char *)at, step);
-        } else {
-            step = next_character(at, size, &c);
-            if (c >= 0 && is_unsafe(c)) {
-                add_json_escape(self, c);
-            } else {
-                text_add_bytes(self, (const char *)at, step);
-            }
-        }
-        at += step;
-        size -= step;
+    utf8proc_int32_t c;
+    const size_t size = next_character(at, left, &c);
+    if (c < 0) {
+        text_add(self, "\ufffd");
+    } else if (c == '"' || c == '\\') {
+        const char escaped[] = {'\\', (char)c};
+        text_add_bytes(self, escaped, sizeof escaped);
+    } else if (is_unsafe(c)) {
+        add_json_escape(self, c);
+    } else {
+        text_add_bytes(self, (const char *)at, size);
     }
+    return size;
 }
 
-/* --- values --------------------------------------------------------------------------------
- */
+void text_add_json(struct text *self, struct casebus_bytes words)
+{
+    const unsigned char *at = words.data;
+    size_t left = words.size;
+    text_add_bytes(self, "\"", 1);
+    while (left > 0) {
+        size_t size = 0;
+        while (size < left && at[size] >= 0x20 && at[size] < 0x7f && at[size] != '"' &&
+               at[size] != '\\') {
+            size++;
+        }
+        if (size > 0) {
+            text_add_bytes(self, (const char *)at, size);
+        } else {
+            size = add_json_character(self, at, left);
+        }
+        at += size;
+        left -= size;
+    }
+    text_add_bytes(self, "\"", 1);
+}
+
+/* --- values ----------------------------------------------------------------------------- */
 
 void text_add_pence(struct text *self, uint64_t pence)
 {
@@ -202,6 +220,17 @@ void text_add_pence(struct text *self, uint64_t pence)
     if (size > 0) {
         text_add_bytes(self, money, (size_t)size);
     }
+}
+
+void text_add_uint(struct text *self, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    text_add_bytes(self, digits + at, sizeof digits - at);
 }
 
 void text_add_count(struct text *self, uint64_t count)
@@ -238,8 +267,7 @@ void text_add_hex(struct text *self, struct casebus_bytes bytes)
     }
 }
 
-/* --- width ---------------------------------------------------------------------------------
- */
+/* --- width ------------------------------------------------------------------------------ */
 
 static size_t measure(const char *utf8, size_t size, size_t columns, size_t *width)
 {

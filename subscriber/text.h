@@ -26,11 +26,12 @@ void text_format(struct text *self, const char *format, ...)
 /* Somebody else's words: what moves a cursor, changes a terminal or hides text becomes \n, \x1b
  * or \u202e, readable; a byte that is not UTF-8 becomes \xff. */
 void text_add_foreign(struct text *self, struct casebus_bytes words);
-/* JSON that is well-formed already: the same characters, where a terminal would take them for
- * more than text, become \u escapes, which means the same. */
-void text_add_json(struct text *self, const char *json, size_t size);
+/* The same as a JSON string, with its quotes: there an escape means what it stands for. A byte
+ * that is not UTF-8 becomes U+FFFD. */
+void text_add_json(struct text *self, struct casebus_bytes words);
 
 void text_add_pence(struct text *self, uint64_t pence);     /* £1,234.50 */
+void text_add_uint(struct text *self, uint64_t number);     /* 12345 */
 void text_add_count(struct text *self, uint64_t count);     /* 12,345 */
 void text_add_instant(struct text *self, uint64_t instant); /* local time, to the second */
 void text_add_hex(struct text *self, struct casebus_bytes bytes);

@@ -106,8 +106,7 @@ static int usage(const char *complaint)
     return EXIT_USAGE;
 }
 
-/* --- starting ------------------------------------------------------------------------------
- */
+/* --- starting --------------------------------------------------------------------------- */
 
 static int subscribe(struct watch *self)
 {
@@ -203,31 +202,22 @@ static int join(struct watch *self)
     return 0;
 }
 
-/* --- showing -------------------------------------------------------------------------------
- */
-
-static void write_json(const struct casebus_event *event, struct text *out)
-{
-    json_t *object = json_from_event(event);
-    if (object == NULL) {
-        out->failed = true;
-        return;
-    }
-    json_write(object, false, out);
-    json_decref(object);
-}
+/* --- showing ---------------------------------------------------------------------------- */
 
 static int show(struct watch *self, const struct casebus_event *event)
 {
     text_clear(&self->line);
     if (self->settings.json) {
-        write_json(event, &self->line);
+        struct json json = json_begin(&self->line, false);
+        json_event(&json, event); /* it decoded: it has no broken value */
     } else {
         show_event(event, self->colour, &self->line);
     }
     text_add(&self->line, "\n");
-    if (terminal_write(STDOUT_FILENO, &self->line) != 0) {
-        fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(errno));
+    const int rc = terminal_write(STDOUT_FILENO, &self->line);
+    if (rc != 0) {
+        fprintf(stderr, PROGRAM ": standard output: %s\n",
+                rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
         return EXIT_OUTPUT;
     }
     self->shown++;

@@ -25,6 +25,9 @@ struct casebus_event {
 /* Everything borrowed from the frames. */
 int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_event *event, struct casebus_fault *fault);
+/* Writes the body at `out`, which has room for casebus_event_bound(); the byte behind it. */
+size_t casebus_event_bound(const struct casebus_event *event);
+unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *out);
 /* Appends the body to out. */
 int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out);
 /* Appends the thin form of an event: the maps of `changed` keep `field` only, `payload` keeps `id`

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Borrowed bytes: valid as long as what they were taken from. NULL data means absent. */
 struct casebus_bytes {
@@ -100,9 +101,83 @@ bool casebus_is_nil(struct casebus_bytes raw);
  * have passed a scan. */
 bool casebus_value_equal(struct casebus_bytes a, struct casebus_bytes b);
 
-void casebus_pack_text(msgpack_packer *pk, const char *text);
-void casebus_pack_str(msgpack_packer *pk, struct casebus_bytes text);
+/* Short text, as nearly all is, goes out in one piece with its header. */
+static inline void casebus_pack_str(msgpack_packer *pk, struct casebus_bytes text)
+{
+    if (text.size < 32) {
+        char piece[32];
+        piece[0] = (char)(0xa0u | text.size);
+        if (text.size > 0) {
+            memcpy(piece + 1, text.data, text.size);
+        }
+        pk->callback(pk->data, piece, text.size + 1);
+    } else {
+        msgpack_pack_str(pk, text.size);
+        msgpack_pack_str_body(pk, text.data, text.size);
+    }
+}
+static inline void casebus_pack_text(msgpack_packer *pk, const char *text)
+{
+    casebus_pack_str(pk, casebus_bytes(text, strlen(text)));
+}
 void casebus_pack_bin(msgpack_packer *pk, struct casebus_bytes data);
 void casebus_pack_raw(msgpack_packer *pk, struct casebus_bytes encoded); /* as it is */
+
+
+/* --- writing where speed matters -----------------------------------------------------------
+ * Into memory the caller has made large enough: CASEBUS_PUT_MAX for a number or a header, and the
+ * bytes themselves. Each gives the byte behind what it wrote; the encoding is the shortest one, as
+ * msgpack-c's packer's is. */
+#define CASEBUS_PUT_MAX 9
+
+static inline unsigned char *casebus_put_big_endian(unsigned char *at, uint64_t value,
+                                                    unsigned size)
+{
+    for (unsigned i = 0; i < size; i++) {
+        at[i] = (unsigned char)(value >> 8 * (size - 1 - i));
+    }
+    return at + size;
+}
+static inline unsigned char *casebus_put_uint(unsigned char *at, uint64_t n)
+{
+    if (n < 0x80) {
+        *at = (unsigned char)n;
+        return at + 1;
+    }
+    unsigned size = n <= 0xff ? 1 : n <= 0xffff ? 2 : n <= 0xffffffff ? 4 : 8;
+    *at = (unsigned char)(size == 1 ? 0xcc : size == 2 ? 0xcd : size == 4 ? 0xce : 0xcf);
+    return casebus_put_big_endian(at + 1, n, size);
+}
+static inline unsigned char *casebus_put_raw(unsigned char *at, struct casebus_bytes encoded)
+{
+    if (encoded.size > 0) {
+        memcpy(at, encoded.data, encoded.size);
+    }
+    return at + encoded.size;
+}
+static inline unsigned char *casebus_put_str(unsigned char *at, struct casebus_bytes text)
+{
+    if (text.size < 32) {
+        *at++ = (unsigned char)(0xa0u | text.size);
+    } else {
+        unsigned size = text.size <= 0xff ? 1 : text.size <= 0xffff ? 2 : 4;
+        *at++ = (unsigned char)(size == 1 ? 0xd9 : size == 2 ? 0xda : 0xdb);
+        at = casebus_put_big_endian(at, text.size, size);
+    }
+    return casebus_put_raw(at, text);
+}
+static inline unsigned char *casebus_put_text(unsigned char *at, const char *text)
+{
+    return casebus_put_str(at, casebus_bytes(text, strlen(text)));
+}
+static inline unsigned char *casebus_put_map(unsigned char *at, size_t count)
+{
+    if (count < 16) {
+        *at = (unsigned char)(0x80u | count);
+        return at + 1;
+    }
+    *at = 0xde; /* maps of ours have at most 65,535 keys */
+    return casebus_put_big_endian(at + 1, count, 2);
+}
 
 #endif

@@ -81,8 +81,7 @@ int casebus_publisher_pump(struct casebus_publisher *self, int timeout_ms);
  * CASEBUS_ETIMEDOUT. */
 int casebus_publisher_confirm(struct casebus_publisher *self, uint64_t number, int timeout_ms);
 
-/* --- sessions -------------------------------------------------------------------------------
- */
+/* --- sessions ----------------------------------------------------------------------------- */
 
 /* What describes a session; NULL and 0 are left out. */
 struct casebus_session_start {
@@ -110,8 +109,7 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
 int casebus_publisher_session_known(struct casebus_publisher *self, const char *agency,
                                     const char *session, int timeout_ms);
 
-/* --- what happened so far -------------------------------------------------------------------
- */
+/* --- what happened so far ----------------------------------------------------------------- */
 
 struct casebus_publisher_stats {
     uint64_t sent;      /* reports taken from the caller: the last number */

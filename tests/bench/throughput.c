@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -363,6 +364,12 @@ static void spawn(peer_fn *run, const struct endpoints *e, unsigned count)
     }
 }
 
+static double cpu_us(const struct rusage *used)
+{
+    return (double)(used->ru_utime.tv_sec + used->ru_stime.tv_sec) * 1e6 +
+           (double)(used->ru_utime.tv_usec + used->ru_stime.tv_usec);
+}
+
 static double run_round(pid_t server, const struct endpoints *e, peer_fn *publish, peer_fn *watch)
 {
     memset(shared, 0, sizeof *shared);
@@ -372,14 +379,21 @@ static double run_round(pid_t server, const struct endpoints *e, peer_fn *publis
     await(&shared->publishers_ready, shape.publishers);
     usleep(200000); /* raw subscribers cannot prove that their subscription has arrived */
     atomic_store(&shared->go, 1);
+    double peers = 0;
     for (unsigned left = shape.subscribers + shape.publishers; left > 0; left--) {
         int status;
-        if (wait(&status) == server || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        struct rusage used;
+        if (wait4(-1, &status, 0, &used) == server || !WIFEXITED(status) ||
+            WEXITSTATUS(status) != 0) {
             atomic_store(&shared->failed, 1);
         }
+        peers += cpu_us(&used);
     }
+    struct rusage used;
     kill(server, SIGTERM);
-    waitpid(server, NULL, 0);
+    wait4(server, NULL, 0, &used);
+    printf("  cpu a message: server %.2f us, publishers and subscribers %.2f us\n",
+           cpu_us(&used) / shape.reports, peers / shape.reports);
     double seconds = (double)(atomic_load(&shared->last_ns) - atomic_load(&shared->first_ns)) / 1e9;
     return atomic_load(&shared->failed) ? 0 : shape.reports / seconds;
 }

@@ -8,11 +8,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* An assertion that no build switches off. */
-#define HOLDS(condition) \
-    do { \
-        if (!(condition)) { \
-            abort(); \
-        } \
+#define HOLDS(condition)                                                                       \
+    do {                                                                                       \
+        if (!(condition)) {                                                                    \
+            abort();                                                                           \
+        }                                                                                      \
     } while (0)
 
 /* A refusal is one of the table's codes, told twice the same, with a name that can be shown. */

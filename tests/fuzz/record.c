@@ -14,11 +14,11 @@ static void check(struct casebus_bytes map, bool from_report)
     }
     for (unsigned i = 0; i < CASEBUS_CASE_FIELD_COUNT; i++) {
         struct casebus_bytes field = record.field[i];
-        HOLDS(!field.data || (field.data > map.data && field.size > 0
-                              && field.data + field.size <= map.data + map.size));
+        HOLDS(!field.data || (field.data > map.data && field.size > 0 &&
+                              field.data + field.size <= map.data + map.size));
         HOLDS(casebus_bytes_equal(field, casebus_map_get(map, casebus_case_schema[i].name)));
-        HOLDS(!field.data
-              || casebus_value_check(field, &casebus_case_schema[i], from_report, NULL) == 0);
+        HOLDS(!field.data ||
+              casebus_value_check(field, &casebus_case_schema[i], from_report, NULL) == 0);
     }
     error = casebus_record_complete(&record, &fault);
     HOLDS(error == 0 || error == CASEBUS_EMISSING);

@@ -7,8 +7,8 @@
 /* {v: 1, publisher: 00 01 … 0f, number, check, data: {}} */
 static struct casebus_bytes body(uint64_t number, const unsigned char *check)
 {
-    static const unsigned char publisher[CASEBUS_PUBLISHER_SIZE] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                                    8, 9, 10, 11, 12, 13, 14, 15};
+    static const unsigned char publisher[CASEBUS_PUBLISHER_SIZE] = {
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     msgpack_sbuffer out;
     msgpack_sbuffer_init(&out);
     struct casebus_report_parts parts = {
@@ -46,7 +46,8 @@ static void the_hash_leaves_out_the_pair(void **state)
     struct casebus_bytes one = body(1, (const unsigned char *)"12345678");
     assert_int_equal(casebus_report_head_decode(one, &head), 0);
     casebus_report_hash(BYTES("t:"), one, head.check_at, a);
-    casebus_report_hash(BYTES("t:"), body(1, (const unsigned char *)"87654321"), head.check_at, b);
+    casebus_report_hash(BYTES("t:"), body(1, (const unsigned char *)"87654321"), head.check_at,
+                        b);
     assert_memory_equal(a, b, sizeof a);
 }
 

@@ -8,9 +8,9 @@
 #define EPOCH "\x01\x02\x03\x04\x05\x06\x07\x08"
 
 /* Everything an event needs, with places for what a test varies. */
-#define EVENT(word, seq, prev, prev_topic, rest) \
-    "{v:1,epoch:%b,event:'" word "',seq:" seq ",prev:" prev ",prev_topic:" prev_topic \
-    ",at:1710243123456789,actor:'local'" rest "}", \
+#define EVENT(word, seq, prev, prev_topic, rest)                                               \
+    "{v:1,epoch:%b,event:'" word "',seq:" seq ",prev:" prev ",prev_topic:" prev_topic          \
+    ",at:1710243123456789,actor:'local'" rest "}",                                             \
         BYTES(EPOCH)
 
 static struct casebus_event decoded(const char *topic, struct casebus_bytes body)
@@ -37,7 +37,8 @@ static struct casebus_bytes encoded(const struct casebus_event *event, int thin)
 {
     msgpack_sbuffer out;
     msgpack_sbuffer_init(&out);
-    int error = thin ? casebus_event_encode_thin(event, &out) : casebus_event_encode(event, &out);
+    int error =
+        thin ? casebus_event_encode_thin(event, &out) : casebus_event_encode(event, &out);
     assert_int_equal(error, 0);
     struct casebus_bytes body = keep(out.data, out.size);
     msgpack_sbuffer_destroy(&out);
@@ -226,7 +227,8 @@ static void heads_of_every_stream_are_read(void **state)
                                               "case:created:hse:"),
                                         build("7"));
     struct casebus_bytes body = build("{v:1,epoch:%b,seq:9,heads:%r}", BYTES(EPOCH), streams);
-    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_ALL), body, &heads, NULL), 0);
+    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_ALL), body, &heads, NULL),
+                     0);
     assert_false(heads.is_batch);
     assert_int_equal(heads.seq, 9);
     assert_bytes(heads.streams, streams);
@@ -237,7 +239,8 @@ static void heads_of_a_batch_say_what_was_before(void **state)
 {
     (void)state;
     struct casebus_heads heads;
-    struct casebus_bytes body = build("{v:1,epoch:%b,seq:9,before:4,heads:{a:9}}", BYTES(EPOCH));
+    struct casebus_bytes body =
+        build("{v:1,epoch:%b,seq:9,before:4,heads:{a:9}}", BYTES(EPOCH));
     assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_BATCH), body, &heads, NULL),
                      0);
     assert_true(heads.is_batch);
@@ -247,8 +250,8 @@ static void heads_of_a_batch_say_what_was_before(void **state)
                   build("{v:1,epoch:%b,seq:9,heads:{}}", BYTES(EPOCH)), CASEBUS_EMISSING,
                   "before");
     heads_refused(CASEBUS_TOPIC_HEADS_BATCH,
-                  build("{v:1,epoch:%b,seq:9,before:10,heads:{}}", BYTES(EPOCH)), CASEBUS_EVALUE,
-                  "before");
+                  build("{v:1,epoch:%b,seq:9,before:10,heads:{}}", BYTES(EPOCH)),
+                  CASEBUS_EVALUE, "before");
 }
 
 static void heads_have_two_topics(void **state)
@@ -282,6 +285,13 @@ static void what_heads_must_have_is_demanded(void **state)
     heads_refused(CASEBUS_TOPIC_HEADS_ALL, build("{v:9}"), CASEBUS_EVERSION, "v");
 }
 
+static void a_batch_without_events_has_the_seq_before(void **state)
+{
+    (void)state;
+    struct casebus_bytes body = build("{v:1,epoch:%b,seq:9,before:9,heads:{}}", BYTES(EPOCH));
+    heads_come_back(CASEBUS_TOPIC_HEADS_BATCH, body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +313,7 @@ int main(void)
         cmocka_unit_test(heads_have_two_topics),
         cmocka_unit_test(a_head_is_not_above_the_seq),
         cmocka_unit_test(what_heads_must_have_is_demanded),
+        cmocka_unit_test(a_batch_without_events_has_the_seq_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

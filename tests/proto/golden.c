@@ -2,8 +2,8 @@
  *
  * tests/golden/NAME.bin is the body of a message; INDEX.tsv has a line for each: file, message,
  * topic, "ok" or the code it is refused with, and the field. For new messages (see
- * golden_messages.c) run this with CASEBUS_GOLDEN_WRITE=1: it writes the files that are not there
- * yet, and the index. It never writes over one. */
+ * golden_messages.c) run this with CASEBUS_GOLDEN_WRITE=1: it writes the files that are not
+ * there yet, and the index. It never writes over one. */
 #include "proto/golden.h"
 #include "proto/test.h"
 

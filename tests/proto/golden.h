@@ -4,7 +4,13 @@
 
 #include <casebus/msgpack.h>
 
-enum message { REPORT, EVENT, HEADS, REQUEST, REPLY };
+enum message {
+    REPORT,
+    EVENT,
+    HEADS,
+    REQUEST,
+    REPLY
+};
 
 struct golden {
     const char *name; /* of the file, without ".bin" */
@@ -15,7 +21,9 @@ struct golden {
     struct casebus_bytes body;
 };
 
-enum { GOLDEN_MAX = 200 };
+enum {
+    GOLDEN_MAX = 200
+};
 /* Makes every message anew, with our encoders; how many. */
 size_t golden_make(struct golden *list);
 /* Those that must be refused; called by golden_make(). */

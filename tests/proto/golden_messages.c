@@ -1,5 +1,5 @@
-/* One message of every sort, with fixed values. What is here has been sent by somebody: bytes of an
- * entry never change. A message with other bytes is a new entry. */
+/* One message of every sort, with fixed values. What is here has been sent by somebody: bytes
+ * of an entry never change. A message with other bytes is a new entry. */
 #include "proto/golden.h"
 #include "proto/test.h"
 
@@ -16,27 +16,27 @@
 #define NOW UINT64_C(1710243123456789)
 
 /* A report's data with every field that a report may set. */
-#define DATA \
-    "agency:'hse',regulator_id:'T/H/2005 02',case_reference:'HSE/2024/481'," \
-    "offender:{name:'Cwmni Llŷr & O’Neill Ltd',local_authority:'Gwynedd',town:'Bangor'," \
-    "county:'Gwynedd',country:'Wales',postcode:'LL57 1AA',main_activity:'Scaffolding'," \
-    "industry:'Construction',sic_code:'43991',business_type:'limited_company'," \
-    "company_number:'01234567'},offence_action_type:'Court Case'," \
-    "offence_action_date:'2024-02-29',offence_hearing_date:'2024-03-12'," \
-    "offence_result:'Guilty',offence_fine_pence:9505000,offence_costs_pence:312345," \
-    "offence_breaches:'Section 2(1)\nSection 3(1)',regulator_function:'Construction'," \
-    "offences:[{number:1,description:'Fall from height',legislation:'HSWA 1974',part:'2(1)'," \
-    "fine_pence:9505000,result:'Guilty',hearing_date:'2024-03-12'}]," \
-    "related_cases:['hse:T/H/2005 03'],url:'https://example.org/case?id=2'," \
+#define DATA                                                                                   \
+    "agency:'hse',regulator_id:'T/H/2005 02',case_reference:'HSE/2024/481',"                   \
+    "offender:{name:'Cwmni Llŷr & O’Neill Ltd',local_authority:'Gwynedd',town:'Bangor',"    \
+    "county:'Gwynedd',country:'Wales',postcode:'LL57 1AA',main_activity:'Scaffolding',"        \
+    "industry:'Construction',sic_code:'43991',business_type:'limited_company',"                \
+    "company_number:'01234567'},offence_action_type:'Court Case',"                             \
+    "offence_action_date:'2024-02-29',offence_hearing_date:'2024-03-12',"                      \
+    "offence_result:'Guilty',offence_fine_pence:9505000,offence_costs_pence:312345,"           \
+    "offence_breaches:'Section 2(1)\nSection 3(1)',regulator_function:'Construction',"         \
+    "offences:[{number:1,description:'Fall from height',legislation:'HSWA 1974',part:'2(1)',"  \
+    "fine_pence:9505000,result:'Guilty',hearing_date:'2024-03-12'}],"                          \
+    "related_cases:['hse:T/H/2005 03'],url:'https://example.org/case?id=2',"                   \
     "regulator_url:'http://example.org/hse',ext:{court:'Caernarfon',lines:[1,nil,true,-5]}"
 #define SOURCE "source:{page:12,row:7,fetched_at:1710243000000000,parser:'hse/3'}"
-#define STORED \
-    SOURCE ",version:3,inserted_at:1710000000000000,updated_at:1710243123456789," \
+#define STORED                                                                                 \
+    SOURCE ",version:3,inserted_at:1710000000000000,updated_at:1710243123456789,"              \
            "last_synced_at:1710243123456789,seen_count:9,created_seq:4,updated_seq:41"
-#define SESSION \
+#define SESSION                                                                                \
     "session_id:'s-2024-03-12',agency:'hse',database:'convictions',start_page:1,max_pages:20," \
-    "status:'%s',pages_processed:12,cases_found:34,cases_created:20,cases_updated:4," \
-    "cases_existing:9,errors_count:1,page_errors:0,started_at:1710240000000000," \
+    "status:'%s',pages_processed:12,cases_found:34,cases_created:20,cases_updated:4,"          \
+    "cases_existing:9,errors_count:1,page_errors:0,started_at:1710240000000000,"               \
     "last_seen_at:1710243123456789"
 
 static struct golden *entries;
@@ -85,10 +85,10 @@ static void add_reports(void)
         {"session-started", "session:started:hse:s-2024-03-12:",
          "{database:'convictions',start_page:1,max_pages:20,date_from:'2024-01-01',"
          "date_to:'2024-03-12',requested_by:'mair',worker:'w1',run:'r1'}"},
-        {"session-progressed", "session:progressed:hse:s-2024-03-12:",
-         "{page:12,page_errors:0}"},
-        {"session-ended", "session:ended:hse:s-2024-03-12:",
-         "{status:'stopped',reason:'the site is closed'}"},
+        {"session-progressed",
+         "session:progressed:hse:s-2024-03-12:", "{page:12,page_errors:0}"},
+        {"session-ended",
+         "session:ended:hse:s-2024-03-12:", "{status:'stopped',reason:'the site is closed'}"},
     };
     for (size_t i = 0; i < sizeof reports / sizeof reports[0]; i++) {
         char name[64];
@@ -111,8 +111,8 @@ static void add_reports(void)
                                              .check = (const unsigned char *)CHECK,
                                              .void_reason = BYTES("damaged in the outbox"),
                                              .void_hash = (const unsigned char *)HASH});
-    add_report("report-empty", "case:scraped:hse:T/H/2005 02:",
-               (struct casebus_report_parts){0});
+    add_report("report-empty",
+               "case:scraped:hse:T/H/2005 02:", (struct casebus_report_parts){0});
 }
 
 /* --- events and heads ------------------------------------------------------------------- */
@@ -202,9 +202,9 @@ static void add_events(void)
 static void add_heads(void)
 {
     struct casebus_bytes streams = join(BYTES("\x82\xb1"
-                         "case:created:hse:\x2a\xb0"
-                         "case:deleted:ea:"),
-                   build("300"));
+                                              "case:created:hse:\x2a\xb0"
+                                              "case:deleted:ea:"),
+                                        build("300"));
     struct casebus_heads heads = {.seq = 300, .before = 290, .streams = streams};
     memcpy(heads.epoch, EPOCH, sizeof heads.epoch);
     for (int batch = 0; batch < 2; batch++) {
@@ -290,8 +290,8 @@ static void add_reply(const char *name, struct casebus_reply reply)
 static void add_replies(void)
 {
     add_reply("reply-result",
-              (struct casebus_reply){.result = build("{case:{id:'hse:T/H/2005 02'," DATA
-                                                     "," STORED "}}")});
+              (struct casebus_reply){
+                  .result = build("{case:{id:'hse:T/H/2005 02'," DATA "," STORED "}}")});
     add_reply("reply-empty", (struct casebus_reply){0});
     add_reply("reply-error", (struct casebus_reply){.error = CASEBUS_EINVAL,
                                                     .error_text = BYTES("ids[3] is no case id"),

@@ -1,4 +1,5 @@
-/* Messages that must be refused: one a rule, each with the code and the field it is refused with. */
+/* Messages that must be refused: one a rule, each with the code and the field it is refused
+ * with. */
 #include "proto/golden.h"
 #include "proto/test.h"
 
@@ -14,7 +15,7 @@
 
 /* A report that is whole but for `data`. */
 #define WITH_DATA(value) build("{v:1,data:" value "}")
-#define NUMBERED(rest) \
+#define NUMBERED(rest)                                                                         \
     build("{v:1,publisher:%b,number:7,check:%b" rest "}", BYTES(PUBLISHER), BYTES(CHECK))
 
 static void refuse(const char *rule, enum message message, const char *topic, int code,
@@ -55,28 +56,33 @@ static void add_encodings(void)
 {
     report("truncated", CASEBUS_EMALFORMED, "url", numbered(BYTES("\x81\xa3url\xaahttp://x")));
     report("trailing", CASEBUS_EMALFORMED, "", join(NUMBERED(",data:{}"), BYTES("\xc0")));
-    report("never-used", CASEBUS_EMALFORMED, "a", numbered(BYTES("\x81\xa1"
-                                                                 "a\xc1")));
+    report("never-used", CASEBUS_EMALFORMED, "a",
+           numbered(BYTES("\x81\xa1"
+                          "a\xc1")));
     report("count-beyond-bytes", CASEBUS_EMALFORMED, "a",
            numbered(BYTES("\x81\xa1"
                           "a\xdd\xff\xff\xff\xff")));
-    report("extension", CASEBUS_ETYPE, "a", numbered(BYTES("\x81\xa1"
-                                                           "a\xd6\xff\x00\x00\x00\x00")));
+    report("extension", CASEBUS_ETYPE, "a",
+           numbered(BYTES("\x81\xa1"
+                          "a\xd6\xff\x00\x00\x00\x00")));
     report("not-a-number", CASEBUS_EVALUE, "a",
            numbered(BYTES("\x81\xa1"
                           "a\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00")));
-    report("infinity", CASEBUS_EVALUE, "a", numbered(BYTES("\x81\xa1"
-                                                           "a\xca\x7f\x80\x00\x00")));
-    report("bad-utf8", CASEBUS_EUTF8, "a", numbered(BYTES("\x81\xa1"
-                                                          "a\xa2\xc0\xaf")));
+    report("infinity", CASEBUS_EVALUE, "a",
+           numbered(BYTES("\x81\xa1"
+                          "a\xca\x7f\x80\x00\x00")));
+    report("bad-utf8", CASEBUS_EUTF8, "a",
+           numbered(BYTES("\x81\xa1"
+                          "a\xa2\xc0\xaf")));
     report("bad-utf8-key", CASEBUS_EUTF8, "data", numbered(BYTES("\x81\xa1\xff\x01")));
     report("key-not-text", CASEBUS_ETYPE, "data", numbered(BYTES("\x81\x01\x01")));
     report("key-empty", CASEBUS_EVALUE, "data", numbered(BYTES("\x81\xa0\x01")));
     report("key-too-long", CASEBUS_ETOOLONG, "data",
            numbered(join(BYTES("\x81\xd9\x81"), join(repeat("k", 129), BYTES("\x01")))));
-    report("key-twice", CASEBUS_EDUPLICATE, "a", numbered(BYTES("\x82\xa1"
-                                                                "a\x01\xa1"
-                                                                "a\x01")));
+    report("key-twice", CASEBUS_EDUPLICATE, "a",
+           numbered(BYTES("\x82\xa1"
+                          "a\x01\xa1"
+                          "a\x01")));
     report("key-twice-of-many", CASEBUS_EDUPLICATE, "0007",
            numbered(wide(100, "\xa4"
                               "0007\x01")));
@@ -100,8 +106,9 @@ static void add_heads_of_reports(void)
            build("{v:2,publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES(CHECK)));
     report("publisher-size", CASEBUS_ETYPE, "publisher",
            build("{v:1,publisher:%b,number:7,check:%b}", BYTES("short"), BYTES(CHECK)));
-    report("publisher-misplaced", CASEBUS_EVALUE, "publisher",
-           build("{v:1,data:{},publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES(CHECK)));
+    report(
+        "publisher-misplaced", CASEBUS_EVALUE, "publisher",
+        build("{v:1,data:{},publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES(CHECK)));
     report("number-zero", CASEBUS_EVALUE, "number",
            build("{v:1,publisher:%b,number:0,check:%b}", BYTES(PUBLISHER), BYTES(CHECK)));
     report("number-missing", CASEBUS_EMISSING, "number",
@@ -171,20 +178,21 @@ static void add_fields(void)
            WITH_DATA("{offences:[{},{hearing_date:'12/03/2024'}]}"));
     report("offence-nil", CASEBUS_ETYPE, "offences[0].result",
            WITH_DATA("{offences:[{result:nil}]}"));
-    report("related-case", CASEBUS_EVALUE, "related_cases[0]", WITH_DATA("{related_cases:['1']}"));
+    report("related-case", CASEBUS_EVALUE, "related_cases[0]",
+           WITH_DATA("{related_cases:['1']}"));
     report("source-nil", CASEBUS_ETYPE, "source", WITH_DATA("{source:nil}"));
     report("identity-nil", CASEBUS_ETYPE, "agency", WITH_DATA("{agency:nil}"));
     refuse("session-status", REPORT, "session:ended:hse:s1:", CASEBUS_EVALUE, "status",
            WITH_DATA("{status:'lost'}"));
-    refuse("session-without-status", REPORT, "session:ended:hse:s1:", CASEBUS_EMISSING, "status",
-           WITH_DATA("{}"));
+    refuse("session-without-status", REPORT, "session:ended:hse:s1:", CASEBUS_EMISSING,
+           "status", WITH_DATA("{}"));
     refuse("session-nil", REPORT, "session:started:hse:s1:", CASEBUS_ETYPE, "run",
            WITH_DATA("{run:nil}"));
 }
 
-#define EVENT_OF(word, seq, prev, prev_topic, rest) \
-    build("{v:1,epoch:%b,event:'" word "',seq:" seq ",prev:" prev ",prev_topic:" prev_topic \
-          ",at:1710243123456789,actor:'local'" rest "}", \
+#define EVENT_OF(word, seq, prev, prev_topic, rest)                                            \
+    build("{v:1,epoch:%b,event:'" word "',seq:" seq ",prev:" prev ",prev_topic:" prev_topic    \
+          ",at:1710243123456789,actor:'local'" rest "}",                                       \
           BYTES(EPOCH))
 
 static void add_events_and_heads(void)

@@ -81,6 +81,7 @@ static void blanks_around_are_allowed(void **state)
     (void)state;
     is("  950 ", 95000);
     is("\t950\r\n", 95000);
+    is("950\r", 95000);
     is("\xc2\xa0"
        "950\xc2\xa0",
        95000);
@@ -92,8 +93,8 @@ static void blanks_around_are_allowed(void **state)
 static void what_is_not_money_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",     "-1",  "+1",  "1.",  ".5",      "1.234", "1.2.3",
-                                      "1e3",  "0x1", "1_0", "one", "1/2",     "1.2 p", "nan",
+    static const char *const bad[] = {"",     "-1",  "+1",  "1.",      ".5",   "1.234", "1.2.3",
+                                      "1e3",  "0x1", "1_0", "one",     "1/2",  "1.2 p", "nan",
                                       "1.-1", "1p",  "(1)", "1.23456", "1 000"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         refused(bad[i]);

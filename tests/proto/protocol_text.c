@@ -1,7 +1,7 @@
 /* PROTOCOL.md against the headers, row by row and both ways.
  *
- * The text is what programs in other languages are written from: a table of it that differs from
- * what the libraries do is a defect of one of the two. */
+ * The text is what programs in other languages are written from: a table of it that differs
+ * from what the libraries do is a defect of one of the two. */
 #include "proto/test.h"
 
 #include <casebus/event.h>
@@ -18,7 +18,11 @@ static char *protocol, *limits_header;
 
 /* --- reading the text ------------------------------------------------------------------- */
 
-enum { ROWS_MAX = 64, CELLS_MAX = 6, CELL_SIZE = 512 };
+enum {
+    ROWS_MAX = 64,
+    CELLS_MAX = 6,
+    CELL_SIZE = 512
+};
 
 struct table {
     size_t rows;
@@ -196,11 +200,11 @@ static void endpoints_are_the_headers(void **state)
 /* --- fields ----------------------------------------------------------------------------- */
 
 static const char *const type_words[] = {
-    [CASEBUS_TYPE_TEXT] = "text",         [CASEBUS_TYPE_DATE] = "date",
-    [CASEBUS_TYPE_PENCE] = "pence",       [CASEBUS_TYPE_COUNT] = "count",
-    [CASEBUS_TYPE_INSTANT] = "instant",   [CASEBUS_TYPE_URL] = "url",
-    [CASEBUS_TYPE_CHOICE] = "choice",     [CASEBUS_TYPE_MAP] = "map",
-    [CASEBUS_TYPE_MAPS] = "maps",         [CASEBUS_TYPE_CASE_IDS] = "case ids",
+    [CASEBUS_TYPE_TEXT] = "text",       [CASEBUS_TYPE_DATE] = "date",
+    [CASEBUS_TYPE_PENCE] = "pence",     [CASEBUS_TYPE_COUNT] = "count",
+    [CASEBUS_TYPE_INSTANT] = "instant", [CASEBUS_TYPE_URL] = "url",
+    [CASEBUS_TYPE_CHOICE] = "choice",   [CASEBUS_TYPE_MAP] = "map",
+    [CASEBUS_TYPE_MAPS] = "maps",       [CASEBUS_TYPE_CASE_IDS] = "case ids",
 };
 static const char *const setter_words[] = {
     [CASEBUS_SET_IDENTITY] = "identity", [CASEBUS_SET_REPORT] = "report",
@@ -415,20 +419,24 @@ static void outcomes_are_the_headers(void **state)
     unsigned count = 0;
     for (char word[CELL_SIZE]; next_word(&at, end, word, sizeof word); count++) {
         assert_int_equal(casebus_outcome_from_word(casebus_cstr(word)), count);
+        assert_string_equal(casebus_outcome_word((enum casebus_outcome)count), word);
     }
     assert_int_equal(count, CASEBUS_OUTCOME_COUNT);
 }
 
 /* --- limits ----------------------------------------------------------------------------- */
 
-#define LIMITS(X) \
-    X(PROTOCOL_VERSION) X(REPORT_MAX) X(RECORD_MAX) X(FRAME_MAX) X(REQUEST_MAX) X(REPLY_MAX) \
-    X(FULL_EVENT_MAX) X(TOPIC_MAX) X(SEGMENT_MAX) X(AGENCY_MAX) X(CASE_ID_MAX) \
-    X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX) X(ELEMENTS_MAX) X(OFFENCES_MAX) \
-    X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE) X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) \
-    X(PUBLISHER_WINDOW) X(GET_MANY_MAX) X(KNOWN_MAX) X(PAGE_MAX) X(PAGE_DEFAULT) \
-    X(REPLAY_MAX) X(PATTERNS_MAX) X(SESSIONS_PER_POLL) X(POLL_MAX_MS) X(BATCH_MAX) \
-    X(BATCH_BYTES) X(HWM) X(HEADS_INTERVAL_MS) X(REJECTS_MAX)
+#define LIMITS(X)                                                                              \
+    X(PROTOCOL_VERSION)                                                                        \
+    X(REPORT_MAX)                                                                              \
+    X(RECORD_MAX)                                                                              \
+    X(FRAME_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX) X(SEGMENT_MAX)     \
+        X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX)       \
+            X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE)      \
+                X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) X(PUBLISHER_WINDOW) X(GET_MANY_MAX)   \
+                    X(KNOWN_MAX) X(PAGE_MAX) X(PAGE_DEFAULT) X(REPLAY_MAX) X(PATTERNS_MAX)     \
+                        X(SESSIONS_PER_POLL) X(POLL_MAX_MS) X(BATCH_MAX) X(BATCH_BYTES) X(HWM) \
+                            X(HEADS_INTERVAL_MS) X(REJECTS_MAX)
 
 static const struct {
     const char *name;
@@ -469,9 +477,9 @@ static void read_comment(const char *line, char *out)
 /* Ports and addresses are in another table. */
 static bool is_limit(const char *name, size_t size)
 {
-    return !memmem(name, size, "_PORT", 5)
-           && !(size > 8 && memmem(name, size, "_DEFAULT", 8) && memcmp(name, "PAGE", 4) != 0)
-           && !(size > 2 && memcmp(name + size - 2, "_H", 2) == 0);
+    return !memmem(name, size, "_PORT", 5) &&
+           !(size > 8 && memmem(name, size, "_DEFAULT", 8) && memcmp(name, "PAGE", 4) != 0) &&
+           !(size > 2 && memcmp(name + size - 2, "_H", 2) == 0);
 }
 
 static void no_limit_of_the_header_is_missing_in_the_text(void **state)

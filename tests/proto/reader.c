@@ -182,7 +182,7 @@ static void a_cut_value_is_refused_wherever_it_is_cut(void **state)
 static void an_extension_is_refused(void **state)
 {
     (void)state;
-    static const char *const ext[] = {"\xd4\x01x",       "\xd5\x01xx", "\xc7\x01\x01x",
+    static const char *const ext[] = {"\xd4\x01x", "\xd5\x01xx", "\xc7\x01\x01x",
                                       "\xc8\x01\x01\x01x", "\xc9\x01\x01\x01\x01\x01x"};
     for (size_t i = 0; i < sizeof ext / sizeof ext[0]; i++) {
         struct casebus_reader r = over(casebus_cstr(ext[i]));
@@ -256,6 +256,21 @@ static void order_is_memcmp_with_the_shorter_first(void **state)
     assert_true(casebus_bytes_compare(casebus_bytes(NULL, 0), BYTES("a")) < 0);
 }
 
+static void a_whole_number_is_signed_too(void **state)
+{
+    (void)state;
+    assert_int_equal(int_of(BYTES("\x05")), 5);
+    assert_int_equal(int_of(BYTES("\xcf\x7f\xff\xff\xff\xff\xff\xff\xff")), INT64_MAX);
+}
+
+static void text_read_as_a_signed_number_is_refused(void **state)
+{
+    (void)state;
+    struct casebus_reader r = over(build("'5'"));
+    assert_int_equal(casebus_read_int(&r), 0);
+    assert_int_equal(r.error, CASEBUS_ETYPE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +295,8 @@ int main(void)
         cmocka_unit_test(another_type_is_missing),
         cmocka_unit_test(nil_is_recognised),
         cmocka_unit_test(order_is_memcmp_with_the_shorter_first),
+        cmocka_unit_test(a_whole_number_is_signed_too),
+        cmocka_unit_test(text_read_as_a_signed_number_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

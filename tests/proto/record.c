@@ -37,8 +37,8 @@ static void fields_are_taken_apart_as_encoded(void **state)
 {
     (void)state;
     struct casebus_bytes offender = build("{name:'A Ltd',town:'Bangor'}");
-    struct casebus_bytes map = build("{offence_fine_pence:95000,offender:%r,url:'http://x'}",
-                                     offender);
+    struct casebus_bytes map =
+        build("{offence_fine_pence:95000,offender:%r,url:'http://x'}", offender);
     struct casebus_record record = parsed(map);
     assert_bytes(record.encoded, map);
     assert_bytes(record.field[CASEBUS_CASE_OFFENDER], offender);
@@ -69,9 +69,8 @@ static void every_field_is_found_in_any_order(void **state)
             casebus_pack_text(&pk, casebus_case_schema[at].name);
             casebus_pack_raw(&pk, build(values[casebus_case_schema[at].type]));
         }
-        assert_int_equal(casebus_record_parse(casebus_bytes(out.data, out.size), false, &record,
-                                              NULL),
-                         0);
+        assert_int_equal(
+            casebus_record_parse(casebus_bytes(out.data, out.size), false, &record, NULL), 0);
         assert_int_equal(record.unknown_count, 0);
         for (int i = 0; i < CASEBUS_CASE_FIELD_COUNT; i++) {
             assert_non_null(record.field[i].data);
@@ -84,9 +83,12 @@ static void names_have_their_length(void **state)
 {
     (void)state;
     const struct casebus_field *const tables[] = {
-        casebus_case_schema,            casebus_offender_schema,
-        casebus_offence_schema,         casebus_source_schema,
-        casebus_session_started_schema, casebus_session_progressed_schema,
+        casebus_case_schema,
+        casebus_offender_schema,
+        casebus_offence_schema,
+        casebus_source_schema,
+        casebus_session_started_schema,
+        casebus_session_progressed_schema,
         casebus_session_ended_schema,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -252,8 +254,14 @@ static void a_url_is_one_of_the_web(void **state)
 {
     (void)state;
     parsed(build("{url:'http://x',regulator_url:'https://example.org/case?id=1#x'}"));
-    static const char *const bad[] = {"ftp://x", "http:/x",  "http://", "https://", "HTTP://x",
-                                      "",        "javascript:alert(1)", "www.example.org"};
+    static const char *const bad[] = {"ftp://x",
+                                      "http:/x",
+                                      "http://",
+                                      "https://",
+                                      "HTTP://x",
+                                      "",
+                                      "javascript:alert(1)",
+                                      "www.example.org"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         refused(build("{url:%s}", bad[i]), CASEBUS_EVALUE, "url");
     }
@@ -273,7 +281,8 @@ static void a_choice_is_one_of_its_words(void **state)
 {
     (void)state;
     parsed(build("{offender:{business_type:'plc'}}"));
-    refused(build("{offender:{business_type:'PLC'}}"), CASEBUS_EVALUE, "offender.business_type");
+    refused(build("{offender:{business_type:'PLC'}}"), CASEBUS_EVALUE,
+            "offender.business_type");
     refused(build("{offender:{business_type:''}}"), CASEBUS_EVALUE, "offender.business_type");
 }
 
@@ -368,8 +377,8 @@ static void the_end_of_a_session_needs_a_status(void **state)
     (void)state;
     struct casebus_fault fault = {0};
     const struct casebus_field *ended = casebus_session_ended_schema;
-    assert_int_equal(casebus_map_check(build("{reason:'x',status:'failed'}"), ended, true, NULL),
-                     0);
+    assert_int_equal(
+        casebus_map_check(build("{reason:'x',status:'failed'}"), ended, true, NULL), 0);
     assert_int_equal(casebus_map_check(build("{reason:'x'}"), ended, true, &fault),
                      CASEBUS_EMISSING);
     assert_fault(&fault, CASEBUS_EMISSING, "status");
@@ -391,6 +400,23 @@ static void one_value_is_checked_alone(void **state)
     assert_fault(&fault, CASEBUS_ETYPE, "url");
     assert_int_equal(casebus_value_check(casebus_bytes(NULL, 0), url, true, &fault),
                      CASEBUS_EMALFORMED);
+}
+
+static void a_url_has_a_limit(void **state)
+{
+    (void)state;
+    parsed(build("{url:%t}", join(BYTES("http://x"), repeat("y", 2040))));
+    refused(build("{url:%t}", join(BYTES("http://x"), repeat("y", 2041))), CASEBUS_ETOOLONG,
+            "url");
+}
+
+static void a_long_name_of_an_unknown_key_is_allowed(void **state)
+{
+    (void)state;
+    struct casebus_record record =
+        parsed(build("{a_name_that_is_longer_than_thirty_one_bytes:1,url:'http://x'}"));
+    assert_int_equal(record.unknown_count, 1);
+    assert_non_null(record.field[CASEBUS_CASE_URL].data);
 }
 
 int main(void)
@@ -429,6 +455,8 @@ int main(void)
         cmocka_unit_test(what_is_cleared_is_missing_in_a_new_case),
         cmocka_unit_test(the_end_of_a_session_needs_a_status),
         cmocka_unit_test(one_value_is_checked_alone),
+        cmocka_unit_test(a_url_has_a_limit),
+        cmocka_unit_test(a_long_name_of_an_unknown_key_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #define HASH "fedcba9876543210"
 
 /* What a test varies: the rest of the map behind the numbering. */
-#define NUMBERED(rest) \
+#define NUMBERED(rest)                                                                         \
     "{v:1,publisher:%b,number:7,check:%b" rest "}", BYTES(PUBLISHER), BYTES(CHECK)
 
 static struct casebus_report decoded(const char *topic, struct casebus_bytes body)
@@ -57,8 +57,9 @@ static void the_head_is_read_from_the_first_keys(void **state)
     assert_memory_equal(head.publisher, PUBLISHER, CASEBUS_PUBLISHER_SIZE);
     assert_int_equal(head.number, 7);
     assert_memory_equal(head.check, CHECK, CASEBUS_CHECK_SIZE);
-    assert_memory_equal(body.data + head.check_at, "\xa5"
-                                                   "check\xc4\x08" CHECK,
+    assert_memory_equal(body.data + head.check_at,
+                        "\xa5"
+                        "check\xc4\x08" CHECK,
                         16);
 }
 
@@ -75,8 +76,8 @@ static void the_head_is_read_where_the_rest_is_damaged(void **state)
 {
     (void)state;
     struct casebus_report_head head;
-    struct casebus_bytes body = join(build(NUMBERED(",data:%r"), BYTES("\xc1\xc1\xc1")),
-                                     BYTES("trailing"));
+    struct casebus_bytes body =
+        join(build(NUMBERED(",data:%r"), BYTES("\xc1\xc1\xc1")), BYTES("trailing"));
     assert_int_equal(casebus_report_head_decode(body, &head), 0);
     assert_int_equal(head.number, 7);
 }
@@ -85,8 +86,8 @@ static void another_version_is_told_with_the_numbering(void **state)
 {
     (void)state;
     struct casebus_report_head head;
-    struct casebus_bytes body = build("{v:2,publisher:%b,number:9,check:%b,new:1}",
-                                      BYTES(PUBLISHER), BYTES(CHECK));
+    struct casebus_bytes body =
+        build("{v:2,publisher:%b,number:9,check:%b,new:1}", BYTES(PUBLISHER), BYTES(CHECK));
     assert_int_equal(casebus_report_head_decode(body, &head), CASEBUS_EVERSION);
     assert_int_equal(head.version, 2);
     assert_true(head.numbered);
@@ -105,6 +106,8 @@ static void a_head_without_a_version_is_refused(void **state)
     (void)state;
     head_refused(build("{}"), CASEBUS_EMISSING);
     head_refused(build("{data:{},v:1}"), CASEBUS_EMISSING);
+    head_refused(build("{x:1}"), CASEBUS_EMISSING);
+    head_refused(build("{vv:1}"), CASEBUS_EMISSING);
     head_refused(build("{v:'1'}"), CASEBUS_ETYPE);
     head_refused(build("{v:-1}"), CASEBUS_ETYPE);
 }
@@ -134,8 +137,9 @@ static void their_sizes_are_fixed(void **state)
                  CASEBUS_ETYPE);
     head_refused(build("{v:1,publisher:%s,number:7,check:%b}", PUBLISHER, BYTES(CHECK)),
                  CASEBUS_ETYPE);
-    head_refused(build("{v:1,publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES("short")),
-                 CASEBUS_EMISSING);
+    head_refused(
+        build("{v:1,publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES("short")),
+        CASEBUS_EMISSING);
 }
 
 static void numbers_begin_at_one(void **state)
@@ -204,8 +208,7 @@ static void a_report_has_a_size(void **state)
     struct casebus_bytes filler = repeat("x", CASEBUS_REPORT_MAX);
     struct casebus_bytes body = build("{v:1,data:{a:%t}}", casebus_bytes(filler.data, 20));
     size_t around = body.size - 20 + 4; /* text of that size has a header four bytes longer */
-    body = build("{v:1,data:{a:%t}}",
-                 casebus_bytes(filler.data, CASEBUS_REPORT_MAX - around));
+    body = build("{v:1,data:{a:%t}}", casebus_bytes(filler.data, CASEBUS_REPORT_MAX - around));
     assert_int_equal(body.size, CASEBUS_REPORT_MAX);
     decoded(TOPIC, body);
     body = build(NUMBERED(",data:{a:%t}"), filler);
@@ -226,7 +229,8 @@ static void a_topic_that_is_no_report_is_refused(void **state)
 static void a_fault_in_data_is_named_as_its_writer_knows_it(void **state)
 {
     (void)state;
-    refused(TOPIC, build("{v:1,data:{offender:{name:'\xff'}}}"), CASEBUS_EUTF8, "offender.name");
+    refused(TOPIC, build("{v:1,data:{offender:{name:'\xff'}}}"), CASEBUS_EUTF8,
+            "offender.name");
     refused(TOPIC, build("{v:1,data:{offender:{name:5}}}"), CASEBUS_ETYPE, "offender.name");
     refused(TOPIC, build("{v:1,data:5}"), CASEBUS_ETYPE, "data");
 }
@@ -258,9 +262,10 @@ static void a_fault_of_the_head_names_its_key(void **state)
 static void numbering_in_another_place_is_refused(void **state)
 {
     (void)state;
-    refused(TOPIC,
-            build("{v:1,data:{},publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES(CHECK)),
-            CASEBUS_EVALUE, "publisher");
+    refused(
+        TOPIC,
+        build("{v:1,data:{},publisher:%b,number:7,check:%b}", BYTES(PUBLISHER), BYTES(CHECK)),
+        CASEBUS_EVALUE, "publisher");
     refused(TOPIC, build("{v:1,number:7,data:{}}"), CASEBUS_EVALUE, "number");
     refused(TOPIC, build("{v:1,check:7}"), CASEBUS_EVALUE, "check");
 }
@@ -306,10 +311,12 @@ static void data_of_a_deletion_or_redaction_is_ignored(void **state)
 static void data_of_a_session_has_its_own_tables(void **state)
 {
     (void)state;
-    decoded("session:started:hse:s1:", build("{v:1,data:{database:'convictions',start_page:1}}"));
+    decoded("session:started:hse:s1:",
+            build("{v:1,data:{database:'convictions',start_page:1}}"));
     decoded("session:started:hse:s1:", build("{v:1}"));
     decoded("session:progressed:hse:s1:", build("{v:1,data:{page:3}}"));
-    refused("session:progressed:hse:s1:", build("{v:1,data:{page:'3'}}"), CASEBUS_ETYPE, "page");
+    refused("session:progressed:hse:s1:", build("{v:1,data:{page:'3'}}"), CASEBUS_ETYPE,
+            "page");
     decoded("session:ended:hse:s1:", build("{v:1,data:{status:'completed'}}"));
     refused("session:ended:hse:s1:", build("{v:1}"), CASEBUS_EMISSING, "status");
     refused("session:started:hse:s1:", build("{v:1,data:{database:nil}}"), CASEBUS_ETYPE,
@@ -329,8 +336,7 @@ static void a_void_stands_for_a_hash(void **state)
 static void a_void_of_a_session_needs_no_status(void **state)
 {
     (void)state;
-    decoded("session:ended:hse:s1:",
-            build(NUMBERED(",void:{reason:'',hash:%b}"), BYTES(HASH)));
+    decoded("session:ended:hse:s1:", build(NUMBERED(",void:{reason:'',hash:%b}"), BYTES(HASH)));
 }
 
 static void a_void_needs_reason_and_hash(void **state)
@@ -341,17 +347,17 @@ static void a_void_needs_reason_and_hash(void **state)
     refused(TOPIC, build(NUMBERED(",void:{reason:'x'}")), CASEBUS_EMISSING, "void.hash");
     refused(TOPIC, build(NUMBERED(",void:{reason:5,hash:%b}"), BYTES(HASH)), CASEBUS_ETYPE,
             "void.reason");
-    refused(TOPIC, build(NUMBERED(",void:{reason:'x',hash:'text'}")), CASEBUS_ETYPE, "void.hash");
-    refused(TOPIC, build(NUMBERED(",void:{reason:'x',hash:%b}"), BYTES("short")), CASEBUS_EVALUE,
+    refused(TOPIC, build(NUMBERED(",void:{reason:'x',hash:'text'}")), CASEBUS_ETYPE,
             "void.hash");
+    refused(TOPIC, build(NUMBERED(",void:{reason:'x',hash:%b}"), BYTES("short")),
+            CASEBUS_EVALUE, "void.hash");
     refused(TOPIC, build(NUMBERED(",void:true")), CASEBUS_ETYPE, "void");
 }
 
 static void the_reason_of_a_void_has_256_bytes(void **state)
 {
     (void)state;
-    decoded(TOPIC,
-            build(NUMBERED(",void:{reason:%t,hash:%b}"), repeat("x", 256), BYTES(HASH)));
+    decoded(TOPIC, build(NUMBERED(",void:{reason:%t,hash:%b}"), repeat("x", 256), BYTES(HASH)));
     refused(TOPIC, build(NUMBERED(",void:{reason:%t,hash:%b}"), repeat("x", 257), BYTES(HASH)),
             CASEBUS_ETOOLONG, "void.reason");
 }
@@ -359,7 +365,8 @@ static void the_reason_of_a_void_has_256_bytes(void **state)
 static void a_void_is_numbered_and_has_no_data(void **state)
 {
     (void)state;
-    refused(TOPIC, build("{v:1,void:{reason:'x',hash:%b}}", BYTES(HASH)), CASEBUS_EVALUE, "void");
+    refused(TOPIC, build("{v:1,void:{reason:'x',hash:%b}}", BYTES(HASH)), CASEBUS_EVALUE,
+            "void");
     refused(TOPIC, build(NUMBERED(",data:{},void:{reason:'x',hash:%b}"), BYTES(HASH)),
             CASEBUS_EVALUE, "void");
 }
@@ -426,7 +433,16 @@ static void a_void_is_encoded_in_place_of_data(void **state)
         .void_reason = BYTES("damaged"),
         .void_hash = (const unsigned char *)HASH,
     };
-    assert_bytes(encoded(&parts), build(NUMBERED(",void:{reason:'damaged',hash:%b}"), BYTES(HASH)));
+    assert_bytes(encoded(&parts),
+                 build(NUMBERED(",void:{reason:'damaged',hash:%b}"), BYTES(HASH)));
+}
+
+static void a_report_of_the_largest_size_is_encoded(void **state)
+{
+    (void)state;
+    struct casebus_report_parts parts = {
+        .data = build("{a:%t}", repeat("x", CASEBUS_REPORT_MAX - 17))};
+    assert_int_equal(encoded(&parts).size, CASEBUS_REPORT_MAX);
 }
 
 static void a_report_too_large_is_not_encoded(void **state)
@@ -435,8 +451,8 @@ static void a_report_too_large_is_not_encoded(void **state)
     msgpack_sbuffer out;
     msgpack_sbuffer_init(&out);
     msgpack_sbuffer_write(&out, "before", 6);
-    struct casebus_report_parts parts = {
-        .data = build("{a:%t}", repeat("x", CASEBUS_REPORT_MAX))};
+    struct casebus_report_parts parts = {.data =
+                                             build("{a:%t}", repeat("x", CASEBUS_REPORT_MAX))};
     assert_int_equal(casebus_report_encode(&parts, &out), CASEBUS_ETOOLARGE);
     assert_int_equal(out.size, 6);
     msgpack_sbuffer_destroy(&out);
@@ -479,6 +495,7 @@ int main(void)
         cmocka_unit_test(what_is_encoded_is_decoded),
         cmocka_unit_test(an_empty_report_is_only_a_version),
         cmocka_unit_test(a_void_is_encoded_in_place_of_data),
+        cmocka_unit_test(a_report_of_the_largest_size_is_encoded),
         cmocka_unit_test(a_report_too_large_is_not_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,27 +127,26 @@ static void an_error_without_a_text_has_the_codes_sentence(void **state)
 {
     (void)state;
     struct casebus_reply reply = {.error = CASEBUS_ENOTFOUND};
-    assert_bytes(encoded(&reply),
-                 build("{v:1,epoch:%b,seq:0,entry:0,error:{code:'not_found',"
-                       "text:'there is no such thing'}}",
-                       BYTES("\0\0\0\0\0\0\0\0")));
+    assert_bytes(encoded(&reply), build("{v:1,epoch:%b,seq:0,entry:0,error:{code:'not_found',"
+                                        "text:'there is no such thing'}}",
+                                        BYTES("\0\0\0\0\0\0\0\0")));
 }
 
 static void a_result_left_out_is_an_empty_map(void **state)
 {
     (void)state;
     struct casebus_reply reply = {0};
-    assert_bytes(encoded(&reply), build("{v:1,epoch:%b,seq:0,entry:0,result:{}}",
-                                        BYTES("\0\0\0\0\0\0\0\0")));
+    assert_bytes(encoded(&reply),
+                 build("{v:1,epoch:%b,seq:0,entry:0,result:{}}", BYTES("\0\0\0\0\0\0\0\0")));
 }
 
 static void every_code_comes_back(void **state)
 {
     (void)state;
-#define X(symbol, number, word, text) \
-    { \
-        struct casebus_reply reply = {.error = symbol}; \
-        assert_int_equal(decoded(encoded(&reply)).error, symbol); \
+#define X(symbol, number, word, text)                                                          \
+    {                                                                                          \
+        struct casebus_reply reply = {.error = symbol};                                        \
+        assert_int_equal(decoded(encoded(&reply)).error, symbol);                              \
     }
     CASEBUS_ERRORS(X)
 #undef X
@@ -192,6 +191,16 @@ static void an_operation_out_of_range_has_a_name(void **state)
     assert_string_equal(casebus_op_name(CASEBUS_OP_COUNT), "unknown");
 }
 
+static void a_request_of_the_largest_size_is_taken(void **state)
+{
+    (void)state;
+    struct casebus_request request;
+    struct casebus_bytes body =
+        build("{v:1,op:'heads',x:%t}", repeat("x", CASEBUS_REQUEST_MAX - 20));
+    assert_int_equal(body.size, CASEBUS_REQUEST_MAX);
+    assert_int_equal(casebus_request_decode(body, &request, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_reply_has_a_result_or_an_error),
         cmocka_unit_test(what_a_reply_must_have_is_demanded),
         cmocka_unit_test(an_operation_out_of_range_has_a_name),
+        cmocka_unit_test(a_request_of_the_largest_size_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,8 +115,8 @@ static void seventeen_levels_are_refused(void **state)
 static void a_reply_may_be_deeper(void **state)
 {
     (void)state;
-    assert_int_equal(casebus_scan(nested(CASEBUS_DEPTH_MAX + 8), casebus_scan_limits_reply(), NULL),
-                     0);
+    assert_int_equal(
+        casebus_scan(nested(CASEBUS_DEPTH_MAX + 8), casebus_scan_limits_reply(), NULL), 0);
     assert_int_equal(casebus_scan(nested(100000), casebus_scan_limits_reply(), NULL),
                      CASEBUS_EDEPTH);
 }
@@ -295,9 +295,24 @@ static void control_characters_of_a_key_do_not_reach_a_path(void **state)
     (void)state;
     refused(build("{a\x1b(2J:{b\xc2\x9b:1,c:'\xff'}}"), CASEBUS_EUTF8, "a?(2J.c");
     refused(build("{b\xc2\x9b:'\xff'}"), CASEBUS_EUTF8, "b??");
+    refused(build("{a b\xc2\xa0:'\xff'}"), CASEBUS_EUTF8, "a b\xc2\xa0");
     refused(BYTES("\x81\xa3"
                   "a\0b\xa1\xff"),
             CASEBUS_EUTF8, "a?b");
+}
+
+/* However trusted: the keys of all maps open at once have their place on a stack. */
+static void keys_of_nested_wide_maps_are_bounded(void **state)
+{
+    (void)state;
+    uint32_t most = casebus_scan_limits_reply().keys;
+    struct casebus_bytes inner = build("1");
+    for (int level = 0; level < 3; level++) {
+        struct casebus_bytes map = wide_map(most, UINT32_MAX);
+        inner = join(keep(map.data, map.size - 1), inner); /* in place of its last value */
+        assert_int_equal(casebus_scan(inner, casebus_scan_limits_reply(), NULL),
+                         level < 2 ? 0 : CASEBUS_ETOOMANY);
+    }
 }
 
 int main(void)
@@ -333,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_path_names_keys_and_indexes),
         cmocka_unit_test(a_path_too_long_is_cut_at_its_end),
         cmocka_unit_test(control_characters_of_a_key_do_not_reach_a_path),
+        cmocka_unit_test(keys_of_nested_wide_maps_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

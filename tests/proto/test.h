@@ -2,9 +2,9 @@
  *
  * build("{v:1,op:'case.get',ids:['hse:1'],raw:%r}", raw) encodes that map. Keys are bare words;
  * values are {maps}, [arrays], whole numbers, 'texts', nil, true, false, or taken from the
- * arguments: %s (const char *), %t (struct casebus_bytes as text), %b (as bin), %r (as encoded),
- * %u (uint64_t), %f (double). What it gives has exactly its own block of memory, so that a
- * sanitizer sees a reader step over its end, and lives as long as the program. */
+ * arguments: %s (const char *), %t (struct casebus_bytes as text), %b (as bin), %r (as
+ * encoded), %u (uint64_t), %f (double). What it gives has exactly its own block of memory, so
+ * that a sanitizer sees a reader step over its end, and lives as long as the program. */
 #ifndef CASEBUS_TESTS_PROTO_TEST_H
 #define CASEBUS_TESTS_PROTO_TEST_H
 

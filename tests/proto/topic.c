@@ -59,8 +59,8 @@ static void a_topic_too_long_is_refused(void **state)
     struct casebus_bytes part = join(repeat("x", 100), BYTES(":"));
     struct casebus_bytes three = join(join(part, part), part);
     struct casebus_topic topic;
-    assert_int_equal(casebus_topic_split(join(three, join(repeat("x", 16), BYTES(":"))), &topic),
-                     0);
+    assert_int_equal(
+        casebus_topic_split(join(three, join(repeat("x", 16), BYTES(":"))), &topic), 0);
     split_refused(join(three, join(repeat("x", 17), BYTES(":"))));
 }
 
@@ -174,12 +174,12 @@ static void what_is_nearly_a_topic_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "case:created:hse:",     "case:created:hse",        "case:created:",
-        "case:created:HSE:1:",   "case:created:hse:1",      "case:created:hse:1:2:",
-        "case:created:hse:1::",  "case:created::1:",        "case:creating:hse:1:",
-        "cases:created:hse:1:",  "case:created:hse:\x01:",  "case:created:hse:\xff:",
+        "case:created:hse:",      "case:created:hse",       "case:created:",
+        "case:created:HSE:1:",    "case:created:hse:1",     "case:created:hse:1:2:",
+        "case:created:hse:1::",   "case:created::1:",       "case:creating:hse:1:",
+        "cases:created:hse:1:",   "case:created:hse:\x01:", "case:created:hse:\xff:",
         "session:created:hse:1:", "sys:heads:all:",         "",
-        "case:created:hse:\n:",  "Case:created:hse:1:",
+        "case:created:hse:\n:",   "Case:created:hse:1:",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         event_refused(bad[i]);
@@ -190,7 +190,8 @@ static void a_topic_is_built_with_its_end(void **state)
 {
     (void)state;
     char text[64];
-    int size = casebus_topic_build(text, sizeof text, "case", "scraped", BYTES("orr"), BYTES("7"));
+    int size =
+        casebus_topic_build(text, sizeof text, "case", "scraped", BYTES("orr"), BYTES("7"));
     assert_int_equal(size, 19);
     assert_string_equal(text, "case:scraped:orr:7:");
 }
@@ -240,6 +241,34 @@ static void a_bad_case_id_is_refused(void **state)
     }
 }
 
+static void a_topic_of_a_kind_is_not_too_long(void **state)
+{
+    (void)state;
+    event_refused(
+        (const char *)join(join(BYTES("case:created:hse:"), repeat("x", 400)), BYTES(":\0"))
+            .data);
+}
+
+static void a_kind_out_of_range_has_a_word(void **state)
+{
+    (void)state;
+    assert_string_equal(casebus_report_kind_word(CASEBUS_REPORT_KIND_COUNT), "unknown");
+    assert_string_equal(casebus_event_kind_word(CASEBUS_EVENT_KIND_COUNT), "unknown");
+    assert_string_equal(casebus_event_kind_resource(CASEBUS_EVENT_KIND_COUNT), "unknown");
+}
+
+static void a_topic_of_bad_words_is_not_built(void **state)
+{
+    (void)state;
+    char text[64];
+    assert_int_equal(
+        casebus_topic_build(text, sizeof text, "", "created", BYTES("hse"), BYTES("1")),
+        CASEBUS_ETOPIC);
+    assert_int_equal(
+        casebus_topic_build(text, sizeof text, "case", "a:b", BYTES("hse"), BYTES("1")),
+        CASEBUS_ETOPIC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +291,9 @@ int main(void)
         cmocka_unit_test(a_topic_that_does_not_fit_is_not_built),
         cmocka_unit_test(a_case_id_is_split_at_its_first_colon),
         cmocka_unit_test(a_bad_case_id_is_refused),
+        cmocka_unit_test(a_topic_of_a_kind_is_not_too_long),
+        cmocka_unit_test(a_kind_out_of_range_has_a_word),
+        cmocka_unit_test(a_topic_of_bad_words_is_not_built),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,14 @@ static void a_bad_byte_is_found_at_every_place(void **state)
     }
 }
 
+static void a_bad_third_or_fourth_byte_is_invalid(void **state)
+{
+    (void)state;
+    INVALID("\xe2\x80(");
+    INVALID("\xf0\x9f\x92(");
+    INVALID("\xf0\x9f(\xa5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +96,7 @@ int main(void)
         cmocka_unit_test(past_the_last_code_point_is_invalid),
         cmocka_unit_test(a_cut_sequence_is_invalid_wherever_it_is_cut),
         cmocka_unit_test(a_bad_byte_is_found_at_every_place),
+        cmocka_unit_test(a_bad_third_or_fourth_byte_is_invalid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,7 @@ static void a_value_behind_another_order_is_compared(void **state)
     (void)state;
     different(build("{a:1,b:2}"), build("{b:2,a:2}"));
     different(build("{a:1,b:2}"), build("{b:1,a:1}"));
+    different(build("{a:1,b:2}"), build("{a:1,b:3}"));
 }
 
 static void another_key_is_a_difference(void **state)
@@ -136,7 +137,17 @@ static void damaged_values_are_different_and_no_harm(void **state)
     for (size_t size = 0; size < whole.size; size++) {
         different(keep(whole.data, size), other);
     }
-    different(join(repeat("\x91", 100000), build("1")), join(repeat("\x91", 100000), build("2")));
+    different(join(repeat("\x91", 100000), build("1")),
+              join(repeat("\x91", 100000), build("2")));
+}
+
+static void every_kind_is_compared_behind_another_order(void **state)
+{
+    (void)state;
+    struct casebus_bytes bin = BYTES("\xff");
+    same(build("{a:nil,b:%b,c:%f,d:true,e:-5,f:[{}]}", bin, 1.5),
+         build("{f:[{}],e:-5,d:true,c:%f,b:%b,a:nil}", 1.5, bin));
+    different(build("{a:nil,b:%b}", bin), build("{b:%b,a:nil}", BYTES("\xfe")));
 }
 
 int main(void)
@@ -154,6 +165,7 @@ int main(void)
         cmocka_unit_test(reading_goes_on_behind_a_map_in_another_order),
         cmocka_unit_test(absent_values_are_equal_to_nothing),
         cmocka_unit_test(damaged_values_are_different_and_no_harm),
+        cmocka_unit_test(every_kind_is_compared_behind_another_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,8 +104,7 @@ static int clear_reply(void **state)
     return 0;
 }
 
-/* --- the poll -------------------------------------------------------------------------------
- */
+/* --- the poll ----------------------------------------------------------------------------- */
 
 static struct casebus_request encoded(msgpack_sbuffer *out, const struct broker_state *seen)
 {
@@ -154,8 +153,7 @@ static void a_later_poll_names_epoch_and_entry(void **state)
     msgpack_sbuffer_destroy(&out);
 }
 
-/* --- answers --------------------------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------------------------ */
 
 static void an_answer_says_what_is_decided(void **state)
 {
@@ -236,8 +234,7 @@ static void no_part_of_an_answer_is_an_answer(void **state)
     }
 }
 
-/* --- refusals -------------------------------------------------------------------------------
- */
+/* --- refusals ----------------------------------------------------------------------------- */
 
 static void refusals_come_one_by_one(void **state)
 {

@@ -100,8 +100,7 @@ static void at_the_end(void)
     assert_int_equal(input_next(input, &row), 0);
 }
 
-/* --- NDJSON ---------------------------------------------------------------------------------
- */
+/* --- NDJSON ------------------------------------------------------------------------------- */
 
 static void each_line_is_a_record(void **state)
 {
@@ -205,8 +204,7 @@ static void a_folder_cannot_be_read(void **state)
     assert_int_equal(input_open(&input, &options, &why), CASEBUS_EIO);
 }
 
-/* --- CSV ------------------------------------------------------------------------------------
- */
+/* --- CSV ---------------------------------------------------------------------------------- */
 
 static void cells_go_under_their_columns_names(void **state)
 {

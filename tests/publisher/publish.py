@@ -35,20 +35,24 @@ def until(condition, what):
 
 
 class Broker:
-    """A broker on ports of its own, which keeps them and its store when it is started again."""
+    """A broker on endpoints of its own, which keeps them and its store when it starts again."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="casebus-publish-")
-        self.endpoints = {name: "tcp://127.0.0.1:*" for name in ("ingest", "fanout", "query")}
+        self.store_folder = os.path.join(self.folder, "store")
+        # Not TCP: a port of a broker that is down may be given to somebody else.
+        self.endpoints = {name: "ipc://%s/%s" % (self.folder, name)
+                          for name in ("ingest", "fanout", "query")}
         self.start()
 
     def start(self):
-        command = [os.path.join(BIN, "casebus-broker"), "--data", self.folder]
+        command = [os.path.join(BIN, "casebus-broker"), "--data", self.store_folder]
         for name, endpoint in self.endpoints.items():
             command += ["--" + name, endpoint]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        self.endpoints = dict(re.findall(r"(ingest|fanout|query)=(\S+)", line))
+        if "ready" not in line:
+            raise AssertionError("the broker did not start: " + line)
 
     def kill(self):
         self.process.kill()
@@ -57,7 +61,7 @@ class Broker:
 
     def forget(self):
         """Throws its store away."""
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.store_folder)
 
     def end(self):
         self.process.terminate()
@@ -150,10 +154,10 @@ class PublishTest(unittest.TestCase):
 
     def tearDown(self):
         code = self.broker.end()
-        shutil.rmtree(self.scratch)
+        shutil.rmtree(self.scratch, ignore_errors=True)
         self.assertEqual(code, 0)
 
-    # --- helpers ---------------------------------------------------------------------------
+    # --- running it -------------------------------------------------------------------------
 
     def command(self, *arguments):
         endpoints = self.broker.endpoints
@@ -211,10 +215,10 @@ class PublishTest(unittest.TestCase):
         after = self.broker.case("hse:4812345")
         self.assertEqual(before["version"], after["version"])
 
-    def test_a_collision_is_refused_with_its_place_in_quarantine(self):
+    def test_a_collision_is_told_with_its_place_in_quarantine(self):
         self.publish(data("register.ndjson"))
         outcome = self.publish(data("colliding.ndjson"))
-        self.check(outcome, 1, conflict=1, rejected=0)
+        self.check(outcome, 0, conflict=1, rejected=0)
         rows = self.broker.ask("quarantine.list")["result"]["rows"]
         self.assertEqual(len(rows), 1)
         self.assertIn("quarantine as %d" % rows[0]["quarantine"], outcome.err)
@@ -236,6 +240,18 @@ class PublishTest(unittest.TestCase):
             self.assertTrue(said[line].startswith(field), (line, said[line], field))
         self.check(outcome, 1, rejected=len(expected), created=0)
         self.assertEqual(self.broker.store()["cases"], 0)
+
+    def test_thousands_of_refusals_are_each_told_once(self):
+        path = self.write({"agency": "hse", "regulator_id": str(i)} for i in range(3500))
+        outcome = self.publish(path)
+        self.check(outcome, 1, sent=3500, confirmed=3500, rejected=3500)
+        lines = re.findall(r"^%s:(\d+): offender" % re.escape(path), outcome.err, re.M)
+        self.assertEqual([int(line) for line in lines], list(range(1, 3501)))
+
+    def test_a_record_that_is_too_large_is_refused_here(self):
+        path = self.write([{"agency": "hse", "regulator_id": "1", "offender": {"name": "N"},
+                            "ext": {"x": "y" * 600000}}])
+        self.check(self.publish(path), 1, sent=0, rejected=1)
 
     def test_a_deleted_case_is_counted(self):
         path = self.many(2)
@@ -371,6 +387,21 @@ class PublishTest(unittest.TestCase):
         outcome = self.finish(process)
         self.check(outcome, 0, sent=5, confirmed=5, created=5)
         self.assertEqual(self.broker.sessions()[0]["status"], "stopped")
+
+    def test_a_second_ctrl_c_waits_for_nobody(self):
+        process = self.begin("--new-session", "-")
+        process.stdin.write('{"agency":"hse","regulator_id":"1","offender":{"name":"N"}}\n')
+        process.stdin.flush()
+        until(lambda: self.broker.store()["cases"] == 1, "a case")
+        self.broker.process.send_signal(signal.SIGSTOP)
+        try:
+            # The first asks it to end its session, which nobody confirms now.
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.05)
+            self.assertEqual(self.finish(process).code, 130)
+        finally:
+            self.broker.process.send_signal(signal.SIGCONT)
 
     def test_a_pipe_that_is_silent_is_no_stall(self):
         process = self.begin("--timeout", "0.3", "-")

@@ -149,8 +149,7 @@ static void a_broker_that_is_not_there_knows_no_session(void **state)
                      CASEBUS_ETIMEDOUT);
 }
 
-/* --- without a handle ------------------------------------------------------------------------
- */
+/* --- without a handle --------------------------------------------------------------------- */
 
 static void two_publishers_have_two_ids(void **state)
 {

@@ -22,8 +22,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Pushes reports until `last`, each with its number as topic and body, and as the check after.
- */
+/* Pushes reports until `last`, each with its number as topic, body and the check after it. */
 static void push_to(struct window *window, uint64_t last)
 {
     while (window_last(window) < last) {

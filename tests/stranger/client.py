@@ -16,6 +16,7 @@ import zmq
 
 HIGH_WATER = 16384
 WINDOW = 8192
+RESEND_AFTER = 0.1                              # seconds for a resend to arrive before the next
 
 
 class CasebusError(Exception):
@@ -188,15 +189,18 @@ class Publisher:
     def settle(self, timeout=20.0):
         """Until all is decided; the refusals since the last call."""
         end = time.monotonic() + timeout
+        resent, at = 0, 0.0                     # from which number, when
         while self.decided < self.sent:
-            if time.monotonic() > end:
+            now = time.monotonic()
+            if now > end:
                 raise CasebusError("timed_out", f"{self.decided} of {self.sent} decided")
             before = self.decided
             result = self.confirm(wait_ms=100)
-            if "want" in result:
-                self.resend(result["want"])
-            elif self.decided == before:        # nothing moved for a while
-                self.resend(self.decided + 1)
+            if "want" in result and result["want"] == resent and now < at + RESEND_AFTER:
+                time.sleep(0.01)                # on its way; a poll does not wait while it is wanted
+            elif "want" in result or self.decided == before:
+                resent, at = self.decided + 1, now
+                self.resend(resent)             # wanted, or nothing moved for a while
         taken, self.refusals = self.refusals, []
         return taken
 
@@ -324,7 +328,7 @@ class Subscriber:
                 raise HistoryChanged("epoch", "start again from a snapshot")
             self.gone = max(self.gone, result.get("gone", 0))
             events += [(topic, unpack(body)) for topic, body in result["events"]]
-            self.have[key] = result["through"]
+            self.have[key] = max(self.position(key), result["through"])
             if result["through"] >= self.query.reply["seq"]:
                 return events
 

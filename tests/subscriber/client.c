@@ -58,8 +58,7 @@ static int receive(int timeout_ms)
     return casebus_client_receive(fixture.client, &fixture.reply, timeout_ms);
 }
 
-/* --- building ------------------------------------------------------------------------------
- */
+/* --- building --------------------------------------------------------------------------- */
 
 static void a_call_holds_its_arguments(void **state)
 {
@@ -112,8 +111,7 @@ static void a_call_over_the_limit_is_refused(void **state)
     assert_int_equal(casebus_call_encoded(fixture.call, &encoded), CASEBUS_ETOOLARGE);
 }
 
-/* --- asking --------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------- */
 
 static void a_request_arrives_as_it_was_made(void **state)
 {

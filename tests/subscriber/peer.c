@@ -48,8 +48,7 @@ int peer_teardown(void **state)
     return 0;
 }
 
-/* --- fan-out -------------------------------------------------------------------------------
- */
+/* --- fan-out ---------------------------------------------------------------------------- */
 
 const char *peer_subscription(struct peer *self)
 {
@@ -118,8 +117,7 @@ void peer_heads_batch(struct peer *self, uint64_t seq, const char *streams)
     send_heads(self, true, seq, streams);
 }
 
-/* --- requests ------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------- */
 
 bool peer_is_asked(struct peer *self, int timeout_ms)
 {

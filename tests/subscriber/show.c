@@ -148,8 +148,7 @@ static void a_record_has_a_line_a_value(void **state)
                         "seen_count                1234\n");
 }
 
-/* --- tables --------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------- */
 
 static const struct column columns[] = {
     {"ID", false, false}, {"NAME", false, true}, {"N", true, false}};

@@ -76,8 +76,7 @@ static struct casebus_subscriber_stats stats(void)
     return now;
 }
 
-/* --- patterns ------------------------------------------------------------------------------
- */
+/* --- patterns --------------------------------------------------------------------------- */
 
 static void patterns_are_subscribed_first_and_heads_last(void **state)
 {
@@ -136,8 +135,7 @@ static void next_before_the_start_is_refused(void **state)
     assert_int_equal(next(0), CASEBUS_EINVAL);
 }
 
-/* --- joining -------------------------------------------------------------------------------
- */
+/* --- joining ---------------------------------------------------------------------------- */
 
 static void a_subscriber_is_live_with_the_first_heads(void **state)
 {
@@ -186,8 +184,7 @@ static void a_quiet_time_ends(void **state)
     assert_null(event);
 }
 
-/* --- live ----------------------------------------------------------------------------------
- */
+/* --- live ------------------------------------------------------------------------------- */
 
 static void events_come_as_they_were_sent(void **state)
 {
@@ -320,8 +317,7 @@ static void a_signal_ends_a_wait(void **state)
     assert_int_equal(rc, CASEBUS_EINTR);
 }
 
-/* --- replay --------------------------------------------------------------------------------
- */
+/* --- replay ----------------------------------------------------------------------------- */
 
 /* Started at `after` with the broker at `seq`, up to the first request. */
 static void start_at(const char *pattern, uint64_t after, uint64_t seq)
@@ -449,8 +445,7 @@ static void a_refused_replay_is_told(void **state)
     assert_int_equal(next(SOON), CASEBUS_EINTERNAL);
 }
 
-/* --- one topic -----------------------------------------------------------------------------
- */
+/* --- one topic -------------------------------------------------------------------------- */
 
 static void prev_topic_shows_a_hole_in_one_topic(void **state)
 {

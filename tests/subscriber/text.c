@@ -72,15 +72,43 @@ static void bytes_that_are_not_utf8_are_shown(void **state)
     assert_foreign(casebus_bytes("a\xff\xc3", 3), "a\\xff\\xc3");
 }
 
-static void json_keeps_its_meaning_and_loses_its_teeth(void **state)
+static void a_json_string_means_the_same_and_does_nothing(void **state)
 {
     (void)state;
-    static const char json[] = "{\n\"n\": \"\xc2\x9b"
-                               "31m\x7f\u202e \U000e0041 Siân\"}";
     struct text text = {0};
-    text_add_json(&text, json, sizeof json - 1);
-    assert_string_equal(text_get(&text),
-                        "{\n\"n\": \"\\u009b31m\\u007f\\u202e \\udb40\\udc41 Siân\"}");
+    text_add_json(&text, casebus_cstr("\xc2\x9b"
+                                      "31m\x7f\u202e \U000e0041 Siân\n\"\\"));
+    assert_string_equal(text_get(&text), "\"\\u009b31m\\u007f\\u202e \\udb40\\udc41 "
+                                         "Siân\\u000a\\\"\\\\\"");
+    text_free(&text);
+}
+
+static void a_json_string_is_utf8_whatever_comes(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_add_json(&text, casebus_bytes("a\xff\xc3", 3));
+    assert_string_equal(text_get(&text), "\"a\ufffd\ufffd\"");
+    text_free(&text);
+}
+
+static void a_long_format_is_whole(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_format(&text, "<%1000d>", 7);
+    assert_int_equal(text.size, 1002);
+    assert_string_equal(text_get(&text) + 999, " 7>");
+    text_free(&text);
+}
+
+static void numbers_are_whole(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_add_uint(&text, 0);
+    text_add_uint(&text, UINT64_MAX);
+    assert_string_equal(text_get(&text), "018446744073709551615");
     text_free(&text);
 }
 
@@ -146,7 +174,10 @@ int main(void)
         cmocka_unit_test(turned_writing_is_shown),
         cmocka_unit_test(a_nul_is_shown),
         cmocka_unit_test(bytes_that_are_not_utf8_are_shown),
-        cmocka_unit_test(json_keeps_its_meaning_and_loses_its_teeth),
+        cmocka_unit_test(a_json_string_means_the_same_and_does_nothing),
+        cmocka_unit_test(a_json_string_is_utf8_whatever_comes),
+        cmocka_unit_test(a_long_format_is_whole),
+        cmocka_unit_test(numbers_are_whole),
         cmocka_unit_test(counts_have_commas),
         cmocka_unit_test(instants_are_local),
         cmocka_unit_test(an_impossible_instant_stays_a_number),

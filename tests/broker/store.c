@@ -1,0 +1,288 @@
+/* The store's own promises: durable commits, checksums, sticky errors, one writer, rollback. */
+#include "desk.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct desk d;
+
+static int open_desk(void **state)
+{
+    (void)state;
+    desk_open(&d);
+    return 0;
+}
+
+static int close_desk(void **state)
+{
+    (void)state;
+    desk_close(&d);
+    return 0;
+}
+
+static struct casebus_bytes text(const char *s)
+{
+    return casebus_cstr(s);
+}
+
+static void put(const char *key, const char *value)
+{
+    txn_put(d.txn, TREE_CASE, text(key), text(value));
+}
+
+static bool holds(const char *key, const char *value)
+{
+    struct casebus_bytes found;
+    return txn_get(d.txn, TREE_CASE, text(key), &found) && casebus_bytes_is(found, value);
+}
+
+static void what_is_put_is_seen_in_the_transaction_and_after_it(void **state)
+{
+    (void)state;
+    assert_int_equal(txn_begin(d.txn), 0);
+    put("a", "1");
+    assert_true(holds("a", "1"));
+    assert_int_equal(txn_commit(d.txn), 0);
+    txn_end(d.txn);
+    desk_reopen(&d);
+    assert_int_equal(txn_begin(d.txn), 0);
+    assert_true(holds("a", "1"));
+    txn_end(d.txn);
+}
+
+static void a_rollback_takes_back_what_came_since_the_mark(void **state)
+{
+    (void)state;
+    struct key key = key_text(text("a"));
+    assert_int_equal(txn_begin(d.txn), 0);
+    put("a", "1");
+    struct txn_mark mark = txn_mark(d.txn);
+    put("a", "2");
+    put("b", "2");
+    txn_delete(d.txn, TREE_CASE, &key);
+    assert_false(holds("a", "2"));
+    assert_true(txn_rollback(d.txn, mark));
+    assert_true(holds("a", "1"));
+    assert_false(holds("b", "2"));
+    txn_end(d.txn);
+}
+
+static void a_rollback_does_not_reach_past_a_flush(void **state)
+{
+    (void)state;
+    assert_int_equal(txn_begin(d.txn), 0);
+    struct txn_mark mark = txn_mark(d.txn);
+    put("a", "1");
+    assert_int_equal(txn_flush(d.txn), 0);
+    assert_false(txn_rollback(d.txn, mark));
+    txn_end(d.txn);
+}
+
+static void an_ended_write_leaves_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(txn_begin(d.txn), 0);
+    put("a", "1");
+    txn_end(d.txn);
+    assert_int_equal(txn_begin(d.txn), 0);
+    assert_false(holds("a", "1"));
+    txn_end(d.txn);
+}
+
+static void the_first_error_stays_and_the_commit_returns_it(void **state)
+{
+    (void)state;
+    assert_int_equal(txn_begin(d.txn), 0);
+    put("a", "1");
+    txn_fail(d.txn, CASEBUS_EINTERNAL);
+    txn_fail(d.txn, CASEBUS_EIO);
+    put("b", "1");
+    assert_false(holds("a", "1"));
+    assert_int_equal(txn_commit(d.txn), CASEBUS_EINTERNAL);
+    txn_end(d.txn);
+    assert_int_equal(txn_begin(d.txn), 0);
+    assert_false(holds("a", "1"));
+    txn_end(d.txn);
+}
+
+static void a_read_sees_the_commit_before_it_began(void **state)
+{
+    (void)state;
+    struct txn *read;
+    struct casebus_bytes value;
+    assert_int_equal(txn_new_read(d.store, &read), 0);
+    assert_int_equal(txn_begin(read), 0);
+    assert_int_equal(txn_begin(d.txn), 0);
+    put("a", "1");
+    assert_int_equal(txn_commit(d.txn), 0);
+    txn_end(d.txn);
+    assert_false(txn_get(read, TREE_CASE, text("a"), &value));
+    txn_end(read);
+    assert_int_equal(txn_begin(read), 0);
+    assert_true(txn_get(read, TREE_CASE, text("a"), &value));
+    txn_destroy(&read);
+}
+
+/* Writes through LMDB itself, past the checksums. */
+static void tamper(const char *tree, const char *key, const char *value, size_t size)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {size, (void *)(uintptr_t)value};
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, TREE_COUNT), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, 256u << 20), 0);
+    assert_int_equal(mdb_env_open(env, d.dir, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, tree, 0, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void close_for_tampering(void)
+{
+    apply_destroy(&d.apply);
+    txn_destroy(&d.txn);
+    store_close(&d.store);
+}
+
+static void reopen_after_tampering(void)
+{
+    struct store_options options = {.dir = d.dir, .map_bytes = 256u << 20};
+    char why[4500];
+    assert_int_equal(store_open(&d.store, &options, why, sizeof why), 0);
+    assert_int_equal(txn_new_write(d.store, &d.txn), 0);
+    assert_int_equal(apply_new(&d.apply, d.txn), 0);
+}
+
+static void a_value_without_its_checksum_is_never_served(void **state)
+{
+    (void)state;
+    close_for_tampering();
+    tamper("case", "a", "anything at all", 15);
+    tamper("case", "b", "x", 1);
+    reopen_after_tampering();
+    for (const char *key = "a"; *key; key = *key == 'a' ? "b" : "") {
+        assert_int_equal(txn_begin(d.txn), 0);
+        assert_false(holds(key, "x"));
+        assert_int_equal(txn_error(d.txn), CASEBUS_ECORRUPT);
+        txn_end(d.txn);
+    }
+}
+
+static void a_corrupt_record_refuses_its_report_and_no_other(void **state)
+{
+    (void)state;
+    close_for_tampering();
+    tamper("case", "hse:2", "not an entry at all", 19);
+    reopen_after_tampering();
+    desk_begin(&d);
+    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
+    desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'A'}}");
+    assert_int_equal(d.result.fault.code, CASEBUS_EINTERNAL);
+    desk_report(&d, "case:scraped:hse:3:", "{'offender': {'name': 'A'}}");
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
+    desk_end(&d);
+    assert_int_equal(desk_state(&d).cases, 2);
+}
+
+static void a_second_writer_is_refused(void **state)
+{
+    (void)state;
+    struct store *other;
+    struct store_options options = {.dir = d.dir, .map_bytes = 256u << 20};
+    char why[4500];
+    assert_int_equal(store_open(&other, &options, why, sizeof why), CASEBUS_ELOCKED);
+    assert_non_null(strstr(why, d.dir));
+    assert_null(other);
+}
+
+static void a_full_map_is_no_space_and_keeps_what_was_there(void **state)
+{
+    (void)state;
+    static char large[1 << 20];
+    apply_destroy(&d.apply);
+    txn_destroy(&d.txn);
+    store_close(&d.store);
+    struct store_options options = {.dir = d.dir, .map_bytes = 24u << 20};
+    char why[4500];
+    assert_int_equal(store_open(&d.store, &options, why, sizeof why), 0);
+    assert_int_equal(txn_new_write(d.store, &d.txn), 0);
+    assert_int_equal(apply_new(&d.apply, d.txn), 0);
+    int rc = 0;
+    unsigned n = 0;
+    while (rc == 0 && n < 100) {
+        struct key key = key_number(++n);
+        assert_int_equal(txn_begin(d.txn), 0);
+        txn_put(d.txn, TREE_LOG, key_bytes(&key), casebus_bytes(large, sizeof large));
+        rc = txn_commit(d.txn);
+        txn_end(d.txn);
+    }
+    assert_int_equal(rc, CASEBUS_ENOSPC);
+    assert_true(n > 3);
+    assert_int_equal(desk_entries(&d, TREE_LOG), n - 1);
+}
+
+static void a_store_of_another_layout_is_refused(void **state)
+{
+    (void)state;
+    struct state s;
+    struct store_options options = {.dir = d.dir, .map_bytes = 256u << 20};
+    char why[4500];
+    assert_int_equal(txn_begin(d.txn), 0);
+    assert_true(txn_state(d.txn, &s));
+    s.schema = SCHEMA_VERSION + 1;
+    txn_set_state(d.txn, &s);
+    assert_int_equal(txn_commit(d.txn), 0);
+    close_for_tampering();
+    assert_int_equal(store_open(&d.store, &options, why, sizeof why), CASEBUS_ESCHEMA);
+}
+
+static void entries_are_read_back_as_they_were(void **state)
+{
+    (void)state;
+    struct case_entry in = {
+        .flags = CASE_EDITED, .version = 300, .record_seq = UINT64_MAX, .seen_count = 127,
+        .last = {1, 128, 16384}, .hash = {9}, .source = casebus_cstr("source")};
+    struct case_entry out;
+    unsigned char bytes[1024];
+    assert_true(entry_size(ENTRY_CASE, &in) <= sizeof bytes);
+    size_t size = entry_encode(ENTRY_CASE, &in, bytes);
+    assert_int_equal(entry_decode(ENTRY_CASE, casebus_bytes(bytes, size), &out), 0);
+    assert_true(casebus_bytes_is(out.source, "source"));
+    out.source = in.source;
+    assert_memory_equal(&in, &out, sizeof in);
+    for (size_t cut = 1; cut < size; cut++) {
+        struct case_entry part; /* every truncation is either refused or a shorter entry */
+        (void)entry_decode(ENTRY_CASE, casebus_bytes(bytes, cut), &part);
+    }
+    assert_int_equal(entry_decode(ENTRY_CASE, casebus_bytes(bytes, size - 1), &out),
+                     CASEBUS_ECORRUPT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_put_is_seen_in_the_transaction_and_after_it),
+        TEST(a_rollback_takes_back_what_came_since_the_mark),
+        TEST(a_rollback_does_not_reach_past_a_flush),
+        TEST(an_ended_write_leaves_nothing),
+        TEST(the_first_error_stays_and_the_commit_returns_it),
+        TEST(a_read_sees_the_commit_before_it_began),
+        TEST(a_value_without_its_checksum_is_never_served),
+        TEST(a_corrupt_record_refuses_its_report_and_no_other),
+        TEST(a_second_writer_is_refused),
+        TEST(a_full_map_is_no_space_and_keeps_what_was_there),
+        TEST(a_store_of_another_layout_is_refused),
+        TEST(entries_are_read_back_as_they_were),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+"""The broker as an operator meets it: settings, starting, stopping, exit codes."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from casebus import BIN, Broker, main
+
+BROKER = os.path.join(BIN, "casebus-broker")
+
+
+def run(*args):
+    return subprocess.run([BROKER, *args], capture_output=True, text=True, timeout=30)
+
+
+def help_and_version_are_enough_to_begin():
+    assert "--data DIR" in run("--help").stdout and "Exit:" in run("--help").stdout
+    assert run("--version").stdout.startswith("casebus-broker ")
+
+
+def usage_errors_say_what_is_wrong():
+    for args, said in ((["--data"], "option"), ([], "--data DIR is required"),
+                       (["--data", "x", "--map-size", "5"], "map-size"),
+                       (["--data", "x", "--ingest", "udp://*:1"], "ingest"),
+                       (["--data", "x", "extra"], "argument"), (["--nonsense"], "option")):
+        done = run(*args)
+        assert done.returncode == 2 and said in done.stderr, (args, done.stderr)
+
+
+def with_config(text, *args):
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(text)
+        file.flush()
+        return run("--config", file.name, *args), file.name
+
+
+def a_settings_file_is_checked_line_by_line():
+    done, name = with_config("# a comment\ndata = /tmp/x\n\nmap-size = 1G\n", "-n")
+    assert done.returncode == 0 and "map-size = 1073741824" in done.stdout, done.stdout
+    done, name = with_config("data = /tmp/x\nmap-syze = 1G\n", "-n")
+    assert done.returncode == 2 and name + ":2: map-syze" in done.stderr, done.stderr
+    done, name = with_config("data = /tmp/x\n\nlog-level = loud\n", "-n")
+    assert done.returncode == 2 and name + ":3: log-level" in done.stderr, done.stderr
+
+
+def flags_win_over_the_file():
+    done, _ = with_config("data = /tmp/x\nlog-level = debug\n", "-n", "--log-level", "error")
+    assert "log-level = error" in done.stdout
+
+
+def a_second_broker_on_one_store_is_refused():
+    with Broker() as broker:
+        done = run("--data", broker.store, "--ingest", "tcp://127.0.0.1:*", "--fanout",
+                   "tcp://127.0.0.1:*", "--query", "tcp://127.0.0.1:*")
+        assert done.returncode == 3 and "another casebus-broker" in done.stderr, done.stderr
+
+
+def a_taken_port_is_said():
+    folder = tempfile.mkdtemp()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        endpoint = "tcp://127.0.0.1:%d" % taken.getsockname()[1]
+        for flag in ("--ingest", "--fanout", "--query"):
+            others = [a for f in ("--ingest", "--fanout", "--query") if f != flag
+                      for a in (f, "tcp://127.0.0.1:*")]
+            done = run("--data", folder, "--map-size", "64M", flag, endpoint, *others)
+            assert done.returncode == 3 and endpoint in done.stderr, done.stderr
+    shutil.rmtree(folder)
+
+
+def signals_end_it_cleanly_and_the_history_goes_on():
+    with Broker() as broker:
+        broker.publish(os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests/data/older.ndjson"),
+                       code=None)
+        before = broker.client().ask("heads")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            broker.process.send_signal(number)
+            assert broker.process.wait(30) == 0
+            broker.start()
+            after = broker.client().ask("heads")
+            assert (after["epoch"], after["seq"]) == (before["epoch"], before["seq"])
+
+
+def sighup_rereads_what_can_change():
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("log-level = info\n")
+        file.flush()
+        with Broker("--config", file.name) as broker:
+            file.seek(0)
+            file.write("log-level = loud\n")
+            file.flush()
+            broker.process.send_signal(signal.SIGHUP)
+            while "settings unchanged" not in broker.read_log():
+                assert broker.process.poll() is None
+            assert ":1: log-level" in broker.read_log()
+            file.seek(0)
+            file.truncate()
+            file.write("log-level = error\n")
+            file.flush()
+            broker.process.send_signal(signal.SIGHUP)
+            broker.client().ask("heads")
+
+
+def verify_says_what_is_wrong_with_a_folder():
+    done = run("--verify", "/nonexistent/folder")
+    assert done.returncode == 1 and "/nonexistent/folder" in done.stderr
+    with Broker() as broker:
+        broker.publish(os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests/data/register.ndjson"))
+        done = run("--verify", broker.store)  # beside the running broker
+        assert done.returncode == 0 and "good" in done.stdout, done.stdout
+        broker.stop()
+        path = os.path.join(broker.store, "data.mdb")
+        data = open(path, "rb").read()
+        open(path, "wb").write(data.replace(b"\xa6source", b"\xa6sourcf"))
+        done = run("--verify", broker.store)
+        assert done.returncode == 1 and "checksum" in done.stdout, done.stdout
+
+
+main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
+      a_settings_file_is_checked_line_by_line, flags_win_over_the_file,
+      a_second_broker_on_one_store_is_refused, a_taken_port_is_said,
+      signals_end_it_cleanly_and_the_history_goes_on, sighup_rereads_what_can_change,
+      verify_says_what_is_wrong_with_a_folder])
