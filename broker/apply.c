@@ -174,7 +174,7 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
 
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry)
 {
-    struct casebus_event event = {.session = self->report.session, .version = entry->version};
+    struct casebus_event event = {.session = self->report->session, .version = entry->version};
     msgpack_packer pk;
     msgpack_sbuffer_clear(&self->payload);
     msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
@@ -182,7 +182,7 @@ void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry
     casebus_pack_text(&pk, "id");
     casebus_pack_str(&pk, self->case_id);
     event.payload = casebus_bytes(self->payload.data, self->payload.size);
-    emit(self, &event, kind, self->report.topic.segment[2], self->report.topic.segment[3],
+    emit(self, &event, kind, self->report->topic.segment[2], self->report->topic.segment[3],
          &entry->last[kind]);
 }
 
@@ -200,18 +200,32 @@ static decide_fn *const decide[CASEBUS_REPORT_KIND_COUNT] = {
     [CASEBUS_REPORT_SESSION_ENDED] = decide_session,
 };
 
-static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry)
+void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
+                   struct apply_prepared *p)
 {
-    struct casebus_report *report = &self->report;
-    report->topic.count = 0;
-    report->session = casebus_bytes(NULL, 0);
-    int rc = casebus_report_decode(entry->topic, entry->body, report, &self->fault);
-    find_session(self); /* as far as the report could be read: its session counts its errors */
+    p->fault.code = 0;
+    p->report.topic.count = 0;
+    p->report.session = casebus_bytes(NULL, 0);
+    if (casebus_report_head_decode(body, &p->head) != 0 && !p->head.numbered) {
+        memset(&p->head, 0, sizeof p->head);
+    }
+    int rc = casebus_report_decode(topic, body, &p->report, &p->fault);
+    p->fault.code = rc;
+    if (p->head.numbered) {
+        casebus_report_hash(topic, body, p->head.check_at, p->hash);
+    }
+}
+
+static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry,
+                                          const struct apply_prepared *prepared)
+{
+    const struct casebus_report *report = &prepared->report;
     enum casebus_outcome outcome;
+    find_session(self); /* as far as the report could be read: its session counts its errors */
     if (entry->refused) {
         outcome = reject(self, CASEBUS_EINTERNAL, "");
-    } else if (rc != 0) {
-        self->fault.code = rc;
+    } else if (prepared->fault.code != 0) {
+        self->fault = prepared->fault;
         outcome = CASEBUS_OUTCOME_REJECTED;
     } else if (report->void_reason.data) {
         outcome = CASEBUS_OUTCOME_VOID;
@@ -257,30 +271,33 @@ static bool taken_back(struct apply *self, const struct before *before)
 static void apply_report(struct apply *self, const struct apply_entry *entry,
                          struct apply_result *result)
 {
-    struct casebus_report_head head;
+    const struct apply_prepared *prepared = entry->prepared;
     struct publisher_entry publisher;
-    if (casebus_report_head_decode(entry->body, &head) != 0 && !head.numbered) {
-        memset(&head, 0, sizeof head);
+    if (!prepared) {
+        apply_prepare(entry->topic, entry->body, &self->prepared);
+        prepared = &self->prepared;
     }
-    if (head.numbered) {
+    const struct casebus_report_head *head = &prepared->head;
+    self->report = &prepared->report;
+    if (head->numbered) {
         result->numbered = true;
-        result->number = head.number;
-        memcpy(result->publisher, head.publisher, sizeof result->publisher);
-        result->effect = publisher_admits(self, &head, &publisher);
+        result->number = head->number;
+        memcpy(result->publisher, head->publisher, sizeof result->publisher);
+        result->effect = publisher_admits(self, head, &publisher);
         if (result->effect != EFFECT_DECIDED || txn_error(self->txn) != 0) {
             return;
         }
     }
     struct before before = remember(self);
-    result->outcome = decide_report(self, entry);
+    result->outcome = decide_report(self, entry, prepared);
     if (taken_back(self, &before)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
     }
     if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
-        note_reject(self, entry, &head);
+        note_reject(self, entry, head);
     }
-    if (head.numbered) {
-        publisher_decided(self, &publisher, entry, &head, result->outcome);
+    if (head->numbered) {
+        publisher_decided(self, &publisher, entry, prepared, result->outcome);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "store.h"
 
 #include <casebus/outcome.h>
+#include <casebus/report.h>
 
 enum apply_kind {
     APPLY_REPORT,  /* topic and body as a publisher sent them */
@@ -30,8 +31,20 @@ struct apply_entry {
     uint64_t at; /* the broker's clock, microseconds UTC; apply never lets it go back */
     struct casebus_bytes actor;
     struct casebus_bytes topic, body;
+    const struct apply_prepared *prepared; /* NULL: apply prepares it */
     bool refused; /* the store could not carry it out: it is decided as rejected, `internal` */
 };
+
+/* What can be done to a report without the store, and so on another thread: checked, taken apart,
+ * hashed. A function of the entry's bytes alone; everything in it borrows from them. */
+struct apply_prepared {
+    struct casebus_report_head head; /* numbered only where the first keys could be read */
+    struct casebus_report report;
+    struct casebus_fault fault;      /* code 0: the report is in order */
+    unsigned char hash[CASEBUS_HASH_SIZE]; /* of a numbered report: hash(n) */
+};
+void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
+                   struct apply_prepared *prepared);
 
 /* Why a numbered report had no effect. */
 enum apply_effect {

@@ -8,12 +8,12 @@
 
 static struct casebus_bytes agency_of(const struct apply *self)
 {
-    return self->report.topic.segment[2];
+    return self->report->topic.segment[2];
 }
 
 static struct casebus_bytes regulator_id_of(const struct apply *self)
 {
-    return self->report.topic.segment[3];
+    return self->report->topic.segment[3];
 }
 
 static struct casebus_bytes packed(const msgpack_sbuffer *b)
@@ -23,7 +23,7 @@ static struct casebus_bytes packed(const msgpack_sbuffer *b)
 
 static struct casebus_event event_for(const struct apply *self, const struct case_entry *entry)
 {
-    return (struct casebus_event){.session = self->report.session, .version = entry->version};
+    return (struct casebus_event){.session = self->report->session, .version = entry->version};
 }
 
 static struct key case_key(const struct apply *self)
@@ -201,7 +201,7 @@ static void emit_synced(struct apply *self, struct case_entry *entry, bool stale
 {
     struct casebus_event event = event_for(self, entry);
     struct casebus_bytes source =
-        stale ? self->report.record.field[CASEBUS_CASE_SOURCE] : entry->source;
+        stale ? self->report->record.field[CASEBUS_CASE_SOURCE] : entry->source;
     msgpack_packer pk;
     msgpack_sbuffer_clear(&self->payload);
     msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
@@ -231,7 +231,7 @@ static void emit_synced(struct apply *self, struct case_entry *entry, bool stale
 
 static uint64_t fetched_at(const struct apply *self)
 {
-    struct casebus_bytes source = self->report.record.field[CASEBUS_CASE_SOURCE];
+    struct casebus_bytes source = self->report->record.field[CASEBUS_CASE_SOURCE];
     uint64_t t = source.data ? casebus_as_uint(casebus_map_get(source, "fetched_at"), 0) : 0;
     return t < self->at ? t : self->at;
 }
@@ -239,7 +239,7 @@ static uint64_t fetched_at(const struct apply *self)
 /* Seen by a scraper now; what is not a field of the record. */
 static void mark_seen(struct apply *self, struct case_entry *entry)
 {
-    struct casebus_bytes source = self->report.record.field[CASEBUS_CASE_SOURCE];
+    struct casebus_bytes source = self->report->record.field[CASEBUS_CASE_SOURCE];
     uint64_t fetched = fetched_at(self);
     entry->last_synced_at = self->at;
     entry->seen_count++;
@@ -282,7 +282,7 @@ static enum casebus_outcome create(struct apply *self, struct case_entry *entry,
 {
     struct draft draft;
     struct agency_entry agency;
-    int rc = record_merge(self->txn, NULL, &self->report.record, &draft, NULL, NULL);
+    int rc = record_merge(self->txn, NULL, &self->report->record, &draft, NULL, NULL);
     if (rc != 0) {
         return reject(self, rc, "");
     }
@@ -324,7 +324,7 @@ static void update(struct apply *self, struct case_entry *entry,
 
 static bool conflicts(const struct apply *self, const struct casebus_record *old)
 {
-    const struct casebus_bytes *new = self->report.record.field;
+    const struct casebus_bytes *new = self->report->record.field;
     struct casebus_bytes old_date =
         casebus_as_str(old->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
     struct casebus_bytes new_date = casebus_as_str(new[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
@@ -341,7 +341,7 @@ static enum casebus_outcome compare(struct apply *self, struct case_entry *entry
 {
     struct draft draft;
     size_t changes;
-    int rc = record_merge(self->txn, old, &self->report.record, &draft, self->changes, &changes);
+    int rc = record_merge(self->txn, old, &self->report->record, &draft, self->changes, &changes);
     if (rc != 0) {
         return reject(self, rc, "");
     }
@@ -383,7 +383,7 @@ enum casebus_outcome decide_scraped(struct apply *self)
     struct case_entry entry = {.flags = 0};
     unsigned char hash[CASEBUS_HASH_SIZE];
     bool known = txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
-    content_hash(&self->report.record, hash);
+    content_hash(&self->report->record, hash);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");
     }
@@ -436,7 +436,7 @@ enum casebus_outcome decide_edited(struct apply *self)
     if (!record_load(self->txn, &entry, &old)) {
         return reject(self, CASEBUS_EINTERNAL, "");
     }
-    int rc = record_merge(self->txn, &old, &self->report.record, &draft, self->changes, &changes);
+    int rc = record_merge(self->txn, &old, &self->report->record, &draft, self->changes, &changes);
     if (rc == 0 && changes > 0) {
         rc = check_draft(self, &draft, &entry);
     }

@@ -28,7 +28,7 @@ enum apply_effect publisher_admits(struct apply *self, const struct casebus_repo
                : EFFECT_DIVERGED;
 }
 
-static struct refusal_entry refusal_of(const struct apply *self, const struct apply_entry *entry,
+static struct refusal_entry refusal_of(struct apply *self, const struct apply_entry *entry,
                                        const struct casebus_report_head *head,
                                        enum casebus_outcome outcome)
 {
@@ -40,14 +40,15 @@ static struct refusal_entry refusal_of(const struct apply *self, const struct ap
         .size = entry->body.size,
         .number = head->numbered ? head->number : 0,
         .quarantine = self->quarantine,
-        .field = casebus_cstr(self->fault.field),
+        .field = txn_copy(self->txn, casebus_cstr(self->fault.field)),
         .topic = casebus_utf8_valid(casebus_bytes(entry->topic.data, topic))
                      ? casebus_bytes(entry->topic.data, topic)
                      : casebus_bytes(NULL, 0),
         .actor = self->actor,
-        .publisher = head->numbered ? casebus_bytes(head->publisher, sizeof head->publisher)
-                                    : casebus_bytes(NULL, 0),
-        .session = self->report.session,
+        .publisher = head->numbered
+                         ? txn_copy(self->txn, casebus_bytes(head->publisher, sizeof head->publisher))
+                         : casebus_bytes(NULL, 0),
+        .session = self->report->session,
     };
 }
 
@@ -65,17 +66,14 @@ void note_reject(struct apply *self, const struct apply_entry *entry,
 }
 
 void publisher_decided(struct apply *self, struct publisher_entry *publisher,
-                       const struct apply_entry *entry, const struct casebus_report_head *head,
+                       const struct apply_entry *entry, const struct apply_prepared *prepared,
                        enum casebus_outcome outcome)
 {
-    unsigned char hash[CASEBUS_HASH_SIZE];
+    const struct casebus_report_head *head = &prepared->head;
     struct key key = key_publisher(self->actor, head->publisher);
-    if (outcome == CASEBUS_OUTCOME_VOID) {
-        memcpy(hash, self->report.void_hash, sizeof hash);
-    } else {
-        casebus_report_hash(entry->topic, entry->body, head->check_at, hash);
-    }
-    casebus_check_next(publisher->check, hash);
+    casebus_check_next(publisher->check, outcome == CASEBUS_OUTCOME_VOID
+                                             ? prepared->report.void_hash
+                                             : prepared->hash);
     self->state.publishers += publisher->decided == 0;
     publisher->decided = head->number;
     publisher->last_seen_at = self->at;

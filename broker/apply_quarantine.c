@@ -12,12 +12,12 @@
 static struct casebus_event event_of_case(const struct apply *self,
                                           const struct case_entry *entry)
 {
-    return (struct casebus_event){.session = self->report.session, .version = entry->version};
+    return (struct casebus_event){.session = self->report->session, .version = entry->version};
 }
 
 static void pack_differences(struct apply *self, const struct casebus_record *old)
 {
-    const struct casebus_bytes *new = self->report.record.field;
+    const struct casebus_bytes *new = self->report->record.field;
     struct casebus_bytes old_offender = old->field[CASEBUS_CASE_OFFENDER];
     struct casebus_bytes new_offender = new[CASEBUS_CASE_OFFENDER];
     msgpack_packer pk;
@@ -53,10 +53,10 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
         .status = QUARANTINE_OPEN,
         .seq = self->state.seq + 1,
         .at = self->at,
-        .sent_at = self->report.sent_at,
+        .sent_at = self->report->sent_at,
         .actor = self->actor,
-        .session = self->report.session,
-        .data = self->report.data,
+        .session = self->report->session,
+        .data = self->report->data,
     };
     pack_differences(self, record);
     msgpack_sbuffer_clear(&self->payload);
@@ -68,8 +68,8 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
     msgpack_pack_uint64(&pk, q.seq);
     event.payload = casebus_bytes(self->payload.data, self->payload.size);
     event.changed = casebus_bytes(self->changed_fields.data, self->changed_fields.size);
-    emit(self, &event, CASEBUS_EVENT_CONFLICT, self->report.topic.segment[2],
-         self->report.topic.segment[3], &entry->last[CASEBUS_EVENT_CONFLICT]);
+    emit(self, &event, CASEBUS_EVENT_CONFLICT, self->report->topic.segment[2],
+         self->report->topic.segment[3], &entry->last[CASEBUS_EVENT_CONFLICT]);
     struct key number = key_number(q.seq);
     txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
     txn_put(self->txn, TREE_CONFLICT, key_bytes(&number), key_bytes(&key));
@@ -172,8 +172,9 @@ static void displace(struct apply *self, const struct case_entry *entry)
 /* Makes the stored report the one being decided, for the case it is to become. */
 static int restore_report(struct apply *self, const struct decision *d, struct casebus_bytes id)
 {
-    struct casebus_report *report = &self->report;
+    struct casebus_report *report = &self->restored;
     memset(report, 0, sizeof *report);
+    self->report = report;
     report->kind = CASEBUS_REPORT_SCRAPED;
     report->data = d->q.data;
     report->topic.count = 4;
@@ -201,7 +202,7 @@ static enum casebus_outcome accept_report(struct apply *self, struct decision *d
     if (d->as.data && known && !(entry.flags & CASE_DELETED)) {
         return reject(self, CASEBUS_EVALUE, "as"); /* it would only collide there */
     }
-    content_hash(&self->report.record, hash);
+    content_hash(&self->report->record, hash);
     if (!d->as.data && known && !(entry.flags & CASE_DELETED)) {
         displace(self, &entry);
     }

@@ -33,7 +33,7 @@ static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
         txn_fail(self->txn, CASEBUS_ENOMEM);
         return;
     }
-    log.body = casebus_bytes(self->body.data, self->body.size);
+    log.body = txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size));
     struct key key = key_number(seq);
     txn_save(self->txn, TREE_LOG, &key, ENTRY_LOG, &log);
 }
@@ -62,8 +62,7 @@ static void empty_quarantine(struct apply *self)
          at = cursor_next(&c)) {
         struct quarantine_entry q;
         struct key key = key_text(c.key);
-        if (entry_decode(ENTRY_QUARANTINE, c.value, &q) != 0) {
-            txn_fail(self->txn, CASEBUS_ECORRUPT);
+        if (!txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q)) {
             break;
         }
         if (q.status == QUARANTINE_OPEN) {
@@ -79,7 +78,7 @@ static void empty_quarantine(struct apply *self)
 /* The offender's own record showed the map last reported: if that was this case's, another shows now. */
 static void refresh_offender(struct apply *self, struct casebus_bytes offender)
 {
-    struct casebus_bytes agency = self->report.topic.segment[2];
+    struct casebus_bytes agency = self->report->topic.segment[2];
     struct key key = offender_key(agency, offender);
     struct offender_entry entry;
     struct case_entry other;

@@ -9,7 +9,7 @@
 
 static struct casebus_bytes agency_of(const struct apply *self)
 {
-    return self->report.topic.segment[2];
+    return self->report->topic.segment[2];
 }
 
 static bool ended(const struct session_entry *s)
@@ -20,13 +20,13 @@ static bool ended(const struct session_entry *s)
 
 static bool is_case_report(const struct apply *self)
 {
-    return self->report.topic.count > 0 &&
-           casebus_bytes_is(self->report.topic.segment[0], "case");
+    return self->report->topic.count > 0 &&
+           casebus_bytes_is(self->report->topic.segment[0], "case");
 }
 
 void find_session(struct apply *self)
 {
-    const struct casebus_report *report = &self->report;
+    const struct casebus_report *report = self->report;
     if (report->topic.count == 4 && report->session.data && is_case_report(self)) {
         self->session_key = key_named(report->topic.segment[2], report->session);
         self->in_session = txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION,
@@ -60,7 +60,7 @@ static void emit_session(struct apply *self, enum casebus_event_kind kind,
 
 static enum casebus_outcome start(struct apply *self, bool known)
 {
-    struct casebus_bytes session_id = self->report.topic.segment[3];
+    struct casebus_bytes session_id = self->report->topic.segment[3];
     if (known) {
         return ended(&self->session) ? reject(self, CASEBUS_EENDED, "")
                                      : CASEBUS_OUTCOME_SESSION;
@@ -70,7 +70,7 @@ static enum casebus_outcome start(struct apply *self, bool known)
         .started_seq = self->state.seq + 1,
         .started_at = self->at,
         .last_seen_at = self->at,
-        .data = self->report.data,
+        .data = self->report->data,
     };
     self->in_session = true;
     self->state.sessions++;
@@ -90,10 +90,10 @@ static void raise_to(uint64_t *counter, struct casebus_bytes data, const char *n
 
 static enum casebus_outcome progress(struct apply *self)
 {
-    raise_to(&self->session.pages_processed, self->report.data, "page");
-    raise_to(&self->session.page_errors, self->report.data, "page_errors");
+    raise_to(&self->session.pages_processed, self->report->data, "page");
+    raise_to(&self->session.page_errors, self->report->data, "page_errors");
     self->session.last_seen_at = self->at;
-    emit_session(self, CASEBUS_EVENT_PROGRESSED, self->report.topic.segment[3]);
+    emit_session(self, CASEBUS_EVENT_PROGRESSED, self->report->topic.segment[3]);
     return CASEBUS_OUTCOME_SESSION;
 }
 
@@ -109,33 +109,33 @@ static enum session_status final_status(struct casebus_bytes data)
 
 static enum casebus_outcome end(struct apply *self)
 {
-    enum session_status status = final_status(self->report.data);
+    enum session_status status = final_status(self->report->data);
     self->session.status = status;
     self->session.ended_at = self->session.last_seen_at = self->at;
-    self->session.end_reason = casebus_as_str(casebus_map_get(self->report.data, "reason"));
-    emit_session(self, CASEBUS_EVENT_ENDED, self->report.topic.segment[3]);
+    self->session.end_reason = casebus_as_str(casebus_map_get(self->report->data, "reason"));
+    emit_session(self, CASEBUS_EVENT_ENDED, self->report->topic.segment[3]);
     return CASEBUS_OUTCOME_SESSION;
 }
 
 enum casebus_outcome decide_session(struct apply *self)
 {
     self->session_key =
-        key_named(self->report.topic.segment[2], self->report.topic.segment[3]);
+        key_named(self->report->topic.segment[2], self->report->topic.segment[3]);
     bool known = txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION,
                           &self->session);
     self->in_session = known;
-    if (self->report.kind == CASEBUS_REPORT_SESSION_STARTED) {
+    if (self->report->kind == CASEBUS_REPORT_SESSION_STARTED) {
         return start(self, known);
     }
     if (!known) {
         return reject(self, CASEBUS_EUNKNOWN_SESSION, "");
     }
-    bool again = self->report.kind == CASEBUS_REPORT_SESSION_ENDED &&
-                 self->session.status == final_status(self->report.data);
+    bool again = self->report->kind == CASEBUS_REPORT_SESSION_ENDED &&
+                 self->session.status == final_status(self->report->data);
     if (ended(&self->session)) {
         return again ? CASEBUS_OUTCOME_SESSION : reject(self, CASEBUS_EENDED, "");
     }
-    return self->report.kind == CASEBUS_REPORT_SESSION_ENDED ? end(self) : progress(self);
+    return self->report->kind == CASEBUS_REPORT_SESSION_ENDED ? end(self) : progress(self);
 }
 
 /* --- counters --------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ void count_in_session(struct apply *self, enum casebus_outcome outcome)
         s->last_seen_at = self->at;
         s->unshown = 1;
         if (!ended(s) && self->at - s->progressed_at >= PROGRESS_EVERY) {
-            emit_session(self, CASEBUS_EVENT_PROGRESSED, self->report.session);
+            emit_session(self, CASEBUS_EVENT_PROGRESSED, self->report->session);
         }
     }
     save_session(self);

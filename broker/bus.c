@@ -1,13 +1,13 @@
 /* The bus thread: drain, commit, publish.
  *
  * The promise this file keeps: nothing is confirmed and nothing is published before it is durable.
- * Reports are received into a batch as large as what has queued while the last commit ran; the
- * batch is decided and committed in one transaction; then its events go out in seq order. There is no
- * timer: an idle broker commits one report at once. The thread is away from its sockets only for
- * the length of one commit. */
+ * Reports are received into a batch as large as what has queued while the last one was committed; the
+ * committer decides and commits it in one transaction; then its events go out in seq order. There is no
+ * timer: an idle broker commits one report at once. Two batches take turns: one is being committed
+ * while the other fills, and this thread is never away from its sockets, however slow the disk is. */
 #include "bus.h"
 
-#include "apply.h"
+#include "committer.h"
 #include "exchange.h"
 #include "heads.h"
 #include "log.h"
@@ -16,23 +16,13 @@
 #include <casebus/report.h>
 #include <time.h>
 
-struct item {
-    zmq_msg_t topic, body;
-    struct apply_entry entry;
-    struct apply_result result;
-    uint64_t submission; /* id to answer; 0: a report */
-    bool malformed;      /* not two frames */
-};
-
 struct bus {
     struct bus_options *options;
     zsock_t *pipe, *ingest, *fanout, *exchange;
     void *in, *out, *peer; /* the libzmq sockets, for the hot path */
-    struct txn *txn;
-    struct apply *apply;
+    struct committer *committer;
+    struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
     struct heads *heads;
-    struct item *batch;
-    size_t batch_count, batch_bytes;
     uint64_t epoch_seq;      /* the newest event sent */
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
@@ -75,12 +65,12 @@ static bool receive_report(struct bus *self, struct item *item)
         return false;
     }
     zmq_msg_init(&item->body);
-    item->malformed = !zmq_msg_more(&item->topic);
-    if (!item->malformed) {
+    bool two_frames = zmq_msg_more(&item->topic);
+    if (two_frames) {
         zmq_msg_recv(&item->body, self->in, 0); /* frames of a message arrive together */
         if (zmq_msg_more(&item->body)) {
             skip_rest(self->in, &item->body);
-            item->malformed = true;
+            two_frames = false;
         }
     }
     item->submission = 0;
@@ -88,8 +78,11 @@ static bool receive_report(struct bus *self, struct item *item)
         .kind = APPLY_REPORT,
         .actor = casebus_cstr("local"),
         .topic = bytes_of(&item->topic),
-        .body = item->malformed ? casebus_bytes("", 0) : bytes_of(&item->body),
+        .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
+        .prepared = &item->prepared,
+        .at = now_us(),
     };
+    apply_prepare(item->entry.topic, item->entry.body, &item->prepared);
     return true;
 }
 
@@ -105,105 +98,36 @@ static bool receive_submission(struct bus *self, struct item *item)
     memcpy(&s, zmq_msg_data(&item->topic), sizeof s);
     const struct submission *kept = zmq_msg_data(&item->topic);
     item->submission = s.id ? s.id : UINT64_MAX;
-    item->malformed = false;
     item->entry = (struct apply_entry){
         .kind = s.kind,
         .actor = casebus_cstr(kept->actor),
         .topic = casebus_bytes("", 0),
         .body = bytes_of(&item->body),
+        .at = now_us(),
     };
     return true;
 }
 
+/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood. */
+#define RECEIVE_SLICE 256
+
 static void receive(struct bus *self)
 {
-    self->batch_count = self->batch_bytes = 0;
-    while (self->batch_count < CASEBUS_BATCH_MAX / 2 &&
-           receive_submission(self, &self->batch[self->batch_count])) {
-        self->batch_count++;
+    struct batch *b = self->filling;
+    while (b->count < CASEBUS_BATCH_MAX / 2 && receive_submission(self, &b->items[b->count])) {
+        b->count++;
     }
-    while (self->batch_count < CASEBUS_BATCH_MAX && self->batch_bytes < CASEBUS_BATCH_BYTES &&
-           receive_report(self, &self->batch[self->batch_count])) {
-        self->batch_bytes += self->batch[self->batch_count].entry.body.size;
-        self->batch_count++;
-    }
-    uint64_t now = now_us();
-    for (size_t i = 0; i < self->batch_count; i++) {
-        self->batch[i].entry.at = now;
+    for (int n = 0; n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX &&
+                    b->bytes < CASEBUS_BATCH_BYTES && receive_report(self, &b->items[b->count]);
+         n++) {
+        b->bytes += b->items[b->count].entry.body.size;
+        b->count++;
     }
 }
 
-static void release(struct bus *self)
+static bool has_room(const struct batch *b)
 {
-    for (size_t i = 0; i < self->batch_count; i++) {
-        zmq_msg_close(&self->batch[i].topic);
-        zmq_msg_close(&self->batch[i].body);
-    }
-    self->batch_count = 0;
-}
-
-/* --- commit ----------------------------------------------------------------------------- */
-
-static int apply_range(struct bus *self, size_t first, size_t end)
-{
-    int rc = txn_begin(self->txn);
-    if (rc == 0) {
-        rc = apply_begin(self->apply);
-    }
-    for (size_t i = first; rc == 0 && i < end; i++) {
-        rc = apply_entry(self->apply, &self->batch[i].entry, &self->batch[i].result);
-    }
-    if (rc == 0) {
-        rc = apply_finish(self->apply);
-    }
-    return rc;
-}
-
-/* The events are in the transaction's memory: they are sent before it is ended. */
-static int publish(struct bus *self);
-
-static int commit_range(struct bus *self, size_t first, size_t end)
-{
-    int rc = apply_range(self, first, end);
-    if (rc == 0 && apply_changed(self->apply)) {
-        rc = txn_commit(self->txn);
-        if (rc == 0) {
-            rc = publish(self);
-        }
-    }
-    txn_end(self->txn);
-    return rc;
-}
-
-/* Neither space nor I/O: some report in the batch cannot be carried out. */
-static bool is_a_reports_fault(int rc)
-{
-    return rc == CASEBUS_EINTERNAL || rc == CASEBUS_ECORRUPT || rc == CASEBUS_ETOOMANY;
-}
-
-/* One report a transaction: the culprit is refused, its neighbours are not harmed. */
-static int commit_one_by_one(struct bus *self)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < self->batch_count; i++) {
-        rc = commit_range(self, i, i + 1);
-        if (is_a_reports_fault(rc)) {
-            log_error("a report could not be carried out and is refused: %s",
-                      casebus_strerror(rc));
-            self->batch[i].entry.refused = true;
-            rc = commit_range(self, i, i + 1);
-        }
-    }
-    return rc;
-}
-
-static int commit(struct bus *self)
-{
-    int rc = commit_range(self, 0, self->batch_count);
-    if (is_a_reports_fault(rc)) {
-        rc = commit_one_by_one(self);
-    }
-    return rc;
+    return b->count < CASEBUS_BATCH_MAX && b->bytes < CASEBUS_BATCH_BYTES;
 }
 
 /* --- publish ---------------------------------------------------------------------------- */
@@ -240,10 +164,11 @@ static void send_heads(struct bus *self, bool batch, uint64_t before)
     msgpack_sbuffer_destroy(&streams);
 }
 
-static int publish(struct bus *self)
+/* The events of a committed batch, in seq order. */
+static int publish(struct bus *self, const struct batch *b)
 {
-    size_t n;
-    const struct apply_event *events = apply_events(self->apply, &n);
+    size_t n = 0;
+    const struct apply_event *events = b->committed ? apply_events(b->apply, &n) : NULL;
     uint64_t before = self->epoch_seq;
     for (size_t i = 0; i < n; i++) {
         send_two(self, events[i].topic, events[i].body);
@@ -331,10 +256,10 @@ static void count_report(struct bus *self, const struct item *item)
     }
 }
 
-static void tell(struct bus *self)
+static void tell(struct bus *self, const struct batch *b)
 {
-    for (size_t i = 0; i < self->batch_count; i++) {
-        struct item *item = &self->batch[i];
+    for (size_t i = b->first; i < b->end; i++) {
+        const struct item *item = &b->items[i];
         if (item->submission == 0) {
             count_report(self, item);
             if (item->result.numbered) {
@@ -344,9 +269,90 @@ static void tell(struct bus *self)
             answer_submission(self, item);
         }
     }
-    count(&self->options->counters->reports, self->batch_count);
+    count(&self->options->counters->reports, b->end - b->first);
     count(&self->options->counters->batches, 1);
     hand_over_notice(self);
+}
+
+/* --- batches ---------------------------------------------------------------------------- */
+
+static void give_range(struct bus *self, size_t first, size_t end)
+{
+    self->busy->first = first;
+    self->busy->end = end;
+    committer_give(self->committer, self->busy);
+}
+
+/* The filling batch goes to the committer, where there is one and it is free. */
+static void give(struct bus *self)
+{
+    if (!self->busy && self->filling->count > 0) {
+        self->busy = self->filling;
+        self->filling = self->spare;
+        self->spare = NULL;
+        give_range(self, 0, self->busy->count);
+    }
+}
+
+/* Neither space nor I/O: some report in the batch cannot be carried out. */
+static bool is_a_reports_fault(int rc)
+{
+    return rc == CASEBUS_EINTERNAL || rc == CASEBUS_ECORRUPT || rc == CASEBUS_ETOOMANY;
+}
+
+/* A batch that failed for a report's sake comes again one report at a time: the culprit is refused,
+ * its neighbours are not harmed. */
+static int again_one_by_one(struct bus *self, struct batch *b)
+{
+    if (b->end - b->first > 1) {
+        give_range(self, b->first, b->first + 1);
+        return 0;
+    }
+    if (b->items[b->first].entry.refused) {
+        return b->result; /* not even refusing it works */
+    }
+    log_error("a report could not be carried out and is refused: %s",
+              casebus_strerror(b->result));
+    b->items[b->first].entry.refused = true;
+    give_range(self, b->first, b->end);
+    return 0;
+}
+
+/* A batch is durable: only now does anybody see what is in it. */
+static int finish(struct bus *self, struct batch *b)
+{
+    int rc = publish(self, b);
+    tell(self, b);
+    batch_reset(b);
+    return rc;
+}
+
+static int take(struct bus *self)
+{
+    struct batch *b = committer_take(self->committer);
+    if (!b) {
+        return 0;
+    }
+    if (b->result != 0) {
+        return is_a_reports_fault(b->result) ? again_one_by_one(self, b) : b->result;
+    }
+    if (b->end < b->count) { /* one by one: the next */
+        int rc = finish(self, b);
+        give_range(self, b->end, b->end + 1);
+        return rc;
+    }
+    self->busy = NULL;
+    self->spare = b;
+    struct batch *done = b;
+    if (self->filling->count > 0) { /* the next is committed while this one is published */
+        self->busy = self->filling;
+        self->filling = done;
+        self->spare = NULL;
+        give_range(self, 0, self->busy->count);
+    }
+    int rc = finish(self, done);
+    batch_clear(done);
+    return rc;
 }
 
 /* --- the loop --------------------------------------------------------------------------- */
@@ -396,33 +402,38 @@ static void keep_time(struct bus *self)
     }
 }
 
+/* How long there is nothing to do but wait. */
+static long wait_ms(const struct bus *self)
+{
+    int64_t wait = self->heads_at - zclock_mono();
+    return wait > 0 ? (long)wait : 0;
+}
+
 static void serve(struct bus *self)
 {
+    enum { PIPE, COMMITTER, FANOUT, EXCHANGE, INGEST };
     zmq_pollitem_t items[] = {
-        {self->in, 0, ZMQ_POLLIN, 0},
-        {self->out, 0, ZMQ_POLLIN, 0},
-        {self->peer, 0, ZMQ_POLLIN, 0},
-        {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
+        [PIPE] = {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
+        [COMMITTER] = {NULL, committer_fd(self->committer), ZMQ_POLLIN, 0},
+        [FANOUT] = {self->out, 0, ZMQ_POLLIN, 0},
+        [EXCHANGE] = {self->peer, 0, ZMQ_POLLIN, 0},
+        [INGEST] = {self->in, 0, ZMQ_POLLIN, 0},
     };
     int rc = 0;
-    while (!self->stop && rc == 0) {
-        int64_t wait = self->heads_at - zclock_mono();
-        zmq_poll(items, 4, wait > 0 ? (long)wait : 0);
-        if (items[3].revents & ZMQ_POLLIN) {
+    /* Asked to stop, it finishes what it has taken in. */
+    while (rc == 0 && !(self->stop && !self->busy && self->filling->count == 0)) {
+        bool room = has_room(self->filling) && !self->stop;
+        zmq_poll(items, room ? 5 : 3, wait_ms(self));
+        if (items[PIPE].revents & ZMQ_POLLIN) {
             read_pipe(self);
         }
         read_subscriptions(self);
         keep_time(self);
-        receive(self);
-        if (self->batch_count > 0) {
-            rc = commit(self); /* durable after this line, and only then seen by anybody */
-            if (rc == 0) {
-                tell(self);
-            }
-            release(self);
-        } else {
-            hand_over_notice(self);
+        rc = take(self);
+        if (room) {
+            receive(self);
         }
+        give(self);
     }
     self->options->failure = rc;
 }
@@ -470,33 +481,31 @@ static zsock_t *bind_socket(struct bus *self, int type, const char *endpoint, ch
     return s;
 }
 
+static int read_state(struct bus *self)
+{
+    struct txn *txn = NULL;
+    struct state state;
+    int rc = txn_new_read(self->options->store, &txn);
+    if (rc == 0) {
+        rc = txn_begin(txn);
+    }
+    if (rc == 0 && txn_state(txn, &state)) {
+        self->epoch_seq = state.seq;
+        memcpy(self->epoch, state.epoch, sizeof self->epoch);
+    } else if (rc == 0) {
+        rc = CASEBUS_ECORRUPT;
+    }
+    txn_destroy(&txn);
+    return rc;
+}
+
 static int start_store(struct bus *self)
 {
-    int rc = txn_new_write(self->options->store, &self->txn);
-    if (rc == 0) {
-        rc = apply_new(&self->apply, self->txn);
-    }
-    if (rc == 0) {
-        rc = heads_new(&self->heads, self->options->store);
-    }
-    if (rc == 0) {
-        rc = txn_begin(self->txn);
-    }
-    if (rc == 0) {
-        rc = apply_begin(self->apply);
-    }
-    if (rc == 0) {
-        const struct state *state = apply_state(self->apply);
-        self->epoch_seq = state->seq;
-        memcpy(self->epoch, state->epoch, sizeof self->epoch);
-    }
-    if (self->txn) {
-        txn_end(self->txn);
-    }
-    self->batch = calloc(CASEBUS_BATCH_MAX, sizeof *self->batch);
-    if (rc == 0 && !self->batch) {
-        rc = CASEBUS_ENOMEM;
-    }
+    int rc = read_state(self);
+    rc = rc ? rc : heads_new(&self->heads, self->options->store);
+    rc = rc ? rc : batch_new(&self->filling, self->options->store);
+    rc = rc ? rc : batch_new(&self->spare, self->options->store);
+    rc = rc ? rc : committer_new(&self->committer);
     if (rc != 0) {
         snprintf(self->options->why, sizeof self->options->why, "%s", casebus_strerror(rc));
     }
@@ -530,11 +539,12 @@ static void end(struct bus *self)
     zsock_destroy(&self->ingest);
     zsock_destroy(&self->fanout);
     zsock_destroy(&self->exchange);
-    apply_destroy(&self->apply);
+    committer_destroy(&self->committer);
+    batch_destroy(&self->filling);
+    batch_destroy(&self->spare);
+    batch_destroy(&self->busy);
     heads_destroy(&self->heads);
-    txn_destroy(&self->txn);
     msgpack_sbuffer_destroy(&self->scratch);
-    free(self->batch);
 }
 
 void bus_actor(zsock_t *pipe, void *args)

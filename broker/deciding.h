@@ -20,12 +20,14 @@ struct apply {
     /* Of the entry being decided: */
     uint64_t at;
     struct casebus_bytes actor;
-    struct casebus_report report;
+    const struct casebus_report *report;
     struct casebus_bytes case_id; /* or the session's key */
     bool in_session;              /* the report names a session that is known */
     struct key session_key;
     struct session_entry session;
     struct casebus_fault fault;
+    struct apply_prepared prepared; /* where nobody else has prepared the entry */
+    struct casebus_report restored; /* a report that comes out of quarantine */
     uint64_t quarantine; /* the conflict's seq, of an outcome conflict */
 };
 
@@ -71,7 +73,7 @@ void count_in_session(struct apply *self, enum casebus_outcome outcome);
 enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
                                    struct publisher_entry *publisher);
 void publisher_decided(struct apply *self, struct publisher_entry *publisher,
-                       const struct apply_entry *entry, const struct casebus_report_head *head,
+                       const struct apply_entry *entry, const struct apply_prepared *prepared,
                        enum casebus_outcome outcome);
 void note_reject(struct apply *self, const struct apply_entry *entry,
                  const struct casebus_report_head *head);

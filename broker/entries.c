@@ -133,6 +133,11 @@ static const unsigned char *get_number(const unsigned char *at, const unsigned c
     return NULL;
 }
 
+size_t entry_struct_size(enum entry_type type)
+{
+    return layouts[type].size;
+}
+
 size_t entry_size(enum entry_type type, const void *entry)
 {
     const struct layout *l = &layouts[type];

@@ -2,8 +2,8 @@
  *
  * Each value is the members of one struct in the order of its layout: numbers as unsigned LEB128,
  * fixed members as they are, byte strings as a LEB128 length and the bytes. Members left out at the
- * end are zero, so a member can be appended without rewriting a store. store.c puts eight
- * bytes of checksum behind every value, over key and value; the codecs here never see it.
+ * end are zero, so a member can be appended without rewriting a store. store.c puts a checksum
+ * behind every value (keys.h); the codecs here never see it.
  *
  * Checklist: append members only, here and in the layout in entries.c; anything else needs another
  * SCHEMA_VERSION, and the document of the store's bytes in keys.h and the tests' checker follow. */
@@ -149,6 +149,8 @@ enum entry_type {
     ENTRY_TYPE_COUNT
 };
 
+/* The size of the struct of a type. */
+size_t entry_struct_size(enum entry_type type);
 /* An upper bound of what entry_encode() writes. */
 size_t entry_size(enum entry_type type, const void *entry);
 /* Writes into out, which holds at least entry_size(); the bytes written. */

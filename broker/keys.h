@@ -21,6 +21,9 @@
  *   quarantine   case id NUL content hash (16 bytes)            struct quarantine_entry
  *   conflict     conflict seq                                   the quarantine key
  *
+ * Behind every value stand eight bytes of checksum, little-endian: XXH3-64 of the value, seeded with XXH3-64
+ * of the key, seeded with the tree's number (enum tree).
+ *
  * Name is the normalised name (normal.h); longer than 240 bytes, its first 224 at most and the 16
  * hexadecimal digits of a hash of the whole. Checklist for a change: SCHEMA_VERSION in entries.h,
  * this table, verify.c, the checker in tests. */

@@ -16,8 +16,8 @@ struct chunk {
 
 struct undo {
     size_t item;
-    struct casebus_bytes value;
-    unsigned char state;
+    struct casebus_bytes data;
+    unsigned char state, type;
 };
 
 struct overlay {
@@ -138,7 +138,7 @@ void overlay_trim(struct overlay *self, void *newest, size_t used)
     self->current->used = at + ((used + 15) & ~(size_t)15);
 }
 
-static uint64_t hash_of(enum tree tree, struct casebus_bytes key)
+uint64_t overlay_hash(enum tree tree, struct casebus_bytes key)
 {
     return XXH3_64bits_withSeed(key.data, key.size, (XXH64_hash_t)tree);
 }
@@ -163,7 +163,7 @@ const struct overlay_item *overlay_get(const struct overlay *self, enum tree tre
     if (self->count == 0) {
         return NULL;
     }
-    size_t at = find_slot(self, hash_of(tree, key), tree, key);
+    size_t at = find_slot(self, overlay_hash(tree, key), tree, key);
     const struct overlay_item *i =
         self->slots[at] ? &self->items[self->slots[at] - 1] : NULL;
     return i && i->state != OVERLAY_UNKNOWN ? i : NULL;
@@ -245,9 +245,9 @@ static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
 }
 
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
-                struct casebus_bytes value, unsigned char state)
+                enum overlay_state state, enum entry_type type, struct casebus_bytes data)
 {
-    uint64_t hash = hash_of(tree, key);
+    uint64_t hash = overlay_hash(tree, key);
     size_t at = find_slot(self, hash, tree, key), index;
     if (grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
              sizeof *self->undo) < 0) {
@@ -259,10 +259,11 @@ int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
         return CASEBUS_ENOMEM;
     }
     struct overlay_item *i = &self->items[index];
-    self->undo[self->undo_count++] = (struct undo){index, i->value, i->state};
-    i->value = value;
-    i->state = state;
-    self->bytes += key.size + value.size;
+    self->undo[self->undo_count++] = (struct undo){index, i->data, i->state, i->type};
+    i->data = data;
+    i->state = (unsigned char)state;
+    i->type = (unsigned char)type;
+    self->bytes += key.size + data.size;
     return 0;
 }
 
@@ -275,8 +276,9 @@ void overlay_rollback(struct overlay *self, size_t mark)
 {
     while (self->undo_count > mark) {
         const struct undo *u = &self->undo[--self->undo_count];
-        self->items[u->item].value = u->value;
+        self->items[u->item].data = u->data;
         self->items[u->item].state = u->state;
+        self->items[u->item].type = u->type;
     }
 }
 

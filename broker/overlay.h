@@ -4,16 +4,24 @@
 #ifndef BROKER_OVERLAY_H
 #define BROKER_OVERLAY_H
 
+#include "entries.h"
 #include "keys.h"
 
-struct overlay_item {
-    uint64_t hash;
-    struct casebus_bytes key;
-    struct casebus_bytes value; /* of a put */
-    unsigned char tree;
-    unsigned char state; /* OVERLAY_… */
+enum overlay_state {
+    OVERLAY_UNKNOWN, /* taken back: what the store holds counts */
+    OVERLAY_DELETED,
+    OVERLAY_BYTES,   /* `data` is the value */
+    OVERLAY_ENTRY    /* `data` is a struct, encoded when it is written */
 };
-enum { OVERLAY_UNKNOWN, OVERLAY_PUT, OVERLAY_DELETED };
+
+struct overlay_item {
+    uint64_t hash; /* of tree and key */
+    struct casebus_bytes key;
+    struct casebus_bytes data;
+    unsigned char tree, state, type; /* enum tree, overlay_state, entry_type */
+};
+
+uint64_t overlay_hash(enum tree tree, struct casebus_bytes key);
 
 struct overlay;
 
@@ -27,9 +35,9 @@ void *overlay_alloc(struct overlay *self, size_t size); /* NULL: no memory */
 /* NULL: nothing was put or deleted under this key, or it was taken back. */
 const struct overlay_item *overlay_get(const struct overlay *self, enum tree tree,
                                        struct casebus_bytes key);
-/* Copies the key; the value must lie in overlay_alloc()ed memory. 0 or CASEBUS_ENOMEM. */
+/* Copies the key; the data must live as long as the overlay's own memory. 0 or CASEBUS_ENOMEM. */
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
-                struct casebus_bytes value, unsigned char state);
+                enum overlay_state state, enum entry_type type, struct casebus_bytes data);
 /* Gives back the end of the newest allocation, of which `used` bytes are wanted. */
 void overlay_trim(struct overlay *self, void *newest, size_t used);
 size_t overlay_mark(const struct overlay *self);
@@ -38,7 +46,7 @@ void overlay_rollback(struct overlay *self, size_t mark);
 /* The items of one tree in key order: *count of them, valid until the next change. */
 const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree tree,
                                                  size_t *count, int *error);
-size_t overlay_bytes(const struct overlay *self); /* of keys and values put */
+size_t overlay_bytes(const struct overlay *self); /* of keys and data put */
 size_t overlay_count(const struct overlay *self);
 
 #endif

@@ -32,6 +32,9 @@ static int read_patterns(struct query *q, struct patterns *p)
             bad_arg(q, "patterns", why);
             return size;
         }
+        if (strncmp(p->prefix[p->count], "sys:", 4) == 0) {
+            return bad_arg(q, "patterns", "heads are not in the log, ask for heads");
+        }
         p->size[p->count] = (size_t)size;
     }
     return rc;

@@ -395,13 +395,15 @@ struct casebus_bytes txn_copy(struct txn *self, struct casebus_bytes bytes)
     return casebus_bytes(p, bytes.size);
 }
 
-static uint64_t checksum(struct casebus_bytes key, const void *value, size_t size)
+/* Over tree, key and value; the first two as the overlay has hashed them already. */
+static uint64_t checksum(uint64_t place, const void *value, size_t size)
 {
-    return XXH3_64bits_withSeed(value, size, XXH3_64bits(key.data, key.size));
+    return XXH3_64bits_withSeed(value, size, place);
 }
 
 /* Takes the checksum off a value that LMDB gave. */
-static int open_value(struct casebus_bytes key, MDB_val v, struct casebus_bytes *value)
+static int open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
+                      struct casebus_bytes *value)
 {
     uint64_t sum;
     if (v.mv_size < CHECKSUM_SIZE) {
@@ -409,11 +411,23 @@ static int open_value(struct casebus_bytes key, MDB_val v, struct casebus_bytes 
     }
     size_t size = v.mv_size - CHECKSUM_SIZE;
     memcpy(&sum, (const char *)v.mv_data + size, sizeof sum);
-    if (sum != checksum(key, v.mv_data, size)) {
+    if (sum != checksum(overlay_hash(tree, key), v.mv_data, size)) {
         return CASEBUS_ECORRUPT;
     }
     *value = casebus_bytes(v.mv_data, size);
     return 0;
+}
+
+static struct casebus_bytes encoded(struct txn *self, const struct overlay_item *item)
+{
+    enum entry_type type = (enum entry_type)item->type;
+    unsigned char *out = txn_alloc(self, entry_size(type, item->data.data));
+    if (!out) {
+        return casebus_bytes(NULL, 0);
+    }
+    size_t size = entry_encode(type, item->data.data, out);
+    overlay_trim(self->overlay, out, size);
+    return casebus_bytes(out, size);
 }
 
 bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
@@ -422,19 +436,18 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
     if (self->error != 0 || key.size == 0 || key.size > KEY_MAX) {
         return false;
     }
-    if (self->overlay) {
-        const struct overlay_item *item = overlay_get(self->overlay, tree, key);
-        if (item) {
-            *value = item->value;
-            return item->state == OVERLAY_PUT;
-        }
+    const struct overlay_item *item =
+        self->overlay ? overlay_get(self->overlay, tree, key) : NULL;
+    if (item) {
+        *value = item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+        return item->state != OVERLAY_DELETED && self->error == 0;
     }
     MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
     int rc = mdb_get(self->mdb, self->store->dbi[tree], &k, &v);
     if (rc == MDB_NOTFOUND) {
         return false;
     }
-    rc = rc == 0 ? open_value(key, v, value) : mapped(rc);
+    rc = rc == 0 ? open_value(tree, key, v, value) : mapped(rc);
     if (rc != 0) {
         txn_fail(self, rc);
     } else if (self->overlay && self->flushes > 0) {
@@ -447,6 +460,12 @@ bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entr
               void *entry)
 {
     struct casebus_bytes value;
+    const struct overlay_item *item =
+        self->overlay ? overlay_get(self->overlay, tree, key_bytes(key)) : NULL;
+    if (item && item->state == OVERLAY_ENTRY && item->type == type && self->error == 0) {
+        memcpy(entry, item->data.data, item->data.size);
+        return true;
+    }
     if (!txn_get(self, tree, key_bytes(key), &value)) {
         return false;
     }
@@ -458,42 +477,36 @@ bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entr
 }
 
 static void set(struct txn *self, enum tree tree, struct casebus_bytes key,
-                struct casebus_bytes value, unsigned char state)
+                enum overlay_state state, enum entry_type type, struct casebus_bytes data)
 {
     if (self->error == 0) {
-        txn_fail(self, overlay_set(self->overlay, tree, key, value, state));
+        txn_fail(self, overlay_set(self->overlay, tree, key, state, type, data));
     }
 }
 
 void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes value)
 {
-    struct casebus_bytes copy = txn_copy(self, value);
-    if (copy.data) {
-        set(self, tree, key, copy, OVERLAY_PUT);
-    }
-}
-
-void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
-              const void *entry)
-{
-    unsigned char *out = txn_alloc(self, entry_size(type, entry));
-    if (out) {
-        size_t size = entry_encode(type, entry, out);
-        overlay_trim(self->overlay, out, size);
-        set(self, tree, key_bytes(key), casebus_bytes(out, size), OVERLAY_PUT);
-    }
+    set(self, tree, key, OVERLAY_BYTES, ENTRY_TYPE_COUNT, txn_copy(self, value));
 }
 
 void txn_put_ours(struct txn *self, enum tree tree, const struct key *key,
                   struct casebus_bytes value)
 {
-    set(self, tree, key_bytes(key), value, OVERLAY_PUT);
+    set(self, tree, key_bytes(key), OVERLAY_BYTES, ENTRY_TYPE_COUNT, value);
+}
+
+void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
+              const void *entry)
+{
+    struct casebus_bytes copy =
+        txn_copy(self, casebus_bytes(entry, entry_struct_size(type)));
+    set(self, tree, key_bytes(key), OVERLAY_ENTRY, type, copy);
 }
 
 void txn_delete(struct txn *self, enum tree tree, const struct key *key)
 {
-    set(self, tree, key_bytes(key), casebus_bytes("", 0), OVERLAY_DELETED);
+    set(self, tree, key_bytes(key), OVERLAY_DELETED, ENTRY_TYPE_COUNT, casebus_bytes(NULL, 0));
 }
 
 /* --- writing ---------------------------------------------------------------------------- */
@@ -505,29 +518,43 @@ static bool grows_at_end(enum tree tree)
            tree == TREE_REJECT || tree == TREE_CONFLICT;
 }
 
-static int put_item(MDB_cursor *cursor, const struct overlay_item *item)
+static int delete_item(MDB_cursor *cursor, MDB_val *key)
 {
-    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data}, v;
-    if (item->state == OVERLAY_DELETED) {
-        int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
-        return rc == 0 ? mdb_cursor_del(cursor, 0) : rc == MDB_NOTFOUND ? 0 : rc;
-    }
-    v.mv_size = item->value.size + CHECKSUM_SIZE;
-    v.mv_data = NULL;
+    MDB_val v;
+    int rc = mdb_cursor_get(cursor, key, &v, MDB_SET);
+    return rc == 0 ? mdb_cursor_del(cursor, 0) : rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put_value(MDB_cursor *cursor, const struct overlay_item *item,
+                     struct casebus_bytes value)
+{
+    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
+    MDB_val v = {value.size + CHECKSUM_SIZE, NULL};
     int rc = MDB_KEYEXIST;
     if (grows_at_end(item->tree)) {
         rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE | MDB_APPEND);
     }
     if (rc == MDB_KEYEXIST) { /* not the highest after all: an older one is rewritten */
-        v.mv_size = item->value.size + CHECKSUM_SIZE;
+        v.mv_size = value.size + CHECKSUM_SIZE;
         rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE);
     }
     if (rc == 0) {
-        uint64_t sum = checksum(item->key, item->value.data, item->value.size);
-        memcpy(v.mv_data, item->value.data, item->value.size);
-        memcpy((char *)v.mv_data + item->value.size, &sum, sizeof sum);
+        uint64_t sum = checksum(item->hash, value.data, value.size);
+        memcpy(v.mv_data, value.data, value.size);
+        memcpy((char *)v.mv_data + value.size, &sum, sizeof sum);
     }
     return rc;
+}
+
+static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_item *item)
+{
+    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
+    if (item->state == OVERLAY_DELETED) {
+        return delete_item(cursor, &k);
+    }
+    struct casebus_bytes value =
+        item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+    return value.data ? put_value(cursor, item, value) : ENOMEM;
 }
 
 static int flush_tree(struct txn *self, enum tree tree)
@@ -541,7 +568,7 @@ static int flush_tree(struct txn *self, enum tree tree)
     MDB_cursor *cursor;
     rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], &cursor);
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = put_item(cursor, items[i]);
+        rc = put_item(self, cursor, items[i]);
     }
     if (cursor) {
         mdb_cursor_close(cursor);
@@ -640,7 +667,7 @@ static bool move_to(struct cursor *c, MDB_cursor_op op, struct casebus_bytes key
     struct casebus_bytes found = casebus_bytes(k.mv_data, k.mv_size);
     if (rc == 0) {
         c->key = found;
-        rc = open_value(found, v, &c->value);
+        rc = open_value(c->tree, found, v, &c->value);
     } else {
         rc = mapped(rc);
     }

@@ -7,21 +7,6 @@
 
 /* --- bytes ---------------------------------------------------------------------------- */
 
-struct casebus_bytes casebus_cstr(const char *text)
-{
-    return casebus_bytes(text, text ? strlen(text) : 0);
-}
-
-bool casebus_bytes_equal(struct casebus_bytes a, struct casebus_bytes b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-bool casebus_bytes_is(struct casebus_bytes a, const char *text)
-{
-    return casebus_bytes_equal(a, casebus_cstr(text));
-}
-
 int casebus_bytes_compare(struct casebus_bytes a, struct casebus_bytes b)
 {
     size_t shared = a.size < b.size ? a.size : b.size;
@@ -33,13 +18,6 @@ int casebus_bytes_compare(struct casebus_bytes a, struct casebus_bytes b)
 }
 
 /* --- reader --------------------------------------------------------------------------- */
-
-void casebus_reader_init(struct casebus_reader *r, struct casebus_bytes data)
-{
-    r->at = data.data;
-    r->end = data.size ? data.data + data.size : data.data;
-    r->error = 0;
-}
 
 static void fail(struct casebus_reader *r, int error)
 {
@@ -172,6 +150,13 @@ struct casebus_bytes casebus_read_raw(struct casebus_reader *r)
         return casebus_bytes(NULL, 0);
     }
     while (left > 0) {
+        size_t size = wire_short(r->at, r->end);
+        size = size > 0 ? size + 1 : wire_plain(r->at, r->end);
+        if (size > 0) { /* most values */
+            r->at += size;
+            left--;
+            continue;
+        }
         struct wire wire;
         int error = wire_read(&r->at, r->end, &wire);
         if (error) {
@@ -227,11 +212,6 @@ struct casebus_bytes casebus_as_bin(struct casebus_bytes raw)
     struct casebus_reader r;
     casebus_reader_init(&r, raw);
     return casebus_read_bin(&r);
-}
-
-bool casebus_is_nil(struct casebus_bytes raw)
-{
-    return raw.size == 1 && raw.data[0] == 0xc0;
 }
 
 /* --- writing -------------------------------------------------------------------------- */

@@ -24,24 +24,17 @@ static bool is_control(unsigned char c)
     return c < 0x20 && c != '\t' && c != '\n' && c != '\r';
 }
 
-/* Is one of the eight bytes at `at` below `least` (at most 0x80)? */
-static bool any_below(const unsigned char *at, unsigned char least)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t eight;
-    memcpy(&eight, at, sizeof eight);
-    return ((eight - ones * least) & ~eight & ones * 0x80) != 0;
-}
-
+/* Has it a byte below U+0020, which only those that are text may be? */
 static bool has_control(struct casebus_bytes text)
 {
-    for (size_t i = 0; i < text.size;) {
-        if (text.size - i >= 8 && !any_below(text.data + i, 0x20)) {
-            i += 8;
-        } else if (is_control(text.data[i])) {
+    struct wire_ends ends = wire_ends(text.data, text.size);
+    bool below = wire_any_below(ends.first, 0x20) || wire_any_below(ends.last, 0x20);
+    for (size_t i = 8; !below && i + 8 < text.size; i += 8) {
+        below = wire_any_below(wire_eight(text.data + i), 0x20);
+    }
+    for (size_t i = 0; below && i < text.size; i++) {
+        if (is_control(text.data[i])) {
             return true;
-        } else {
-            i++;
         }
     }
     return false;
@@ -92,16 +85,19 @@ static int check_text(struct casebus_bytes text, const struct casebus_field *fie
     return 0;
 }
 
+static bool is_blank_or_control(uint64_t eight)
+{
+    return wire_any_below(eight, 0x21) || wire_any_is(eight, 0x7f);
+}
+
 static bool has_blank_or_control(struct casebus_bytes text)
 {
-    size_t i = 0;
-    while (text.size - i >= 8 && !any_below(text.data + i, 0x21)) {
-        i += 8;
+    struct wire_ends ends = wire_ends(text.data, text.size);
+    bool found = is_blank_or_control(ends.first) || is_blank_or_control(ends.last);
+    for (size_t i = 8; !found && i + 8 < text.size; i += 8) {
+        found = is_blank_or_control(wire_eight(text.data + i));
     }
-    while (i < text.size && text.data[i] > 0x20) {
-        i++;
-    }
-    return i < text.size || memchr(text.data, 0x7f, text.size);
+    return found;
 }
 
 static bool begins(struct casebus_bytes text, const char *prefix, size_t size)
@@ -193,7 +189,8 @@ static const struct casebus_field *find(const struct casebus_field *schema,
             field = schema;
             continue;
         }
-        if (field->name_size == name.size && memcmp(field->name, name.data, name.size) == 0) {
+        if (field->name_size == name.size &&
+            wire_same((const unsigned char *)field->name, name.data, name.size)) {
             *next = field + 1;
             return field;
         }

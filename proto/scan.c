@@ -5,7 +5,7 @@
  * fixed: a frame for each level of nesting and one stack of keys for all open maps together,
  * which also remembers the path for a fault.
  *
- * Duplicate keys: a map with few keys is compared as it is read, a filter of 64 bits saying
+ * Duplicate keys: a map with few keys is compared as it is read, a filter of 256 bits saying
  * when there is anything to compare; a larger one is sorted when it ends. Both are bounded
  * whatever the keys are. */
 #include "fault.h"
@@ -23,7 +23,7 @@ struct frame {
     uint32_t left, count; /* values or, of a map, pairs: not yet begun, and all */
     uint32_t keys;        /* of a map: its first key on the stack */
     bool map;
-    uint64_t seen; /* a filter over the prints of its keys */
+    uint64_t seen[4]; /* a filter over the prints of its keys */
 };
 
 struct scanner {
@@ -83,9 +83,9 @@ static int fail(const struct scanner *s, int code, struct casebus_fault *fault)
     return fail_at(s, code, s->depth, casebus_bytes(NULL, 0), fault);
 }
 
-static bool text_valid(const unsigned char *text, size_t size)
+static inline bool text_valid(struct wire_ends ends, const unsigned char *text, size_t size)
 {
-    return wire_ascii(text, size) || casebus_utf8_valid(casebus_bytes(text, size));
+    return wire_ascii(ends, text, size) || casebus_utf8_valid(casebus_bytes(text, size));
 }
 
 /* --- keys ----------------------------------------------------------------------------- */
@@ -135,11 +135,12 @@ static int begin_long_key(const struct scanner *s, const unsigned char **at, siz
 
 /* Takes the key of `size` bytes at `at`, of the pair that begins; `frame` counts the pair as
  * begun only afterwards. */
-static int take_key(struct scanner *s, struct frame *frame, const unsigned char *at,
+static inline int take_key(struct scanner *s, struct frame *frame, const unsigned char *at,
                     size_t size, struct casebus_fault *fault)
 {
     struct casebus_bytes none = casebus_bytes(NULL, 0);
-    if (!text_valid(at, size)) {
+    struct wire_ends ends = wire_ends(at, size);
+    if (!text_valid(ends, at, size)) {
         return fail_at(s, CASEBUS_EUTF8, s->depth - 1, none, fault);
     }
     if (s->keys == KEYS_OPEN_MAX) {
@@ -147,36 +148,36 @@ static int take_key(struct scanner *s, struct frame *frame, const unsigned char 
     }
     struct key *key = &s->key[s->keys];
     key->at = (uint32_t)(at - s->begin);
-    key->print = wire_print(at, size);
-    uint64_t bit = UINT64_C(1) << (key->print >> 26);
-    if (frame->seen & bit && frame->count <= COMPARED_MAX &&
+    key->print = wire_print(ends, size);
+    uint64_t *seen = &frame->seen[key->print >> 30];
+    uint64_t bit = UINT64_C(1) << (key->print >> 24 & 63);
+    if (*seen & bit && frame->count <= COMPARED_MAX &&
         among(s, key, &s->key[frame->keys], frame->count - frame->left)) {
         return fail_at(s, CASEBUS_EDUPLICATE, s->depth - 1, key_text(s, key), fault);
     }
-    frame->seen |= bit;
+    *seen |= bit;
     s->keys++;
     return 0;
 }
 
 /* --- values --------------------------------------------------------------------------- */
 
-static int begin_container(struct scanner *s, const struct wire *wire, size_t bytes_left,
+static int begin_container(struct scanner *s, bool map, uint32_t count, size_t bytes_left,
                            struct casebus_fault *fault)
 {
-    bool map = wire->kind == CASEBUS_MAP;
-    uint64_t least = (uint64_t)wire->count * (map ? 2 : 1);
+    uint64_t least = (uint64_t)count * (map ? 2 : 1);
     if (least > bytes_left) {
         return fail(s, CASEBUS_EMALFORMED, fault);
     }
-    if ((map && wire->count > s->limits.keys) || wire->count > s->left) {
+    if ((map && count > s->limits.keys) || count > s->left) {
         return fail(s, CASEBUS_ETOOMANY, fault);
     }
     if (s->depth >= s->limits.depth || s->depth >= FRAMES_MAX) {
         return fail(s, CASEBUS_EDEPTH, fault);
     }
-    s->left -= wire->count;
+    s->left -= count;
     s->frame[s->depth++] =
-        (struct frame){.left = wire->count, .count = wire->count, .keys = s->keys, .map = map};
+        (struct frame){.left = count, .count = count, .keys = s->keys, .map = map};
     return 0;
 }
 
@@ -187,49 +188,61 @@ static bool is_finite(double real)
     return (bits >> 52 & 0x7ff) != 0x7ff;
 }
 
-/* Any value, or the head of a container. */
-static int scan_any(struct scanner *s, const unsigned char **at, struct casebus_fault *fault)
+/* What has been read of a value that scan_short() does not pass; *at moved behind its bytes. */
+static int scan_body(struct scanner *s, const struct wire *wire, const unsigned char **at,
+                     struct casebus_fault *fault)
 {
-    struct wire wire;
-    int error = wire_read(at, s->end, &wire);
-    if (error) {
-        return fail(s, error, fault);
-    }
-    switch (wire.kind) {
+    const unsigned char *body = *at;
+    switch (wire->kind) {
     case CASEBUS_MAP:
     case CASEBUS_ARRAY:
-        return begin_container(s, &wire, (size_t)(s->end - *at), fault);
+        return begin_container(s, wire->kind == CASEBUS_MAP, wire->count,
+                               (size_t)(s->end - body), fault);
     case CASEBUS_STR:
-        if (!text_valid(*at, wire.count)) {
-            return fail(s, CASEBUS_EUTF8, fault);
-        }
-        *at += wire.count;
-        return 0;
+        *at += wire->count;
+        return text_valid(wire_ends(body, wire->count), body, wire->count)
+                   ? 0
+                   : fail(s, CASEBUS_EUTF8, fault);
     case CASEBUS_BIN:
-        *at += wire.count;
+        *at += wire->count;
         return 0;
     case CASEBUS_FLOAT:
-        return is_finite(wire.real) ? 0 : fail(s, CASEBUS_EVALUE, fault);
+        return is_finite(wire->real) ? 0 : fail(s, CASEBUS_EVALUE, fault);
     default:
         return 0;
     }
 }
 
-/* The place behind the value at `at`, or behind the head of a container; NULL: *error. The
- * place is handed from one to the next in a register: how fast a scan is hangs on nothing else.
- */
-static inline const unsigned char *scan_value(struct scanner *s, const unsigned char *at,
-                                              int *error, struct casebus_fault *fault)
+/* The place behind any value, or behind the head of a container; NULL: *error. */
+static const unsigned char *scan_any(struct scanner *s, const unsigned char *at, int *error,
+                                     struct casebus_fault *fault)
 {
-    size_t size = wire_short(at, s->end);
-    if (size > 0 && wire_ascii(at + 1, size)) { /* nothing more to ask about most values */
-        return at + 1 + size;
+    if (at < s->end && (*at & 0xf0) == 0x80) { /* nearly all maps */
+        *error = begin_container(s, true, *at & 0x0f, (size_t)(s->end - at - 1), fault);
+        return *error ? NULL : at + 1;
     }
-    const unsigned char *behind = at;
-    *error = scan_any(s, &behind, fault);
-    return *error ? NULL : behind;
+    struct wire wire;
+    *error = wire_read(&at, s->end, &wire);
+    if (*error) {
+        fail(s, *error, fault);
+    } else {
+        *error = scan_body(s, &wire, &at, fault);
+    }
+    return *error ? NULL : at;
 }
 
+/* The size of a value of which there is nothing more to ask, as of most; otherwise 0. */
+static inline size_t scan_short(const unsigned char *at, const unsigned char *end)
+{
+    size_t size = wire_short(at, end);
+    if (size > 0) {
+        return wire_ascii(wire_ends(at + 1, size), at + 1, size) ? 1 + size : 0;
+    }
+    return wire_plain(at, end);
+}
+
+/* The place behind the key. It is handed from one to the next in a register: how fast a scan is
+ * hangs on nothing else. */
 static inline const unsigned char *scan_key(struct scanner *s, struct frame *frame,
                                             const unsigned char *at, int *error,
                                             struct casebus_fault *fault)
@@ -250,21 +263,40 @@ static inline const unsigned char *scan_key(struct scanner *s, struct frame *fra
     return *error ? NULL : at + size;
 }
 
-/* What is left of the innermost container, up to its end or the head of one inside it. */
-static const unsigned char *scan_container(struct scanner *s, const unsigned char *at,
-                                           int *error, struct casebus_fault *fault)
+/* What is left of the innermost container, up to its end or behind the head of one inside it. */
+static const unsigned char *scan_map(struct scanner *s, struct frame *frame,
+                                     const unsigned char *at, int *error,
+                                     struct casebus_fault *fault)
 {
     uint32_t depth = s->depth;
-    struct frame *frame = &s->frame[depth - 1];
-    while (at && frame->left > 0 && s->depth == depth) {
-        if (frame->map) {
-            at = scan_key(s, frame, at, error, fault);
-            if (!at) {
-                break;
-            }
+    while (frame->left > 0) {
+        at = scan_key(s, frame, at, error, fault);
+        if (!at) {
+            return NULL;
         }
         frame->left--;
-        at = scan_value(s, at, error, fault);
+        size_t size = scan_short(at, s->end);
+        if (size > 0) {
+            at += size;
+            continue;
+        }
+        at = scan_any(s, at, error, fault);
+        if (!at || s->depth > depth) {
+            return at;
+        }
+    }
+    return at;
+}
+
+static const unsigned char *scan_array(struct scanner *s, struct frame *frame,
+                                       const unsigned char *at, int *error,
+                                       struct casebus_fault *fault)
+{
+    uint32_t depth = s->depth;
+    while (at && frame->left > 0 && s->depth == depth) {
+        frame->left--;
+        size_t size = scan_short(at, s->end);
+        at = size > 0 ? at + size : scan_any(s, at, error, fault);
     }
     return at;
 }
@@ -283,11 +315,12 @@ int casebus_scan(struct casebus_bytes data, struct casebus_scan_limits limits,
     s.left = limits.elements;
     s.depth = s.keys = 0;
 
-    const unsigned char *at = scan_value(&s, data.data, &error, fault);
+    const unsigned char *at = scan_any(&s, data.data, &error, fault);
     while (!error && s.depth > 0) {
         struct frame *frame = &s.frame[s.depth - 1];
         if (frame->left > 0) {
-            at = scan_container(&s, at, &error, fault);
+            at = frame->map ? scan_map(&s, frame, at, &error, fault)
+                            : scan_array(&s, frame, at, &error, fault);
         } else {
             error = frame->map ? end_map(&s, frame, fault) : 0;
             s.depth--;

@@ -35,7 +35,7 @@ static bool build(struct lookup *lookup, struct casebus_bytes map)
             return false;
         }
         lookup->key[i].at = (uint32_t)(key.data - map.data);
-        lookup->key[i].print = wire_print(key.data, key.size);
+        lookup->key[i].print = wire_print(wire_ends(key.data, key.size), key.size);
     }
     casebus_keys_sort(map.data, lookup->key, lookup->count);
     return true;
@@ -54,7 +54,8 @@ static int compare(const struct lookup *lookup, struct casebus_bytes name, uint3
 /* The value of `name` with everything behind it; absent: NULL data. */
 static struct casebus_bytes find(const struct lookup *lookup, struct casebus_bytes name)
 {
-    uint32_t low = 0, high = lookup->count, print = wire_print(name.data, name.size);
+    uint32_t low = 0, high = lookup->count;
+    uint32_t print = wire_print(wire_ends(name.data, name.size), name.size);
     while (low < high && name.size <= CASEBUS_KEY_MAX) {
         uint32_t middle = low + (high - low) / 2;
         int order = compare(lookup, name, print, &lookup->key[middle]);

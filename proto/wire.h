@@ -13,22 +13,23 @@ struct wire {
     double real;
 };
 
+static inline uint64_t wire_number4(const unsigned char *at)
+{
+    return (uint64_t)at[0] << 24 | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 8 | at[3];
+}
+
 /* A big-endian number of 1, 2, 4 or 8 bytes; of none, 0. */
 static inline uint64_t wire_number(const unsigned char *at, size_t size)
 {
-    uint64_t n = 0;
     switch (size) {
     case 1:
         return at[0];
     case 2:
         return (uint64_t)at[0] << 8 | at[1];
     case 4:
-        return (uint64_t)at[0] << 24 | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 8 | at[3];
+        return wire_number4(at);
     case 8:
-        for (size_t i = 0; i < 8; i++) {
-            n = n << 8 | at[i];
-        }
-        return n;
+        return wire_number4(at) << 32 | wire_number4(at + 4);
     default:
         return 0;
     }
@@ -141,46 +142,102 @@ static inline int wire_read(const unsigned char **at, const unsigned char *end,
     return wire_read_other(at, end, wire);
 }
 
-/* Nearly all text is; casebus_utf8_valid() is for the rest. */
-static inline bool wire_ascii(const unsigned char *text, size_t size)
+/* The size, head included, of a value that is nothing but its head and of which there is nothing
+ * more to ask: nil, a bool, an integer. 0 for everything else. */
+static inline size_t wire_plain(const unsigned char *at, const unsigned char *end)
 {
-    const uint64_t high = UINT64_C(0x8080808080808080);
-    uint64_t all = 0, eight;
-    uint32_t four[2];
-    if (size < 4) {
-        for (size_t i = 0; i < size; i++) {
-            all |= text[i];
-        }
-        return (all & 0x80) == 0;
+    if (at >= end) {
+        return 0;
     }
-    if (size < 8) { /* its first and last four, which may overlap */
-        memcpy(&four[0], text, 4);
-        memcpy(&four[1], text + size - 4, 4);
-        return ((four[0] | four[1]) & (uint32_t)high) == 0;
+    if (*at < 0xc0 || *at >= 0xe0) {
+        return *at < 0x80 || *at >= 0xe0;
     }
-    for (size_t i = 0; i + 8 <= size; i += 8) {
-        memcpy(&eight, text + i, sizeof eight);
-        all |= eight;
-    }
-    memcpy(&eight, text + size - 8, sizeof eight);
-    return ((all | eight) & high) == 0;
+    size_t size = 1u + wire_long[*at & 0x1f].extra;
+    unsigned kind = wire_long[*at & 0x1f].kind;
+    return kind >= CASEBUS_NIL && kind <= CASEBUS_INT && size <= (size_t)(end - at) ? size : 0;
 }
 
-/* A few bits of a key: keys of different prints differ; the low byte is the size. */
-static inline uint32_t wire_print(const unsigned char *key, size_t size)
+/* --- text, eight bytes at a time ------------------------------------------------------ */
+
+#define WIRE_ONES UINT64_C(0x0101010101010101)
+#define WIRE_HIGH UINT64_C(0x8080808080808080)
+
+static inline uint64_t wire_eight(const unsigned char *at)
 {
-    uint64_t first = 0, last = 0;
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    return eight;
+}
+
+static inline uint64_t wire_four(const unsigned char *at)
+{
+    uint32_t four;
+    memcpy(&four, at, sizeof four);
+    return four;
+}
+
+/* Every byte of a text of up to sixteen and no other (but for the 'a' that fill up less than
+ * four); of a longer text, its first and last eight. */
+struct wire_ends {
+    uint64_t first, last;
+};
+
+static inline struct wire_ends wire_ends(const unsigned char *text, size_t size)
+{
+    uint64_t all = WIRE_ONES * 'a';
     if (size >= 8) {
-        memcpy(&first, key, 8);
-        memcpy(&last, key + size - 8, 8);
-    } else if (size >= 4) {
-        memcpy(&first, key, 4);
-        memcpy(&last, key + size - 4, 4);
-    } else if (size > 0) {
-        first = key[0];
-        last = (uint64_t)key[size / 2] << 8 | key[size - 1];
+        return (struct wire_ends){wire_eight(text), wire_eight(text + size - 8)};
     }
-    uint64_t mix = (first ^ last << 1 ^ last >> 63) * UINT64_C(0x9e3779b97f4a7c15);
+    if (size >= 4) {
+        all = wire_four(text) | wire_four(text + size - 4) << 32;
+    } else if (size > 0) {
+        all = all << 24 | (uint64_t)text[size / 2] << 16 | (uint64_t)text[size - 1] << 8 |
+              text[0];
+    }
+    return (struct wire_ends){all, all};
+}
+
+/* Is one of the eight bytes below `least` (at most 0x80), or exactly `byte`? */
+static inline bool wire_any_below(uint64_t eight, unsigned char least)
+{
+    return ((eight - WIRE_ONES * least) & ~eight & WIRE_HIGH) != 0;
+}
+
+static inline bool wire_any_is(uint64_t eight, unsigned char byte)
+{
+    return wire_any_below(eight ^ WIRE_ONES * byte, 1);
+}
+
+/* Is the text ASCII, whose ends these are? Nearly all is; casebus_utf8_valid() is for the rest. */
+static inline bool wire_ascii(struct wire_ends ends, const unsigned char *text, size_t size)
+{
+    uint64_t all = ends.first | ends.last;
+    if (size > 16) { /* between the ends; the last sixteen may overlap what came before */
+        for (size_t i = 8; i + 16 < size; i += 16) {
+            all |= wire_eight(text + i) | wire_eight(text + i + 8);
+        }
+        all |= wire_eight(text + size - 16);
+    }
+    return (all & WIRE_HIGH) == 0;
+}
+
+/* Are the two, both of `size` bytes, the same? */
+static inline bool wire_same(const unsigned char *a, const unsigned char *b, size_t size)
+{
+    struct wire_ends x = wire_ends(a, size), y = wire_ends(b, size);
+    bool same = x.first == y.first && x.last == y.last;
+    for (size_t i = 8; same && i + 8 < size; i += 8) {
+        same = wire_eight(a + i) == wire_eight(b + i);
+    }
+    return same;
+}
+
+/* A few bits of the key of these ends: keys of different prints differ; the low byte is the size.
+ */
+static inline uint32_t wire_print(struct wire_ends ends, size_t size)
+{
+    uint64_t mix =
+        (ends.first ^ ends.last << 1 ^ ends.last >> 63) * UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)(mix >> 32 & 0xffffff00u) | (uint32_t)(size & 0xff);
 }
 

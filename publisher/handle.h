@@ -11,6 +11,7 @@
 #ifndef CASEBUS_PUBLISHER_HANDLE_H
 #define CASEBUS_PUBLISHER_HANDLE_H
 
+#include "compose.h"
 #include "confirm.h"
 #include "ingest.h"
 #include "pace.h"
@@ -45,19 +46,19 @@ struct casebus_publisher {
     bool ask_answered;
     zmq_msg_t ask_answer;
 
-    int64_t turned; /* when turn() last ran, and how many reports since */
-    unsigned untended;
-    msgpack_sbuffer report, request; /* scratch */
+    unsigned untended;  /* reports since the last turn */
+    uint64_t tended_at; /* when one of them last made a turn, by the clock of sent_at */
+    struct composer composer;
+    msgpack_sbuffer request; /* scratch */
     struct casebus_fault fault;
     struct casebus_publisher_stats stats;
 };
 
-/* Milliseconds since some instant; the coarse one is cheap enough for every report. */
+/* Milliseconds since some instant. */
 int64_t casebus_publisher_now(void);
-int64_t casebus_publisher_now_coarse(void);
 
 /* Gives the socket what it has not been given and will take. */
-int casebus_publisher_flush(struct casebus_publisher *self, int64_t now);
+int casebus_publisher_flush(struct casebus_publisher *self);
 /* Everything that is due, without waiting: answers, links, timers, the next poll, flush. */
 int casebus_publisher_turn(struct casebus_publisher *self, int64_t now);
 /* Waits for the sockets or the next timer, at most until `until`, then a turn. Call it after a

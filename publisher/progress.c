@@ -26,21 +26,11 @@
 
 /* --- time --------------------------------------------------------------------------------- */
 
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int64_t casebus_publisher_now(void)
 {
-    return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t casebus_publisher_now_coarse(void)
-{
-    return clock_ms(CLOCK_MONOTONIC_COARSE);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 int64_t casebus_publisher_until(int timeout_ms)
@@ -63,7 +53,7 @@ static uint64_t sendable(const struct casebus_publisher *self)
     return lower(window_last(&self->window), lower(broker_takes, in_flight));
 }
 
-int casebus_publisher_flush(struct casebus_publisher *self, int64_t now)
+int casebus_publisher_flush(struct casebus_publisher *self)
 {
     self->blocked = false;
     uint64_t end = ingest_linked(&self->ingest) ? sendable(self) : 0;
@@ -79,7 +69,7 @@ int casebus_publisher_flush(struct casebus_publisher *self, int64_t now)
             self->stats.resent++;
         } else {
             if (number == self->window.first) {
-                casebus_pace_moved(&self->pace, 0, now);
+                casebus_pace_moved(&self->pace, 0, casebus_publisher_now());
             }
             self->highest = number;
         }
@@ -256,7 +246,7 @@ static int turn(struct casebus_publisher *self, int64_t now)
         go_back(self, self->decided + 1, now);
     }
     if (!error) {
-        error = casebus_publisher_flush(self, now);
+        error = casebus_publisher_flush(self);
     }
     if (self->poll_out && now >= self->poll_retry) {
         self->poll_out = false;
@@ -272,7 +262,6 @@ int casebus_publisher_turn(struct casebus_publisher *self, int64_t now)
 {
     if (!self->dead) {
         self->dead = turn(self, now);
-        self->turned = now;
         self->untended = 0;
     }
     return self->dead;

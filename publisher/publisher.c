@@ -1,12 +1,12 @@
 /* Taking reports from the caller.
  *
- * A report is built, checked and tied to those before it (number and check), copied into the
- * window, and from then on progress.c's. What can never be accepted gets no number, so that it
+ * A report is made in the window (compose.c), checked and tied to those before it (number and
+ * check), pushed, and from then on progress.c's. What can never be accepted gets no number, so that it
  * cannot hold up what comes behind it; where the window is full the caller waits. The promise
  * to him is that a number given means: kept here until the broker has decided it.
  *
- * Sending is the hot path: one encoding into scratch space, one hash, one copy. Sockets are
- * looked at once in TEND_EVERY reports, or when some time has passed. */
+ * Sending is the hot path: the data is copied once, hashed once, and the clock is read once.
+ * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
 #include <casebus/publisher.h>
 
 #include "handle.h"
@@ -17,7 +17,7 @@
 #include <time.h>
 
 #define TEND_EVERY 64
-#define TEND_MS 5
+#define TEND_US 5000
 
 struct casebus_publisher_options casebus_publisher_options(void)
 {
@@ -75,7 +75,6 @@ int casebus_publisher_new(struct casebus_publisher **self_p,
     self->options = options;
     randombytes_buf(self->id, sizeof self->id);
     casebus_pace_init(&self->pace, options.resend_ms, options.resend_max_ms, options.window);
-    msgpack_sbuffer_init(&self->report);
     msgpack_sbuffer_init(&self->request);
     zmq_msg_init(&self->ask_answer);
     int error = open_all(self);
@@ -101,61 +100,12 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
     if (!self->options.context && self->context) {
         zmq_ctx_term(self->context);
     }
-    msgpack_sbuffer_destroy(&self->report);
+    casebus_composer_clear(&self->composer);
     msgpack_sbuffer_destroy(&self->request);
     free(self);
 }
 
 /* --- one report --------------------------------------------------------------------------- */
-
-struct text_topic {
-    char text[CASEBUS_TOPIC_MAX + 1];
-    struct casebus_bytes bytes;
-};
-
-static int fault_at(struct casebus_fault *fault, const char *field, int code)
-{
-    fault->code = code;
-    fault->field[0] = '\0';
-    strncat(fault->field, field, sizeof fault->field - 1);
-    return code;
-}
-
-static int segment_fault(struct casebus_bytes text)
-{
-    return text.size == 0                    ? CASEBUS_EMISSING
-           : text.size > CASEBUS_SEGMENT_MAX ? CASEBUS_ETOOLONG
-           : !casebus_utf8_valid(text)       ? CASEBUS_EUTF8
-                                             : CASEBUS_EVALUE;
-}
-
-/* Which part of a topic cannot be. */
-static int topic_fault(bool is_case, struct casebus_bytes agency, struct casebus_bytes key,
-                       struct casebus_fault *fault)
-{
-    if (agency.size == 0 || !casebus_agency_valid(agency)) {
-        return fault_at(fault, "agency", segment_fault(agency));
-    }
-    return fault_at(fault, is_case ? "regulator_id" : "session_id", segment_fault(key));
-}
-
-static int build_topic(struct text_topic *topic, enum casebus_report_kind kind,
-                       struct casebus_bytes agency, struct casebus_bytes key,
-                       struct casebus_fault *fault)
-{
-    if (kind >= CASEBUS_REPORT_KIND_COUNT) {
-        return fault_at(fault, "topic", CASEBUS_ETOPIC);
-    }
-    bool is_case = kind < CASEBUS_REPORT_SESSION_STARTED;
-    int size = -1;
-    if (agency.size > 0 && key.size > 0) {
-        size =
-            casebus_topic_build(topic->text, sizeof topic->text, is_case ? "case" : "session",
-                                casebus_report_kind_word(kind), agency, key);
-    }
-    topic->bytes = casebus_bytes(topic->text, size > 0 ? (size_t)size : 0);
-    return size > 0 ? 0 : topic_fault(is_case, agency, key, fault);
-}
 
 static uint64_t clock_us(void)
 {
@@ -165,31 +115,21 @@ static uint64_t clock_us(void)
 }
 
 /* Reads what was encoded, as the broker will. */
-static int decode_again(struct casebus_bytes topic, struct casebus_bytes body, size_t *check_at,
+static int decode_again(struct casebus_bytes topic, struct casebus_bytes body,
                         struct casebus_fault *fault)
 {
     struct casebus_report report;
     *fault = (struct casebus_fault){0};
     fault->code = casebus_report_decode(topic, body, &report, fault);
-    *check_at = report.head.check_at;
     return fault->code;
-}
-
-/* Only where the check's pair is. */
-static int decode_head(struct casebus_bytes body, size_t *check_at, struct casebus_fault *fault)
-{
-    struct casebus_report_head head;
-    int error = casebus_report_head_decode(body, &head);
-    *check_at = head.check_at;
-    return error ? fault_at(fault, "", error) : 0;
 }
 
 int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes agency,
                             struct casebus_bytes key, struct casebus_bytes session,
                             struct casebus_bytes data, struct casebus_fault *fault)
 {
-    struct text_topic topic;
-    int error = build_topic(&topic, kind, agency, key, fault);
+    struct composer composer = {0};
+    int error = casebus_compose_topic(&composer, kind, agency, key, fault);
     if (error) {
         return error;
     }
@@ -197,44 +137,32 @@ int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes 
     msgpack_sbuffer body;
     msgpack_sbuffer_init(&body);
     error = casebus_report_encode(&parts, &body);
-    size_t check_at;
-    error = error ? fault_at(fault, "", error)
-                  : decode_again(topic.bytes, casebus_bytes(body.data, body.size), &check_at,
-                                 fault);
+    error = error ? casebus_fault_at(fault, "", error)
+                  : decode_again(composer_topic(&composer),
+                                 casebus_bytes(body.data, body.size), fault);
     msgpack_sbuffer_destroy(&body);
     return error;
 }
 
-/* The body of the next number, in the scratch buffer, and the check of the number after it. */
-static int build_body(struct casebus_publisher *self, struct casebus_bytes topic,
-                      struct casebus_bytes session, struct casebus_bytes data,
-                      unsigned char next_check[CASEBUS_CHECK_SIZE])
+static struct casebus_bytes message_bytes(zmq_msg_t *message)
 {
-    struct casebus_report_parts parts = {
-        .publisher = self->id,
-        .number = window_last(&self->window) + 1,
-        .check = self->window.next_check,
-        .session = session,
-        .sent_at = clock_us(),
-        .data = data,
-    };
-    self->report.size = 0;
-    int error = casebus_report_encode(&parts, &self->report);
-    if (error) {
-        return fault_at(&self->fault, "", error);
+    return casebus_bytes(zmq_msg_data(message), zmq_msg_size(message));
+}
+
+/* Checks what was composed, and gives the check of the number after it. */
+static int tie(struct casebus_publisher *self, struct kept *kept, size_t check_at,
+               unsigned char next_check[CASEBUS_CHECK_SIZE])
+{
+    struct casebus_bytes topic = message_bytes(&kept->topic);
+    struct casebus_bytes body = message_bytes(&kept->body);
+    int error = self->options.verify ? decode_again(topic, body, &self->fault) : 0;
+    if (!error) {
+        unsigned char hash[CASEBUS_HASH_SIZE];
+        casebus_report_hash(topic, body, check_at, hash);
+        memcpy(next_check, self->window.next_check, CASEBUS_CHECK_SIZE);
+        casebus_check_next(next_check, hash);
     }
-    size_t check_at;
-    struct casebus_bytes body = casebus_bytes(self->report.data, self->report.size);
-    error = self->options.verify ? decode_again(topic, body, &check_at, &self->fault)
-                                 : decode_head(body, &check_at, &self->fault);
-    if (error) {
-        return error;
-    }
-    unsigned char hash[CASEBUS_HASH_SIZE];
-    casebus_report_hash(topic, body, check_at, hash);
-    memcpy(next_check, parts.check, CASEBUS_CHECK_SIZE);
-    casebus_check_next(next_check, hash);
-    return 0;
+    return error;
 }
 
 static int wait_for_room(struct casebus_publisher *self, size_t size, int timeout_ms)
@@ -253,16 +181,35 @@ static int wait_for_room(struct casebus_publisher *self, size_t size, int timeou
     return error;
 }
 
-/* A new report goes out at once if the socket takes it; all else has time. */
-static void tend(struct casebus_publisher *self)
+/* Checks the report that was composed and keeps it, or lets go of it. */
+static int keep(struct casebus_publisher *self, struct kept *kept, size_t check_at,
+                int timeout_ms)
 {
-    int64_t now = casebus_publisher_now_coarse();
+    unsigned char next_check[CASEBUS_CHECK_SIZE];
+    int error = tie(self, kept, check_at, next_check);
+    if (!error) {
+        error = wait_for_room(self, kept_size(kept), timeout_ms);
+    }
+    if (error) {
+        kept_close(kept);
+        return error;
+    }
+    casebus_window_push(&self->window, next_check);
+    self->stats.sent = window_last(&self->window);
+    return 0;
+}
+
+/* A new report goes out at once if the socket takes it; all else has time. A clock that was
+ * set back makes a turn too. */
+static void tend(struct casebus_publisher *self, uint64_t now_us)
+{
     self->untended++;
-    if (self->untended >= TEND_EVERY || now - self->turned >= TEND_MS) {
+    if (self->untended >= TEND_EVERY || now_us - self->tended_at >= TEND_US) {
+        self->tended_at = now_us;
         casebus_publisher_turn(self, casebus_publisher_now());
         return;
     }
-    int error = casebus_publisher_flush(self, now);
+    int error = casebus_publisher_flush(self);
     if (error) {
         self->dead = error;
     }
@@ -276,25 +223,29 @@ int64_t casebus_publisher_send(struct casebus_publisher *self, enum casebus_repo
     if (self->dead) {
         return self->dead;
     }
-    struct text_topic topic;
-    unsigned char next_check[CASEBUS_CHECK_SIZE];
-    int error = build_topic(&topic, kind, agency, key, &self->fault);
-    if (!error) {
-        error = build_body(self, topic.bytes, session, data, next_check);
-    }
-    if (!error) {
-        error = wait_for_room(self, topic.bytes.size + self->report.size, timeout_ms);
-    }
-    if (!error) {
-        error = casebus_window_push(&self->window, topic.bytes,
-                                    casebus_bytes(self->report.data, self->report.size),
-                                    next_check);
-    }
+    int error = casebus_compose_topic(&self->composer, kind, agency, key, &self->fault);
     if (error) {
         return error;
     }
-    self->stats.sent = window_last(&self->window);
-    tend(self);
+    struct kept *kept = casebus_window_next(&self->window);
+    struct casebus_report_parts parts = {
+        .publisher = self->id,
+        .number = window_last(&self->window) + 1,
+        .check = self->window.next_check,
+        .session = session,
+        .sent_at = clock_us(),
+        .data = data,
+    };
+    size_t check_at;
+    error = casebus_compose_report(&self->composer, &parts, kept, &check_at);
+    if (error) {
+        return casebus_fault_at(&self->fault, "", error);
+    }
+    error = keep(self, kept, check_at, timeout_ms);
+    if (error) {
+        return error;
+    }
+    tend(self, parts.sent_at);
     return (int64_t)self->stats.sent;
 }
 

@@ -6,8 +6,9 @@
  * on disk can take its place without anybody else noticing.
  *
  * A report is held as the two messages that are sent: sending one is a copy that shares the
- * bytes, and libzmq counts who still has them. Users push only where there is room, and read a
- * report only until the next push or drop. */
+ * bytes, and libzmq counts who still has them. Its messages are made in the ring itself, at the
+ * place behind the last, so that keeping it copies nothing. Users push only where there is
+ * room, and read a report only until the next push or drop. */
 #include "window.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 int casebus_window_init(struct window *self, size_t places, size_t bytes_max)
 {
     *self = (struct window){.places = places, .first = 1, .bytes_max = bytes_max};
-    self->ring = calloc(places, sizeof *self->ring);
+    self->ring = calloc(places + 1, sizeof *self->ring);
     return self->ring ? 0 : CASEBUS_ENOMEM;
 }
 
@@ -40,42 +41,22 @@ bool casebus_window_has_room(const struct window *self, size_t size)
 
 static struct kept *place(const struct window *self, uint64_t number)
 {
-    return &self->ring[number % self->places];
+    return &self->ring[number % (self->places + 1)];
 }
 
-static size_t kept_size(struct kept *kept)
+struct kept *casebus_window_next(struct window *self)
 {
-    return zmq_msg_size(&kept->topic) + zmq_msg_size(&kept->body);
+    return place(self, self->first + self->count);
 }
 
-static int copy_bytes(zmq_msg_t *message, struct casebus_bytes bytes)
+void casebus_window_push(struct window *self,
+                         const unsigned char next_check[CASEBUS_CHECK_SIZE])
 {
-    if (zmq_msg_init_size(message, bytes.size)) {
-        return CASEBUS_ENOMEM;
-    }
-    memcpy(zmq_msg_data(message), bytes.data, bytes.size);
-    return 0;
-}
-
-int casebus_window_push(struct window *self, struct casebus_bytes topic,
-                        struct casebus_bytes body,
-                        const unsigned char next_check[CASEBUS_CHECK_SIZE])
-{
-    struct kept *kept = place(self, self->first + self->count);
-    int error = copy_bytes(&kept->topic, topic);
-    if (error) {
-        return error;
-    }
-    error = copy_bytes(&kept->body, body);
-    if (error) {
-        zmq_msg_close(&kept->topic);
-        return error;
-    }
+    struct kept *kept = casebus_window_next(self);
     memcpy(kept->check, self->next_check, CASEBUS_CHECK_SIZE);
     memcpy(self->next_check, next_check, CASEBUS_CHECK_SIZE);
     self->count++;
-    self->bytes += topic.size + body.size;
-    return 0;
+    self->bytes += kept_size(kept);
 }
 
 struct kept *casebus_window_at(struct window *self, uint64_t number)
@@ -102,8 +83,7 @@ void casebus_window_drop(struct window *self, uint64_t through)
     while (self->count > 0 && self->first <= through) {
         struct kept *kept = place(self, self->first);
         self->bytes -= kept_size(kept);
-        zmq_msg_close(&kept->topic);
-        zmq_msg_close(&kept->body);
+        kept_close(kept);
         self->first++;
         self->count--;
     }

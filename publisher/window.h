@@ -9,10 +9,19 @@ struct kept {
     zmq_msg_t topic, body;
     unsigned char check[CASEBUS_CHECK_SIZE]; /* of its own number */
 };
+static inline size_t kept_size(const struct kept *kept)
+{
+    return zmq_msg_size(&kept->topic) + zmq_msg_size(&kept->body);
+}
+static inline void kept_close(struct kept *kept)
+{
+    zmq_msg_close(&kept->topic);
+    zmq_msg_close(&kept->body);
+}
 
 struct window {
-    struct kept *ring;
-    size_t places;  /* of the ring */
+    struct kept *ring; /* one place more than may be kept: the next report is made in it */
+    size_t places;
     uint64_t first; /* the lowest number kept, or the next to be pushed */
     size_t count;
     size_t bytes, bytes_max;
@@ -29,11 +38,12 @@ static inline uint64_t window_last(const struct window *self)
 }
 /* Is there a place for a report of `size` bytes? An empty window has one for any. */
 bool casebus_window_has_room(const struct window *self, size_t size);
-/* Keeps a copy under the number window_last() + 1; `next_check` is the check behind it.
- * 0 or CASEBUS_ENOMEM, then nothing has changed. There must be room. */
-int casebus_window_push(struct window *self, struct casebus_bytes topic,
-                        struct casebus_bytes body,
-                        const unsigned char next_check[CASEBUS_CHECK_SIZE]);
+/* Where the messages of the report window_last() + 1 are to be made: nothing is in it, and it
+ * stays where it is while others are dropped. */
+struct kept *casebus_window_next(struct window *self);
+/* Keeps what was made there; `next_check` is the check behind it. There must be room. */
+void casebus_window_push(struct window *self,
+                         const unsigned char next_check[CASEBUS_CHECK_SIZE]);
 /* The report with this number; NULL: not kept. */
 struct kept *casebus_window_at(struct window *self, uint64_t number);
 /* check(number), for every number kept and the one after; NULL: not known any more. */

@@ -28,7 +28,7 @@
     X(CASEBUS_EUNKNOWN_CASE, -16, "unknown_case", "there is no such case") \
     X(CASEBUS_EDELETED, -17, "deleted", "the case is deleted") \
     X(CASEBUS_EREDACTED, -18, "redacted", "the case is redacted") \
-    X(CASEBUS_EDECIDED, -19, "decided", "the same content was rejected from quarantine before") \
+    X(CASEBUS_EDECIDED, -19, "decided", "this was decided before, the other way") \
     X(CASEBUS_EUNKNOWN_SESSION, -20, "unknown_session", "there is no such session") \
     X(CASEBUS_EENDED, -21, "session_ended", "the session has ended") \
     X(CASEBUS_ENOTFOUND, -22, "not_found", "there is no such thing") \

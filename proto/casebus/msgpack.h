@@ -28,9 +28,18 @@ static inline struct casebus_bytes casebus_bytes(const void *data, size_t size)
 {
     return (struct casebus_bytes){data, size};
 }
-struct casebus_bytes casebus_cstr(const char *text);
-bool casebus_bytes_equal(struct casebus_bytes a, struct casebus_bytes b);
-bool casebus_bytes_is(struct casebus_bytes a, const char *text);
+static inline struct casebus_bytes casebus_cstr(const char *text)
+{
+    return casebus_bytes(text, text ? strlen(text) : 0);
+}
+static inline bool casebus_bytes_equal(struct casebus_bytes a, struct casebus_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+static inline bool casebus_bytes_is(struct casebus_bytes a, const char *text)
+{
+    return casebus_bytes_equal(a, casebus_cstr(text));
+}
 /* memcmp order, a shorter prefix first. */
 int casebus_bytes_compare(struct casebus_bytes a, struct casebus_bytes b);
 
@@ -71,7 +80,12 @@ struct casebus_reader {
     int error; /* 0, or the first failure */
 };
 
-void casebus_reader_init(struct casebus_reader *r, struct casebus_bytes data);
+static inline void casebus_reader_init(struct casebus_reader *r, struct casebus_bytes data)
+{
+    r->at = data.data;
+    r->end = data.size ? data.data + data.size : data.data;
+    r->error = 0;
+}
 enum casebus_kind casebus_peek(const struct casebus_reader *r);
 uint32_t casebus_read_map(struct casebus_reader *r);   /* number of pairs that follow */
 uint32_t casebus_read_array(struct casebus_reader *r); /* number of values that follow */
@@ -95,7 +109,10 @@ struct casebus_bytes casebus_map_get(struct casebus_bytes map, const char *key);
 uint64_t casebus_as_uint(struct casebus_bytes raw, uint64_t missing);
 struct casebus_bytes casebus_as_str(struct casebus_bytes raw); /* absent: NULL data */
 struct casebus_bytes casebus_as_bin(struct casebus_bytes raw);
-bool casebus_is_nil(struct casebus_bytes raw);
+static inline bool casebus_is_nil(struct casebus_bytes raw)
+{
+    return raw.size == 1 && raw.data[0] == 0xc0;
+}
 
 /* The same value? Integers by value, maps by key in any order, all else by content. Both must
  * have passed a scan. */

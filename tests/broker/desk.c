@@ -73,11 +73,21 @@ void desk_begin(struct desk *d)
     d->shown = 0;
 }
 
+/* What an entry being applied points to lives until its batch is committed. */
+static void keep(struct desk *d, msgpack_sbuffer *body)
+{
+    assert_true(d->kept_count < sizeof d->kept / sizeof *d->kept);
+    d->kept[d->kept_count++] = msgpack_sbuffer_release(body);
+}
+
 void desk_end(struct desk *d)
 {
     assert_int_equal(apply_finish(d->apply), 0);
     assert_int_equal(txn_commit(d->txn), 0);
     txn_end(d->txn);
+    while (d->kept_count > 0) {
+        free(d->kept[--d->kept_count]);
+    }
     d->batch = false;
 }
 
@@ -213,13 +223,23 @@ void desk_apply(struct desk *d, const struct apply_entry *entry)
     }
 }
 
+static struct casebus_bytes kept_topic(struct desk *d, const char *topic)
+{
+    msgpack_sbuffer copy;
+    msgpack_sbuffer_init(&copy);
+    msgpack_sbuffer_write(&copy, topic, strlen(topic));
+    struct casebus_bytes bytes = casebus_bytes(copy.data, copy.size);
+    keep(d, &copy);
+    return bytes;
+}
+
 void desk_raw(struct desk *d, const char *topic, const void *body, size_t size)
 {
     struct apply_entry entry = {
         .kind = APPLY_REPORT,
         .at = d->clock += 1000000,
         .actor = casebus_cstr("local"),
-        .topic = casebus_cstr(topic),
+        .topic = kept_topic(d, topic),
         .body = casebus_bytes(body, size),
     };
     desk_apply(d, &entry);
@@ -239,8 +259,9 @@ void desk_report(struct desk *d, const char *topic, const char *data)
         parts.session = casebus_cstr(d->session);
     }
     assert_int_equal(casebus_report_encode(&parts, &body), 0);
-    desk_raw(d, topic, body.data, body.size);
-    msgpack_sbuffer_destroy(&body);
+    struct casebus_bytes bytes = casebus_bytes(body.data, body.size);
+    keep(d, &body);
+    desk_raw(d, topic, bytes.data, bytes.size);
     msgpack_sbuffer_destroy(&packed);
 }
 
@@ -264,8 +285,8 @@ void desk_decide(struct desk *d, enum apply_kind kind, uint64_t quarantine, cons
         .topic = casebus_bytes("", 0),
         .body = casebus_bytes(body.data, body.size),
     };
+    keep(d, &body);
     desk_apply(d, &entry);
-    msgpack_sbuffer_destroy(&body);
 }
 
 /* --- looking ---------------------------------------------------------------------------- */

@@ -37,6 +37,8 @@ struct desk {
     struct apply_result result;
     char events[4096];
     json_t *event;        /* the newest event of the last report, as JSON */
+    char *kept[24000];    /* bodies and topics of the batch */
+    size_t kept_count;
 };
 
 void desk_open(struct desk *d);

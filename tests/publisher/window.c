@@ -1,7 +1,8 @@
-/* The window keeps what may have to be sent again, and nothing longer. */
+/* The window keeps what may have to be sent again, and nothing longer; and what is made in it
+ * (compose.c) has the bytes of the protocol. */
 #include "test.h"
 
-#include "window.h"
+#include "compose.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static void make_message(zmq_msg_t *message, const char *text, size_t size)
+{
+    assert_int_equal(zmq_msg_init_size(message, size), 0);
+    memcpy(zmq_msg_data(message), text, size);
+}
+
 /* Pushes reports until `last`, each with its number as topic, body and the check after it. */
 static void push_to(struct window *window, uint64_t last)
 {
@@ -31,8 +38,10 @@ static void push_to(struct window *window, uint64_t last)
         check[0] = (unsigned char)(window_last(window) + 1);
         int size =
             snprintf(text, sizeof text, "%llu", (unsigned long long)window_last(window) + 1);
-        struct casebus_bytes bytes = casebus_bytes(text, (size_t)size);
-        assert_int_equal(casebus_window_push(window, bytes, bytes, check), 0);
+        struct kept *kept = casebus_window_next(window);
+        make_message(&kept->topic, text, (size_t)size);
+        make_message(&kept->body, text, (size_t)size);
+        casebus_window_push(window, check);
     }
 }
 
@@ -121,12 +130,169 @@ static void the_ring_goes_round(void **state)
     assert_memory_equal(zmq_msg_data(&kept->body), "20", 2);
 }
 
+static void the_next_place_is_free_in_a_full_window(void **state)
+{
+    push_to(*state, PLACES);
+    struct kept *next = casebus_window_next(*state);
+    for (uint64_t number = 1; number <= PLACES; number++) {
+        assert_ptr_not_equal(casebus_window_at(*state, number), next);
+    }
+}
+
+static void the_next_place_stays_while_others_are_dropped(void **state)
+{
+    push_to(*state, PLACES);
+    struct kept *next = casebus_window_next(*state);
+    casebus_window_drop(*state, 2);
+    assert_ptr_equal(casebus_window_next(*state), next);
+}
+
 static void bytes_are_given_back(void **state)
 {
     struct window *window = *state;
     push_to(window, 3);
     casebus_window_drop(window, 3);
     assert_int_equal(window->bytes, 0);
+}
+
+/* --- what is kept is made by compose.c ------------------------------------------------------ */
+
+static const unsigned char publisher[CASEBUS_PUBLISHER_SIZE] = "a publisher's id";
+static const unsigned char check_value[CASEBUS_CHECK_SIZE] = "\1\2\3\4\5\6\7";
+static const unsigned char data[] = {0x81, 0xa3, 'e', 'x', 't', 0x80};
+
+static struct casebus_report_parts parts_of(uint64_t number, struct casebus_bytes session)
+{
+    return (struct casebus_report_parts){
+        .publisher = publisher,
+        .number = number,
+        .check = check_value,
+        .session = session,
+        .sent_at = 1710243123456789,
+        .data = casebus_bytes(data, sizeof data),
+    };
+}
+
+static int compose(const struct casebus_report_parts *parts, struct kept *kept, size_t *check_at)
+{
+    struct composer composer = {0};
+    struct casebus_fault fault;
+    assert_int_equal(casebus_compose_topic(&composer, CASEBUS_REPORT_SCRAPED,
+                                           casebus_cstr("hse"), casebus_cstr("1"), &fault),
+                     0);
+    int error = casebus_compose_report(&composer, parts, kept, check_at);
+    casebus_composer_clear(&composer);
+    return error;
+}
+
+static void assert_as_encoded(struct casebus_report_parts parts)
+{
+    struct kept kept;
+    size_t check_at;
+    msgpack_sbuffer encoded;
+    msgpack_sbuffer_init(&encoded);
+    assert_int_equal(casebus_report_encode(&parts, &encoded), 0);
+    assert_int_equal(compose(&parts, &kept, &check_at), 0);
+    assert_int_equal(zmq_msg_size(&kept.body), encoded.size);
+    assert_memory_equal(zmq_msg_data(&kept.body), encoded.data, encoded.size);
+    assert_int_equal(zmq_msg_size(&kept.topic), strlen("case:scraped:hse:1:"));
+    assert_memory_equal(zmq_msg_data(&kept.topic), "case:scraped:hse:1:",
+                        zmq_msg_size(&kept.topic));
+    kept_close(&kept);
+    msgpack_sbuffer_destroy(&encoded);
+}
+
+static void a_body_is_what_the_protocol_encodes(void **state)
+{
+    (void)state;
+    for (uint64_t number = 1; number < UINT64_C(1) << 53; number = number * 3 + 1) {
+        assert_as_encoded(parts_of(number, casebus_cstr("s1")));
+    }
+}
+
+static void a_body_may_be_without_session_and_data(void **state)
+{
+    (void)state;
+    struct casebus_report_parts parts = parts_of(7, casebus_bytes(NULL, 0));
+    parts.data = casebus_bytes(NULL, 0);
+    parts.sent_at = 0;
+    assert_as_encoded(parts);
+}
+
+/* The broker refuses it; a publisher that does not verify leaves that to it. */
+static void a_long_session_is_encoded_all_the_same(void **state)
+{
+    (void)state;
+    static char session[70000];
+    memset(session, 's', sizeof session);
+    assert_as_encoded(parts_of(7, casebus_bytes(session, 31)));
+    assert_as_encoded(parts_of(7, casebus_bytes(session, 300)));
+    assert_as_encoded(parts_of(7, casebus_bytes(session, sizeof session)));
+}
+
+static void the_check_is_where_it_is_said_to_be(void **state)
+{
+    (void)state;
+    struct casebus_report_parts parts = parts_of(70000, casebus_cstr("s1"));
+    struct casebus_report_head head;
+    struct kept kept;
+    size_t check_at;
+    assert_int_equal(compose(&parts, &kept, &check_at), 0);
+    assert_int_equal(
+        casebus_report_head_decode(
+            casebus_bytes(zmq_msg_data(&kept.body), zmq_msg_size(&kept.body)), &head),
+        0);
+    assert_int_equal(head.check_at, check_at);
+    kept_close(&kept);
+}
+
+static void a_body_above_the_limit_is_too_large(void **state)
+{
+    (void)state;
+    static unsigned char much[CASEBUS_REPORT_MAX];
+    struct casebus_report_parts parts = parts_of(1, casebus_bytes(NULL, 0));
+    struct kept kept;
+    size_t check_at;
+    parts.data = casebus_bytes(much, sizeof much - 1);
+    assert_int_equal(compose(&parts, &kept, &check_at), CASEBUS_ETOOLARGE);
+    parts.session = casebus_bytes(much, SIZE_MAX);
+    assert_int_equal(compose(&parts, &kept, &check_at), CASEBUS_ETOOLARGE);
+}
+
+static void assert_topic(struct composer *composer, enum casebus_report_kind kind,
+                         const char *agency, const char *key, const char *topic)
+{
+    struct casebus_fault fault;
+    assert_int_equal(casebus_compose_topic(composer, kind, casebus_cstr(agency),
+                                           casebus_cstr(key), &fault),
+                     0);
+    assert_true(casebus_bytes_is(composer_topic(composer), topic));
+}
+
+static void topics_follow_each_other(void **state)
+{
+    (void)state;
+    struct composer composer = {0};
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "1", "case:scraped:hse:1:");
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "12", "case:scraped:hse:12:");
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "3", "case:scraped:hse:3:");
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "se", "3", "case:scraped:se:3:");
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "se", "case:scraped:hse:se:");
+    assert_topic(&composer, CASEBUS_REPORT_EDITED, "hse", "se", "case:edited:hse:se:");
+    assert_topic(&composer, CASEBUS_REPORT_SESSION_ENDED, "hse", "s", "session:ended:hse:s:");
+}
+
+static void a_bad_topic_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct composer composer = {0};
+    struct casebus_fault fault;
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "1", "case:scraped:hse:1:");
+    assert_int_equal(casebus_compose_topic(&composer, CASEBUS_REPORT_SCRAPED,
+                                           casebus_cstr("hse"), casebus_cstr("1:2"), &fault),
+                     CASEBUS_EVALUE);
+    assert_int_equal(composer_topic(&composer).size, 0);
+    assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "2", "case:scraped:hse:2:");
 }
 
 int main(void)
@@ -145,6 +311,15 @@ int main(void)
         T(an_empty_window_has_room_for_any_report),
         T(the_ring_goes_round),
         T(bytes_are_given_back),
+        T(the_next_place_is_free_in_a_full_window),
+        T(the_next_place_stays_while_others_are_dropped),
+        cmocka_unit_test(a_body_is_what_the_protocol_encodes),
+        cmocka_unit_test(a_body_may_be_without_session_and_data),
+        cmocka_unit_test(a_long_session_is_encoded_all_the_same),
+        cmocka_unit_test(the_check_is_where_it_is_said_to_be),
+        cmocka_unit_test(a_body_above_the_limit_is_too_large),
+        cmocka_unit_test(topics_follow_each_other),
+        cmocka_unit_test(a_bad_topic_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,7 +197,7 @@ class Publisher:
             before = self.decided
             result = self.confirm(wait_ms=100)
             if "want" in result and result["want"] == resent and now < at + RESEND_AFTER:
-                time.sleep(0.01)                # on its way; a poll does not wait while it is wanted
+                time.sleep(0.01)                # on its way, and no poll waits until then
             elif "want" in result or self.decided == before:
                 resent, at = self.decided + 1, now
                 self.resend(resent)             # wanted, or nothing moved for a while

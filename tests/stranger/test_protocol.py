@@ -3,6 +3,7 @@
 Each function is one fact of the text, named for it. A fact under @disputed is one the broker was
 seen to contradict: it is tried and reported as open, and counts as passed once it holds.
 """
+import atexit
 import contextlib
 import itertools
 import os
@@ -84,6 +85,7 @@ class Broker:
             [BROKER, "--data", self.data, "--ingest", free, "--fanout", free, "--query", free,
              "--map-size", "1G", "--log-level", "error"], stdout=subprocess.PIPE,
             stderr=self.log, text=True)
+        atexit.register(self.process.kill)          # should nothing else have ended it
         line = self.process.stdout.readline()
         assert line.startswith("casebus-broker ready "), line
         ready = dict(word.split("=", 1) for word in line.split() if "=" in word)
@@ -253,7 +255,7 @@ class Decision:
 
     def rejected(self, code, field=None):
         assert self.outcome == "rejected" and not self.events and self.code == code \
-            and (field is None or self.field == field), f"{self.outcome} {self.refusal}: {code} {field}"
+            and (field is None or self.field == field), f"{self.outcome} {self.refusal}, not {code}"
         return self
 
 
@@ -363,7 +365,7 @@ def a_nil_is_allowed_and_ignored_in_an_unknown_key_of_a_request():
 def text_is_kept_byte_for_byte():
     case = Case("Ŵ 48/01.é")
     name = " e\u0301 \u00e9  ﬁ \u00a0Ltd.\t\u202e\U0001f3db "
-    case.scraped(named(name, ext={"\u00a0": "\x00\x01"}, offence_result="")).is_("created", "created")
+    case.scraped(named(name, ext={"\u00a0": "\x00\x01"}, offence_result=""))
     record = case.record()
     assert record["offender"]["name"] == name and record["ext"] == {"\u00a0": "\x00\x01"}
     assert record["offence_result"] == "" and record["regulator_id"] == "Ŵ 48/01.é"
@@ -429,7 +431,8 @@ def a_bad_topic_is_refused_and_does_not_block():
     for topic in ("case:scraped:hse:1", "case:scraped:hse:1:x:", "case:created:hse:1:",
                   "case:seen:hse:1:", "case:scraped:HSE:1:", "case:scraped:1hse:1:",
                   "case:scraped:h-e:1:", "case:scraped::1:", "case:scraped:hse::",
-                  "case:scraped:hse:a\x01b:", "case:scraped:hse:a\x7fb:", "case:scraped:hse:a\x9fb:",
+                  "case:scraped:hse:a\x01b:", "case:scraped:hse:a\x7fb:",
+                  "case:scraped:hse:a\x9fb:",
                   "case:scraped:" + "a" * (LIMITS["AGENCY_MAX"] + 1) + ":1:",
                   "case:scraped:hse:" + "1" * (LIMITS["SEGMENT_MAX"] + 1) + ":",
                   "court:scraped:hse:1:", "session:lost:hse:1:", "session:stopping:hse:1:",
@@ -493,7 +496,7 @@ def at_most_64_patterns_in_a_replay():
 @fact
 def an_unnumbered_report_is_taken_as_it_comes():
     case = Case()
-    subscriber = Subscriber(broker.fanout, query, [f"case:*"])
+    subscriber = Subscriber(broker.fanout, query, ["case:*"])
     loose.send(case.topic("scraped").encode(), report_body(named()))
     event = subscriber.wait_for(lambda topic, _: topic == case.topic("created"))
     assert event["payload"] == case.record()
@@ -543,8 +546,10 @@ def the_first_keys_have_to_be_first_and_the_check_c4_08():
     publisher, check = os.urandom(16), bytes(8)
     good = {"v": 1, "publisher": publisher, "number": 1, "check": check, "data": named()}
     bodies = [pack({key: good[key] for key in order}) for order in (
-        ("publisher", "v", "number", "check", "data"), ("v", "number", "publisher", "check", "data"),
-        ("v", "publisher", "check", "number", "data"), ("v", "publisher", "number", "data", "check"),
+        ("publisher", "v", "number", "check", "data"),
+        ("v", "number", "publisher", "check", "data"),
+        ("v", "publisher", "check", "number", "data"),
+        ("v", "publisher", "number", "data", "check"),
         ("data", "v", "publisher", "number", "check"))]
     bodies.append(pack(good).replace(b"\xc4\x08" + check, b"\xc5\x00\x08" + check))
     rejects_of(len(bodies), *([case.topic("scraped").encode(), body] for body in bodies))
@@ -700,8 +705,9 @@ def a_void_that_is_not_one_is_refused():
         rest = pack("void") + pack(void)
         Decision(None, make=lambda: desk.raw(topic, rest)).rejected(code)
     own = Desk(broker.ingest, query)
-    for n, (void, more) in enumerate((({"hash": bytes(16)}, {}), ({**good, "reason": "x" * 257}, {}),
-                                      ({**good, "reason": 5}, {}), (good, {"data": named()}))):
+    for n, (void, more) in enumerate((
+            ({"hash": bytes(16)}, {}), ({**good, "reason": "x" * 257}, {}),
+            ({**good, "reason": 5}, {}), (good, {"data": named()}))):
         rest = b"".join(pack(k) + pack(v) for k, v in {"void": void, **more}.items())
         Decision(None, by=own, make=lambda: own.raw(topic, rest, 1 + len(more)))
         assert own.counts["rejected"] == n + 1
@@ -774,7 +780,8 @@ def a_confirm_has_every_key_of_the_text():
         == (3, "rejected", "bad_value", "url") and rejected["reason"]
     again = query("publisher.confirm", publisher=own.publisher, after=2, wait_ms=0)
     assert [refusal["number"] for refusal in again["refusals"]] == [3]
-    assert len(own.settle()) == 2 and own.decided == 5
+    refusals = own.settle()                         # the broker may have let go of those up to 2
+    assert refusals[-1]["number"] == 3 and own.decided == 5, refusals
     own.close()
 
 
@@ -839,11 +846,12 @@ def at_most_1000_refusals_and_more_says_so():
     code = agency()
     for n in range(1001):
         own.report(f"case:deleted:{code}:{n}:")
+    ask = {"publisher": own.publisher, "after": 0, "wait_ms": 50}
     end = time.monotonic() + PATIENCE
-    while query("publisher.confirm", publisher=own.publisher, after=0, wait_ms=50)["decided"] < 1001:
+    while query("publisher.confirm", **ask)["decided"] < 1001:
         assert time.monotonic() < end
         own.resend(1)
-    result = query("publisher.confirm", publisher=own.publisher, after=0, wait_ms=0)
+    result = query("publisher.confirm", **ask)
     assert len(result["refusals"]) == 1000 and result["more"] is True
     rest = query("publisher.confirm", publisher=own.publisher, wait_ms=0,
                  after=result["refusals"][-1]["number"])
@@ -1109,31 +1117,33 @@ def nil_clears_a_field_or_key():
 # --- the case record -------------------------------------------------------------------------
 
 def fields_of(table, wrap, names):
-    """Tries each row of a table of fields. wrap(field, value) is a report's data."""
+    """What to try with each row of a table: (field, data of a report, code of its refusal)."""
     for name, kind, limit, *rest in table:
         name, limit = word(name), int(limit) if limit else 0
         field = names(name)
         start = "http://" if kind == "url" else ""
         right = wrong = ()
-        if kind in ("text", "url") and rest[0] in ("", "report") or name == "name":
+        if kind in ("text", "url") and rest[0] not in ("store", "identity"):
             right = [start + "x" * (limit - len(start)), start + "é"]
             wrong = [(start + "x" * (limit - len(start) + 1), "too_long"), (5, "wrong_type"),
-                     (b"x", "wrong_type"), (start + "é" * (limit // 2), "too_long")][:3 + bool(start)]
+                     (b"x", "wrong_type"), ("é" * (limit // 2 + 1), "too_long")]
         if name == "name":
             wrong += [("", "bad_value"), (" \u00a0\t", "bad_value")]
         if kind == "url":
             wrong += [("", "bad_value"), ("ftp://a", "bad_value"), ("http://", "bad_value")]
         if kind == "date":
             right = ["2020-02-29", "9999-12-31"]
-            wrong = [("2021-02-29", "bad_value"), ("20200101", "bad_value"), (20200101, "wrong_type"),
-                     ("2020-1-1", "bad_value"), ("", "bad_value"), ("2020-01-01 ", "bad_value")]
+            wrong = [("2021-02-29", "bad_value"), ("20200101", "bad_value"),
+                     (20200101, "wrong_type"), ("2020-1-1", "bad_value"), ("", "bad_value"),
+                     ("2020-01-01 ", "bad_value")]
         if kind == "pence":
             right = [0, LIMITS["PENCE_MAX"]]
             wrong = [(-1, "bad_value"), (LIMITS["PENCE_MAX"] + 1, "bad_value"), (1.0, "wrong_type"),
                      ("£5", "wrong_type"), (True, "wrong_type")]
         if kind in ("count", "instant") and rest[0] != "store":
             right = [0, 2 ** 53 - 1]
-            wrong = [(-1, "bad_value"), (2 ** 53, "bad_value"), ("1", "wrong_type"), (1.0, "wrong_type")]
+            wrong = [(-1, "bad_value"), (2 ** 53, "bad_value"), ("1", "wrong_type"),
+                     (1.0, "wrong_type")]
         if kind == "choice":
             right = re.findall("`(.*?)`", rest[0])
             wrong = [("none of them", "bad_value"), (5, "wrong_type")]
@@ -1367,7 +1377,8 @@ def an_ended_session_cannot_end_again_the_same_way():
 @disputed("the data's own session_id and agency are shown, and store.verify fails")
 def a_session_is_shown_under_its_own_name():
     with another_broker() as (ask, publisher):
-        publisher.report("session:started:hse:s:", {"session_id": "x", "agency": "ea", "ended_at": 5})
+        publisher.report("session:started:hse:s:",
+                         {"session_id": "x", "agency": "ea", "ended_at": 5})
         publisher.settle()
         result = ask("store.verify", wait_ms=3000)
         if result["state"] == "running":
@@ -1417,7 +1428,7 @@ def a_progressed_event_at_most_once_a_second_and_the_counters_with_the_end():
     session, count = Session(), 0
     session.started()
     before = newest()
-    pattern = f"session:*"
+    pattern = "session:*"
 
     def progress():
         return [event for topic, event in replay(before, pattern)
@@ -1426,10 +1437,10 @@ def a_progressed_event_at_most_once_a_second_and_the_counters_with_the_end():
     end = time.monotonic() + PATIENCE
     while len(progress()) < 2:
         assert time.monotonic() < end
-        for _ in range(20):
-            count += 1
-            desk.report(f"case:scraped:{session.agency}:{count}:", named(), session="s")
+        count += 1
+        desk.report(f"case:scraped:{session.agency}:{count}:", named(), session="s")
         desk.settle()
+        time.sleep(0.05)                            # it is time that has to pass
     first, second = progress()[:2]
     assert second["at"] - first["at"] >= 1000000
     assert 0 < first["payload"]["cases_found"] < second["payload"]["cases_found"] <= count
@@ -1520,8 +1531,8 @@ def replay_brings_an_event_exactly_as_it_was_sent():
         topic, body = socket.recv_multipart()
         if topic.startswith(b"case:"):
             live.append([topic.decode(), body])
-    result = query("log.replay", after=0, patterns=[f"case:created:{case.agency}"])
-    assert result["events"] == live, (result, query.reply["seq"], live)
+    result = query("log.replay", after=newest() - 2, patterns=[f"case:created:{case.agency}"])
+    assert result["events"] == live
     socket.close()
 
 
@@ -1557,7 +1568,8 @@ def after_a_redaction_no_reply_has_a_byte_of_the_record():
     session.started()
     case, other = Case("1", code), Case("2", code)
     full = {"case_reference": next(marks), "offender": {"name": next(marks), "x": next(marks)},
-            **FIRST, "offence_breaches": next(marks) + "x" * 16000, "ext": {next(marks): next(marks)},
+            **FIRST, "offence_breaches": next(marks) + "x" * 16000,
+            "ext": {next(marks): next(marks)},
             "offences": [{"description": next(marks)}], "url": f"http://{next(marks)}",
             "source": {"parser": next(marks)}, "unknown": [next(marks)]}
     case.scraped(full, session="s").is_("created", "created")
@@ -1603,19 +1615,19 @@ def after_a_redaction_no_reply_has_a_byte_of_the_record():
     sweep("publisher.confirm", publisher=desk.publisher, after=0, wait_ms=0)
     sweep("heads")
     sweep("broker.status")
-    replayed = sweep("log.replay", after=0, patterns=[f"case:created:{code}", f"case:updated:{code}",
-                                                      f"case:conflict:{code}", "session:*"],
-                     limit=2000)["result"]["events"]
+    replayed = replay(0, "session:*", *(kind + code for kind in EVENT_KINDS[:7]))
+    assert mark.lower() not in repr(replayed).lower()
     events = sweep("case.history", id=case.id, limit=500)["result"]["events"]
     assert len(events) > 8
     for event in events:
         assert event["payload"] == {"id": case.id} and "changed" not in event
     chains = {}
-    for topic, body in replayed:                    # every chain is as it was
-        event, stream = unpack(body), stream_of(topic)
+    for topic, event in replayed:                   # every chain is as it was
+        stream = stream_of(topic)
         if topic.startswith("case:"):
             assert event["prev"] == chains.get(stream, 0) and event["event"] in topic
             chains[stream] = event["seq"]
+    assert len(chains) == 7
 
 
 @disputed("a reject of what a redaction has dissolved says `created`")
@@ -1695,7 +1707,7 @@ def batch_heads_follow_the_events_of_their_commit():
 def lossy(patterns, lose):
     """A subscriber to which some events never come, after some reports."""
     subscriber = Subscriber(broker.fanout, query, patterns)
-    receive, wanted = subscriber.receive, []
+    wanted = []
 
     def take_all(until_seq):
         seen = 0
@@ -1821,7 +1833,8 @@ def a_request_that_is_none_is_refused():
             (b"\x80", "missing"), (pack({"op": "heads"}), "missing"), (pack({"v": 1}), "missing"),
             (pack({"v": 2, "op": "heads"}), "bad_version"), (pack({"v": "1"}), "wrong_type"),
             (pack({"v": 1, "op": 5}), "wrong_type"), (pack({"v": 1, "op": "case"}), "unknown_op"),
-            (pack({"v": 1, "op": "case.gets"}), "unknown_op"), (pack({"v": 1, "op": ""}), "unknown_op"),
+            (pack({"v": 1, "op": "case.gets"}), "unknown_op"),
+            (pack({"v": 1, "op": ""}), "unknown_op"),
             (b"\x83\xa1v\x01\xa2op\xa5heads\xa2op\xa5heads", "duplicate_key"),
             (b"\x82\xa1v\x01\xa2op\xa2\xff\xff", "bad_utf8"),
             (pack({**good, "x": msgpack.ExtType(1, b"x")}), "wrong_type"),
@@ -1859,7 +1872,8 @@ ARGUMENTS = {                                       # operation: (good, {argumen
                       {"agency": (5, "HSE", "REQUIRED"), "session_id": (5, "", "REQUIRED"),
                        "limit": (0, 501), "next": ("x", b"short")}),
     "quarantine.list": ({}, {"agency": (5,), "limit": (0, 501, "5"), "next": ("x", b"short")}),
-    "quarantine.accept": ({"quarantine": 1}, {"quarantine": ("1", -1, "REQUIRED"), "as": (5, "hse")}),
+    "quarantine.accept": ({"quarantine": 1}, {"quarantine": ("1", -1, "REQUIRED"),
+                                              "as": (5, "hse")}),
     "quarantine.reject": ({"quarantine": 1}, {"quarantine": ("1", -1, "REQUIRED")}),
     "publisher.confirm": ({"publisher": bytes(16), "after": 0, "wait_ms": 0},
                           {"publisher": (b"short", "x" * 16, 5, "REQUIRED"), "after": (-1, "0"),
@@ -1910,14 +1924,6 @@ def every_operation_answers_behind():
 
 
 @fact
-def each_error_of_the_broker_is_a_word_of_the_table():
-    assert SEEN_CODES <= CODES, SEEN_CODES - CODES
-    never = {"no_memory", "internal", "gap", "epoch", "diverged", "timed_out", "unreachable",
-             "interrupted", "io", "no_space", "corrupt", "locked", "bad_schema", "protocol"}
-    assert CODES - never <= SEEN_CODES | {"decided"}, CODES - never - SEEN_CODES
-
-
-@fact
 def requests_in_flight_are_told_apart_by_their_envelope():
     dealer = Dealer(broker.query)
     dealer.send("publisher.confirm", b"slow", b"", publisher=os.urandom(16), after=0, wait_ms=300)
@@ -1926,7 +1932,8 @@ def requests_in_flight_are_told_apart_by_their_envelope():
     dealer.send("nonsense", b"", b"x", b"")
     replies = dict((tuple(envelope), reply) for envelope, reply in
                    (dealer.receive() for _ in range(102)))
-    assert set(replies) == {(b"%d" % n, b"") for n in range(100)} | {(b"slow", b""), (b"", b"x", b"")}
+    assert set(replies) == {(b"slow", b""), (b"", b"x", b"")} \
+        | {(b"%d" % n, b"") for n in range(100)}
     assert replies[b"", b"x", b""]["error"]["code"] == "unknown_op"
     assert replies[b"slow", b""]["result"]["decided"] == 0
     dealer.send("heads")                            # even without an envelope
@@ -1964,7 +1971,8 @@ def case_get_loads_what_is_asked_for():
     assert set(case.get()) == {"case"}
     loaded = case.get("agency", "offender", "history")
     assert set(loaded) == {"case", "agency_record", "offender_record", "history"}
-    assert loaded["history"] == case.history() and loaded["history"][0]["topic"] == case.topic("created")
+    assert loaded["history"] == case.history()
+    assert loaded["history"][0]["topic"] == case.topic("created")
     assert loaded["agency_record"]["code"] == case.agency
     assert loaded["offender_record"]["offender"]["name"] == "Acme Ltd"
     for n in range(55):
@@ -2060,7 +2068,8 @@ def case_recent_has_the_newest_by_creation():
     rest = query("case.recent", limit=2, next=result["next"], as_of=result["as_of"])
     assert [row["id"] for row in rest["rows"]] == [f"{code}:{n}" for n in (1, 0)]
     assert rest["as_of"] == result["as_of"]
-    assert [row["id"] for row in query("case.recent", limit=2)["rows"]] == [f"{code}:4", f"{code}:5"]
+    again = query("case.recent", limit=2)["rows"]
+    assert [row["id"] for row in again] == [f"{code}:4", f"{code}:5"]
     everything = pages_of("case.recent", limit=200)
     seqs = [row["created_seq"] for row in everything]
     assert seqs == sorted(set(seqs), reverse=True)
@@ -2399,11 +2408,12 @@ def reject_remembers_the_content():
 def where_and_when_it_was_read_does_not_make_a_report_another():
     case = Case()
     case.scraped(named(**FIRST))
-    number = case.scraped(named("Brown", **OTHER, source={"page": 1, "fetched_at": 5})).quarantine
-    again = case.scraped(named("Brown", **OTHER, source={"page": 2, "fetched_at": 6})).is_("conflict")
+    brown = named("Brown", **OTHER)
+    number = case.scraped({**brown, "source": {"page": 1, "fetched_at": 5}}).quarantine
+    again = case.scraped({**brown, "source": {"page": 2, "fetched_at": 6}}).is_("conflict")
     assert again.quarantine == number
     query("quarantine.reject", quarantine=number)
-    case.scraped(named("Brown", **OTHER, source={"page": 3, "fetched_at": 7})).rejected("decided")
+    case.scraped({**brown, "source": {"page": 3, "fetched_at": 7}}).rejected("decided")
 
 
 @fact
@@ -2480,7 +2490,7 @@ def store_verify_passes():
 
 
 STATUS = {"version", "started_at", "endpoints", "applied", "refused", "events", "batches",
-          "duplicates", "rates", "queues", "store", "state"}
+          "duplicates", "ahead", "diverged", "rates", "queues", "store", "state"}
 
 
 @fact
@@ -2506,9 +2516,32 @@ def broker_status_has_every_key_of_the_text():
     assert abs(status["started_at"] / 1e6 - time.time()) < 600 and status["version"]
 
 
-@disputed("an older broker has neither")
-def broker_status_counts_reports_ahead_and_diverged():
-    assert {"ahead", "diverged"} <= set(query("broker.status"))
+@fact
+def broker_status_counts_reports_without_effect():
+    own = Desk(broker.ingest, query)
+    for _ in range(3):
+        own.report(Case().topic("scraped"), named(), send=False)
+    before = query("broker.status")
+
+    def moved(key):
+        return until(lambda: query("broker.status")[key] - before[key], key)
+
+    loose.send(*own.kept[2])
+    assert moved("ahead") == 1
+    loose.send(*own.kept[1])
+    until(lambda: own.confirm(50)["decided"] == 1)
+    loose.send(own.kept[2][0], own.kept[2][1].replace(own.checks[2], b"mistaken"))
+    assert moved("diverged") == 1
+    assert own.settle() == [] and own.decided == 3
+    own.close()
+
+
+@fact
+def each_error_of_the_broker_is_a_word_of_the_table():
+    assert SEEN_CODES <= CODES, SEEN_CODES - CODES
+    never = {"no_memory", "internal", "gap", "epoch", "diverged", "timed_out", "unreachable",
+             "interrupted", "io", "no_space", "corrupt", "locked", "bad_schema", "protocol"}
+    assert CODES - never <= SEEN_CODES, CODES - never - SEEN_CODES
 
 
 @fact
@@ -2587,7 +2620,7 @@ def main():
             function()
             passed += 1
         except Exception as error:                  # of any kind: the next fact is another
-            if note and isinstance(error, AssertionError):
+            if note and isinstance(error, (AssertionError, CasebusError, LookupError)):
                 print(f"open: {function.__name__}: {note}")
             else:
                 failed += 1

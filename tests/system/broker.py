@@ -72,7 +72,7 @@ def a_taken_port_is_said():
 
 
 def signals_end_it_cleanly_and_the_history_goes_on():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         broker.publish(os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests/data/older.ndjson"),
                        code=None)
         before = broker.client().ask("heads")

@@ -16,19 +16,23 @@ DATA = os.path.join(SRC, "tests", "data")
 
 
 class Broker:
-    """A real broker. The first start picks free ports, later ones keep them."""
+    """A real broker, on free TCP ports; or on ipc endpoints, which nobody else can take while it is
+    down between two starts."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, ipc=False):
         self.dir = tempfile.mkdtemp(prefix="casebus-")
         self.store = os.path.join(self.dir, "store")
         self.flags = ["--map-size", "4G", *flags]
-        self.ingest = self.fanout = self.query = "tcp://127.0.0.1:*"
+        self.ingest, self.fanout, self.query = (
+            "ipc://%s/%s" % (self.dir, name) if ipc else "tcp://127.0.0.1:*"
+            for name in ("ingest", "fanout", "query"))
         self.process = None
         self.log = open(os.path.join(self.dir, "log"), "ab")
         self.start()
 
     def start(self):
-        command = [os.path.join(BIN, "casebus-broker"), "--data", self.store, "--ingest", self.ingest,
+        wrap = os.environ.get("CASEBUS_WRAP", "").split()  # valgrind and its options
+        command = [*wrap, os.path.join(BIN, "casebus-broker"), "--data", self.store, "--ingest", self.ingest,
                    "--fanout", self.fanout, "--query", self.query, *self.flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.ready = self.process.stdout.readline()

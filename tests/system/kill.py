@@ -22,7 +22,7 @@ def write_cases(path, count):
 
 def killed_while_publishing():
     rng = random.Random(7)
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client = broker.client()
         path = os.path.join(broker.dir, "cases.ndjson")
         write_cases(path, CASES)
