@@ -268,11 +268,16 @@ static enum casebus_outcome synced(struct apply *self, struct case_entry *entry,
 static int check_draft(struct apply *self, const struct draft *draft,
                        const struct case_entry *entry)
 {
+    /* What the store keeps of a case, its numbers grown and its largest source included. */
+    const size_t kept = CASEBUS_SOURCE_MAX + 128;
     int rc = draft_check(draft, &self->fault);
-    if (rc == 0 && draft_bound(draft, self->case_id, entry) > CASEBUS_RECORD_MAX &&
-        draft_record(self, draft, entry).size > CASEBUS_RECORD_MAX) {
-        reject(self, CASEBUS_ETOOLARGE, "");
-        rc = CASEBUS_ETOOLARGE;
+    if (rc == 0 && draft_bound(draft, self->case_id, entry) + kept > CASEBUS_RECORD_MAX) {
+        struct case_entry bare = *entry;
+        bare.source = casebus_bytes(NULL, 0);
+        if (draft_record(self, draft, &bare).size + kept > CASEBUS_RECORD_MAX) {
+            reject(self, CASEBUS_ETOOLARGE, "");
+            rc = CASEBUS_ETOOLARGE;
+        }
     }
     return rc;
 }
@@ -386,6 +391,9 @@ enum casebus_outcome decide_scraped(struct apply *self)
     content_hash(&self->report->record, hash);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");
+    }
+    if (self->report->record.field[CASEBUS_CASE_SOURCE].size > CASEBUS_SOURCE_MAX) {
+        return reject(self, CASEBUS_ETOOLARGE, "source");
     }
     if (!known || entry.flags & CASE_DELETED) {
         return create(self, &entry, hash);

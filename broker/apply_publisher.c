@@ -28,11 +28,41 @@ enum apply_effect publisher_admits(struct apply *self, const struct casebus_repo
                : EFFECT_DIVERGED;
 }
 
+static const struct casebus_field *field_named(const struct casebus_field *schema,
+                                               struct casebus_bytes name)
+{
+    while (schema && schema->name && !casebus_bytes_is(name, schema->name)) {
+        schema++;
+    }
+    return schema && schema->name ? schema : NULL;
+}
+
+/* As much of a fault's path as are names of the protocol: keys of `ext` and of fields nobody knows
+ * are content, and no content is kept. */
+static struct casebus_bytes protocol_part(const char *path)
+{
+    size_t first = strcspn(path, ".["), size = first;
+    const struct casebus_field *field =
+        field_named(casebus_case_schema, casebus_bytes(path, first));
+    size_t second = first + strcspn(path + first, ".");
+    if (field && field->members && path[second] == '.') {
+        size_t end = second + 1 + strcspn(path + second + 1, ".[");
+        bool known = field_named(field->members, casebus_bytes(path + second + 1,
+                                                               end - second - 1)) != NULL;
+        size = known ? end : second;
+    } else if (field && field->type != CASEBUS_TYPE_MAP) {
+        size = strlen(path); /* an index at most */
+    } else if (!field && path[first] != '\0') {
+        size = 0;
+    }
+    return casebus_bytes(path, size);
+}
+
 static struct refusal_entry refusal_of(struct apply *self, const struct apply_entry *entry,
                                        const struct casebus_report_head *head,
                                        enum casebus_outcome outcome)
 {
-    size_t topic = entry->topic.size < CASEBUS_TOPIC_MAX ? entry->topic.size : 0;
+    size_t topic = entry->topic.size <= CASEBUS_TOPIC_MAX ? entry->topic.size : 0;
     return (struct refusal_entry){
         .at = self->at,
         .outcome = outcome,
@@ -40,7 +70,7 @@ static struct refusal_entry refusal_of(struct apply *self, const struct apply_en
         .size = entry->body.size,
         .number = head->numbered ? head->number : 0,
         .quarantine = self->quarantine,
-        .field = txn_copy(self->txn, casebus_cstr(self->fault.field)),
+        .field = txn_copy(self->txn, protocol_part(self->fault.field)),
         .topic = casebus_utf8_valid(casebus_bytes(entry->topic.data, topic))
                      ? casebus_bytes(entry->topic.data, topic)
                      : casebus_bytes(NULL, 0),

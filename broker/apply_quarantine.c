@@ -39,7 +39,7 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
     struct key key = key_quarantine(self->case_id, hash), case_key = key_text(self->case_id);
     struct quarantine_entry q = {.status = QUARANTINE_ACCEPTED};
     bool known = txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
-    if (known && q.status == QUARANTINE_REJECTED) {
+    if (known && (q.status == QUARANTINE_REJECTED || q.as.data)) { /* not of this case */
         return reject(self, CASEBUS_EDECIDED, "");
     }
     self->fault.code = 0;

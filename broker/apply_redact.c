@@ -69,6 +69,7 @@ static void empty_quarantine(struct apply *self)
             self->state.quarantined--;
         }
         q.status = QUARANTINE_REJECTED;
+        q.outcome = CASEBUS_OUTCOME_REJECTED;
         q.data = casebus_bytes(NULL, 0);
         txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
     }

@@ -58,6 +58,27 @@ static void emit_session(struct apply *self, enum casebus_event_kind kind,
 
 /* --- reports of sessions ---------------------------------------------------------------- */
 
+/* Of what the worker said, the fields of the table: a session shows nothing else of his. */
+static struct casebus_bytes known_fields(struct apply *self, struct casebus_bytes data)
+{
+    size_t n = 0;
+    unsigned char *out = txn_alloc(self->txn, data.size + 1), *at = out;
+    for (const struct casebus_field *f = casebus_session_started_schema; out && f->name; f++) {
+        n += casebus_map_get(data, f->name).data != NULL;
+    }
+    if (!out || n == 0) {
+        return casebus_bytes(NULL, 0);
+    }
+    at = casebus_put_map(at, n);
+    for (const struct casebus_field *f = casebus_session_started_schema; f->name; f++) {
+        struct casebus_bytes value = casebus_map_get(data, f->name);
+        if (value.data) {
+            at = casebus_put_raw(casebus_put_text(at, f->name), value);
+        }
+    }
+    return casebus_bytes(out, (size_t)(at - out));
+}
+
 static enum casebus_outcome start(struct apply *self, bool known)
 {
     struct casebus_bytes session_id = self->report->topic.segment[3];
@@ -70,7 +91,7 @@ static enum casebus_outcome start(struct apply *self, bool known)
         .started_seq = self->state.seq + 1,
         .started_at = self->at,
         .last_seen_at = self->at,
-        .data = self->report->data,
+        .data = known_fields(self, self->report->data),
     };
     self->in_session = true;
     self->state.sessions++;

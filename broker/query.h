@@ -15,7 +15,7 @@
 #define QUERY_WAITS 1
 /* Store entries one request may look at: then it answers what it has, with `next`. */
 #define WORK_MAX 20000
-#define ENVELOPE_FRAMES 8
+#define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
 
 struct envelope {
     unsigned count;
@@ -98,8 +98,9 @@ void pack_rows(struct query *q, const char *name);
 void pack_next(struct query *q, const struct key *next);
 void pack_uint(msgpack_packer *pk, const char *name, uint64_t value);
 
-/* Packs a case as a record. `id` is its case id. CASEBUS_ENOTFOUND, EDELETED, EREDACTED. */
-int find_case(struct query *q, struct casebus_bytes id, struct case_entry *entry);
+/* A case by its id, which came as `argument`. CASEBUS_ENOTFOUND, EDELETED, EREDACTED. */
+int find_case(struct query *q, const char *argument, struct casebus_bytes id,
+              struct case_entry *entry);
 int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
               const struct case_entry *entry);
 /* An event of the log as a map: the event's keys and `topic`. */

@@ -7,11 +7,12 @@
 
 /* --- a case ----------------------------------------------------------------------------- */
 
-int find_case(struct query *q, struct casebus_bytes id, struct case_entry *entry)
+int find_case(struct query *q, const char *argument, struct casebus_bytes id,
+              struct case_entry *entry)
 {
     struct casebus_bytes agency, regulator_id;
     if (casebus_case_id_split(id, &agency, &regulator_id) != 0) {
-        return bad_arg(q, "id", "is not a case id, <agency>:<regulator id>");
+        return bad_arg(q, argument, "is not a case id, <agency>:<regulator id>");
     }
     struct key key = key_text(id);
     if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
@@ -211,7 +212,7 @@ int query_case_history(struct query *q)
     int rc = arg_text(q, "id", true, &id);
     rc = rc ? rc : arg_limit(q, &limit);
     rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
-    rc = rc ? rc : find_case(q, id, &entry);
+    rc = rc ? rc : find_case(q, "id", id, &entry);
     if (rc != 0 && rc != CASEBUS_EREDACTED && rc != CASEBUS_EDELETED) {
         return rc;
     }
@@ -235,7 +236,7 @@ int query_case_get(struct query *q)
     unsigned load = 0;
     int rc = arg_text(q, "id", true, &id);
     rc = rc ? rc : read_load(q, LOAD_AGENCY | LOAD_OFFENDER | LOAD_HISTORY, &load);
-    rc = rc ? rc : find_case(q, id, &entry);
+    rc = rc ? rc : find_case(q, "id", id, &entry);
     if (rc != 0) {
         return rc;
     }
@@ -256,7 +257,7 @@ static int pack_one_of_many(struct query *q, struct casebus_bytes id, unsigned l
 {
     struct case_entry entry;
     msgpack_packer *pk = &q->rows_pk;
-    int rc = find_case(q, id, &entry);
+    int rc = find_case(q, "ids", id, &entry);
     if (rc == CASEBUS_EINVAL || txn_error(q->txn) != 0) {
         return rc;
     }
@@ -310,7 +311,7 @@ int query_case_known(struct query *q)
     for (; rc == 0 && n > 0; n--) {
         struct casebus_bytes id = casebus_read_str(&r);
         struct case_entry entry;
-        rc = id.data ? find_case(q, id, &entry) : bad_arg(q, "ids", "must be text");
+        rc = id.data ? find_case(q, "ids", id, &entry) : bad_arg(q, "ids", "must be text");
         if (rc == 0 || rc == CASEBUS_EREDACTED) {
             casebus_pack_str(&q->rows_pk, id);
             q->row_count++;

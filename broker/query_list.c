@@ -17,6 +17,17 @@ static int read_page(struct query *q, struct page *p)
     return rc ? rc : arg_number(q, "as_of", 0, UINT64_MAX, q->state.seq, &p->as_of);
 }
 
+/* A seq, or by date a key of this agency's. */
+static int check_next(struct query *q, const struct page *p)
+{
+    struct key first = key_date(p->agency, p->from, casebus_bytes(NULL, 0));
+    size_t prefix = p->agency.size + 1;
+    bool good = !p->next.data || (p->by_date ? p->next.size > prefix + DATE_SIZE &&
+                                                   memcmp(p->next.data, first.data, prefix) == 0
+                                             : p->next.size == 8);
+    return good ? 0 : bad_arg(q, "next", "is not from a reply to these arguments");
+}
+
 static int finish_page(struct query *q, const struct page *p, const struct key *next)
 {
     msgpack_pack_map(&q->pk, next->size > 0 ? 3 : 2);
@@ -97,6 +108,7 @@ int query_case_recent(struct query *q)
 {
     struct page p = {.limit = 0};
     int rc = read_page(q, &p);
+    rc = rc ? rc : check_next(q, &p);
     if (rc != 0) {
         return rc;
     }
@@ -108,7 +120,8 @@ int query_case_recent(struct query *q)
 
 static bool in_range(const struct page *p, struct casebus_bytes date)
 {
-    return (!p->from.data || casebus_bytes_compare(date, p->from) >= 0) &&
+    bool dated = casebus_bytes_compare(date, casebus_cstr(NO_DATE)) != 0;
+    return (dated || (!p->from.data && !p->to.data)) && (!p->from.data || casebus_bytes_compare(date, p->from) >= 0) &&
            (!p->to.data || casebus_bytes_compare(date, p->to) <= 0);
 }
 
@@ -146,16 +159,6 @@ static struct key list_by_date(struct query *q, const struct page *p)
 
 /* --- a session's ------------------------------------------------------------------------ */
 
-static bool seen_in_page(const struct key *seen, size_t count, struct casebus_bytes id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (casebus_bytes_equal(key_bytes(&seen[i]), id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A made-up `next` must not lead into another session. */
 static bool of_session(const struct log_entry *log, const struct casebus_topic *topic,
                        const struct page *p)
@@ -165,38 +168,59 @@ static bool of_session(const struct log_entry *log, const struct casebus_topic *
            casebus_bytes_equal(session, p->session);
 }
 
-/* The cases a session met, by their newest event in it; `next` is the seq to go on from. */
+/* Has the session met this case again, after the event `seq`? Then it stands further up. */
+static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id, uint64_t seq)
+{
+    struct key key = key_text(id);
+    struct case_entry entry;
+    bool again = false;
+    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry)) {
+        return false;
+    }
+    for (int kind = 0; kind < CASEBUS_CASE_EVENT_COUNT && !again; kind++) {
+        uint64_t at = entry.last[kind];
+        while (at > seq && !again) {
+            struct log_entry log;
+            struct casebus_event event;
+            struct casebus_fault fault;
+            q->work++;
+            if (!txn_log(q->txn, at, &log) ||
+                casebus_event_decode(log.topic, log.body, &event, &fault) != 0) {
+                return false;
+            }
+            again = casebus_bytes_equal(event.session, p->session);
+            at = event.prev_topic;
+        }
+    }
+    return again;
+}
+
+/* The cases a session met, each at its newest event in it; `next` is the seq to go on from. */
 static struct key list_session(struct query *q, const struct page *p)
 {
     struct session_entry session;
     struct key key = key_named(p->agency, p->session), none = {.size = 0};
-    struct key *seen = calloc(CASEBUS_PAGE_MAX, sizeof *seen);
-    if (!seen || !txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session)) {
-        free(seen);
+    if (!txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session)) {
         return none;
     }
-    size_t seen_count = 0;
     uint64_t seq = p->next.size == 8 ? key_to_number(p->next) : session.newest;
-    while (seq != 0 && more_rows(q, p->limit) && seen_count < CASEBUS_PAGE_MAX) {
+    while (seq != 0 && more_rows(q, p->limit)) {
         struct log_entry log;
         struct casebus_topic topic;
         enum casebus_event_kind kind;
         if (!txn_log(q->txn, seq, &log) ||
             casebus_topic_event(log.topic, &topic, &kind) != 0 ||
             !of_session(&log, &topic, p)) {
-            free(seen);
             return none;
         }
         struct key id = key_named(topic.segment[2], topic.segment[3]);
         q->work++;
         if (kind < CASEBUS_CASE_EVENT_COUNT && seq <= p->as_of &&
-            !seen_in_page(seen, seen_count, key_bytes(&id))) {
-            seen[seen_count++] = id;
+            !met_again(q, p, key_bytes(&id), seq)) {
             add_case(q, key_bytes(&id), 0, p);
         }
         seq = log.session_before;
     }
-    free(seen);
     return seq != 0 ? key_number(seq) : none;
 }
 
@@ -231,10 +255,14 @@ static int read_list(struct query *q, struct page *p)
     if ((p->by_date || p->session.data || p->from.data || p->to.data) && !p->agency.data) {
         return bad_arg(q, "agency", "is required with session, from, to and order date");
     }
-    if ((p->from.data || p->to.data) && (!p->by_date || p->session.data)) {
-        return bad_arg(q, "order", "must be date where from or to is given, without session");
+    if (p->session.data && (order.data || p->from.data || p->to.data)) {
+        return bad_arg(q, order.data ? "order" : p->from.data ? "from" : "to",
+                       "does not go with session");
     }
-    return 0;
+    if ((p->from.data || p->to.data) && !p->by_date) {
+        return bad_arg(q, "order", "must be date where from or to is given");
+    }
+    return check_next(q, p);
 }
 
 int query_case_list(struct query *q)

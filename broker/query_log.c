@@ -33,7 +33,8 @@ static int read_patterns(struct query *q, struct patterns *p)
             return size;
         }
         if (strncmp(p->prefix[p->count], "sys:", 4) == 0) {
-            return bad_arg(q, "patterns", "heads are not in the log, ask for heads");
+            bad_arg(q, "patterns", "heads are not in the log, ask for heads");
+            return CASEBUS_EPATTERN;
         }
         p->size[p->count] = (size_t)size;
     }

@@ -14,6 +14,40 @@ struct poll {
     struct publisher_entry entry;
 };
 
+static int check_sessions(struct query *q)
+{
+    struct casebus_bytes sessions = casebus_map_get(q->request.map, "sessions");
+    struct casebus_reader r;
+    casebus_reader_init(&r, sessions);
+    if (!sessions.data) {
+        return 0;
+    }
+    uint32_t n = casebus_peek(&r) == CASEBUS_ARRAY ? casebus_read_array(&r) : UINT32_MAX;
+    bool good = n <= CASEBUS_SESSIONS_PER_POLL;
+    for (; good && n > 0; n--) {
+        bool map = casebus_peek(&r) == CASEBUS_MAP;
+        struct casebus_bytes session = casebus_read_raw(&r);
+        good = map && casebus_agency_valid(casebus_as_str(casebus_map_get(session, "agency"))) &&
+               casebus_segment_valid(casebus_as_str(casebus_map_get(session, "session_id")));
+    }
+    return good ? 0 : bad_arg(q, "sessions", "must be at most 64 maps of agency and session_id");
+}
+
+/* A broker that has applied less than the publisher has seen of this history is behind, and what it
+ * would answer is no divergence. */
+static int check_position(struct query *q)
+{
+    struct casebus_bytes epoch;
+    uint64_t entry;
+    int rc = arg_bin(q, "epoch", CASEBUS_EPOCH_SIZE, false, &epoch);
+    rc = rc ? rc : arg_number(q, "entry", 0, UINT64_MAX, 0, &entry);
+    if (rc == 0 && epoch.data && entry > q->state.entry &&
+        memcmp(epoch.data, q->state.epoch, CASEBUS_EPOCH_SIZE) == 0) {
+        rc = CASEBUS_EBEHIND;
+    }
+    return rc;
+}
+
 static int read_poll(struct query *q, struct poll *p)
 {
     struct casebus_bytes outbox = casebus_map_get(q->request.map, "outbox");
@@ -29,16 +63,8 @@ static int read_poll(struct query *q, struct poll *p)
         }
         p->is_volatile = !casebus_read_bool(&r);
     }
-    if (rc == 0 && casebus_map_get(q->request.map, "sessions").data) {
-        uint32_t n;
-        struct casebus_bytes sessions = casebus_map_get(q->request.map, "sessions");
-        casebus_reader_init(&r, sessions);
-        n = casebus_peek(&r) == CASEBUS_ARRAY ? casebus_read_array(&r) : UINT32_MAX;
-        if (n > CASEBUS_SESSIONS_PER_POLL) {
-            return bad_arg(q, "sessions", "must be an array of at most 64");
-        }
-    }
-    return rc;
+    rc = rc ? rc : check_sessions(q);
+    return rc ? rc : check_position(q);
 }
 
 static bool refusal_up_to(struct query *q, const struct poll *p)

@@ -19,7 +19,7 @@ static int add_quarantined(struct query *q, uint64_t seq, struct casebus_bytes k
         return txn_error(q->txn);
     }
     msgpack_packer *pk = &q->rows_pk;
-    bool known = find_case(q, id, &entry) == 0;
+    bool known = find_case(q, "quarantine", id, &entry) == 0;
     msgpack_pack_map(pk, 5u + (e.session.data ? 1u : 0u) + (known ? 1u : 0u));
     pack_uint(pk, "quarantine", seq);
     casebus_pack_text(pk, "id");

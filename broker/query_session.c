@@ -80,6 +80,9 @@ int query_session_list(struct query *q)
     if (rc != 0) {
         return rc;
     }
+    if (agency.data && !casebus_agency_valid(agency)) {
+        return bad_arg(q, "agency", "is not an agency code");
+    }
     unsigned wanted = statuses(status);
     if (wanted == 0) {
         return bad_arg(q, "status", "is no status of a session");

@@ -5,6 +5,7 @@
  * names. */
 #include "fault.h"
 #include "sink.h"
+#include "wire.h"
 
 #include <casebus/event.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct reading {
     struct casebus_reader r;
     struct casebus_event *event;
     unsigned seen;
+    uint32_t left; /* pairs, the one being read counted */
     uint64_t version;
     struct casebus_bytes word;
 };
@@ -100,12 +102,20 @@ static int read_version(struct reading *in)
     return read_uint(in, &in->event->version);
 }
 
+/* A map or an array. The last value is all that is left: a payload, usually, and long to walk
+ * through. */
+static struct casebus_bytes read_whole(struct reading *in)
+{
+    return in->left == 1 ? casebus_bytes(in->r.at, (size_t)(in->r.end - in->r.at))
+                         : casebus_read_raw(&in->r);
+}
+
 static int read_changed(struct reading *in)
 {
     if (casebus_peek(&in->r) != CASEBUS_ARRAY) {
         return CASEBUS_ETYPE;
     }
-    in->event->changed = casebus_read_raw(&in->r);
+    in->event->changed = read_whole(in);
     return in->r.error;
 }
 
@@ -114,7 +124,7 @@ static int read_payload(struct reading *in)
     if (casebus_peek(&in->r) != CASEBUS_MAP) {
         return CASEBUS_ETYPE;
     }
-    in->event->payload = casebus_read_raw(&in->r);
+    in->event->payload = read_whole(in);
     return in->r.error;
 }
 
@@ -124,35 +134,42 @@ static int read_thin(struct reading *in)
     return in->r.error;
 }
 
+#define KEY(name, read, bit)                                                                   \
+    {                                                                                          \
+        name, sizeof name - 1, read, bit                                                       \
+    }
 static const struct {
     const char *name;
+    size_t size;
     int (*read)(struct reading *);
     unsigned bit; /* 0: not in every event */
 } keys[] = {
-    {"v", read_v, V},
-    {"epoch", read_epoch, EPOCH},
-    {"event", read_event, EVENT},
-    {"seq", read_seq, SEQ},
-    {"prev", read_prev, PREV},
-    {"prev_topic", read_prev_topic, PREV_TOPIC},
-    {"at", read_at, AT},
-    {"actor", read_actor, ACTOR},
-    {"session", read_session, 0},
-    {"version", read_version, 0},
-    {"changed", read_changed, 0},
-    {"payload", read_payload, 0},
-    {"thin", read_thin, 0},
+    KEY("v", read_v, V),
+    KEY("epoch", read_epoch, EPOCH),
+    KEY("event", read_event, EVENT),
+    KEY("seq", read_seq, SEQ),
+    KEY("prev", read_prev, PREV),
+    KEY("prev_topic", read_prev_topic, PREV_TOPIC),
+    KEY("at", read_at, AT),
+    KEY("actor", read_actor, ACTOR),
+    KEY("session", read_session, 0),
+    KEY("version", read_version, 0),
+    KEY("changed", read_changed, 0),
+    KEY("payload", read_payload, 0),
+    KEY("thin", read_thin, 0),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
 /* Which key this is; an encoder's order makes it the one behind the last. */
 static size_t find(struct casebus_bytes name, size_t next)
 {
+    size_t i = next < KEY_COUNT ? next : 0;
     for (size_t n = 0; n < KEY_COUNT; n++) {
-        size_t i = (next + n) % KEY_COUNT;
-        if (casebus_bytes_is(name, keys[i].name)) {
+        if (name.size == keys[i].size &&
+            wire_same(name.data, (const unsigned char *)keys[i].name, name.size)) {
             return i;
         }
+        i = i + 1 < KEY_COUNT ? i + 1 : 0;
     }
     return KEY_COUNT;
 }
@@ -160,7 +177,7 @@ static size_t find(struct casebus_bytes name, size_t next)
 static int read_keys(struct reading *in, struct casebus_fault *fault)
 {
     size_t next = 0;
-    for (uint32_t left = casebus_read_map(&in->r); left > 0; left--) {
+    for (in->left = casebus_read_map(&in->r); in->left > 0; in->left--) {
         size_t i = find(casebus_read_str(&in->r), next);
         if (i == KEY_COUNT) {
             casebus_skip(&in->r);

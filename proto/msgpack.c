@@ -79,6 +79,12 @@ uint32_t casebus_read_array(struct casebus_reader *r)
 uint64_t casebus_read_uint(struct casebus_reader *r)
 {
     struct wire wire;
+    uint64_t number;
+    size_t size = wire_uint(r->at, r->end, &number);
+    if (size > 0) {
+        r->at += size;
+        return number;
+    }
     return take(r, CASEBUS_UINT, &wire) ? wire.number : 0;
 }
 
@@ -185,7 +191,8 @@ struct casebus_bytes casebus_map_get(struct casebus_bytes map, const char *key)
     for (uint32_t left = casebus_read_map(&r); left > 0 && !r.error; left--) {
         struct casebus_bytes name = casebus_read_str(&r);
         struct casebus_bytes value = casebus_read_raw(&r);
-        if (!r.error && casebus_bytes_equal(name, wanted)) {
+        if (name.size == wanted.size && !r.error &&
+            wire_same(name.data, wanted.data, name.size)) {
             return value;
         }
     }

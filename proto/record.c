@@ -12,8 +12,8 @@
 
 #define WHOLE_MAX ((UINT64_C(1) << 53) - 1) /* what every language's numbers hold exactly */
 
-static int check_value(struct casebus_reader *r, const struct casebus_field *field,
-                       bool from_report, struct casebus_fault *fault);
+static inline int check_value(struct casebus_reader *r, const struct casebus_field *field,
+                              bool from_report, struct casebus_fault *fault);
 
 /* --- text ----------------------------------------------------------------------------- */
 
@@ -24,15 +24,20 @@ static bool is_control(unsigned char c)
     return c < 0x20 && c != '\t' && c != '\n' && c != '\r';
 }
 
-/* Has it a byte below U+0020, which only those that are text may be? */
-static bool has_control(struct casebus_bytes text)
+/* Is a byte below U+0020? */
+static inline bool any_low(struct casebus_bytes text)
 {
     struct wire_ends ends = wire_ends(text.data, text.size);
-    bool below = wire_any_below(ends.first, 0x20) || wire_any_below(ends.last, 0x20);
-    for (size_t i = 8; !below && i + 8 < text.size; i += 8) {
-        below = wire_any_below(wire_eight(text.data + i), 0x20);
+    bool low = wire_any_below(ends.first, 0x20) || wire_any_below(ends.last, 0x20);
+    for (size_t i = 8; !low && i + 8 < text.size; i += 8) {
+        low = wire_any_below(wire_eight(text.data + i), 0x20);
     }
-    for (size_t i = 0; below && i < text.size; i++) {
+    return low;
+}
+
+static bool has_control(struct casebus_bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
         if (is_control(text.data[i])) {
             return true;
         }
@@ -74,12 +79,12 @@ static bool is_blank(struct casebus_bytes text)
     return true;
 }
 
-static int check_text(struct casebus_bytes text, const struct casebus_field *field)
+static inline int check_text(struct casebus_bytes text, const struct casebus_field *field)
 {
     if (text.size > field->max) {
         return CASEBUS_ETOOLONG;
     }
-    if (has_control(text) || (field->required && is_blank(text))) {
+    if ((any_low(text) && has_control(text)) || (field->required && is_blank(text))) {
         return CASEBUS_EVALUE;
     }
     return 0;
@@ -178,24 +183,24 @@ static inline struct casebus_bytes read_name(struct casebus_reader *r)
     return casebus_bytes(r->at - size, size);
 }
 
-/* The field of that name; the search begins at *next, where a table's order would have it. */
+static inline bool is_named(const struct casebus_field *field, struct casebus_bytes name)
+{
+    return field->name_size == name.size && field->name &&
+           wire_same((const unsigned char *)field->name, name.data, name.size);
+}
+
+/* The field of that name; the search begins at `next`, where a table's order would have it. */
 static const struct casebus_field *find(const struct casebus_field *schema,
-                                        const struct casebus_field **next,
+                                        const struct casebus_field *next,
                                         struct casebus_bytes name)
 {
-    const struct casebus_field *field = *next;
+    const struct casebus_field *field = next;
     do {
-        if (!field->name) { /* the end: go on at the beginning */
-            field = schema;
-            continue;
-        }
-        if (field->name_size == name.size &&
-            wire_same((const unsigned char *)field->name, name.data, name.size)) {
-            *next = field + 1;
+        if (is_named(field, name)) {
             return field;
         }
-        field++;
-    } while (field != *next);
+        field = field->name ? field + 1 : schema; /* behind the end is the beginning */
+    } while (field != next);
     return NULL;
 }
 
@@ -218,11 +223,13 @@ static int check_members(struct casebus_reader *r, uint32_t count,
     const struct casebus_field *next = schema;
     for (uint32_t i = 0; i < count && !r->error; i++) {
         struct casebus_bytes name = read_name(r);
-        const struct casebus_field *field = find(schema, &next, name);
+        const struct casebus_field *field =
+            is_named(next, name) ? next : find(schema, next, name);
         if (!field) {
             casebus_skip(r);
             continue;
         }
+        next = field + 1;
         int error = check_value(r, field, from_report, fault);
         if (error) {
             return error;
@@ -335,25 +342,31 @@ static int check_typed(struct casebus_reader *r, const struct wire *wire,
     return error ? casebus_fault_set(fault, error, "") : 0;
 }
 
-/* Passes a short text that is as it should be, as most values are. */
-static inline bool pass_short_text(struct casebus_reader *r, const struct casebus_field *field)
+/* Passes a short text or a number that is as it should be, as most values are. */
+static inline bool pass_usual(struct casebus_reader *r, const struct casebus_field *field)
 {
+    uint64_t number;
     size_t size = wire_short(r->at, r->end);
-    if (size == 0 || field->type != CASEBUS_TYPE_TEXT ||
-        check_text(casebus_bytes(r->at + 1, size), field) != 0) {
+    if (size > 0) {
+        if (field->type != CASEBUS_TYPE_TEXT ||
+            check_text(casebus_bytes(r->at + 1, size), field) != 0) {
+            return false;
+        }
+        r->at += 1 + size;
+        return true;
+    }
+    size = wire_uint(r->at, r->end, &number);
+    if (size == 0 || types[field->type].kind != CASEBUS_UINT ||
+        number > types[field->type].max) {
         return false;
     }
-    r->at += 1 + size;
+    r->at += size;
     return true;
 }
 
-/* Checks the value the reader is at, and passes it. */
-static int check_value(struct casebus_reader *r, const struct casebus_field *field,
-                       bool from_report, struct casebus_fault *fault)
+static int check_any(struct casebus_reader *r, const struct casebus_field *field,
+                     bool from_report, struct casebus_fault *fault)
 {
-    if (pass_short_text(r, field)) {
-        return 0;
-    }
     const unsigned char *begin = r->at;
     bool clears = field->setter == CASEBUS_SET_REPORT || field->setter == CASEBUS_SET_MERGED;
     struct wire wire;
@@ -367,6 +380,13 @@ static int check_value(struct casebus_reader *r, const struct casebus_field *fie
         casebus_fault_under(fault, casebus_cstr(field->name));
     }
     return error;
+}
+
+/* Checks the value the reader is at, and passes it. */
+static inline int check_value(struct casebus_reader *r, const struct casebus_field *field,
+                              bool from_report, struct casebus_fault *fault)
+{
+    return pass_usual(r, field) ? 0 : check_any(r, field, from_report, fault);
 }
 
 int casebus_value_check(struct casebus_bytes raw, const struct casebus_field *field,
@@ -387,7 +407,7 @@ int casebus_map_check(struct casebus_bytes map, const struct casebus_field *sche
 
 /* --- the case record ------------------------------------------------------------------ */
 
-static int parse_field(struct casebus_reader *r, const struct casebus_field *field,
+static inline int parse_field(struct casebus_reader *r, const struct casebus_field *field,
                        bool from_report, struct casebus_record *record,
                        struct casebus_fault *fault)
 {
@@ -426,18 +446,36 @@ int casebus_record_parse(struct casebus_bytes map, bool from_report,
     uint32_t count = casebus_read_map(&r);
     for (uint32_t i = 0; i < count && !r.error; i++) {
         struct casebus_bytes name = read_name(&r);
-        const struct casebus_field *field = find(casebus_case_schema, &next, name);
+        const struct casebus_field *field =
+            is_named(next, name) ? next : find(casebus_case_schema, next, name);
         if (!field) {
             record->unknown_count++;
             casebus_skip(&r);
             continue;
         }
+        next = field + 1;
         int error = parse_field(&r, field, from_report, record, fault);
         if (error) {
             return error;
         }
     }
     return r.error ? casebus_fault_set(fault, r.error, "") : check_dates(record, fault);
+}
+
+/* Names the first required member that `map` lacks. */
+static int check_required_set(struct casebus_bytes map, const struct casebus_field *members,
+                              struct casebus_fault *fault)
+{
+    for (const struct casebus_field *m = members; m && m->name; m++) {
+        if (!m->required) {
+            continue;
+        }
+        struct casebus_bytes member = casebus_map_get(map, m->name);
+        if (!member.data || casebus_is_nil(member)) {
+            return casebus_fault_set(fault, CASEBUS_EMISSING, m->name);
+        }
+    }
+    return 0;
 }
 
 int casebus_record_complete(const struct casebus_record *record, struct casebus_fault *fault)
@@ -451,14 +489,9 @@ int casebus_record_complete(const struct casebus_record *record, struct casebus_
         if (!value.data || casebus_is_nil(value)) {
             return casebus_fault_set(fault, CASEBUS_EMISSING, field->name);
         }
-        for (const struct casebus_field *m = field->members; m && m->name; m++) {
-            struct casebus_bytes member =
-                m->required ? casebus_map_get(value, m->name) : value;
-            if (!member.data || casebus_is_nil(member)) {
-                casebus_fault_set(fault, CASEBUS_EMISSING, m->name);
-                casebus_fault_under(fault, casebus_cstr(field->name));
-                return CASEBUS_EMISSING;
-            }
+        if (check_required_set(value, field->members, fault) != 0) {
+            casebus_fault_under(fault, casebus_cstr(field->name));
+            return CASEBUS_EMISSING;
         }
     }
     return 0;

@@ -117,11 +117,11 @@ static int wire_read_other(const unsigned char **at, const unsigned char *end,
  * for everything else. */
 static inline size_t wire_short(const unsigned char *at, const unsigned char *end)
 {
-    if (at >= end || (*at & 0xe0) != 0xa0) {
+    if (at >= end) {
         return 0;
     }
-    size_t size = *at & 0x1f;
-    return size < (size_t)(end - at) ? size : 0;
+    size_t size = *at ^ 0xa0u; /* below 32: the head of such a text, or of an empty one */
+    return size < 32 && size < (size_t)(end - at) ? size : 0;
 }
 
 /* Reads the head of the value at *at and moves behind it; the bytes of a str or bin follow and
@@ -155,6 +155,26 @@ static inline size_t wire_plain(const unsigned char *at, const unsigned char *en
     size_t size = 1u + wire_long[*at & 0x1f].extra;
     unsigned kind = wire_long[*at & 0x1f].kind;
     return kind >= CASEBUS_NIL && kind <= CASEBUS_INT && size <= (size_t)(end - at) ? size : 0;
+}
+
+/* The size, head included, of an integer that is encoded as one without a sign, and *number; 0
+ * for everything else. */
+static inline size_t wire_uint(const unsigned char *at, const unsigned char *end,
+                               uint64_t *number)
+{
+    if (at >= end) {
+        return 0;
+    }
+    if (*at < 0x80) {
+        *number = *at;
+        return 1;
+    }
+    size_t extra = (size_t)1 << (*at & 3);
+    if ((*at & 0xfc) != 0xcc || extra >= (size_t)(end - at)) {
+        return 0;
+    }
+    *number = wire_number(at + 1, extra);
+    return 1 + extra;
 }
 
 /* --- text, eight bytes at a time ------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #define CASEBUS_DEADLINE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -26,6 +27,28 @@ static inline int deadline_left(int64_t deadline)
     }
     int64_t left = deadline - now_ms();
     return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* A timeout that begins when somebody is about to wait: for what is there already no clock is
+ * read. */
+struct patience {
+    int timeout_ms;
+    bool begun;
+    int64_t deadline;
+};
+
+static inline struct patience patience_of(int timeout_ms)
+{
+    return (struct patience){.timeout_ms = timeout_ms};
+}
+
+static inline int patience_left(struct patience *self)
+{
+    if (!self->begun) {
+        self->begun = true;
+        self->deadline = deadline_after(self->timeout_ms);
+    }
+    return deadline_left(self->deadline);
 }
 
 #endif

@@ -16,7 +16,6 @@
  * Contract: nothing here allocates or asks the clock for an event that waits already. */
 #include "follow.h"
 
-#include "deadline.h"
 #include "link.h"
 
 #include <errno.h>
@@ -127,10 +126,10 @@ static int read_own(struct casebus_subscriber *self)
 }
 
 /* Waits for the socket, and for an answer where one is due: 1, 0 time up, or a code. */
-static int wait_for_message(struct casebus_subscriber *self, int64_t deadline)
+static int wait_for_message(struct casebus_subscriber *self, struct patience *patience)
 {
     zmq_pollitem_t items[2] = {{.socket = self->socket, .events = ZMQ_POLLIN}};
-    int left = deadline_left(deadline), count = 1;
+    int left = patience_left(patience), count = 1;
     if (self->asked) {
         items[count++] = (zmq_pollitem_t){.socket = casebus_client_socket(self->client),
                                           .events = ZMQ_POLLIN};
@@ -140,11 +139,11 @@ static int wait_for_message(struct casebus_subscriber *self, int64_t deadline)
     if (ready < 0) {
         return casebus_link_error();
     }
-    return ready > 0 || deadline_left(deadline) != 0;
+    return ready > 0 || patience_left(patience) != 0;
 }
 
 static int joining(struct casebus_subscriber *self, const struct casebus_event **event,
-                   int64_t deadline)
+                   struct patience *patience)
 {
     (void)event;
     for (;;) {
@@ -158,7 +157,7 @@ static int joining(struct casebus_subscriber *self, const struct casebus_event *
             return FOLLOW_AGAIN;
         }
         if (rc == NOTHING) {
-            rc = wait_for_message(self, deadline);
+            rc = wait_for_message(self, patience);
         }
         if (rc <= 0) {
             return rc;
@@ -209,9 +208,9 @@ static bool nothing_yet(int rc)
 }
 
 /* Waits for the page that was asked for: FOLLOW_AGAIN, 0 or a code. */
-static int take_page(struct casebus_subscriber *self, int64_t deadline)
+static int take_page(struct casebus_subscriber *self, struct patience *patience)
 {
-    int rc = casebus_replay_page(self->replay, deadline_left(deadline));
+    int rc = casebus_replay_page(self->replay, patience_left(patience));
     if (nothing_yet(rc)) {
         return 0;
     }
@@ -255,7 +254,7 @@ static int read_page(struct casebus_subscriber *self, const struct casebus_event
 }
 
 static int replaying(struct casebus_subscriber *self, const struct casebus_event **event,
-                     int64_t deadline)
+                     struct patience *patience)
 {
     if (self->reading) {
         return read_page(self, event);
@@ -264,7 +263,7 @@ static int replaying(struct casebus_subscriber *self, const struct casebus_event
         int rc = ask_page(self);
         return rc == 0 ? FOLLOW_AGAIN : rc;
     }
-    return take_page(self, deadline);
+    return take_page(self, patience);
 }
 
 /* --- live ------------------------------------------------------------------------------- */
@@ -387,7 +386,7 @@ static int take_left_over(struct casebus_subscriber *self, const struct casebus_
 }
 
 static int live(struct casebus_subscriber *self, const struct casebus_event **event,
-                int64_t deadline)
+                struct patience *patience)
 {
     for (;;) {
         int rc = take_left_over(self, event);
@@ -406,7 +405,7 @@ static int live(struct casebus_subscriber *self, const struct casebus_event **ev
         if (rc == HEADS) {
             open_heads(self);
         } else {
-            rc = wait_for_message(self, deadline);
+            rc = wait_for_message(self, patience);
         }
         if (rc <= 0) {
             return rc;
@@ -415,10 +414,11 @@ static int live(struct casebus_subscriber *self, const struct casebus_event **ev
 }
 
 int casebus_follow(struct casebus_subscriber *self, const struct casebus_event **event,
-                   int64_t deadline)
+                   struct patience *patience)
 {
-    typedef int stretch(struct casebus_subscriber *, const struct casebus_event **, int64_t);
+    typedef int stretch(struct casebus_subscriber *, const struct casebus_event **,
+                        struct patience *);
     static stretch *const stretches[] = {
         [JOINING] = joining, [REPLAYING] = replaying, [LIVE] = live};
-    return stretches[self->stage](self, event, deadline);
+    return stretches[self->stage](self, event, patience);
 }

@@ -6,6 +6,7 @@
 #include <casebus/replay.h>
 #include <casebus/subscriber.h>
 
+#include "deadline.h"
 #include "have.h"
 
 #include <zmq.h>
@@ -57,6 +58,6 @@ struct casebus_subscriber {
  */
 #define FOLLOW_AGAIN 2
 int casebus_follow(struct casebus_subscriber *self, const struct casebus_event **event,
-                   int64_t deadline);
+                   struct patience *patience);
 
 #endif

@@ -9,7 +9,8 @@
  * has not is lost; a later one may still be on its way and proves nothing.
  *
  * The table is open addressing over the streams' names, at most as many as there can be kinds
- * and agencies; a stream that is not in it stands at the base. */
+ * and agencies; a stream that is not in it stands at the base. Events mostly come in runs of one
+ * stream, so the last one is looked at before the table is. */
 #include "have.h"
 
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct have {
     uint64_t base;
     struct stream *slots;
     size_t room, used; /* room: a power of two */
+    struct stream *last; /* of the last event; NULL: none that can be told by its name */
     struct wide wides[CASEBUS_PATTERNS_MAX];
     struct topic topics[CASEBUS_PATTERNS_MAX];
     size_t wide_count, topic_count;
@@ -150,6 +152,7 @@ static bool grow(struct have *self)
     free(self->slots);
     self->slots = slots;
     self->room = room;
+    self->last = NULL;
     return true;
 }
 
@@ -177,6 +180,20 @@ static struct stream *stream_find(struct have *self, struct casebus_bytes name)
     memcpy(stream->name, name.data, name.size);
     stream->have = self->base;
     stream->covered = is_covered(self, name);
+    return stream;
+}
+
+/* The stream of an event. A topic that is longer than its stream's name has all three segments
+ * in it, so whatever begins with that name is of the same stream. */
+static struct stream *stream_of_event(struct have *self, struct casebus_bytes topic)
+{
+    struct stream *last = self->last;
+    if (last != NULL && begins_with(topic, last->name, last->size)) {
+        return last;
+    }
+    const struct casebus_bytes name = stream_of(topic);
+    struct stream *stream = stream_find(self, name);
+    self->last = name.size < topic.size ? stream : NULL;
     return stream;
 }
 
@@ -248,6 +265,7 @@ void casebus_have_reset(struct have *self, uint64_t base)
 {
     self->base = base;
     self->used = 0;
+    self->last = NULL;
     memset(self->slots, 0, self->room * sizeof *self->slots);
     for (size_t i = 0; i < self->topic_count; i++) {
         struct topic *topic = &self->topics[i];
@@ -281,7 +299,7 @@ static enum have_verdict judge(uint64_t *position, uint64_t seq, uint64_t prev,
 enum have_verdict casebus_have_event(struct have *self, const struct casebus_event *event,
                                      struct casebus_gap *gap)
 {
-    struct stream *stream = stream_find(self, stream_of(event->topic_text));
+    struct stream *stream = stream_of_event(self, event->topic_text);
     if (stream == NULL) {
         return HAVE_FOREIGN;
     }

@@ -9,7 +9,6 @@
  * Contract: one thread a handle; everything handed out is borrowed until the next call. */
 #include <casebus/subscriber.h>
 
-#include "deadline.h"
 #include "follow.h"
 #include "link.h"
 
@@ -206,7 +205,8 @@ int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms)
     if (self->stage != JOINING) {
         return 1;
     }
-    int rc = casebus_follow(self, &event, deadline_after(timeout_ms));
+    struct patience patience = patience_of(timeout_ms);
+    int rc = casebus_follow(self, &event, &patience);
     return rc == FOLLOW_AGAIN ? 1 : rc;
 }
 
@@ -217,10 +217,10 @@ int casebus_subscriber_next(struct casebus_subscriber *self, const struct casebu
     if (self->stage == FRESH) {
         return CASEBUS_EINVAL;
     }
-    const int64_t deadline = deadline_after(timeout_ms);
+    struct patience patience = patience_of(timeout_ms);
     int rc;
     do {
-        rc = casebus_follow(self, event, deadline);
+        rc = casebus_follow(self, event, &patience);
     } while (rc == FOLLOW_AGAIN);
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #define CASEBUS_REPORT_MAX (512 * 1024)   /* body of a report */
 #define CASEBUS_RECORD_MAX (256 * 1024)   /* a case record after merging */
+#define CASEBUS_SOURCE_MAX 4096           /* `source` of a case */
 #define CASEBUS_FRAME_MAX (1024 * 1024)   /* ZMQ_MAXMSGSIZE on ingest; above, the peer is cut off */
 #define CASEBUS_REQUEST_MAX (640 * 1024)  /* body of a request */
 #define CASEBUS_REPLY_MAX (1024 * 1024)   /* a reply stops taking rows past this */

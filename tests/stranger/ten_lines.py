@@ -32,7 +32,7 @@ def main():
     with tempfile.TemporaryDirectory() as data:
         free = "tcp://127.0.0.1:*"
         broker = subprocess.Popen(
-            [os.path.join(os.environ.get("CASEBUS_BIN", "/tmp/b/bin"), "casebus-broker"),
+            [os.path.join(os.environ.get("CASEBUS_BIN", "build/release/bin"), "casebus-broker"),
              "--data", data, "--ingest", free, "--fanout", free, "--query", free,
              "--map-size", "1G"], stdout=subprocess.PIPE, text=True)
         try:
