@@ -553,9 +553,10 @@ void bus_actor(zsock_t *pipe, void *args)
     log_name_thread("bus");
     self.notice.kind = EXCHANGE_NOTICE;
     msgpack_sbuffer_init(&self.scratch);
-    self.options->serving = start(&self);
+    bool started = start(&self);
+    atomic_store(&self.options->serving, started);
     zsock_signal(pipe, 0);
-    if (self.options->serving) {
+    if (started) {
         serve(&self);
         if (self.options->failure != 0) {
             log_error("the store failed, the broker ends: %s",
@@ -563,4 +564,5 @@ void bus_actor(zsock_t *pipe, void *args)
         }
     }
     end(&self);
+    atomic_store(&self.options->serving, false);
 }

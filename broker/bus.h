@@ -13,7 +13,9 @@ struct bus_options {
     struct counters *counters;
     /* Filled in before the actor says it is ready. */
     char *ingest_bound, *fanout_bound;
-    bool serving;
+    /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what was
+     * written before. Also what tells a race detector of the hand-over inside libzmq. */
+    atomic_bool serving;
     char why[256]; /* where it could not start */
     int failure;   /* the error that ended it; 0: asked to */
 };

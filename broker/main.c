@@ -227,11 +227,11 @@ struct broker {
 };
 
 /* zactor_new() returns once the actor has signalled; its options then say whether it serves. */
-static int start_actor(zactor_t **actor, zactor_fn *run, void *options, const bool *serving,
+static int start_actor(zactor_t **actor, zactor_fn *run, void *options, atomic_bool *serving,
                        const char *why)
 {
     *actor = zactor_new(run, options);
-    if (!*actor || !*serving) {
+    if (!*actor || !atomic_load(serving)) {
         log_error("%s", why[0] ? why : "out of memory");
         return EXIT_START;
     }
@@ -332,6 +332,12 @@ static int serve(struct command *command)
     }
     zactor_destroy(&self->bus); /* first: what it has taken in is committed and told */
     zactor_destroy(&self->queries);
+    bool ended = !atomic_load(&self->bus_options.serving) &&
+                 !atomic_load(&self->queries_options.serving);
+    if (!ended) {
+        log_error("a thread did not end; the store stays open");
+        return EXIT_STORE;
+    }
     store_close(&self->store);
     free(self->bus_options.ingest_bound);
     free(self->bus_options.fanout_bound);

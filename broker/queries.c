@@ -454,13 +454,14 @@ void queries_actor(zsock_t *pipe, void *args)
         msgpack_sbuffer_init(&self->result);
         msgpack_sbuffer_init(&self->rows);
         msgpack_sbuffer_init(&self->reply);
-        options->serving = start(self);
+        atomic_store(&options->serving, start(self));
     }
     zsock_signal(pipe, 0);
-    if (options->serving) {
+    if (atomic_load(&options->serving)) {
         serve(self);
     }
     if (self) {
         end(self);
     }
+    atomic_store(&options->serving, false);
 }
