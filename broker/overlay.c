@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* short inputs: the call costs more than the hash */
 #include <xxhash.h>
 
 #define CHUNK_SIZE (1024 * 1024)
@@ -29,6 +30,7 @@ struct overlay {
     struct of_tree { /* the items of one tree, as indexes */
         uint32_t *list;
         size_t count, capacity;
+        uint32_t last; /* index + 1 of the one asked for last: mostly it is asked for again */
     } of_tree[TREE_COUNT];
     struct undo *undo;
     size_t undo_count, undo_capacity;
@@ -77,7 +79,7 @@ void overlay_forget(struct overlay *self)
 {
     memset(self->slots, 0, self->slot_count * sizeof *self->slots);
     for (int t = 0; t < TREE_COUNT; t++) {
-        self->of_tree[t].count = 0;
+        self->of_tree[t].count = self->of_tree[t].last = 0;
     }
     self->count = 0;
     self->undo_count = 0;
@@ -157,16 +159,29 @@ static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tre
     return at;
 }
 
-const struct overlay_item *overlay_get(const struct overlay *self, enum tree tree,
+/* The index of an item, SIZE_MAX: there is none. The hash is asked for only where it is needed. */
+static size_t find_item(const struct overlay *self, enum tree tree, struct casebus_bytes key,
+                        uint64_t *hash)
+{
+    uint32_t last = self->of_tree[tree].last;
+    if (last && casebus_bytes_equal(self->items[last - 1].key, key)) {
+        return last - 1;
+    }
+    *hash = overlay_hash(tree, key);
+    size_t at = find_slot(self, *hash, tree, key);
+    return self->slots[at] ? self->slots[at] - 1 : SIZE_MAX;
+}
+
+const struct overlay_item *overlay_get(struct overlay *self, enum tree tree,
                                        struct casebus_bytes key)
 {
-    if (self->count == 0) {
+    uint64_t hash;
+    size_t i = self->count > 0 ? find_item(self, tree, key, &hash) : SIZE_MAX;
+    if (i == SIZE_MAX) {
         return NULL;
     }
-    size_t at = find_slot(self, overlay_hash(tree, key), tree, key);
-    const struct overlay_item *i =
-        self->slots[at] ? &self->items[self->slots[at] - 1] : NULL;
-    return i && i->state != OVERLAY_UNKNOWN ? i : NULL;
+    self->of_tree[tree].last = (uint32_t)i + 1;
+    return self->items[i].state != OVERLAY_UNKNOWN ? &self->items[i] : NULL;
 }
 
 static int grow(void **array, size_t *capacity, size_t need, size_t item)
@@ -247,17 +262,16 @@ static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
                 enum overlay_state state, enum entry_type type, struct casebus_bytes data)
 {
-    uint64_t hash = overlay_hash(tree, key);
-    size_t at = find_slot(self, hash, tree, key), index;
+    uint64_t hash = 0;
+    size_t index = find_item(self, tree, key, &hash);
     if (grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
              sizeof *self->undo) < 0) {
         return CASEBUS_ENOMEM;
     }
-    if (self->slots[at]) {
-        index = self->slots[at] - 1;
-    } else if (add_item(self, hash, tree, key, &index) < 0) {
+    if (index == SIZE_MAX && add_item(self, hash, tree, key, &index) < 0) {
         return CASEBUS_ENOMEM;
     }
+    self->of_tree[tree].last = (uint32_t)index + 1;
     struct overlay_item *i = &self->items[index];
     self->undo[self->undo_count++] = (struct undo){index, i->data, i->state, i->type};
     i->data = data;

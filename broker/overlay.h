@@ -33,7 +33,7 @@ void overlay_forget(struct overlay *self);
 
 void *overlay_alloc(struct overlay *self, size_t size); /* NULL: no memory */
 /* NULL: nothing was put or deleted under this key, or it was taken back. */
-const struct overlay_item *overlay_get(const struct overlay *self, enum tree tree,
+const struct overlay_item *overlay_get(struct overlay *self, enum tree tree,
                                        struct casebus_bytes key);
 /* Copies the key; the data must live as long as the overlay's own memory. 0 or CASEBUS_ENOMEM. */
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,

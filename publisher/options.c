@@ -153,6 +153,14 @@ static const char *read_query(struct options *self, char *value)
     return NULL;
 }
 
+/* Every program takes the same three endpoints; this one publishes no events. */
+static const char *read_fanout(struct options *self, char *value)
+{
+    (void)self;
+    (void)value;
+    return NULL;
+}
+
 static const struct option_row rows[] = {
     {"agency", "A", read_agency, "agency of the records that name none"},
     {"format", "ndjson|csv", read_format, "default: csv for FILE.csv, otherwise ndjson"},
@@ -170,6 +178,7 @@ static const struct option_row rows[] = {
      "give up after S seconds without a new confirmation (default 30)"},
     {"ingest", "ENDPOINT", read_ingest, "default " CASEBUS_INGEST_DEFAULT},
     {"query", "ENDPOINT", read_query, "default " CASEBUS_QUERY_DEFAULT},
+    {"fanout", "ENDPOINT", read_fanout, "taken and not used"},
     {"help", NULL, NULL, "this text"},
     {"version", NULL, NULL, "the version"},
 };

@@ -155,7 +155,7 @@ static void bytes_are_given_back(void **state)
     assert_int_equal(window->bytes, 0);
 }
 
-/* --- what is kept is made by compose.c ------------------------------------------------------ */
+/* --- what is kept is made by compose.c --------------------------------------------------- */
 
 static const unsigned char publisher[CASEBUS_PUBLISHER_SIZE] = "a publisher's id";
 static const unsigned char check_value[CASEBUS_CHECK_SIZE] = "\1\2\3\4\5\6\7";
@@ -173,7 +173,8 @@ static struct casebus_report_parts parts_of(uint64_t number, struct casebus_byte
     };
 }
 
-static int compose(const struct casebus_report_parts *parts, struct kept *kept, size_t *check_at)
+static int compose(const struct casebus_report_parts *parts, struct kept *kept,
+                   size_t *check_at)
 {
     struct composer composer = {0};
     struct casebus_fault fault;
@@ -196,8 +197,8 @@ static void assert_as_encoded(struct casebus_report_parts parts)
     assert_int_equal(zmq_msg_size(&kept.body), encoded.size);
     assert_memory_equal(zmq_msg_data(&kept.body), encoded.data, encoded.size);
     assert_int_equal(zmq_msg_size(&kept.topic), strlen("case:scraped:hse:1:"));
-    assert_memory_equal(zmq_msg_data(&kept.topic), "case:scraped:hse:1:",
-                        zmq_msg_size(&kept.topic));
+    assert_memory_equal(zmq_msg_data(&kept.topic),
+                        "case:scraped:hse:1:", zmq_msg_size(&kept.topic));
     kept_close(&kept);
     msgpack_sbuffer_destroy(&encoded);
 }
@@ -263,9 +264,9 @@ static void assert_topic(struct composer *composer, enum casebus_report_kind kin
                          const char *agency, const char *key, const char *topic)
 {
     struct casebus_fault fault;
-    assert_int_equal(casebus_compose_topic(composer, kind, casebus_cstr(agency),
-                                           casebus_cstr(key), &fault),
-                     0);
+    assert_int_equal(
+        casebus_compose_topic(composer, kind, casebus_cstr(agency), casebus_cstr(key), &fault),
+        0);
     assert_true(casebus_bytes_is(composer_topic(composer), topic));
 }
 

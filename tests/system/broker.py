@@ -24,6 +24,8 @@ def usage_errors_say_what_is_wrong():
     for args, said in ((["--data"], "option"), ([], "--data DIR is required"),
                        (["--data", "x", "--map-size", "5"], "map-size"),
                        (["--data", "x", "--ingest", "udp://*:1"], "ingest"),
+                       (["--data", "x", "--query", "tcp://*:7403"], "not encrypted"),
+                       (["--data", "x", "--query", "tcp://10.0.0.1:7403"], "not encrypted"),
                        (["--data", "x", "extra"], "argument"), (["--nonsense"], "option")):
         done = run(*args)
         assert done.returncode == 2 and said in done.stderr, (args, done.stderr)
