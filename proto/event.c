@@ -178,7 +178,7 @@ static int read_keys(struct reading *in, struct casebus_fault *fault)
 {
     size_t next = 0;
     for (in->left = casebus_read_map(&in->r); in->left > 0; in->left--) {
-        size_t i = find(casebus_read_str(&in->r), next);
+        size_t i = find(wire_read_name(&in->r), next);
         if (i == KEY_COUNT) {
             casebus_skip(&in->r);
             continue;

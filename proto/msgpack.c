@@ -68,6 +68,11 @@ static uint32_t take_count(struct casebus_reader *r, enum casebus_kind kind, uin
 
 uint32_t casebus_read_map(struct casebus_reader *r)
 {
+    uint32_t count = r->at < r->end ? *r->at ^ 0x80u : UINT32_MAX;
+    if (count < 16 && 2 * count < (size_t)(r->end - r->at)) { /* nearly all maps */
+        r->at++;
+        return count;
+    }
     return take_count(r, CASEBUS_MAP, 2);
 }
 
@@ -189,7 +194,7 @@ struct casebus_bytes casebus_map_get(struct casebus_bytes map, const char *key)
     struct casebus_bytes wanted = casebus_cstr(key);
     casebus_reader_init(&r, map);
     for (uint32_t left = casebus_read_map(&r); left > 0 && !r.error; left--) {
-        struct casebus_bytes name = casebus_read_str(&r);
+        struct casebus_bytes name = wire_read_name(&r);
         struct casebus_bytes value = casebus_read_raw(&r);
         if (name.size == wanted.size && !r.error &&
             wire_same(name.data, wanted.data, name.size)) {

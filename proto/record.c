@@ -173,16 +173,6 @@ static int check_case_ids(struct casebus_reader *r, uint32_t count,
     return 0;
 }
 
-static inline struct casebus_bytes read_name(struct casebus_reader *r)
-{
-    size_t size = wire_short(r->at, r->end);
-    if (size == 0) {
-        return casebus_read_str(r);
-    }
-    r->at += 1 + size;
-    return casebus_bytes(r->at - size, size);
-}
-
 static inline bool is_named(const struct casebus_field *field, struct casebus_bytes name)
 {
     return field->name_size == name.size && field->name &&
@@ -222,7 +212,7 @@ static int check_members(struct casebus_reader *r, uint32_t count,
 {
     const struct casebus_field *next = schema;
     for (uint32_t i = 0; i < count && !r->error; i++) {
-        struct casebus_bytes name = read_name(r);
+        struct casebus_bytes name = wire_read_name(r);
         const struct casebus_field *field =
             is_named(next, name) ? next : find(schema, next, name);
         if (!field) {
@@ -445,7 +435,7 @@ int casebus_record_parse(struct casebus_bytes map, bool from_report,
     casebus_reader_init(&r, map);
     uint32_t count = casebus_read_map(&r);
     for (uint32_t i = 0; i < count && !r.error; i++) {
-        struct casebus_bytes name = read_name(&r);
+        struct casebus_bytes name = wire_read_name(&r);
         const struct casebus_field *field =
             is_named(next, name) ? next : find(casebus_case_schema, next, name);
         if (!field) {
@@ -462,8 +452,8 @@ int casebus_record_parse(struct casebus_bytes map, bool from_report,
     return r.error ? casebus_fault_set(fault, r.error, "") : check_dates(record, fault);
 }
 
-/* Names the first required member that `map` lacks. */
-static int check_required_set(struct casebus_bytes map, const struct casebus_field *members,
+/* Names the first required member that `map` lacks, or has as nil. */
+static int check_set(struct casebus_bytes map, const struct casebus_field *members,
                               struct casebus_fault *fault)
 {
     for (const struct casebus_field *m = members; m && m->name; m++) {
@@ -482,14 +472,14 @@ int casebus_record_complete(const struct casebus_record *record, struct casebus_
 {
     for (size_t i = 0; i < CASEBUS_CASE_FIELD_COUNT; i++) {
         const struct casebus_field *field = &casebus_case_schema[i];
-        struct casebus_bytes value = record->field[i];
         if (!field->required) {
             continue;
         }
+        struct casebus_bytes value = record->field[i];
         if (!value.data || casebus_is_nil(value)) {
             return casebus_fault_set(fault, CASEBUS_EMISSING, field->name);
         }
-        if (check_required_set(value, field->members, fault) != 0) {
+        if (check_set(value, field->members, fault) != 0) {
             casebus_fault_under(fault, casebus_cstr(field->name));
             return CASEBUS_EMISSING;
         }

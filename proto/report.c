@@ -6,6 +6,7 @@
 #include "envelope.h"
 #include "fault.h"
 #include "sink.h"
+#include "wire.h"
 
 #include <casebus/report.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static const unsigned char *take_pair(struct casebus_reader *r, const unsigned c
 
 static int read_version(struct casebus_reader *r, struct casebus_report_head *head)
 {
-    struct casebus_bytes key = casebus_read_str(r);
+    struct casebus_bytes key = wire_read_name(r);
     if (r->error || key.size != 1 || key.data[0] != 'v') {
         return r->error ? r->error : CASEBUS_EMISSING;
     }
@@ -107,10 +108,14 @@ static int read_head(struct casebus_reader *r, struct casebus_report_head *head,
     if (*left > 0) {
         struct casebus_reader next = *r;
         *field = "";
-        struct casebus_bytes key = casebus_read_str(&next);
+        struct casebus_bytes key = wire_read_name(&next);
         error = next.error;
         if (casebus_bytes_is(key, "publisher")) {
-            error = *left >= 3 ? read_numbering(r, begin, head, field) : CASEBUS_EMISSING;
+            error = read_numbering(r, begin, head, field);
+            if (!error && *left < 3) { /* what was read lies behind the map */
+                head->numbered = false;
+                error = CASEBUS_EMALFORMED;
+            }
             *left -= error ? 0 : 3;
         }
     }
@@ -213,7 +218,8 @@ static int read_key(struct casebus_bytes name, struct casebus_bytes raw,
                     struct casebus_report *report, struct casebus_fault *fault)
 {
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (name.size == keys[i].size && memcmp(name.data, keys[i].name, name.size) == 0) {
+        if (name.size == keys[i].size &&
+            wire_same(name.data, (const unsigned char *)keys[i].name, name.size)) {
             return keys[i].read ? keys[i].read(raw, report, fault)
                                 : casebus_fault_set(fault, CASEBUS_EVALUE, keys[i].name);
         }
@@ -225,7 +231,7 @@ static int read_keys(struct casebus_reader *r, uint32_t left, struct casebus_rep
                      struct casebus_fault *fault)
 {
     for (; left > 0; left--) {
-        struct casebus_bytes name = casebus_read_str(r);
+        struct casebus_bytes name = wire_read_name(r);
         /* The last value is all that is left: data, usually, and long to walk through. */
         struct casebus_bytes raw =
             left == 1 ? casebus_bytes(r->at, (size_t)(r->end - r->at)) : casebus_read_raw(r);

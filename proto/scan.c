@@ -241,8 +241,8 @@ static inline size_t scan_short(const unsigned char *at, const unsigned char *en
     return wire_plain(at, end);
 }
 
-/* The place behind the key. It is handed from one to the next in a register: how fast a scan is
- * hangs on nothing else. */
+/* The place behind the key; NULL: *error. The place is handed from one to the next in a
+ * register: how fast a scan is hangs on nothing else. */
 static inline const unsigned char *scan_key(struct scanner *s, struct frame *frame,
                                             const unsigned char *at, int *error,
                                             struct casebus_fault *fault)
@@ -263,7 +263,8 @@ static inline const unsigned char *scan_key(struct scanner *s, struct frame *fra
     return *error ? NULL : at + size;
 }
 
-/* What is left of the innermost container, up to its end or behind the head of one inside it. */
+/* What is left of the innermost container, up to its end or behind the head of one inside it.
+ */
 static const unsigned char *scan_map(struct scanner *s, struct frame *frame,
                                      const unsigned char *at, int *error,
                                      struct casebus_fault *fault)

@@ -14,7 +14,7 @@ struct kind {
 };
 
 #define X(symbol, resource, event)                                                             \
-    [symbol] = {resource ":" event ":", sizeof resource + sizeof event, sizeof resource - 1,    \
+    [symbol] = {resource ":" event ":", sizeof resource + sizeof event, sizeof resource - 1,   \
                 resource, event},
 static const struct kind report_kinds[CASEBUS_REPORT_KIND_COUNT] = {CASEBUS_REPORT_KINDS(X)};
 static const struct kind event_kinds[CASEBUS_EVENT_KIND_COUNT] = {CASEBUS_EVENT_KINDS(X)};

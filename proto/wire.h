@@ -142,8 +142,19 @@ static inline int wire_read(const unsigned char **at, const unsigned char *end,
     return wire_read_other(at, end, wire);
 }
 
-/* The size, head included, of a value that is nothing but its head and of which there is nothing
- * more to ask: nil, a bool, an integer. 0 for everything else. */
+/* casebus_read_str(), for a key. */
+static inline struct casebus_bytes wire_read_name(struct casebus_reader *r)
+{
+    size_t size = wire_short(r->at, r->end);
+    if (size == 0) {
+        return casebus_read_str(r);
+    }
+    r->at += 1 + size;
+    return casebus_bytes(r->at - size, size);
+}
+
+/* The size, head included, of a value that is nothing but its head and of which there is
+ * nothing more to ask: nil, a bool, an integer. 0 for everything else. */
 static inline size_t wire_plain(const unsigned char *at, const unsigned char *end)
 {
     if (at >= end) {
@@ -228,7 +239,7 @@ static inline bool wire_any_is(uint64_t eight, unsigned char byte)
     return wire_any_below(eight ^ WIRE_ONES * byte, 1);
 }
 
-/* Is the text ASCII, whose ends these are? Nearly all is; casebus_utf8_valid() is for the rest. */
+/* Is the text of these ends ASCII? Nearly all is; casebus_utf8_valid() is for the rest. */
 static inline bool wire_ascii(struct wire_ends ends, const unsigned char *text, size_t size)
 {
     uint64_t all = ends.first | ends.last;
@@ -252,8 +263,8 @@ static inline bool wire_same(const unsigned char *a, const unsigned char *b, siz
     return same;
 }
 
-/* A few bits of the key of these ends: keys of different prints differ; the low byte is the size.
- */
+/* A few bits of the key of these ends: keys of different prints differ; the low byte is the
+ * size. */
 static inline uint32_t wire_print(struct wire_ends ends, size_t size)
 {
     uint64_t mix =

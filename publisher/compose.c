@@ -45,8 +45,7 @@ static int topic_fault(bool is_case, struct casebus_bytes agency, struct casebus
     if (agency.size == 0 || !casebus_agency_valid(agency)) {
         return casebus_fault_at(fault, "agency", segment_fault(agency));
     }
-    return casebus_fault_at(fault, is_case ? "regulator_id" : "session_id",
-                            segment_fault(key));
+    return casebus_fault_at(fault, is_case ? "regulator_id" : "session_id", segment_fault(key));
 }
 
 /* Does the topic composed last end its agency where this one would? */
@@ -171,7 +170,7 @@ static int make_body(struct composer *self, const struct casebus_report_parts *p
     struct casebus_bytes head = casebus_bytes(self->head, (size_t)(end - self->head));
     *check_at = (size_t)(check - self->head);
     return head.size + parts->data.size > CASEBUS_REPORT_MAX ? CASEBUS_ETOOLARGE
-                                                              : join(body, head, parts->data);
+                                                             : join(body, head, parts->data);
 }
 
 int casebus_compose_report(struct composer *self, const struct casebus_report_parts *parts,

@@ -30,7 +30,7 @@ static inline struct casebus_bytes composer_topic(const struct composer *self)
 
 /* Makes both messages of a place of the window: the topic composed last, and the body that
  * casebus_report_encode() would give. `parts` have a number and no void. *check_at: where the
- * check's pair is in the body. 0, CASEBUS_ENOMEM or CASEBUS_ETOOLARGE; then nothing was made. */
+ * check's pair is in the body. 0, CASEBUS_ENOMEM or CASEBUS_ETOOLARGE; then none is made. */
 int casebus_compose_report(struct composer *self, const struct casebus_report_parts *parts,
                            struct kept *kept, size_t *check_at);
 

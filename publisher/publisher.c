@@ -1,9 +1,9 @@
 /* Taking reports from the caller.
  *
  * A report is made in the window (compose.c), checked and tied to those before it (number and
- * check), pushed, and from then on progress.c's. What can never be accepted gets no number, so that it
- * cannot hold up what comes behind it; where the window is full the caller waits. The promise
- * to him is that a number given means: kept here until the broker has decided it.
+ * check), pushed, and from then on progress.c's. What can never be accepted gets no number, so
+ * that it cannot hold up what comes behind it; where the window is full the caller waits. The
+ * promise to him is that a number given means: kept here until the broker has decided it.
  *
  * Sending is the hot path: the data is copied once, hashed once, and the clock is read once.
  * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
@@ -138,8 +138,8 @@ int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes 
     msgpack_sbuffer_init(&body);
     error = casebus_report_encode(&parts, &body);
     error = error ? casebus_fault_at(fault, "", error)
-                  : decode_again(composer_topic(&composer),
-                                 casebus_bytes(body.data, body.size), fault);
+                  : decode_again(composer_topic(&composer), casebus_bytes(body.data, body.size),
+                                 fault);
     msgpack_sbuffer_destroy(&body);
     return error;
 }

@@ -9,8 +9,8 @@
  * has not is lost; a later one may still be on its way and proves nothing.
  *
  * The table is open addressing over the streams' names, at most as many as there can be kinds
- * and agencies; a stream that is not in it stands at the base. Events mostly come in runs of one
- * stream, so the last one is looked at before the table is. */
+ * and agencies; a stream that is not in it stands at the base. Events mostly come in runs of
+ * one stream, so the last one is looked at before the table is. */
 #include "have.h"
 
 #include <stdlib.h>
@@ -50,7 +50,7 @@ struct wide {
 struct have {
     uint64_t base;
     struct stream *slots;
-    size_t room, used; /* room: a power of two */
+    size_t room, used;   /* room: a power of two */
     struct stream *last; /* of the last event; NULL: none that can be told by its name */
     struct wide wides[CASEBUS_PATTERNS_MAX];
     struct topic topics[CASEBUS_PATTERNS_MAX];

@@ -429,7 +429,7 @@ static void outcomes_are_the_headers(void **state)
 #define LIMITS(X)                                                                              \
     X(PROTOCOL_VERSION)                                                                        \
     X(REPORT_MAX)                                                                              \
-    X(RECORD_MAX)                                                                              \
+    X(RECORD_MAX) X(SOURCE_MAX)                                                                \
     X(FRAME_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX) X(SEGMENT_MAX)     \
         X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX)       \
             X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE)      \
@@ -534,7 +534,7 @@ static void limits_in_sentences_are_the_headers(void **state)
         {"taking rows past %s bytes", CASEBUS_REPLY_MAX},
         {"An event larger than %s bytes", CASEBUS_FULL_EVENT_MAX},
         {"integer pence (GBP), 0 to %s |", CASEBUS_PENCE_MAX},
-        {"takes no number more than %s beyond", CASEBUS_PUBLISHER_WINDOW},
+        {"takes the %s numbers beyond", CASEBUS_PUBLISHER_WINDOW},
         {"`ids` (array of 1 to %s case ids), `load`", CASEBUS_GET_MANY_MAX},
         {"`ids` (array of 1 to %s case ids). Result", CASEBUS_KNOWN_MAX},
         {"`limit` is 1 to %s", CASEBUS_PAGE_MAX},
