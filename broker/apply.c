@@ -214,6 +214,14 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
     if (p->head.numbered) {
         casebus_report_hash(topic, body, p->head.check_at, p->hash);
     }
+    p->offender.size = 0;
+    if (rc == 0 && p->report.kind == CASEBUS_REPORT_SCRAPED && p->report.record.encoded.data) {
+        struct casebus_bytes offender = p->report.record.field[CASEBUS_CASE_OFFENDER];
+        content_hash(&p->report.record, p->content);
+        if (offender_name(offender).data) {
+            p->offender = offender_key(p->report.topic.segment[2], offender);
+        }
+    }
 }
 
 static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry,
@@ -279,6 +287,7 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     }
     const struct casebus_report_head *head = &prepared->head;
     self->report = &prepared->report;
+    self->being = prepared;
     if (head->numbered) {
         result->numbered = true;
         result->number = head->number;

@@ -42,6 +42,8 @@ struct apply_prepared {
     struct casebus_report report;
     struct casebus_fault fault;      /* code 0: the report is in order */
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of a numbered report: hash(n) */
+    unsigned char content[CASEBUS_HASH_SIZE]; /* of a case report: content_hash() of its record */
+    struct key offender; /* the key of the offender it names; size 0: it names none whole */
 };
 void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
                    struct apply_prepared *prepared);

@@ -65,9 +65,17 @@ static void save_agency(struct apply *self, const struct agency_entry *agency)
     txn_save(self->txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency);
 }
 
+/* The key of an offender's map: prepared already where the map is the report's own. */
+static struct key key_of_offender(const struct apply *self, struct casebus_bytes offender)
+{
+    bool prepared = self->being && self->being->offender.size > 0 &&
+                    offender.data == self->report->record.field[CASEBUS_CASE_OFFENDER].data;
+    return prepared ? self->being->offender : offender_key(agency_of(self), offender);
+}
+
 static void add_to_offender(struct apply *self, struct casebus_bytes offender, uint64_t fine)
 {
-    struct key key = offender_key(agency_of(self), offender);
+    struct key key = key_of_offender(self, offender);
     struct key case_ref = key_offender_case(&key, regulator_id_of(self));
     struct offender_entry entry = {.first_seen = self->at};
     if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
@@ -386,9 +394,8 @@ enum casebus_outcome decide_scraped(struct apply *self)
 {
     struct key key = case_key(self);
     struct case_entry entry = {.flags = 0};
-    unsigned char hash[CASEBUS_HASH_SIZE];
+    const unsigned char *hash = self->being->content;
     bool known = txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
-    content_hash(&self->report->record, hash);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");
     }
@@ -402,7 +409,7 @@ enum casebus_outcome decide_scraped(struct apply *self)
     if (fetched != 0 && fetched < entry.fetched_at) {
         return synced(self, &entry, true);
     }
-    if (!(entry.flags & CASE_EDITED) && memcmp(entry.hash, hash, sizeof hash) == 0) {
+    if (!(entry.flags & CASE_EDITED) && memcmp(entry.hash, hash, sizeof entry.hash) == 0) {
         return synced(self, &entry, false); /* as last applied: the record need not be read */
     }
     struct casebus_record old;

@@ -175,6 +175,7 @@ static int restore_report(struct apply *self, const struct decision *d, struct c
     struct casebus_report *report = &self->restored;
     memset(report, 0, sizeof *report);
     self->report = report;
+    self->being = NULL;
     report->kind = CASEBUS_REPORT_SCRAPED;
     report->data = d->q.data;
     report->topic.count = 4;

@@ -16,7 +16,7 @@ static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
     msgpack_packer pk;
     *before = 0;
     if (!txn_log(self->txn, seq, &log) ||
-        casebus_event_decode(log.topic, log.body, &event, &fault) != 0) {
+        casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
         return;
     }

@@ -21,6 +21,7 @@ struct apply {
     uint64_t at;
     struct casebus_bytes actor;
     const struct casebus_report *report;
+    const struct apply_prepared *being; /* what was prepared of the report; NULL: of a decision */
     struct casebus_bytes case_id; /* or the session's key */
     bool in_session;              /* the report names a session that is known */
     struct key session_key;

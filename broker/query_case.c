@@ -192,7 +192,7 @@ static uint64_t walk_history(struct query *q, const struct case_entry *entry, ui
         }
         q->work++;
         if (!txn_log(q->txn, at[k], &log) ||
-            casebus_event_decode(log.topic, log.body, &event, &fault) != 0) {
+            casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
             txn_fail(q->txn, CASEBUS_ECORRUPT);
             return 0;
         }

@@ -185,7 +185,7 @@ static bool met_again(struct query *q, const struct page *p, struct casebus_byte
             struct casebus_fault fault;
             q->work++;
             if (!txn_log(q->txn, at, &log) ||
-                casebus_event_decode(log.topic, log.body, &event, &fault) != 0) {
+                casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
                 return false;
             }
             again = casebus_bytes_equal(event.session, p->session);

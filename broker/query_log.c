@@ -65,7 +65,7 @@ static int pack_event(struct query *q, const struct log_entry *log)
         return 0;
     }
     msgpack_sbuffer_clear(thin);
-    int rc = casebus_event_decode(log->topic, log->body, &event, &fault);
+    int rc = casebus_event_read(log->topic, log->body, &event, &fault);
     rc = rc ? CASEBUS_ECORRUPT : casebus_event_encode_thin(&event, thin);
     casebus_pack_bin(pk, casebus_bytes(thin->data, thin->size));
     return rc;

@@ -133,7 +133,7 @@ static bool load_event(struct query *q, uint64_t seq, struct log_entry *log,
     struct casebus_fault fault;
     q->work++;
     if (!txn_log(q->txn, seq, log) ||
-        casebus_event_decode(log->topic, log->body, event, &fault) != 0) {
+        casebus_event_read(log->topic, log->body, event, &fault) != 0) {
         txn_fail(q->txn, CASEBUS_ECORRUPT);
         return false;
     }

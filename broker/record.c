@@ -285,7 +285,8 @@ static unsigned count_kept(const struct case_entry *kept)
 
 static unsigned char *put_count(unsigned char *at, enum casebus_case_field field, uint64_t value)
 {
-    return casebus_put_uint(casebus_put_text(at, casebus_case_schema[field].name), value);
+    const struct casebus_field *f = &casebus_case_schema[field];
+    return casebus_put_uint(casebus_put_str(at, casebus_bytes(f->name, f->name_size)), value);
 }
 
 static unsigned char *put_kept(unsigned char *at, const struct case_entry *kept)
@@ -382,7 +383,7 @@ bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus
         txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
         return false;
     }
-    int rc = casebus_event_decode(log.topic, log.body, &event, &fault);
+    int rc = casebus_event_read(log.topic, log.body, &event, &fault);
     if (rc == 0) {
         rc = casebus_record_parse(event.payload, false, record, &fault);
     }

@@ -220,18 +220,26 @@ static int check_order(const struct casebus_event *event, struct casebus_fault *
 int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_event *event, struct casebus_fault *fault)
 {
+    struct casebus_topic parts;
+    enum casebus_event_kind kind;
+    if (casebus_topic_event(topic, &parts, &kind) != 0) {
+        return casebus_fault_set(fault, CASEBUS_ETOPIC, "topic");
+    }
+    int error = casebus_scan(body, casebus_scan_limits_reply(), fault);
+    return error ? error : casebus_event_read(topic, body, event, fault);
+}
+
+int casebus_event_read(struct casebus_bytes topic, struct casebus_bytes body,
+                       struct casebus_event *event, struct casebus_fault *fault)
+{
     struct reading in = {.event = event};
     memset(event, 0, sizeof *event);
     event->topic_text = topic;
     if (casebus_topic_event(topic, &event->topic, &event->kind) != 0) {
         return casebus_fault_set(fault, CASEBUS_ETOPIC, "topic");
     }
-    int error = casebus_scan(body, casebus_scan_limits_reply(), fault);
-    if (error) {
-        return error;
-    }
     casebus_reader_init(&in.r, body);
-    error = read_keys(&in, fault);
+    int error = read_keys(&in, fault);
     return error ? error : check_order(event, fault);
 }
 

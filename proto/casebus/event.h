@@ -25,6 +25,10 @@ struct casebus_event {
 /* Everything borrowed from the frames. */
 int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_event *event, struct casebus_fault *fault);
+/* The same of a body that has been checked before (one's own store): bounds are kept, but what is inside
+ * `changed` and `payload` is not looked at. */
+int casebus_event_read(struct casebus_bytes topic, struct casebus_bytes body,
+                       struct casebus_event *event, struct casebus_fault *fault);
 /* Writes the body at `out`, which has room for casebus_event_bound(); the byte behind it. */
 size_t casebus_event_bound(const struct casebus_event *event);
 unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *out);
