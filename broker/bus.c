@@ -430,6 +430,7 @@ static void serve(struct bus *self)
         read_subscriptions(self);
         keep_time(self);
         rc = take(self);
+        hand_over_notice(self); /* one that found the pipe full */
         if (room) {
             receive(self);
         }

@@ -172,13 +172,15 @@ static void set_level(const struct settings *s)
 static void reload(struct command *c)
 {
     char why[8192];
-    struct settings fresh = settings_default();
+    struct command again = *c;
+    again.settings = settings_default();
     if (!c->config) {
         log_warning("SIGHUP: there is no settings file to read, see --config");
-    } else if (!settings_read_file(&fresh, c->config, why, sizeof why)) {
+    } else if (!settings_read_file(&again.settings, c->config, why, sizeof why)) {
         log_error("SIGHUP: settings unchanged: %s", why);
     } else {
-        settings_reload(&c->settings, &fresh);
+        read_flags(&again, false); /* they win over the file, as at the start */
+        settings_reload(&c->settings, &again.settings);
         set_level(&c->settings);
         log_info("SIGHUP: settings read from %s", c->config);
     }
