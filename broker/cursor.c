@@ -1,0 +1,68 @@
+/* Cursors over what LMDB holds; see store.h. */
+#include "store_private.h"
+
+void cursor_open(struct cursor *c, struct txn *txn, enum tree tree)
+{
+    MDB_cursor *mdb = NULL;
+    if (txn->error == 0) {
+        txn_fail(txn, store_error(mdb_cursor_open(txn->mdb, txn->store->dbi[tree], &mdb)));
+    }
+    *c = (struct cursor){.txn = txn, .mdb = mdb, .tree = tree};
+}
+
+void cursor_close(struct cursor *c)
+{
+    if (c->mdb) {
+        mdb_cursor_close(c->mdb);
+        c->mdb = NULL;
+    }
+}
+
+static bool move_to(struct cursor *c, MDB_cursor_op op, struct casebus_bytes key)
+{
+    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
+    c->key = c->value = casebus_bytes(NULL, 0);
+    if (!c->mdb || c->txn->error != 0) {
+        return false;
+    }
+    int rc = mdb_cursor_get(c->mdb, &k, &v, op);
+    if (rc == MDB_NOTFOUND) {
+        return false;
+    }
+    struct casebus_bytes found = casebus_bytes(k.mv_data, k.mv_size);
+    if (rc == 0) {
+        c->key = found;
+        rc = store_open_value(c->tree, found, v, &c->value);
+    } else {
+        rc = store_error(rc);
+    }
+    if (rc != 0) {
+        txn_fail(c->txn, rc);
+    }
+    return rc == 0;
+}
+
+bool cursor_seek(struct cursor *c, struct casebus_bytes key)
+{
+    return move_to(c, MDB_SET_RANGE, key);
+}
+
+bool cursor_last(struct cursor *c)
+{
+    return move_to(c, MDB_LAST, casebus_bytes(NULL, 0));
+}
+
+bool cursor_next(struct cursor *c)
+{
+    return move_to(c, MDB_NEXT, casebus_bytes(NULL, 0));
+}
+
+bool cursor_prev(struct cursor *c)
+{
+    return move_to(c, MDB_PREV, casebus_bytes(NULL, 0));
+}
+
+bool cursor_before(struct cursor *c, struct casebus_bytes key)
+{
+    return cursor_seek(c, key) ? cursor_prev(c) : c->txn->error == 0 && cursor_last(c);
+}

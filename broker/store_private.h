@@ -1,0 +1,39 @@
+/* What store.c, txn.c and cursor.c share. Private to them: nobody else knows LMDB. */
+#ifndef BROKER_STORE_PRIVATE_H
+#define BROKER_STORE_PRIVATE_H
+
+#include "overlay.h"
+#include "store.h"
+
+#include <lmdb.h>
+
+struct store {
+    MDB_env *env;
+    MDB_dbi dbi[TREE_COUNT];
+    char *dir;
+    int lock_fd, data_fd;
+    uint64_t page_size, map_bytes;
+    uint64_t reserved; /* file bytes allocated so far */
+};
+
+struct txn {
+    struct store *store;
+    MDB_txn *mdb;
+    struct overlay *overlay; /* NULL: a read */
+    bool renewable;          /* a read that was reset, not aborted */
+    unsigned flushes;        /* of this write */
+    int error;
+};
+
+/* The one place where LMDB's codes become ours. */
+int store_error(int lmdb_code);
+/* Makes sure that the file has room for all that a commit of this transaction can write. */
+int store_reserve(struct txn *txn);
+/* Takes the checksum off a value that LMDB gave; CASEBUS_ECORRUPT. */
+int store_open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
+                     struct casebus_bytes *value);
+/* The checksum of a value; `place` is overlay_hash() of its tree and key. */
+uint64_t store_checksum(uint64_t place, const void *value, size_t size);
+#define CHECKSUM_SIZE 8
+
+#endif
