@@ -198,7 +198,10 @@ static void print_help(void)
     printf(
         "\nEnds with one line of counts; each refused record is FILE:LINE: field: reason on\n"
         "stderr. Exit code: 0 everything confirmed, 1 some records refused, 2 usage or\n"
-        "unreadable input, 3 broker not reached or not confirming.\n");
+        "unreadable input, 3 broker not reached or not confirming, 130 interrupted before the\n"
+        "end of the file. A report in quarantine is confirmed: a note says so, and\n"
+        "casebus-ctl quarantine shows it. --dry-run cannot know what only the broker knows\n"
+        "(whether a case is new, and needs an offender's name).\n");
 }
 
 static int complain(const char *about, const char *what)

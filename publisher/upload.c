@@ -51,8 +51,9 @@ static void on_refused(void *arg, const struct casebus_refusal *refusal)
     self->refused_there += refusal->outcome == CASEBUS_OUTCOME_REJECTED;
     int size = snprintf(reason, sizeof reason, "%.*s", (int)text.size, (const char *)text.data);
     if (refusal->outcome == CASEBUS_OUTCOME_CONFLICT) {
-        size = snprintf(reason, sizeof reason, "%.*s; in quarantine as %llu", (int)text.size,
-                        (const char *)text.data, (unsigned long long)refusal->quarantine);
+        say_at(&self->voice, line, "note: %.*s; in quarantine as %llu", (int)text.size,
+               (const char *)text.data, (unsigned long long)refusal->quarantine);
+        return;
     }
     size = size < (int)sizeof reason ? size : (int)sizeof reason - 1;
     say_refused(&self->voice, line, (const char *)refusal->field.data, (int)refusal->field.size,
@@ -98,7 +99,7 @@ static void warn_of_unknown(struct upload *self, const json_t *record)
             json_object_size(self->unknown) < CASEBUS_KEYS_MAX) {
             json_object_set_new(self->unknown, key, json_true());
             say_at(&self->voice, self->line,
-                   "%s: the case record has no such field; it is kept as it is", key);
+                   "note: %s: the case record has no such field; it is kept as it is", key);
         }
     }
 }
@@ -182,7 +183,7 @@ static void take_record(struct upload *self, struct row *row)
 static void read_all(struct upload *self)
 {
     struct row row;
-    int rc = 0;
+    int rc = 1;
     while (!self->stuck && !stop_requested() && (rc = input_next(self->input, &row)) == 1) {
         self->line = row.line;
         if (!row.record) {
@@ -198,8 +199,9 @@ static void read_all(struct upload *self)
         self->unreadable = true;
         say(&self->voice, "%s: %s", self->options->path, strerror(errno));
     }
-    if (stop_requested()) {
-        say_at(&self->voice, self->line, "stopped reading behind this line");
+    self->cut_short = stop_requested() && rc != 0; /* not at the end of the file */
+    if (self->cut_short) {
+        say_at(&self->voice, self->line, "note: stopped reading behind this line");
     }
 }
 
@@ -266,6 +268,9 @@ static void print_summary(const struct upload *self)
 
 static int exit_code(const struct upload *self)
 {
+    if (self->cut_short) {
+        return 130; /* as a shell says it of what SIGINT ended */
+    }
     if (self->stuck) {
         return 3;
     }

@@ -28,6 +28,7 @@ struct upload {
     unsigned long line;        /* read last */
     int stuck;                 /* why sending ended before its time; 0: it has not */
     bool unreadable;           /* reading did */
+    bool cut_short;            /* Ctrl-C came before the end of the file */
 
     int64_t moved_at; /* when something was confirmed last, or nothing was left to be */
     int64_t stop_at;  /* when Ctrl-C was noticed; 0: not yet */

@@ -103,7 +103,7 @@ int ctl_get(struct ctl *self)
 /* --- recent, list ----------------------------------------------------------------------- */
 
 static const struct column case_columns[] = {
-    {"CASE", false, true},     {"OFFENDER", false, true}, {"DATE", false, false},
+    {"CASE", false, false},    {"OFFENDER", false, true}, {"DATE", false, false},
     {"FINE", true, false},     {"RESULT", false, true},   {"VERSION", true, false},
     {"CREATED", false, false},
 };

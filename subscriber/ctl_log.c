@@ -13,7 +13,7 @@
 static const struct column event_columns[] = {
     {"SEQ", true, false},     {"TIME", false, false}, {"EVENT", false, false},
     {"VERSION", true, false}, {"ACTOR", false, true}, {"SESSION", false, true},
-    {"CHANGED", false, true},
+    {"CHANGED", false, false},
 };
 
 void ctl_events_table(struct table *table, struct casebus_bytes events)

@@ -8,7 +8,7 @@
 /* --- quarantine ------------------------------------------------------------------------- */
 
 static const struct column quarantine_columns[] = {
-    {"N", true, false},         {"CASE", false, true},    {"TIME", false, false},
+    {"N", true, false},         {"CASE", false, false},   {"TIME", false, false},
     {"STORED AS", false, true}, {"ON", false, false},     {"REPORTED AS", false, true},
     {"ON", false, false},       {"SESSION", false, true},
 };

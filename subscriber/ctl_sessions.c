@@ -6,7 +6,7 @@
 #include <casebus/topic.h>
 
 static const struct column session_columns[] = {
-    {"SESSION", false, true},  {"STATUS", false, false}, {"PAGES", true, false},
+    {"SESSION", false, false}, {"STATUS", false, false}, {"PAGES", true, false},
     {"FOUND", true, false},    {"CREATED", true, false}, {"UPDATED", true, false},
     {"EXISTING", true, false}, {"REFUSED", true, false}, {"STARTED", false, false},
     {"WORKER", false, true},
@@ -83,7 +83,7 @@ static int ask_named(struct ctl *self, enum casebus_op op, bool paged)
 static int print_session_cases(struct ctl *self)
 {
     static const struct column columns[] = {{"SEQ", true, false},
-                                            {"CASE", false, true},
+                                            {"CASE", false, false},
                                             {"OUTCOME", false, false},
                                             {"TIME", false, false}};
     struct table table;

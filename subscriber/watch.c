@@ -12,6 +12,7 @@
 
 #include <casebus/subscriber.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,13 @@ static bool is_done(const struct watch *self)
            (self->settings.count != FLAG_UNSET && self->shown >= self->settings.count);
 }
 
+/* A pipe whose reader has left: without an event nothing would be written to find out. */
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = 0};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 static int follow_events(struct watch *self)
 {
     const struct casebus_event *event;
@@ -271,6 +279,8 @@ static int follow_events(struct watch *self)
             status = show(self, event);
         } else if (rc < 0) {
             status = report(self, rc);
+        } else if (reader_is_gone()) {
+            return EXIT_OUTPUT;
         }
     }
     if (status == EXIT_FINE && !is_done(self) && self->settings.count != FLAG_UNSET) {

@@ -384,8 +384,9 @@ class PublishTest(unittest.TestCase):
         process.stdin.flush()
         until(lambda: self.broker.store()["cases"] == 5, "5 cases")
         process.send_signal(signal.SIGINT)
+        process.wait(30)  # its input is still open: this is not the end of the file
         outcome = self.finish(process)
-        self.check(outcome, 0, sent=5, confirmed=5, created=5)
+        self.check(outcome, 130, sent=5, confirmed=5, created=5)
         self.assertEqual(self.broker.sessions()[0]["status"], "stopped")
 
     def test_a_second_ctrl_c_waits_for_nobody(self):
