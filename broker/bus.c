@@ -30,7 +30,7 @@ struct bus {
     uint64_t second_reports, second_events;
     struct notice notice;    /* not handed over yet */
     msgpack_sbuffer scratch;
-    struct log_limit refusals;
+    struct log_limit refusals, read_only;
     bool stop;
 };
 
@@ -318,9 +318,58 @@ static int again_one_by_one(struct bus *self, struct batch *b)
     return 0;
 }
 
+/* --- the disk says no -------------------------------------------------------------------- */
+
+/* No commit begins without file space for all it can write (store_reserve), so a full disk or a full
+ * map is met where nothing has happened yet. The broker is then read-only: nothing is confirmed or
+ * published, requests are answered, and reports are taken in and dropped: numbered ones come again,
+ * others are counted. Each batch, and each second without one, looks for space again; the first
+ * that finds it ends this. Any other failure of the store, I/O first of all, ends the broker: it never
+ * confirms after a failure, and the next start begins with what was durable. */
+static void set_read_only(struct bus *self, bool read_only)
+{
+    atomic_bool *flag = &self->options->counters->read_only;
+    if (atomic_load(flag) != read_only) {
+        atomic_store(flag, read_only);
+        log_limited(&self->read_only, LEVEL_ERROR,
+                    read_only ? "no space is left for the store in %s: read-only until there is"
+                              : "there is space in %s again: reports are stored",
+                    store_dir(self->options->store));
+    }
+}
+
+static void hold(struct bus *self, struct batch *b)
+{
+    struct counters *c = self->options->counters;
+    set_read_only(self, true);
+    for (size_t i = b->first; i < b->count; i++) {
+        struct item *item = &b->items[i];
+        if (item->submission == 0) {
+            count(item->prepared.head.numbered ? &c->held : &c->unstored, 1);
+        } else if (item->submission != UINT64_MAX) {
+            item->result = (struct apply_result){.outcome = CASEBUS_OUTCOME_REJECTED,
+                                                 .fault = {.code = CASEBUS_ENOSPC}};
+            answer_submission(self, item);
+        }
+    }
+    batch_clear(b);
+}
+
+static void look_for_space(struct bus *self)
+{
+    if (atomic_load(&self->options->counters->read_only) && !self->busy) {
+        set_read_only(self, store_has_room(self->options->store) != 0);
+    }
+}
+
+/* --- done -------------------------------------------------------------------------------- */
+
 /* A batch is durable: only now does anybody see what is in it. */
 static int finish(struct bus *self, struct batch *b)
 {
+    if (b->committed) {
+        set_read_only(self, false);
+    }
     int rc = publish(self, b);
     tell(self, b);
     batch_reset(b);
@@ -331,6 +380,12 @@ static int take(struct bus *self)
 {
     struct batch *b = committer_take(self->committer);
     if (!b) {
+        return 0;
+    }
+    if (b->result == CASEBUS_ENOSPC) {
+        self->busy = NULL;
+        self->spare = b;
+        hold(self, b);
         return 0;
     }
     if (b->result != 0) {
@@ -399,6 +454,7 @@ static void keep_time(struct bus *self)
         self->second_reports = reports;
         self->second_events = events;
         self->second_at = now + 1000;
+        look_for_space(self);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <casebus/errors.h>
 #include <casebus/outcome.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define COUNTER_CODES 64 /* error codes, negated, index the table */
@@ -18,6 +19,8 @@ struct counters {
     atomic_uint_fast64_t reports_per_s, events_per_s; /* of the last full second */
     atomic_uint_fast64_t polls, submissions;          /* waiting now */
     atomic_uint_fast64_t requests;
+    atomic_bool read_only; /* no space is left: see "the disk says no" in bus.c */
+    atomic_uint_fast64_t held, unstored; /* reports dropped for that: numbered; all others */
 };
 
 static inline void count(atomic_uint_fast64_t *counter, uint64_t n)
@@ -27,6 +30,11 @@ static inline void count(atomic_uint_fast64_t *counter, uint64_t n)
 static inline uint64_t counted(const atomic_uint_fast64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+/* Why nothing is decided for now; NULL: it is. */
+static inline const char *held_reason(const struct counters *c)
+{
+    return atomic_load(&c->read_only) ? "read-only: no space is left for the store" : NULL;
 }
 static inline void count_refusal(struct counters *c, int code)
 {

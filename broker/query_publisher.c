@@ -158,10 +158,10 @@ static void pack_counts(msgpack_packer *pk, const struct publisher_entry *e)
     }
 }
 
-static int answer_poll(struct query *q, const struct poll *p, bool want)
+static int answer_poll(struct query *q, const struct poll *p, bool want, const char *held)
 {
     bool more = gather_refusals(q, p);
-    msgpack_pack_map(&q->pk, 5u + (want ? 1u : 0u) + (more ? 1u : 0u));
+    msgpack_pack_map(&q->pk, 5u + (want ? 1u : 0u) + (held ? 1u : 0u) + (more ? 1u : 0u));
     casebus_pack_text(&q->pk, "publisher");
     casebus_pack_bin(&q->pk, p->publisher);
     pack_uint(&q->pk, "decided", p->entry.decided);
@@ -171,6 +171,10 @@ static int answer_poll(struct query *q, const struct poll *p, bool want)
     pack_rows(q, "refusals");
     if (want) {
         pack_uint(&q->pk, "want", p->entry.decided + 1);
+    }
+    if (held) {
+        casebus_pack_text(&q->pk, "held");
+        casebus_pack_text(&q->pk, held);
     }
     if (more) {
         casebus_pack_text(&q->pk, "more");
@@ -191,9 +195,11 @@ int query_publisher_confirm(struct query *q)
     if (!q->resumed) {
         acknowledge(q, &p);
     }
-    bool want = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
+    /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
+    const char *held = held_reason(q->self->options->counters);
+    bool want = !held && highest_arrived(q->self, p.publisher.data) > p.entry.decided;
     if (p.entry.decided != p.after || want || q->time_up || p.wait_ms == 0) {
-        return answer_poll(q, &p, want);
+        return answer_poll(q, &p, want, held);
     }
     q->wait_kind = WAITING_CONFIRM;
     q->wait_until = q->resumed ? q->resumed->until : zclock_mono() + (int64_t)p.wait_ms;

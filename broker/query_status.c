@@ -34,6 +34,8 @@ static void pack_traffic(struct query *q)
     pack_uint(&q->pk, "duplicates", counted(&c->duplicates));
     pack_uint(&q->pk, "ahead", counted(&c->ahead));
     pack_uint(&q->pk, "diverged", counted(&c->diverged));
+    pack_uint(&q->pk, "held", counted(&c->held));
+    pack_uint(&q->pk, "unstored", counted(&c->unstored));
     casebus_pack_text(&q->pk, "rates");
     msgpack_pack_map(&q->pk, 2);
     pack_uint(&q->pk, "reports_per_s", counted(&c->reports_per_s));
@@ -62,12 +64,13 @@ static int pack_store(struct query *q)
 
 int query_broker_status(struct query *q)
 {
-    msgpack_pack_map(&q->pk, 14);
+    const char *held = held_reason(q->self->options->counters);
+    msgpack_pack_map(&q->pk, 16);
     casebus_pack_text(&q->pk, "version");
     casebus_pack_text(&q->pk, CASEBUS_VERSION);
     pack_uint(&q->pk, "started_at", q->self->options->counters->started_at);
     casebus_pack_text(&q->pk, "state");
-    casebus_pack_text(&q->pk, "serving");
+    casebus_pack_text(&q->pk, held ? held : "serving");
     pack_endpoints(q);
     pack_traffic(q);
     return pack_store(q);

@@ -18,6 +18,7 @@
 #include <xxhash.h>
 
 #define RESERVE_STEP (16ull << 20)
+#define RESERVE_LEAST (1ull << 20) /* beyond what is counted: free list, roots */
 /* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared. */
 #define PAGES_PER_PUT 2
 #define READERS_MAX 64
@@ -33,6 +34,7 @@ int store_error(int rc)
     case MDB_MAP_FULL:
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return CASEBUS_ENOSPC;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -263,34 +265,45 @@ int store_open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
     return 0;
 }
 
+static int allocate(struct store *self, uint64_t to)
+{
+    if (fallocate(self->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0 && errno != EOPNOTSUPP &&
+        errno != ENOSYS) { /* a file system that cannot: then the commit itself tells */
+        return store_error(errno);
+    }
+    self->reserved = to;
+    return 0;
+}
+
+/* Room for `more` bytes behind what is used: in large steps, or where the disk has less, just that. */
+static int reserve(struct store *self, uint64_t more)
+{
+    MDB_envinfo info;
+    mdb_env_info(self->env, &info);
+    uint64_t need = (info.me_last_pgno + 1) * self->page_size + more;
+    self->wanted = more;
+    if (need > self->map_bytes) {
+        return CASEBUS_ENOSPC;
+    }
+    if (need <= self->reserved) {
+        return 0;
+    }
+    uint64_t step = (need / RESERVE_STEP + 1) * RESERVE_STEP;
+    int rc = allocate(self, step < self->map_bytes ? step : self->map_bytes);
+    return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
+}
+
 /* The disk says no here or nowhere: space for all that this commit can write is reserved before
  * LMDB writes its first page. */
 int store_reserve(struct txn *self)
 {
-    struct store *store = self->store;
-    MDB_envinfo info;
-    mdb_env_info(store->env, &info);
-    uint64_t need = (info.me_last_pgno + 1) * store->page_size +
-                    overlay_bytes(self->overlay) * 2 +
-                    overlay_count(self->overlay) * PAGES_PER_PUT * store->page_size +
-                    (1u << 20);
-    if (need > store->map_bytes) {
-        return CASEBUS_ENOSPC;
-    }
-    if (need <= store->reserved) {
-        return 0;
-    }
-    uint64_t to = (need / RESERVE_STEP + 1) * RESERVE_STEP;
-    if (to > store->map_bytes) {
-        to = store->map_bytes;
-    }
-    if (fallocate(store->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0) {
-        if (errno == EOPNOTSUPP || errno == ENOSYS) {
-            store->reserved = to; /* a file system that cannot: then the commit itself tells */
-            return 0;
-        }
-        return store_error(errno);
-    }
-    store->reserved = to;
-    return 0;
+    return reserve(self->store, overlay_bytes(self->overlay) * 2 +
+                                    overlay_count(self->overlay) * PAGES_PER_PUT *
+                                        self->store->page_size +
+                                    RESERVE_LEAST);
+}
+
+int store_has_room(struct store *self)
+{
+    return reserve(self, self->wanted);
 }

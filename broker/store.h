@@ -44,6 +44,8 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);
+/* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
+int store_has_room(struct store *self);
 
 /* The one write transaction, or a read transaction of its own. */
 int txn_new_write(struct store *store, struct txn **self_p);

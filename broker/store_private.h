@@ -14,6 +14,7 @@ struct store {
     int lock_fd, data_fd;
     uint64_t page_size, map_bytes;
     uint64_t reserved; /* file bytes allocated so far */
+    uint64_t wanted;   /* what the newest commit asked for behind what was used */
 };
 
 struct txn {

@@ -321,7 +321,9 @@ int txn_commit(struct txn *self)
     if (self->error == 0) {
         MDB_txn *mdb = self->mdb;
         self->mdb = NULL; /* gone, whatever the commit says */
-        txn_fail(self, store_error(mdb_txn_commit(mdb)));
+        int rc = mdb_txn_commit(mdb);
+        /* Space was made sure of: a disk that is full now has failed in the middle of a commit. */
+        txn_fail(self, rc == ENOSPC || rc == EDQUOT ? CASEBUS_EIO : store_error(rc));
     }
     return self->error;
 }

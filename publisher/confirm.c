@@ -65,6 +65,7 @@ static int read_result(struct casebus_bytes map, const unsigned char *publisher,
     memcpy(answer->check, check.data, CASEBUS_CHECK_SIZE);
     answer->refusals = casebus_map_get(map, "refusals");
     answer->want = casebus_as_uint(casebus_map_get(map, "want"), 0);
+    answer->held = casebus_as_str(casebus_map_get(map, "held"));
     answer->more = read_flag(casebus_map_get(map, "more"));
     return counts.data ? read_outcomes(counts, answer->outcomes) : 0;
 }

@@ -26,6 +26,7 @@ struct confirm_answer {
     unsigned char check[CASEBUS_CHECK_SIZE]; /* of decided + 1 */
     uint64_t outcomes[CASEBUS_OUTCOME_COUNT];
     struct casebus_bytes refusals; /* encoded array; absent: NULL */
+    struct casebus_bytes held;     /* why nothing is decided for now; absent: NULL */
     uint64_t want;                 /* 0: nothing is missing */
     bool more;                     /* refusals up to `decided` are left */
 };

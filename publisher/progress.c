@@ -186,6 +186,15 @@ static void take_progress(struct casebus_publisher *self, const struct confirm_a
     self->poll_due = confirmed > before ? now : now + POLL_PAUSE_MS;
 }
 
+static void note_held(struct casebus_publisher *self, struct casebus_bytes held)
+{
+    size_t room = sizeof self->stats.held - 1, size = held.size < room ? held.size : room;
+    if (size > 0) {
+        memcpy(self->stats.held, held.data, size);
+    }
+    self->stats.held[size] = '\0';
+}
+
 static int take_answer(struct casebus_publisher *self, struct casebus_bytes body, int64_t now)
 {
     struct confirm_answer answer;
@@ -205,6 +214,7 @@ static int take_answer(struct casebus_publisher *self, struct casebus_bytes body
     }
     self->broker = answer.state;
     self->granted = self->poll_after;
+    note_held(self, answer.held);
     take_progress(self, &answer, now);
     if (answer.want == answer.decided + 1 && answer.want <= self->cursor &&
         casebus_pace_serve(&self->pace, answer.want, now)) {

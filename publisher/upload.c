@@ -234,10 +234,11 @@ static void explain_stuck(struct upload *self)
     } else if (self->stop_at) {
         say(&self->voice, "stopped; %llu reports are not confirmed", left);
     } else {
+        const char *said = stats->held[0]       ? stats->held
+                           : stats->broker_error ? casebus_strerror(stats->broker_error)
+                                                 : "";
         say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s%s",
-            self->options->timeout_ms / 1000.0, left,
-            stats->broker_error ? "; the broker says: " : "",
-            stats->broker_error ? casebus_strerror(stats->broker_error) : "");
+            self->options->timeout_ms / 1000.0, left, *said ? "; the broker says: " : "", said);
     }
 }
 

@@ -120,6 +120,7 @@ struct casebus_publisher_stats {
     uint64_t polls, answers;                  /* of publisher.confirm */
     uint64_t links;                           /* times the broker's ingest was reached */
     bool linked;                              /* reached now, as far as is known */
+    char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
 };
 /* Borrowed; stays current for the life of the handle. */
