@@ -70,7 +70,7 @@ static const struct flag flags[] = {
     ROW("session", "ID", session, flag_text, BIT(LIST), "of this session of the agency only"),
     ROW("from", "DATE", from, flag_text, BIT(LIST), "action date from, YYYY-MM-DD"),
     ROW("to", "DATE", to, flag_text, BIT(LIST), "action date to, included"),
-    ROW("order", "ORDER", order, flag_text, BIT(LIST), "newest or date"),
+    ROW("order", "ORDER", order, flag_text, BIT(LIST), "newest or date (date where --from or --to is given)"),
     ROW("status", "STATUS", status, flag_text, BIT(SESSIONS),
         "active, running, completed, failed, stopped, lost"),
     ROW("cases", NULL, cases, flag_switch, BIT(SESSION), "the session's cases"),

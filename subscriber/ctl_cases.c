@@ -151,7 +151,10 @@ int ctl_list(struct ctl *self)
     ctl_add_text(self, "session", self->settings.session);
     ctl_add_text(self, "from", self->settings.from);
     ctl_add_text(self, "to", self->settings.to);
-    ctl_add_text(self, "order", self->settings.order);
+    /* A range of dates is only asked for in the order of dates. */
+    const bool dated = self->settings.from != NULL || self->settings.to != NULL;
+    ctl_add_text(self, "order",
+                 self->settings.order == NULL && dated ? "date" : self->settings.order);
     return ask_cases(self);
 }
 

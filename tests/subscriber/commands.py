@@ -408,6 +408,8 @@ class CtlTest(WithBroker):
                                 "2020-01-01", "--to", "2020-12-31")
         self.assertEqual([row["id"] for row in page["rows"]], ["hse:3", "hse:2"])
         self.assertEqual(set(page), {"as_of", "rows"})
+        self.assertEqual(page, self.broker.json("list", "--agency", "hse", "--from", "2020-01-01",
+                                                "--to", "2020-12-31"))
 
     def test_list_is_by_session(self):
         self.broker.publish(case(1), options=["--session", "S1"])
