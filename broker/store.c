@@ -304,14 +304,14 @@ static int reserve(struct store *self, uint64_t more)
     return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
 }
 
-/* The disk says no here or nowhere: space for all that this commit can write is reserved before
- * LMDB writes its first page. */
+/* The disk says no here or nowhere: space for all that this commit can write is reserved before LMDB
+ * writes its first page. What is still gathered counts without the byte strings of its entries. */
 int store_reserve(struct txn *self)
 {
-    return reserve(self->store, overlay_bytes(self->overlay) * 2 +
-                                    overlay_count(self->overlay) * PAGES_PER_PUT *
-                                        self->store->page_size +
-                                    RESERVE_LEAST);
+    uint64_t bytes = self->put_bytes + overlay_bytes(self->overlay);
+    uint64_t count = self->put_count + overlay_count(self->overlay);
+    return reserve(self->store,
+                   bytes * 2 + count * PAGES_PER_PUT * self->store->page_size + RESERVE_LEAST);
 }
 
 int store_has_room(struct store *self)
