@@ -189,13 +189,19 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     envelope_close(e);
 }
 
+/* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. */
+#define SLICE_REQUESTS 100
+#define SLICE_MS 10
+
 static void handle_new(struct queries *self)
 {
     struct envelope envelope;
     zmq_msg_t body;
     void *router = zsock_resolve(self->router);
-    /* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. */
-    for (int n = 0; n < 100 && receive_request(router, &envelope, &body); n++) {
+    int64_t until = zclock_mono() + SLICE_MS;
+    for (int n = 0; n < SLICE_REQUESTS && zclock_mono() <= until &&
+                    receive_request(router, &envelope, &body);
+         n++) {
         struct query q = {.resumed = NULL};
         if (envelope.count > 0) {
             handle(self, &envelope, &body, &q);

@@ -70,6 +70,32 @@ def a_flood_of_subscriptions_stalls_and_floods_nobody():
         watcher.close()
 
 
+def costly_requests_hold_up_no_poll():
+    with Broker() as broker:
+        reports = connect(zmq.XPUB, broker.ingest)
+        reports.recv()
+        body = msgpack.packb({"v": 1, "data": {"offender": {"name": "Acme"}}})
+        for _ in range(20000):
+            reports.send_multipart([b"case:scraped:hse:1:", body])
+        client = broker.client()
+        while client.ask("heads")["seq"] < 20000:
+            pass
+        dealer = connect(zmq.DEALER, broker.query)
+        oldest = msgpack.packb({"v": 1, "op": "case.history", "id": "hse:1", "next": (2).to_bytes(8, "big")})
+        for _ in range(150):
+            dealer.send_multipart([b"", oldest])
+        client.ask("broker.status")  # they are being answered
+        began = time.monotonic()
+        client.result("publisher.confirm", publisher=bytes(16), wait_ms=1)
+        waited, answered = time.monotonic() - began, 0
+        while dealer.poll(0):
+            dealer.recv_multipart()
+            answered += 1
+        assert answered < 50, (answered, waited)
+        dealer.close()
+        reports.close()
+
+
 def signals_are_the_main_threads():
     """A system call of another thread would be cut short by one, a frame or a reserve with it."""
     with Broker() as broker:
@@ -83,4 +109,5 @@ def signals_are_the_main_threads():
 
 
 main([polls_that_wait_are_bounded_in_bytes, a_subscription_longer_than_any_topic_cuts_its_peer_off,
-      a_flood_of_subscriptions_stalls_and_floods_nobody, signals_are_the_main_threads])
+      a_flood_of_subscriptions_stalls_and_floods_nobody,
+      costly_requests_hold_up_no_poll, signals_are_the_main_threads])
