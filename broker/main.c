@@ -318,6 +318,16 @@ static int wait_for_end(struct broker *self)
     }
 }
 
+static void hold_signals(bool hold)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &ours, NULL);
+}
+
 static int serve(struct command *command)
 {
     struct broker *self = calloc(1, sizeof *self);
@@ -325,7 +335,9 @@ static int serve(struct command *command)
         return EXIT_START;
     }
     self->command = command;
+    hold_signals(true); /* every thread made now never gets one */
     int code = start(self);
+    hold_signals(false);
     if (code == EXIT_OK) {
         code = say_ready(self);
     }

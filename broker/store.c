@@ -122,6 +122,17 @@ static int open_trees(struct store *self, bool read_only, char *why, size_t why_
     return store_error(rc);
 }
 
+/* Nothing in any tree? A state that is missing where there is more has been lost. */
+static int check_new(struct txn *txn)
+{
+    struct store_sizes sizes;
+    int rc = store_measure(txn, &sizes);
+    for (int t = 0; rc == 0 && t < TREE_COUNT; t++) {
+        rc = sizes.entries[t] > 0 ? CASEBUS_ECORRUPT : 0;
+    }
+    return rc;
+}
+
 /* A new store gets its epoch here, outside of apply: it is the id of a history, not part of it. */
 static int check_state(struct store *self, bool read_only, char *why, size_t why_size)
 {
@@ -135,7 +146,7 @@ static int check_state(struct store *self, bool read_only, char *why, size_t why
         rc = txn_error(txn);
         if (rc == 0 && read_only) {
             rc = CASEBUS_ENOTFOUND;
-        } else if (rc == 0) {
+        } else if (rc == 0 && (rc = check_new(txn)) == 0) {
             memset(&state, 0, sizeof state);
             state.schema = SCHEMA_VERSION;
             randombytes_buf(state.epoch, sizeof state.epoch);
@@ -293,14 +304,14 @@ static int reserve(struct store *self, uint64_t more)
     return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
 }
 
-/* The disk says no here or nowhere: space for all that this commit can write is reserved before
- * LMDB writes its first page. */
+/* The disk says no here or nowhere: space for all that this commit can write is reserved before LMDB
+ * writes its first page. What is still gathered counts without the byte strings of its entries. */
 int store_reserve(struct txn *self)
 {
-    return reserve(self->store, overlay_bytes(self->overlay) * 2 +
-                                    overlay_count(self->overlay) * PAGES_PER_PUT *
-                                        self->store->page_size +
-                                    RESERVE_LEAST);
+    uint64_t bytes = self->put_bytes + overlay_bytes(self->overlay);
+    uint64_t count = self->put_count + overlay_count(self->overlay);
+    return reserve(self->store,
+                   bytes * 2 + count * PAGES_PER_PUT * self->store->page_size + RESERVE_LEAST);
 }
 
 int store_has_room(struct store *self)

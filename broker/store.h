@@ -63,7 +63,7 @@ int txn_commit(struct txn *self);
 int txn_flush(struct txn *self);
 int txn_error(const struct txn *self);
 void txn_fail(struct txn *self, int error); /* the first one stays */
-/* Reads on after a corrupt value: for verify alone. A cursor then stands on it, without a value. */
+/* Reads on after a corrupt value: for verify, and for what is to be deleted. A cursor then stands on it, without a value. */
 void txn_forgive(struct txn *self);
 
 struct txn_mark {
