@@ -51,7 +51,7 @@ struct wide {
 
 struct have {
     uint64_t base, claim;
-    size_t lacking; /* streams that are */
+    size_t lacking, lacking_topics, topic_holes; /* streams, topics, and topics with a hole */
     struct stream *slots;
     size_t room, used;   /* room: a power of two */
     struct stream *last; /* of the last event; NULL: none that can be told by its name */
@@ -326,7 +326,7 @@ bool casebus_have_is_one(const struct have *self)
 void casebus_have_reset(struct have *self, uint64_t base)
 {
     self->base = self->claim = base;
-    self->lacking = self->used = 0;
+    self->lacking = self->lacking_topics = self->topic_holes = self->used = 0;
     self->last = NULL;
     memset(self->slots, 0, self->room * sizeof *self->slots);
     for (size_t i = 0; i < self->topic_count; i++) {
@@ -342,7 +342,6 @@ static uint64_t position_of(const struct have *self, const struct place *place)
     return place->have > self->base ? place->have : self->base;
 }
 
-/* `lacking` counts the streams; topics are few enough to be looked through. */
 static void raise_head(struct have *self, struct place *place, uint64_t head, bool is_topic)
 {
     if (head <= position_of(self, place)) {
@@ -353,6 +352,15 @@ static void raise_head(struct have *self, struct place *place, uint64_t head, bo
         place->lacking = true;
         place->hole = !is_topic;
         self->lacking += !is_topic;
+        self->lacking_topics += is_topic;
+    }
+}
+
+static void mark_hole(struct have *self, struct place *place)
+{
+    if (!place->hole) { /* a topic: of a stream it is one already */
+        place->hole = true;
+        self->topic_holes++;
     }
 }
 
@@ -360,8 +368,10 @@ static void raise_have(struct have *self, struct place *place, uint64_t seq, boo
 {
     place->have = seq > place->have ? seq : place->have;
     if (place->lacking && place->have >= place->head) {
-        place->lacking = place->hole = false;
         self->lacking -= !is_topic;
+        self->lacking_topics -= is_topic;
+        self->topic_holes -= is_topic && place->hole;
+        place->lacking = place->hole = false;
     }
 }
 
@@ -377,7 +387,7 @@ static struct place *next_lacking(struct have *self, size_t *at, const char **na
         }
     }
     *at = *at < self->room ? self->room : *at;
-    while (*at < self->room + self->topic_count) {
+    while (self->lacking_topics > 0 && *at < self->room + self->topic_count) {
         struct topic *topic = &self->topics[(*at)++ - self->room];
         if (topic->place.lacking) {
             *name = topic->name;
@@ -404,7 +414,7 @@ enum have_verdict casebus_have_event(struct have *self, const struct casebus_eve
     }
     if ((is_topic ? event->prev_topic : event->prev) > position) {
         raise_head(self, place, event->seq, is_topic);
-        place->hole = true;
+        mark_hole(self, place);
         return HAVE_HOLE;
     }
     raise_have(self, place, event->seq, is_topic);
@@ -468,20 +478,12 @@ uint64_t casebus_have_base(struct have *self)
 
 size_t casebus_have_holes(const struct have *self)
 {
-    size_t count = self->lacking;
-    for (size_t i = 0; i < self->topic_count; i++) {
-        count += self->topics[i].place.hole;
-    }
-    return count;
+    return self->lacking + self->topic_holes;
 }
 
 size_t casebus_have_doubts(const struct have *self)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < self->topic_count; i++) {
-        count += self->topics[i].place.lacking && !self->topics[i].place.hole;
-    }
-    return count;
+    return self->lacking_topics - self->topic_holes;
 }
 
 size_t casebus_have_ask(struct have *self, size_t limit, bool doubts_too,
