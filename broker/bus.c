@@ -10,6 +10,7 @@
 #include "committer.h"
 #include "exchange.h"
 #include "heads.h"
+#include "keepalive.h"
 #include "log.h"
 
 #include <casebus/event.h>
@@ -518,8 +519,7 @@ static void set_options(void *socket)
     set_int(socket, ZMQ_RCVHWM, CASEBUS_HWM);
     set_int(socket, ZMQ_SNDHWM, CASEBUS_HWM);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+    keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
 }
 

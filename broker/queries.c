@@ -5,6 +5,7 @@
  * and decisions wait in a bounded list; the bus's notices and their own deadlines bring them back. */
 #include "query.h"
 
+#include "keepalive.h"
 #include "log.h"
 #include "verify.h"
 
@@ -411,8 +412,7 @@ static bool bind_router(struct queries *self)
     set_int(socket, ZMQ_SNDHWM, 1000);
     set_int(socket, ZMQ_RCVHWM, 1000);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+    keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
     if (zsock_bind(self->router, "%s", self->options->query) < 0) {
         snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s",

@@ -1,72 +1,32 @@
-/* What a reader has.
+/* What a reader has, and what it is missing.
  *
- * Every event names the event before it, in its stream (`prev`) and with its topic
- * (`prev_topic`); a position that lies below that one has a hole in front of it. What got lost
- * at the very end shows in heads, which name each stream's last event. A reader of whole
- * streams needs only that. A reader of one topic sees a stream's head move for other topics'
- * sake, so for it a head is no proof but a doubt, which the log settles: events up to the heads
- * message's own seq were all sent before it, so one of those that the log has and the reader
- * has not is lost; a later one may still be on its way and proves nothing.
+ * A place (places.h) has a position, up to which all of it is there, and a head, up to which it is
+ * known to go. Two numbers hold for all places: `base`, below which nothing is missing anywhere (so
+ * a stream that was never heard of is there up to the base), and `claim`, up to which every head
+ * has been named. The base is what a reader of many streams rests on: it is the claim, or the
+ * lowest position of a place that lacks something.
  *
- * The table is open addressing over the streams' names, at most as many as there can be kinds
- * and agencies; a stream that is not in it stands at the base. Events mostly come in runs of
- * one stream, so the last one is looked at before the table is. */
+ * A topic is not known to lack something because its stream's head has moved: the event may be
+ * another topic's. It is then in doubt, and keeps the base down until the log was asked.
+ *
+ * Contract: positions, heads, base and claim never fall, but by a reset. */
 #include "have.h"
 
+#include "places.h"
+
 #include <stdlib.h>
-#include <string.h>
-
-enum {
-    STREAM_SIZE = 64, /* the longest, "session:progressed:" and an agency, has 52 bytes */
-    STREAMS_MAX = CASEBUS_EVENT_KIND_COUNT * CASEBUS_AGENCIES_MAX,
-    SLOTS_FIRST = 64
-};
-
-struct stream {
-    uint8_t size; /* of the name; 0: an empty slot */
-    bool covered; /* by a pattern of whole streams */
-    char name[STREAM_SIZE];
-    uint64_t have;
-};
-
-struct topic {
-    char name[CASEBUS_TOPIC_MAX];
-    char pattern[CASEBUS_TOPIC_MAX]; /* the name without its last colon */
-    size_t size, stream_size;
-    uint32_t hash;
-    bool in_stream; /* a pattern of whole streams covers it already */
-    uint64_t position;
-    uint64_t proof;    /* above position: in doubt, up to here */
-    bool asked;        /* the doubt has been asked about, from this position */
-    uint64_t lost;     /* the last lost event the answer named; 0: none */
-    uint64_t answered; /* the position once the lost ones are named */
-};
-
-struct wide {
-    char prefix[CASEBUS_TOPIC_MAX];
-    size_t size;
-};
 
 struct have {
-    uint64_t base;
-    struct stream *slots;
-    size_t room, used;   /* room: a power of two */
-    struct stream *last; /* of the last event; NULL: none that can be told by its name */
-    struct wide wides[CASEBUS_PATTERNS_MAX];
-    struct topic topics[CASEBUS_PATTERNS_MAX];
-    size_t wide_count, topic_count;
+    uint64_t base, claim;
+    size_t lacking, lacking_topics, topic_holes; /* streams, topics, and topics with a hole */
+    struct places places;
 };
 
 int casebus_have_new(struct have **self_p)
 {
     *self_p = NULL;
     struct have *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        return CASEBUS_ENOMEM;
-    }
-    self->room = SLOTS_FIRST;
-    self->slots = calloc(self->room, sizeof *self->slots);
-    if (self->slots == NULL) {
+    if (self == NULL || places_init(&self->places) != 0) {
         casebus_have_destroy(&self);
         return CASEBUS_ENOMEM;
     }
@@ -79,327 +39,226 @@ void casebus_have_destroy(struct have **self_p)
     struct have *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        free(self->slots);
+        places_end(&self->places);
         free(self);
     }
 }
 
-/* --- names ------------------------------------------------------------------------------ */
-
-static uint32_t hash_of(struct casebus_bytes name) /* FNV-1a */
+int casebus_have_cover(struct have *self, struct casebus_bytes prefix)
 {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < name.size; i++) {
-        hash = (hash ^ name.data[i]) * 16777619u;
-    }
-    return hash;
+    const int rc = places_cover(&self->places, prefix);
+    casebus_have_reset(self, self->base);
+    return rc;
 }
 
-static bool begins_with(struct casebus_bytes text, const char *prefix, size_t size)
+bool casebus_have_is_one(const struct have *self)
 {
-    return text.size >= size && memcmp(text.data, prefix, size) == 0;
+    return places_are_one(&self->places);
 }
 
-/* The first three segments of a topic, or of as much of one as there is. */
-static struct casebus_bytes stream_of(struct casebus_bytes topic)
+void casebus_have_reset(struct have *self, uint64_t base)
 {
-    unsigned colons = 0;
-    for (size_t i = 0; i < topic.size; i++) {
-        colons += topic.data[i] == ':';
-        if (colons == 3) {
-            return casebus_bytes(topic.data, i + 1);
-        }
-    }
-    return topic;
+    self->base = self->claim = base;
+    self->lacking = self->lacking_topics = self->topic_holes = 0;
+    places_clear(&self->places);
 }
 
-static bool is_covered(const struct have *self, struct casebus_bytes stream)
+/* --- places ----------------------------------------------------------------------------- */
+
+static uint64_t position_of(const struct have *self, const struct place *place)
 {
-    for (size_t i = 0; i < self->wide_count; i++) {
-        if (begins_with(stream, self->wides[i].prefix, self->wides[i].size)) {
-            return true;
-        }
-    }
-    return false;
+    return place->have > self->base ? place->have : self->base;
 }
 
-/* --- the table -------------------------------------------------------------------------- */
-
-/* The stream's slot, or the empty one where it belongs. */
-static struct stream *slot_of(struct stream *slots, size_t room, struct casebus_bytes name)
+static void raise_head(struct have *self, struct place *place, uint64_t head)
 {
-    size_t at = hash_of(name) & (room - 1);
-    while (slots[at].size != 0 &&
-           (slots[at].size != name.size || memcmp(slots[at].name, name.data, name.size) != 0)) {
-        at = (at + 1) & (room - 1);
+    if (head <= position_of(self, place)) {
+        return;
     }
-    return &slots[at];
+    place->head = head > place->head ? head : place->head;
+    if (!place->lacking) {
+        place->lacking = true;
+        place->hole = !place->is_topic;
+        self->lacking += !place->is_topic;
+        self->lacking_topics += place->is_topic;
+    }
 }
 
-static bool grow(struct have *self)
+static void mark_hole(struct have *self, struct place *place)
 {
-    const size_t room = self->room * 2;
-    struct stream *slots = calloc(room, sizeof *slots);
-    if (slots == NULL) {
-        return false;
+    if (!place->hole) { /* a topic: of a stream it is one already */
+        place->hole = true;
+        self->topic_holes++;
     }
-    for (size_t i = 0; i < self->room; i++) {
-        const struct stream *old = &self->slots[i];
-        if (old->size != 0) {
-            *slot_of(slots, room, casebus_bytes(old->name, old->size)) = *old;
-        }
-    }
-    free(self->slots);
-    self->slots = slots;
-    self->room = room;
-    self->last = NULL;
-    return true;
 }
 
-/* NULL where the name cannot be a stream's, or one more is too many. */
-static struct stream *stream_find(struct have *self, struct casebus_bytes name)
+static void raise_have(struct have *self, struct place *place, uint64_t seq)
 {
-    if (name.size == 0 || name.size > STREAM_SIZE) {
-        return NULL;
+    place->have = seq > place->have ? seq : place->have;
+    if (place->lacking && place->have >= place->head) {
+        self->lacking -= !place->is_topic;
+        self->lacking_topics -= place->is_topic;
+        self->topic_holes -= place->is_topic && place->hole;
+        place->lacking = place->hole = false;
     }
-    struct stream *stream = slot_of(self->slots, self->room, name);
-    if (stream->size != 0) {
-        return stream;
-    }
-    if (self->used == STREAMS_MAX) {
-        return NULL;
-    }
-    if (self->used * 2 >= self->room) {
-        if (!grow(self)) {
-            return NULL;
-        }
-        stream = slot_of(self->slots, self->room, name);
-    }
-    self->used++;
-    stream->size = (uint8_t)name.size;
-    memcpy(stream->name, name.data, name.size);
-    stream->have = self->base;
-    stream->covered = is_covered(self, name);
-    return stream;
 }
 
-/* The stream of an event. A topic that is longer than its stream's name has all three segments
- * in it, so whatever begins with that name is of the same stream. */
-static struct stream *stream_of_event(struct have *self, struct casebus_bytes topic)
+/* The lacking places one after the other; begin with *at 0; NULL: no more. */
+static struct place *next_lacking(struct have *self, size_t *at, struct casebus_bytes *name)
 {
-    struct stream *last = self->last;
-    if (last != NULL && begins_with(topic, last->name, last->size)) {
-        return last;
-    }
-    const struct casebus_bytes name = stream_of(topic);
-    struct stream *stream = stream_find(self, name);
-    self->last = name.size < topic.size ? stream : NULL;
-    return stream;
-}
-
-static struct topic *topic_find(struct have *self, struct casebus_bytes name)
-{
-    const uint32_t hash = hash_of(name);
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        if (topic->hash == hash && topic->size == name.size &&
-            memcmp(topic->name, name.data, name.size) == 0) {
-            return topic;
+    struct place *place;
+    /* Streams can be many, topics come first. */
+    while ((*at < self->places.topic_count || self->lacking > 0) &&
+           (place = places_next(&self->places, at, name)) != NULL) {
+        if (place->lacking) {
+            return place;
         }
     }
     return NULL;
 }
 
-/* --- patterns --------------------------------------------------------------------------- */
-
-static void mark_covered_topics(struct have *self)
+static enum have_verdict no_place(enum place_found found)
 {
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        topic->in_stream = is_covered(self, casebus_bytes(topic->name, topic->stream_size));
-    }
+    return found == PLACE_NO_MEMORY ? HAVE_NO_MEMORY : HAVE_FOREIGN;
 }
 
-static int cover_topic(struct have *self, struct casebus_bytes name)
-{
-    if (topic_find(self, name) != NULL) {
-        return 0;
-    }
-    if (self->topic_count == CASEBUS_PATTERNS_MAX) {
-        return CASEBUS_ETOOMANY;
-    }
-    struct topic *topic = &self->topics[self->topic_count++];
-    memset(topic, 0, sizeof *topic);
-    memcpy(topic->name, name.data, name.size);
-    memcpy(topic->pattern, name.data, name.size - 1); /* a NUL follows */
-    topic->size = name.size;
-    topic->stream_size = stream_of(name).size;
-    topic->hash = hash_of(name);
-    return 0;
-}
+/* --- what arrives ----------------------------------------------------------------------- */
 
-static int cover_streams(struct have *self, struct casebus_bytes prefix)
+enum have_verdict casebus_have_event(struct have *self, const struct casebus_event *event)
 {
-    if (self->wide_count == CASEBUS_PATTERNS_MAX) {
-        return CASEBUS_ETOOMANY;
+    struct place *place;
+    const enum place_found found = places_of_event(&self->places, event->topic_text, &place);
+    if (found != PLACE_FOUND) {
+        return no_place(found);
     }
-    struct wide *wide = &self->wides[self->wide_count++];
-    memcpy(wide->prefix, prefix.data, prefix.size);
-    wide->size = prefix.size;
-    return 0;
-}
-
-int casebus_have_cover(struct have *self, struct casebus_bytes prefix)
-{
-    if (prefix.size == 0 || prefix.size > CASEBUS_TOPIC_MAX ||
-        prefix.data[prefix.size - 1] != ':') {
-        return CASEBUS_EINVAL;
-    }
-    bool one_topic = stream_of(prefix).size < prefix.size;
-    int rc = one_topic ? cover_topic(self, prefix) : cover_streams(self, prefix);
-    casebus_have_reset(self, self->base); /* who covers what may be another now */
-    return rc;
-}
-
-void casebus_have_reset(struct have *self, uint64_t base)
-{
-    self->base = base;
-    self->used = 0;
-    self->last = NULL;
-    memset(self->slots, 0, self->room * sizeof *self->slots);
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        topic->position = base;
-        topic->proof = topic->lost = 0;
-        topic->asked = false;
-    }
-    mark_covered_topics(self);
-}
-
-/* --- events and heads ------------------------------------------------------------------- */
-
-static enum have_verdict judge(uint64_t *position, uint64_t seq, uint64_t prev,
-                               struct casebus_bytes name, struct casebus_gap *gap)
-{
-    if (seq <= *position) {
+    const uint64_t position = position_of(self, place);
+    if (event->seq <= position) {
         return HAVE_DUPLICATE;
     }
-    if (prev >= seq) {
-        prev = seq - 1; /* nonsense must not lift the position above the event */
-    }
-    if (prev > *position) {
-        *gap = (struct casebus_gap){.stream = name, .after = *position, .through = prev};
-        *position = prev;
+    if ((place->is_topic ? event->prev_topic : event->prev) > position) {
+        raise_head(self, place, event->seq);
+        mark_hole(self, place);
         return HAVE_HOLE;
     }
-    *position = seq;
+    raise_have(self, place, event->seq);
     return HAVE_NEW;
 }
 
-enum have_verdict casebus_have_event(struct have *self, const struct casebus_event *event,
-                                     struct casebus_gap *gap)
+int casebus_have_head(struct have *self, struct casebus_bytes stream, uint64_t head)
 {
-    struct stream *stream = stream_of_event(self, event->topic_text);
-    if (stream == NULL) {
-        return HAVE_FOREIGN;
-    }
-    if (stream->covered) {
-        return judge(&stream->have, event->seq, event->prev,
-                     casebus_bytes(stream->name, stream->size), gap);
-    }
-    struct topic *topic = topic_find(self, event->topic_text);
-    if (topic == NULL) {
-        return HAVE_FOREIGN;
-    }
-    /* Its own prev_topic tells from here on what was lost: no answer about before is needed. */
-    topic->asked = false;
-    return judge(&topic->position, event->seq, event->prev_topic,
-                 casebus_bytes(topic->name, topic->size), gap);
-}
-
-static void doubt_topics(struct have *self, struct casebus_bytes stream, uint64_t head,
-                         uint64_t seq)
-{
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        if (head > topic->position && topic->stream_size == stream.size &&
-            memcmp(topic->name, stream.data, stream.size) == 0) {
-            topic->proof = seq;
+    struct place *place;
+    size_t at = 0;
+    switch (places_of_stream(&self->places, stream, &place)) {
+    case PLACE_FOUND:
+        raise_head(self, place, head);
+        return 0;
+    case PLACE_NO_MEMORY:
+        return CASEBUS_ENOMEM;
+    case PLACE_NONE:
+    default:
+        while ((place = places_in_stream(&self->places, stream, &at)) != NULL) {
+            raise_head(self, place, head);
         }
+        return 0;
     }
 }
 
-enum have_verdict casebus_have_head(struct have *self, struct casebus_bytes stream,
-                                    uint64_t head, uint64_t seq, struct casebus_gap *gap)
+void casebus_have_claim(struct have *self, uint64_t before, uint64_t seq)
 {
-    if (!is_covered(self, stream)) {
-        doubt_topics(self, stream, head, seq);
-        return HAVE_NEW;
+    if (before <= self->claim && seq > self->claim) {
+        self->claim = seq;
     }
-    struct stream *known = stream_find(self, stream);
-    if (known == NULL || head <= known->have) {
-        return HAVE_NEW;
-    }
-    *gap = (struct casebus_gap){.stream = casebus_bytes(known->name, known->size),
-                                .after = known->have,
-                                .through = head};
-    known->have = head;
-    return HAVE_HOLE;
 }
 
-/* --- doubts ----------------------------------------------------------------------------- */
-
-size_t casebus_have_doubts(struct have *self, const char *patterns[], uint64_t *after)
+uint64_t casebus_have_base(struct have *self)
 {
-    size_t count = 0;
+    uint64_t proved = self->claim;
+    const struct place *place;
+    struct casebus_bytes name;
+    size_t at = 0;
+    while (proved > self->base && (place = next_lacking(self, &at, &name)) != NULL) {
+        const uint64_t position = position_of(self, place);
+        proved = position < proved ? position : proved;
+    }
+    self->base = proved > self->base ? proved : self->base;
+    return self->base;
+}
+
+/* --- what is missing -------------------------------------------------------------------- */
+
+size_t casebus_have_holes(const struct have *self)
+{
+    return self->lacking + self->topic_holes;
+}
+
+size_t casebus_have_doubts(const struct have *self)
+{
+    return self->lacking_topics - self->topic_holes;
+}
+
+size_t casebus_have_ask(struct have *self, size_t limit, bool doubts_too,
+                        const char *patterns[], uint64_t *after)
+{
+    struct place *place;
+    struct casebus_bytes name;
+    size_t count = 0, at = 0;
     *after = UINT64_MAX;
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        topic->asked = topic->proof > topic->position && !topic->in_stream;
-        if (topic->asked) {
-            patterns[count++] = topic->pattern;
-            *after = topic->position < *after ? topic->position : *after;
+    while (count < limit && (place = next_lacking(self, &at, &name)) != NULL) {
+        if (place->hole || doubts_too) {
+            const uint64_t position = position_of(self, place);
+            place->asked = true;
+            patterns[count++] = (const char *)name.data;
+            *after = position < *after ? position : *after;
         }
     }
     return count;
 }
 
-void casebus_have_found(struct have *self, struct casebus_bytes name, uint64_t seq)
+enum have_verdict casebus_have_logged(struct have *self, const struct casebus_event *event)
 {
-    struct topic *topic = topic_find(self, name);
-    if (topic != NULL && topic->asked && seq > topic->position && seq <= topic->proof) {
-        topic->lost = seq;
+    struct place *place;
+    const enum place_found found = places_of_event(&self->places, event->topic_text, &place);
+    if (found != PLACE_FOUND) {
+        return no_place(found);
     }
+    if (!place->asked || event->seq <= position_of(self, place)) {
+        return HAVE_DUPLICATE;
+    }
+    raise_have(self, place, event->seq);
+    return HAVE_NEW;
+}
+
+/* The places that are asked for, as next_lacking(). One that was asked for may have stopped
+ * lacking since, by events that came. */
+static struct place *next_asked(struct have *self, size_t *at, struct casebus_bytes *name)
+{
+    struct place *place;
+    while ((place = places_next(&self->places, at, name)) != NULL && !place->asked) {
+    }
+    return place;
+}
+
+bool casebus_have_gone(struct have *self, uint64_t gone, struct casebus_gap *gap)
+{
+    struct casebus_bytes name;
+    size_t at = 0;
+    struct place *place = next_asked(self, &at, &name);
+    if (place == NULL || position_of(self, place) >= gone) {
+        return false;
+    }
+    *gap = (struct casebus_gap){
+        .stream = name, .after = position_of(self, place), .through = gone};
+    raise_have(self, place, gone);
+    return true;
 }
 
 void casebus_have_answered(struct have *self, uint64_t through)
 {
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        if (!topic->asked) {
-            topic->lost = 0;
-            continue;
-        }
-        topic->asked = false;
-        topic->answered = through < topic->proof ? through : topic->proof;
-        if (topic->lost == 0 && topic->answered > topic->position) {
-            topic->position = topic->answered;
-        }
+    struct casebus_bytes name;
+    struct place *place;
+    size_t at = 0;
+    while ((place = next_asked(self, &at, &name)) != NULL) {
+        place->asked = false;
+        raise_have(self, place, through);
     }
-}
-
-bool casebus_have_missed(struct have *self, struct casebus_gap *gap)
-{
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        if (topic->lost != 0) {
-            *gap = (struct casebus_gap){.stream = casebus_bytes(topic->name, topic->size),
-                                        .after = topic->position,
-                                        .through = topic->lost};
-            topic->position = topic->answered;
-            topic->lost = 0;
-            return true;
-        }
-    }
-    return false;
 }
