@@ -16,7 +16,7 @@ struct outbox {
     struct outbox_state state; /* as it is on the disk */
     /* Of the commit under way: bytes of new records, deleted records, bytes to be kept free. */
     uint64_t written, deleted, spare;
-    msgpack_sbuffer scratch;   /* a refusal on its way in or out */
+    msgpack_sbuffer scratch; /* a refusal on its way in or out */
 };
 
 /* The one place where LMDB's codes become ours. */

@@ -48,8 +48,7 @@ static int put_report(struct outbox *self, MDB_txn *txn, uint64_t number,
 {
     unsigned char bytes[8];
     MDB_val key = outbox_key(number, bytes), value = {outbox_report_size(kept), NULL};
-    int error =
-        outbox_error(mdb_put(txn, self->reports, &key, &value, MDB_RESERVE | flags));
+    int error = outbox_error(mdb_put(txn, self->reports, &key, &value, MDB_RESERVE | flags));
     if (!error) {
         outbox_pack_report(kept, check, value.mv_data);
         self->written += value.mv_size;
@@ -413,7 +412,7 @@ int casebus_outbox_read(struct outbox *self, uint64_t number, struct kept *kept)
     return error;
 }
 
-/* Does the chain of checks say that the hash of a damaged report is the one that stands there? */
+/* Is the hash that stands in a damaged report its own? The chain of checks knows. */
 static int look_at_damage(struct outbox *self, MDB_txn *txn, const struct window *window,
                           const struct outbox_report *report, struct outbox_damage *damage)
 {

@@ -230,9 +230,9 @@ def a_full_disk_takes_no_more_and_loses_nothing():
             broker.kill()
             box, file = os.path.join(small, "box"), os.path.join(broker.dir, "file")
             full = broker.publish("--outbox", box, "--timeout", 1, write(file, "d", 60000), code=3)
-            assert "the disk is full" in full["stderr"], full
             left = int(re.search(r"(\d+) reports stay in", full["stderr"])[1])
             assert 1000 < left < 60000, full
+            assert "%s:%d: the disk of %s is full" % (file, left + 1, box) in full["stderr"], full
             broker.start()
             again = broker.publish("--outbox", box, "--timeout", 60, "--resume")
             assert again["sent"] == again["confirmed"] == again["created"] == left, (again, full)
