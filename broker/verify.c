@@ -196,6 +196,9 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
     if (stream) {
         stream->newest = seq;
     }
+    if (event.kind == CASEBUS_EVENT_CONFLICT) {
+        verify_conflict(v, &event);
+    }
     v->case_events += event.kind < CASEBUS_CASE_EVENT_COUNT;
     v->session_events += event.kind >= CASEBUS_CASE_EVENT_COUNT;
 }
