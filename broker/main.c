@@ -84,7 +84,7 @@ static void print_help(void)
            "\n"
            "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
-           "3 cannot start, 4 the store failed.\n",
+           "3 cannot start, restore or repair, 4 the store failed.\n",
            CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
            CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
            CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);

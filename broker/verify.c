@@ -184,7 +184,8 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
         finding(v, "log %llu: of another epoch", (unsigned long long)seq);
     }
     if (event.at < v->at) {
-        finding(v, "log %llu: its time lies before that of the event before", (unsigned long long)seq);
+        finding(v, "log %llu: its time lies before that of the event before",
+                (unsigned long long)seq);
     }
     v->at = event.at;
     struct total *stream = total_of(&v->streams, stream_of(&event));
@@ -254,7 +255,7 @@ static void verify_heads(struct verifying *v)
     }
 }
 
-/* What has been walked is what LMDB counts: a branch page that points past some leaves shows here. */
+/* What has been walked is what LMDB counts: a branch page that points past leaves shows here. */
 static void verify_counts(struct verifying *v)
 {
     struct store_sizes sizes;

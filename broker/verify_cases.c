@@ -42,7 +42,7 @@ static void walk_chain(struct verifying *v, struct casebus_bytes id,
     }
 }
 
-/* What the entry counts against the synced events since its creation, which itself was the first time. */
+/* What the entry counts, against its synced events since its creation, which was the first time. */
 static void verify_seen(struct verifying *v, struct casebus_bytes id,
                         const struct case_entry *entry, const struct chain *synced)
 {

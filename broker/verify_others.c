@@ -16,7 +16,7 @@ struct counted {
     uint64_t behind_seq;
 };
 
-/* The newest event of a session said what its counters were: they are that still, or have risen since. */
+/* The newest event of a session said what its counters were: they are that still, or have risen. */
 static bool counters_agree(const struct session_entry *s, struct casebus_bytes payload)
 {
     const struct {
@@ -118,7 +118,8 @@ void verify_sessions(struct verifying *v)
         /* What makes no event (an edit without a difference, a refusal) is in the counters alone. */
         if (n.created != s.created || n.updated != s.updated || n.synced > s.existing ||
             n.conflicts > s.errors) {
-            finding(v, "session %s: its counters are not those of its events", shown(c.tree, c.key));
+            finding(v, "session %s: its counters are not those of its events",
+                    shown(c.tree, c.key));
         }
         if (!has(v, TREE_STARTED, &started)) {
             finding(v, "started %llu: the entry of session %s is missing",
@@ -163,7 +164,8 @@ static void verify_refusals(struct verifying *v)
         bool known = txn_load(v->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &p);
         txn_forgive(v->txn);
         if (!known || number <= p.acked || number > p.decided) {
-            finding(v, "refusal %s: of a number its publisher does not wait for", shown(c.tree, c.key));
+            finding(v, "refusal %s: of a number its publisher does not wait for",
+                    shown(c.tree, c.key));
         }
     }
     cursor_close(&c);

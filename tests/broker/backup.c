@@ -1,4 +1,5 @@
-/* Copies of a store: the same to the byte of every value, or under another epoch; and what repair makes of one. */
+/* Copies of a store: the same to the byte of every value, or under another epoch; and what
+ * repair makes of one. */
 #include "backup.h"
 #include "desk.h"
 #include "repair.h"
@@ -14,11 +15,13 @@ static char dir[128];
 static struct backup_report *report; /* large: not on a stack */
 
 #define SCRAPED "case:scraped:hse:1:"
-#define ACME "{'offender': {'name': 'Acme Ltd'}, 'offence_action_date': '2020-01-01', 'offence_fine_pence': 5}"
+#define ACME                                                                                    \
+    "{'offender': {'name': 'Acme Ltd'}, 'offence_action_date': '2020-01-01', "                  \
+    "'offence_fine_pence': 5}"
 #define OTHER "{'offender': {'name': 'Other'}, 'offence_action_date': '2020-02-03'}"
 
-/* Every row there can be: a session, conflicts accepted, rejected and come again, a case deleted, one redacted, a
- * refusal. */
+/* Every row there can be: a session, conflicts accepted, rejected and come again, a case
+ * deleted, one redacted, a refusal. */
 static void fill(void)
 {
     desk_report(&d, SCRAPED, ACME);

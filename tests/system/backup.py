@@ -60,7 +60,7 @@ def without_epoch(stored, epoch):
 # --- while everything goes on -----------------------------------------------------------------
 
 def a_backup_is_the_store_at_one_seq_while_reports_come():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client, other = broker.client(), broker.client()
         filled(broker)
         more = write_cases(os.path.join(broker.dir, "more.ndjson"), 4 * CASES, "m")
@@ -93,7 +93,7 @@ def a_backup_is_the_store_at_one_seq_while_reports_come():
 
 
 def restored_it_serves_the_same_under_a_new_epoch():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client = broker.client()
         broker.publish("--new-session", os.path.join(DATA, "register.ndjson"))
         broker.publish("--new-session", os.path.join(DATA, "corrections.ndjson"))
@@ -133,7 +133,7 @@ def restored_it_serves_the_same_under_a_new_epoch():
 
 
 def a_store_is_restored_where_there_was_none():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         filled(broker, 20)
         folder, fresh = (os.path.join(broker.dir, name) for name in ("backup", "fresh"))
         broker.run("casebus-ctl", "backup", folder)
@@ -157,7 +157,7 @@ def unnumbered(broker, topic, done, **data):
 
 
 def a_backup_has_no_byte_of_a_redacted_record():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client = broker.client()
         secret = {"agency": "hse", "regulator_id": "hidden", "offence_breaches": SECRET[1] * 3,
                   "offence_action_date": "2024-03-01", "ext": {"note": SECRET[2]},
@@ -189,7 +189,7 @@ def holds(folder):
 # --- what goes wrong --------------------------------------------------------------------------
 
 def what_cannot_be_backed_up_says_why_and_leaves_nothing():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client = broker.client()
         filled(broker, 400)
         taken = os.path.join(broker.dir, "taken")
@@ -211,7 +211,7 @@ def what_cannot_be_backed_up_says_why_and_leaves_nothing():
 
 
 def one_backup_at_a_time_and_the_same_one_is_joined():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client = broker.client()
         filled(broker)
         one, two = (os.path.join(broker.dir, name) for name in ("one", "two"))
@@ -225,7 +225,7 @@ def one_backup_at_a_time_and_the_same_one_is_joined():
 
 
 def a_disk_too_small_for_it_is_said():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         filled(broker)
         small = os.path.join(broker.dir, "small")
         os.mkdir(small)
@@ -243,7 +243,7 @@ def a_disk_too_small_for_it_is_said():
 
 
 def a_backup_that_is_not_good_is_not_restored():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         filled(broker, 20)
         folder = os.path.join(broker.dir, "backup")
         broker.run("casebus-ctl", "backup", folder)
@@ -281,6 +281,26 @@ def a_broker_killed_while_it_makes_a_backup_leaves_none():
         assert program("casebus-ctl", "verify", folder).returncode == 0
 
 
+def a_broker_stopped_while_it_makes_a_backup_leaves_nothing():
+    with Broker(ipc=True) as broker:
+        filled(broker)
+        folder = os.path.join(broker.dir, "backup")
+        assert broker.client().result("store.backup", dir=folder, wait_ms=0)["state"] == "running"
+        broker.stop()
+        assert not os.path.exists(folder) and not os.path.exists(folder + ".partial")
+        broker.start()
+
+
+def a_store_that_is_called_partial_is_no_unfinished_backup():
+    with Broker(ipc=True) as broker:
+        filled(broker, 20)
+        store, folder = os.path.join(broker.dir, "other.partial"), os.path.join(broker.dir, "other")
+        broker.run("casebus-ctl", "backup", store)
+        done = broker.run("casebus-ctl", "backup", folder, code=1)
+        assert "other.partial: is there already and not empty" in done.stdout, done
+        assert program("casebus-ctl", "verify", store).returncode == 0
+
+
 def size_of(path):
     try:
         return os.path.getsize(path)
@@ -290,7 +310,7 @@ def size_of(path):
 
 def a_restore_killed_at_any_moment_leaves_the_old_store_or_the_new():
     rng = random.Random(3)
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         filled(broker)
         folder, place = os.path.join(broker.dir, "backup"), os.path.join(broker.dir, "place")
         broker.run("casebus-ctl", "backup", folder)
@@ -334,4 +354,6 @@ if __name__ == "__main__":
           what_cannot_be_backed_up_says_why_and_leaves_nothing, one_backup_at_a_time_and_the_same_one_is_joined,
           a_disk_too_small_for_it_is_said, a_backup_that_is_not_good_is_not_restored,
           a_broker_killed_while_it_makes_a_backup_leaves_none,
+          a_broker_stopped_while_it_makes_a_backup_leaves_nothing,
+          a_store_that_is_called_partial_is_no_unfinished_backup,
           a_restore_killed_at_any_moment_leaves_the_old_store_or_the_new])

@@ -54,7 +54,7 @@ def ids_file(broker, *ids):
 
 
 def make():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client = broker.client()
         broker.publish("--new-session", os.path.join(DATA, "register.ndjson"))
         broker.publish("--new-session", os.path.join(DATA, "corrections.ndjson"))
