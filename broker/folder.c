@@ -1,0 +1,174 @@
+/* Folders of stores: made, locked, emptied, synced. Renaming a finished folder into place is
+ * what turns something half written into something that is there; until then nobody takes it
+ * for a store. */
+#include "folder.h"
+
+#include <casebus/errors.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MARKER "unfinished" /* a file in folders that are no store yet */
+
+static int failed(const char *path, char *why, size_t why_size)
+{
+    int code = errno == ENOSPC || errno == EDQUOT ? CASEBUS_ENOSPC : CASEBUS_EIO;
+    snprintf(why, why_size, "%s: %s", path, strerror(errno));
+    return code;
+}
+
+bool folder_path(char path[FOLDER_PATH_MAX], const char *folder, const char *name)
+{
+    int size = snprintf(path, FOLDER_PATH_MAX, "%s/%s", folder, name);
+    return size > 0 && size < FOLDER_PATH_MAX;
+}
+
+/* --- locks ------------------------------------------------------------------------------ */
+
+int folder_lock(const char *folder, int *fd, char *why, size_t why_size)
+{
+    char path[FOLDER_PATH_MAX];
+    if (!folder_path(path, folder, "broker.lock")) {
+        errno = ENAMETOOLONG;
+        return failed(folder, why, why_size);
+    }
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        return failed(path, why, why_size);
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
+        snprintf(why, why_size, "%s: another casebus-broker runs on this store", folder);
+        close(*fd);
+        *fd = -1;
+        return CASEBUS_ELOCKED;
+    }
+    return 0;
+}
+
+/* --- making and removing ---------------------------------------------------------------- */
+
+const char *folder_is_free(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) {
+        return errno == ENOENT ? NULL : strerror(errno);
+    }
+    bool empty = true;
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
+    }
+    closedir(dir);
+    return empty ? NULL : "is there already and not empty";
+}
+
+static const char *const store_files[] = {DATA_FILE, READERS_FILE, "broker.lock"};
+
+static void remove_files(const char *folder)
+{
+    char path[FOLDER_PATH_MAX];
+    for (size_t i = 0; i < sizeof store_files / sizeof *store_files; i++) {
+        if (folder_path(path, folder, store_files[i])) {
+            unlink(path);
+        }
+    }
+}
+
+/* What has no marker may be anybody's, and a store. */
+static int mark(const char *folder, char *why, size_t why_size)
+{
+    char path[FOLDER_PATH_MAX];
+    if (!folder_path(path, folder, MARKER)) {
+        errno = ENAMETOOLONG;
+        return failed(folder, why, why_size);
+    }
+    if (access(path, F_OK) < 0) {
+        const char *taken = folder_is_free(folder);
+        int fd = taken ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (taken) {
+            snprintf(why, why_size, "%s: %s", folder, taken);
+            return CASEBUS_EVALUE;
+        }
+        if (fd < 0) {
+            return failed(path, why, why_size);
+        }
+        close(fd);
+    }
+    return 0;
+}
+
+int folder_new(const char *folder, int *fd, char *why, size_t why_size)
+{
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
+        return failed(folder, why, why_size);
+    }
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd < 0) {
+        return failed(folder, why, why_size);
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
+        snprintf(why, why_size, "%s: another process works in it", folder);
+        close(*fd);
+        *fd = -1;
+        return CASEBUS_ELOCKED;
+    }
+    int rc = mark(folder, why, why_size);
+    if (rc == 0) {
+        remove_files(folder);
+    } else {
+        close(*fd);
+        *fd = -1;
+    }
+    return rc;
+}
+
+int folder_finished(const char *folder)
+{
+    char path[FOLDER_PATH_MAX];
+    return folder_path(path, folder, MARKER) && unlink(path) == 0 ? folder_sync(folder)
+                                                                  : CASEBUS_EIO;
+}
+
+void folder_remove(const char *folder)
+{
+    char path[FOLDER_PATH_MAX];
+    remove_files(folder);
+    if (folder_path(path, folder, MARKER)) { /* last: until then it can be told from a store */
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+/* --- making sure ------------------------------------------------------------------------ */
+
+int folder_sync(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? CASEBUS_EIO : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+int folder_sync_parent(const char *path)
+{
+    char parent[FOLDER_PATH_MAX];
+    int size = snprintf(parent, sizeof parent, "%s", path);
+    if (size < 0 || (size_t)size >= sizeof parent) {
+        return CASEBUS_EIO;
+    }
+    while (size > 1 && parent[size - 1] == '/') {
+        parent[--size] = '\0';
+    }
+    char *slash = strrchr(parent, '/');
+    if (!slash) {
+        return folder_sync(".");
+    }
+    slash[slash == parent ? 1 : 0] = '\0';
+    return folder_sync(parent);
+}
