@@ -6,7 +6,7 @@
  *     N     which one of its kind, counted from the start of the process, from 1
  *     HOW   EIO, ENOSPC, short (fewer bytes written than asked), or kill (SIGKILL)
  *     PART  how much of it happens first: none (the default), half, whole
- *     on    every later write and sync fails too
+ *     on    every later write and sync fails too, and nothing of it happens
  *
  *   CASEBUS_DISK_TRACE=FILE   each write and sync is appended there, in order: a struct record, and the
  *                             bytes of a write. Its size is the time of the other recordings.
@@ -108,6 +108,9 @@ static bool strikes(enum kind kind)
         fault.struck = true;
         return true;
     }
+    if (fault.struck) {
+        fault.quarters = 0;
+    }
     return fault.struck && fault.lasting;
 }
 
@@ -139,6 +142,9 @@ static ssize_t fail_write(int fd, const void *bytes, size_t size, off_t offset)
     }
     if (fault.how == HOW_KILL) {
         kill(getpid(), SIGKILL);
+    }
+    if (ours(fd) == META) {
+        record(TRACE_THROUGH_FAILED, offset, NULL, 0);
     }
     errno = fault.error;
     return fault.how == HOW_SHORT ? (ssize_t)part : -1;

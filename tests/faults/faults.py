@@ -12,7 +12,7 @@ import zmq
 SRC = os.environ.get("CASEBUS_SRC", ".")
 sys.path[:0] = [os.path.join(SRC, "tests", "system"), os.path.join(SRC, "tests", "stranger")]
 
-from casebus import BIN, Broker, main  # noqa: E402,F401 (the tests import them from here)
+from casebus import BIN, DATA, Broker, main  # noqa: E402,F401 (the tests import them from here)
 from client import CasebusError, Publisher, Query, unpack  # noqa: E402,F401
 
 EXIT_START, EXIT_STORE = 3, 4                   # the broker's codes: it cannot start; its store failed

@@ -5,7 +5,8 @@
  *
  * TRACE is what the failing disk recorded (disk.c). PROMISES has a line for each thing told, in order:
  * "AT PUBLISHER NUMBER" (hexadecimal id: confirmed up to NUMBER), or "AT - SEQ HASH" (published; BLAKE2b-128 of
- * topic and body, or "-"), AT being the trace's size at that moment. Images are made in FOLDER.
+ * topic and body, or "-"), AT being the trace's size at that moment; "AT ! 0 -" asks for images of that moment
+ * in particular. Others are COUNT moments drawn at random. Images are made in FOLDER.
  *
  * What may be on the disk: everything up to the last sync that returned; of what was written since, any
  * part, down to single sectors. A write through O_DSYNC is safe by itself once it has returned. What came
@@ -37,7 +38,7 @@ struct pending {
 
 struct promise {
     uint64_t at, number;
-    bool is_event, has_hash;
+    bool is_event, has_hash, is_moment;
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE], hash[CASEBUS_HASH_SIZE];
 };
 
@@ -160,6 +161,9 @@ static void go_to(struct moment *m, size_t at)
         case TRACE_THROUGH:
             make_durable(m, &m->pending[--m->count]);
             break;
+        case TRACE_THROUGH_FAILED:
+            m->pending[m->count - 1].doubtful = true;
+            break;
         case TRACE_SYNC:
             all_is_durable(m);
             break;
@@ -210,6 +214,9 @@ static void write_image(const char *folder, bool named, const unsigned char *ima
 
 static bool has_promised(struct txn *txn, const struct promise *p)
 {
+    if (p->is_moment) {
+        return true;
+    }
     if (!p->is_event) {
         struct key key = key_publisher(casebus_cstr("local"), p->publisher);
         struct publisher_entry entry;
@@ -304,7 +311,8 @@ static size_t read_promises(const char *path, struct promise **promises)
             }
         }
         struct promise *p = &(*promises)[count++];
-        *p = (struct promise){at, number, who[0] == '-', hash[0] != '-', {0}, {0}};
+        *p = (struct promise){at, number, who[0] == '-', hash[0] != '-', who[0] == '!', {0},
+                              {0}};
         for (size_t i = 0; i < 16; i++) {
             unsigned byte = 0;
             if (sscanf(p->is_event ? hash + 2 * i : who + 2 * i, "%2x", &byte) == 1) {
@@ -322,10 +330,13 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Ends of records, in order, COUNT of them drawn. */
-static size_t *draw_moments(const struct moment *m, size_t count, size_t *records)
+/* Ends of records, in order: `count` of them drawn, and those asked for, each as often as there are
+ * choices. */
+static size_t *draw_moments(const struct moment *m, const struct promise *promises,
+                            size_t promise_count, size_t *count, size_t *records)
 {
-    size_t *ends = NULL, *drawn = calloc(count, sizeof *drawn), capacity = 0, at = 0;
+    size_t *drawn = calloc(*count + promise_count * CHOICES, sizeof *drawn);
+    size_t *ends = NULL, capacity = 0, at = 0;
     const struct trace_record *r;
     *records = 0;
     while ((r = record_at(m, at)) != NULL) {
@@ -339,10 +350,15 @@ static size_t *draw_moments(const struct moment *m, size_t count, size_t *record
         at += sizeof *r + r->size;
         ends[(*records)++] = at;
     }
-    for (size_t i = 0; i < count && *records > 0; i++) {
+    for (size_t i = 0; i < *count && *records > 0; i++) {
         drawn[i] = ends[rng(*records)];
     }
-    qsort(drawn, count, sizeof *drawn, by_value);
+    for (size_t i = 0; i < promise_count * CHOICES; i++) {
+        if (promises[i / CHOICES].is_moment) {
+            drawn[(*count)++] = promises[i / CHOICES].at;
+        }
+    }
+    qsort(drawn, *count, sizeof *drawn, by_value);
     free(ends);
     return drawn;
 }
@@ -378,9 +394,9 @@ int main(int argc, char **argv)
     unsigned char *image = calloc(1, FILE_MAX);
     rng_state = strtoul(argv[4], NULL, 10);
     map_trace(&m, argv[1]);
-    size_t *moments = draw_moments(&m, count, &records);
+    size_t *moments = draw_moments(&m, promises, promise_count, &count, &records);
     for (size_t i = 0; i < count && image; i++) {
-        enum choice choice = (enum choice)rng(CHOICES);
+        enum choice choice = (enum choice)(i % CHOICES); /* of one asked for: each */
         go_to(&m, moments[i]);
         while (told < promise_count && promises[told].at <= m.at) {
             told++;

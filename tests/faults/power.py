@@ -22,6 +22,8 @@ def write_promises(load, path):
             digest = "-" if unpack(body).get("thin") else hashlib.blake2b(
                 topic + body, digest_size=16).hexdigest()
             out.write("%d - %d %s\n" % (at, number, digest))
+        for at in load.moments:
+            out.write("%d ! 0 -\n" % at)
 
 
 def images(load, folder, seed):
@@ -40,6 +42,7 @@ def run(seed, steps, *fails):
     trace = os.path.join(folder, "trace")
     broker = Broker(ipc=True, env=failing(fails[0] if fails else None, trace))
     load = Load(broker, seed, trace=trace)
+    load.moments = []                           # looked at in particular: what each start confirms
     try:
         for fail in fails[1:] + (None,) if fails else ():
             assert load.run_until_gone(steps), "the disk never failed"
@@ -47,7 +50,8 @@ def run(seed, steps, *fails):
             broker.env = failing(fail, trace)
             broker.start()
             for index in range(len(load.publishers)):
-                load.confirm(index)             # what it found counts as confirmed from here
+                load.confirm(index, 0)          # what it found counts as confirmed from here
+            load.moments.append(load.now())
         for _ in range(steps):
             load.step()
         load.settle_all()

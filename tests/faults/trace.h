@@ -8,6 +8,7 @@
 #define TRACE_WRITE 'W'
 #define TRACE_WRITE_THROUGH 'M' /* through O_DSYNC: durable by itself, once TRACE_THROUGH follows */
 #define TRACE_THROUGH 'D'
+#define TRACE_THROUGH_FAILED 'F' /* the kernel may have dropped it */
 #define TRACE_SYNC 'S'        /* returned well: everything written before it is durable */
 #define TRACE_SYNC_FAILED 'E' /* the kernel may have dropped what was written before it */
 #define TRACE_NAMED 'N'       /* the file got its name; before, there was no store */
