@@ -22,6 +22,7 @@
 /* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared. */
 #define PAGES_PER_PUT 2
 #define READERS_MAX 64
+#define READERS_BYTES (16 << 10) /* more than their table needs */
 
 /* The one place where LMDB's codes become ours. */
 int store_error(int rc)
@@ -73,6 +74,24 @@ static int take_lock(struct store *self, char *why, size_t why_size)
         return CASEBUS_ELOCKED;
     }
     return 0;
+}
+
+/* LMDB maps its table of readers and writes to it: on a full disk a hole in that file would end the
+ * process by a signal. Its blocks are there before LMDB is. */
+static int reserve_readers(struct store *self, char *why, size_t why_size)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/lock.mdb", self->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? errno : fallocate(fd, 0, 0, READERS_BYTES) < 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (rc == 0 || rc == EOPNOTSUPP || rc == ENOSYS) {
+        return 0;
+    }
+    snprintf(why, why_size, "%s: %s", path, strerror(rc));
+    return store_error(rc);
 }
 
 static int open_env(struct store *self, const char *path, unsigned flags, char *why,
@@ -244,6 +263,9 @@ int store_open(struct store **self_p, const struct store_options *options, char 
     }
     if (rc == 0 && !options->read_only) {
         rc = take_lock(self, why, why_size);
+    }
+    if (rc == 0 && !options->read_only) {
+        rc = reserve_readers(self, why, why_size);
     }
     if (rc == 0 && !options->read_only) {
         rc = make(self, why, why_size);
