@@ -170,7 +170,8 @@ def compare(query, broker, good, answers, log, where):
                 return
             assert not good or error.code == right, (where, case, error.code)
             continue
-        assert answer == right, "a wrong record: %s: %s: %s" % (where, case, answer)
+        assert answer == right, "a wrong record: %s: %s: %s" % (
+            where, case, [key for key in right if answer.get(key) != right[key]])
     replayed(query, good, {msgpack.unpackb(body)["seq"]: [topic, body] for topic, body in log}, where)
 
 
