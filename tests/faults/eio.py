@@ -74,6 +74,8 @@ def a_disk_that_fails_ends_the_broker_and_nothing_told_is_lost():
     fails = plan(sys.argv[1] if len(sys.argv) > 1 else "12")
     for seed, fail in enumerate(fails):
         promises += one(fail, seed)
+        if seed % 50 == 49:
+            print("%d of %d" % (seed + 1, len(fails)), flush=True)
     print("%d failures, %d confirmations and events kept" % (len(fails), promises))
 
 
