@@ -247,10 +247,11 @@ static int start(struct broker *self)
     const struct settings *s = &self->command->settings;
     struct store_options options = {.dir = s->data, .map_bytes = s->map_size};
     char why[4500];
-    if (store_open(&self->store, &options, why, sizeof why) != 0 ||
-        tail_check(self->store, why, sizeof why) != 0) {
+    int rc = store_open(&self->store, &options, why, sizeof why);
+    rc = rc ? rc : tail_check(self->store, why, sizeof why);
+    if (rc != 0) {
         log_error("%s", why);
-        return EXIT_START;
+        return rc == CASEBUS_EIO ? EXIT_STORE : EXIT_START;
     }
     self->counters.started_at = (uint64_t)zclock_time() * 1000u;
     self->bus_options = (struct bus_options){

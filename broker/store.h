@@ -116,6 +116,8 @@ bool cursor_before(struct cursor *c, struct casebus_bytes key); /* last key < ke
 bool cursor_last(struct cursor *c);
 bool cursor_next(struct cursor *c);
 bool cursor_prev(struct cursor *c);
+/* Does its key lead to where it stands? Not so in a tree whose branches are damaged: for verify alone. */
+bool cursor_found_by_key(const struct cursor *c);
 
 /* The state record, and one event of the log. */
 bool txn_state(struct txn *self, struct state *state);

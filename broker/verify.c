@@ -121,6 +121,9 @@ bool next_entry(struct verifying *v, struct cursor *c, bool first)
         txn_forgive(v->txn);
     }
     at = at && on;
+    if (at && !cursor_found_by_key(c)) {
+        finding(v, "%s %s: cannot be found by its key", tree_names[c->tree], shown(c->tree, c->key));
+    }
     atomic_fetch_add_explicit(&v->report->checked, at, memory_order_relaxed);
     return at && !given_up(v);
 }
