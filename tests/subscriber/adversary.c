@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const streams[STREAMS] = {"case:created:hse:", "case:created:ea:",
-                                      "case:updated:hse:", "session:ended:hse:"};
+const char *const streams[STREAMS] = {
+    "case:created:hse:", "case:created:ea:", "case:updated:hse:", "session:ended:hse:"};
 #define KEYS 3
 
 struct broker broker;

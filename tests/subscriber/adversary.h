@@ -24,7 +24,11 @@ struct entry {
 };
 
 struct message {
-    enum { EVENT_MESSAGE, ALL_MESSAGE, BATCH_MESSAGE } kind;
+    enum {
+        EVENT_MESSAGE,
+        ALL_MESSAGE,
+        BATCH_MESSAGE
+    } kind;
     unsigned epoch;
     uint64_t seq, before;
     struct entry entry;

@@ -1,12 +1,13 @@
 /* A reader against an adversary: everything that can happen to messages, drawn from a seed.
  *
  * The adversary is a broker and the way from it. It commits events in batches, sends each event
- * and heads of the batch, and heads of all now and then; loses any message, sends one twice, cuts
- * the connection, answers late or not at all, refuses or is behind, trims the log, is put back to
- * an earlier state under a new epoch, lets messages of the old one arrive late, and kills the
- * reader, which comes back with its cursor. Then it becomes friendly, and the reader must come to
- * an end with every event of its patterns handed over once, in order, or told as gone. The reader
- * is the real one (intake.c, have.c, hold.c); only sockets and clock are not there.
+ * and heads of the batch, and heads of all now and then; loses any message, sends one twice,
+ * cuts the connection, answers late or not at all, refuses or is behind, trims the log, is put
+ * back to an earlier state under a new epoch, lets messages of the old one arrive late, and
+ * kills the reader, which comes back with its cursor. Then it becomes friendly, and the reader
+ * must come to an end with every event of its patterns handed over once, in order, or told as
+ * gone. The reader is the real one (intake.c, have.c, hold.c); only sockets and clock are not
+ * there.
  *
  *   test-subscriber-simulation [SEEDS [FIRST]] */
 #include "adversary.h"
