@@ -365,7 +365,9 @@ void intake_answered(struct intake *self, int64_t now)
     const enum intake_asked asked = self->asked;
     self->asked = ASKED_NOTHING;
     if (asked == ASKED_PULL) {
-        self->pulled = self->answer_through;
+        if (self->answer_through > self->pulled) { /* or it is behind what is gone */
+            self->pulled = self->answer_through;
+        }
         casebus_have_reset(self->have, self->pulled);
         self->pulling = self->pulled < self->answer_seq; /* not where the broker is behind */
         self->pull_repairs = self->pull_repairs && self->pulling;
