@@ -10,12 +10,15 @@
 /* An event of this case without anything but its place in the chains. */
 static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
 {
+    struct key key = key_number(seq);
+    struct casebus_bytes value;
     struct log_entry log;
     struct casebus_event event;
     struct casebus_fault fault;
     msgpack_packer pk;
     *before = 0;
-    if (!txn_log(self->txn, seq, &log) ||
+    if (!txn_get(self->txn, TREE_LOG, key_bytes(&key), &value) ||
+        entry_decode(ENTRY_LOG, value, &log) != 0 ||
         casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
         return;
@@ -33,16 +36,20 @@ static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
         txn_fail(self->txn, CASEBUS_ENOMEM);
         return;
     }
-    log.body = txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size));
-    struct key key = key_number(seq);
-    txn_save(self->txn, TREE_LOG, &key, ENTRY_LOG, &log);
+    log.body = casebus_bytes(self->body.data, self->body.size);
+    unsigned char *out = txn_alloc(self->txn, entry_size(ENTRY_LOG, &log));
+    if (out) {
+        struct casebus_bytes stub = casebus_bytes(out, entry_encode(ENTRY_LOG, &log, out));
+        txn_put_ours(self->txn, TREE_LOG, &key, stub);
+        self->state.log_bytes += stub.size - value.size;
+    }
 }
 
 static void stub_events(struct apply *self, const struct case_entry *entry)
 {
     for (int kind = 0; kind < CASEBUS_CASE_EVENT_COUNT; kind++) {
         uint64_t seq = entry->last[kind];
-        while (seq != 0 && txn_error(self->txn) == 0) {
+        while (seq != 0 && seq >= self->state.floor && txn_error(self->txn) == 0) {
             stub_event(self, seq, &seq);
         }
     }
@@ -76,31 +83,6 @@ static void empty_quarantine(struct apply *self)
     cursor_close(&c);
 }
 
-/* The offender's own record showed the map last reported: if that was this case's, another shows now. */
-static void refresh_offender(struct apply *self, struct casebus_bytes offender)
-{
-    struct casebus_bytes agency = self->report->topic.segment[2];
-    struct key key = offender_key(agency, offender);
-    struct offender_entry entry;
-    struct case_entry other;
-    struct casebus_record record;
-    struct cursor c;
-    txn_flush(self->txn);
-    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
-        return;
-    }
-    cursor_open(&c, self->txn, TREE_OFFENDER);
-    if (cursor_seek(&c, key_bytes(&key)) && cursor_next(&c)) {
-        struct key other_key = key_named(agency, key_offender_id(c.key));
-        if (txn_load(self->txn, TREE_CASE, &other_key, ENTRY_CASE, &other) &&
-            record_load(self->txn, &other, &record)) {
-            entry.offender = record.field[CASEBUS_CASE_OFFENDER];
-            txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
-        }
-    }
-    cursor_close(&c);
-}
-
 enum casebus_outcome decide_redacted(struct apply *self)
 {
     struct key key = key_text(self->case_id);
@@ -116,10 +98,7 @@ enum casebus_outcome decide_redacted(struct apply *self)
         if (!record_load(self->txn, &entry, &old)) {
             return reject(self, CASEBUS_EINTERNAL, "");
         }
-        unindex_case(self, &old);
-        struct casebus_bytes offender =
-            txn_copy(self->txn, old.field[CASEBUS_CASE_OFFENDER]);
-        refresh_offender(self, offender);
+        unindex_case(self, &old); /* its offender's map goes too, where it was this case's */
     }
     stub_events(self, &entry);
     empty_quarantine(self);
@@ -130,7 +109,7 @@ enum casebus_outcome decide_redacted(struct apply *self)
     entry.updated_seq = self->state.seq + 1;
     entry.fetched_at = 0;
     memset(entry.hash, 0, sizeof entry.hash);
-    entry.source = casebus_bytes(NULL, 0);
+    entry.source = entry.record = casebus_bytes(NULL, 0);
     emit_id(self, CASEBUS_EVENT_REDACTED, &entry);
     txn_save(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
     return CASEBUS_OUTCOME_REDACTED;

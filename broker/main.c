@@ -169,7 +169,13 @@ static void set_level(const struct settings *s)
     }
 }
 
-static void reload(struct command *c)
+static void set_retention(const struct settings *s, struct retention *retention)
+{
+    atomic_store(&retention->events, s->retain_events);
+    atomic_store(&retention->bytes, s->retain_bytes);
+}
+
+static void reload(struct command *c, struct retention *retention)
 {
     char why[8192];
     struct command again = *c;
@@ -182,6 +188,7 @@ static void reload(struct command *c)
         read_flags(&again, false); /* they win over the file, as at the start */
         settings_reload(&c->settings, &again.settings);
         set_level(&c->settings);
+        set_retention(&c->settings, retention);
         log_info("SIGHUP: settings read from %s", c->config);
     }
 }
@@ -256,6 +263,7 @@ static int start(struct broker *self)
         .store = self->store,
         .counters = &self->counters,
     };
+    set_retention(s, &self->bus_options.retention);
     int code = start_actor(&self->bus, bus_actor, &self->bus_options, &self->bus_options.serving,
                            self->bus_options.why);
     if (code != EXIT_OK) {
@@ -313,7 +321,7 @@ static int wait_for_end(struct broker *self)
             if (byte == 's') {
                 return EXIT_OK;
             }
-            reload(self->command);
+            reload(self->command, &self->bus_options.retention);
         }
     }
 }

@@ -375,6 +375,7 @@ static void serve(struct queries *self)
         handle_new(self);
         resume_overdue(self);
         resume_verified(self);
+        retire_idle(self);
         if (zclock_mono() >= self->reader_check_at) {
             store_reader_check(self->options->store);
             self->reader_check_at = zclock_mono() + 60000;

@@ -217,6 +217,36 @@ void store_reader_check(struct store *self)
     mdb_reader_check(self->env, &dead);
 }
 
+int store_snapshot_begin(struct store *self, uint64_t seq)
+{
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+        uint_fast64_t unused = 0;
+        if (atomic_compare_exchange_strong(&self->snapshot[i], &unused, seq + 1)) {
+            return i;
+        }
+    }
+    return CASEBUS_EBUSY;
+}
+
+void store_snapshot_end(struct store *self, int number)
+{
+    if (number >= 0) {
+        atomic_store(&self->snapshot[number], 0);
+    }
+}
+
+uint64_t store_snapshot_lowest(const struct store *self)
+{
+    uint64_t lowest = UINT64_MAX;
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+        uint64_t next = atomic_load(&self->snapshot[i]);
+        if (next > 0 && next - 1 < lowest) {
+            lowest = next - 1;
+        }
+    }
+    return lowest;
+}
+
 int store_measure(struct txn *read, struct store_sizes *sizes)
 {
     struct store *store = read->store;

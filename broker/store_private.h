@@ -6,6 +6,9 @@
 #include "store.h"
 
 #include <lmdb.h>
+#include <stdatomic.h>
+
+#define SNAPSHOTS_MAX 8
 
 struct store {
     MDB_env *env;
@@ -15,6 +18,7 @@ struct store {
     uint64_t page_size, map_bytes;
     uint64_t reserved; /* file bytes allocated so far */
     uint64_t wanted;   /* what the newest commit asked for behind what was used */
+    atomic_uint_fast64_t snapshot[SNAPSHOTS_MAX]; /* seq + 1 of those that run; 0: free */
 };
 
 struct txn {

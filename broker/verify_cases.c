@@ -13,12 +13,17 @@ static bool of_topic(const struct casebus_event *event, enum casebus_event_kind 
     return event->kind == kind && casebus_bytes_equal(key_bytes(&key), case_id);
 }
 
-/* Walks one chain back to its beginning; counts its events above `since` into *count. */
+struct chain {
+    uint64_t count; /* of its events since the case was created */
+    uint64_t seen;  /* what the oldest of them says of how often the case was seen */
+};
+
+/* Walks one chain back to its beginning or to the floor. */
 static void walk_chain(struct verifying *v, struct casebus_bytes id,
                        enum casebus_event_kind kind, uint64_t seq, uint64_t since,
-                       uint64_t *count)
+                       struct chain *chain)
 {
-    while (seq != 0) {
+    while (seq >= v->oldest) {
         struct log_entry log;
         struct casebus_event event;
         if (!load_event(v, seq, &log, &event)) {
@@ -30,8 +35,25 @@ static void walk_chain(struct verifying *v, struct casebus_bytes id,
             return;
         }
         v->chained++;
-        *count += seq > since;
+        if (seq > since) {
+            chain->count++;
+            chain->seen = casebus_as_uint(casebus_map_get(event.payload, "seen_count"), 0);
+        }
         seq = event.prev_topic;
+    }
+}
+
+/* A case is seen once when it is created and once with each synced event; where the first of them
+ * are below the floor, the oldest that is kept says how many they were. */
+static void check_seen(struct verifying *v, struct casebus_bytes id,
+                       const struct case_entry *entry, const struct chain *synced)
+{
+    bool whole = entry->created_seq >= v->oldest;
+    uint64_t before = whole ? 1 : synced->seen - 1;
+    if ((whole || synced->count > 0) && entry->seen_count != before + synced->count) {
+        finding(v, "case %s: seen_count is %llu, its events say %llu", shown(id),
+                (unsigned long long)entry->seen_count,
+                (unsigned long long)(before + synced->count));
     }
 }
 
@@ -40,12 +62,10 @@ static void verify_chains(struct verifying *v, struct casebus_bytes id,
 {
     for (unsigned k = 0; k < CASEBUS_CASE_EVENT_COUNT; k++) {
         enum casebus_event_kind kind = (enum casebus_event_kind)k;
-        uint64_t count = 0;
-        walk_chain(v, id, kind, entry->last[k], entry->created_seq, &count);
-        if (kind == CASEBUS_EVENT_SYNCED && !(entry->flags & CASE_REDACTED) &&
-            entry->seen_count != count + 1) {
-            finding(v, "case %s: seen_count is %llu, its events say %llu", shown(id),
-                    (unsigned long long)entry->seen_count, (unsigned long long)count + 1);
+        struct chain chain = {0};
+        walk_chain(v, id, kind, entry->last[k], entry->created_seq, &chain);
+        if (kind == CASEBUS_EVENT_SYNCED && !(entry->flags & CASE_REDACTED)) {
+            check_seen(v, id, entry, &chain);
         }
     }
 }
@@ -62,22 +82,24 @@ static void verify_living(struct verifying *v, struct casebus_bytes id,
                           const struct case_entry *entry)
 {
     struct casebus_record record;
-    struct log_entry log;
-    struct casebus_event event;
     struct casebus_bytes agency, regulator_id;
     if (casebus_case_id_split(id, &agency, &regulator_id) != 0) {
         finding(v, "case %s: not a case id", shown(id));
         return;
     }
-    if (!load_event(v, entry->record_seq, &log, &event) ||
-        !record_load(v->txn, entry, &record)) {
+    if (!record_load(v->txn, entry, &record)) {
         txn_forgive(v->txn);
         finding(v, "case %s: its record cannot be read", shown(id));
         return;
     }
-    if (event.version != entry->version) {
+    if ((entry->record_seq < v->oldest) != (entry->record.data != NULL)) {
+        finding(v, "case %s: its record is kept in the %s, not in the %s", shown(id),
+                entry->record.data ? "case" : "log", entry->record.data ? "log" : "case");
+    }
+    uint64_t version = casebus_as_uint(record.field[CASEBUS_CASE_VERSION], 0);
+    if (version != entry->version) {
         finding(v, "case %s: version %llu, its record is of version %llu", shown(id),
-                (unsigned long long)entry->version, (unsigned long long)event.version);
+                (unsigned long long)entry->version, (unsigned long long)version);
     }
     struct casebus_bytes date =
         casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
@@ -107,6 +129,8 @@ void verify_cases(struct verifying *v)
         verify_chains(v, c.key, &entry);
         if (!(entry.flags & (CASE_DELETED | CASE_REDACTED))) {
             verify_living(v, c.key, &entry);
+        } else if (entry.record.data) {
+            finding(v, "case %s: keeps the record of a case that is gone", shown(c.key));
         }
     }
     cursor_close(&c);
@@ -234,6 +258,10 @@ static void verify_offenders(struct verifying *v)
         name = key_text(c.key);
         if (entry_decode(ENTRY_OFFENDER, c.value, &offender) != 0) {
             finding(v, "offender %s: cannot be decoded", shown(c.key));
+        }
+        struct key reporter = key_offender_case(&name, offender.reported_by);
+        if (offender.reported_by.data && !has(v, TREE_OFFENDER, &reporter)) {
+            finding(v, "offender %s: shows the map of a case that is not his", shown(c.key));
         }
     }
     cursor_close(&c);

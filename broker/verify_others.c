@@ -1,6 +1,8 @@
 /* Verifying sessions, publishers and quarantine. */
 #include "verifying.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- sessions --------------------------------------------------------------------------- */
@@ -9,12 +11,29 @@ struct counted {
     uint64_t created, updated, synced, conflicts, events;
 };
 
+/* Was that event, now below the floor, the last updated one of the session's agency? */
+static bool was_updated(struct verifying *v, struct casebus_bytes name, uint64_t seq)
+{
+    char stream[CASEBUS_TOPIC_MAX];
+    struct casebus_bytes agency, id;
+    if (casebus_case_id_split(name, &agency, &id) != 0) { /* the same form: agency:id */
+        return false;
+    }
+    int size = snprintf(stream, sizeof stream, "case:updated:%.*s:", (int)agency.size,
+                        (const char *)agency.data);
+    struct key key = key_text(casebus_bytes(stream, (size_t)size));
+    struct head_entry head;
+    bool known = txn_load(v->txn, TREE_HEAD, &key, ENTRY_HEAD, &head);
+    txn_forgive(v->txn);
+    return known && head.trimmed == seq;
+}
+
 static void walk_session(struct verifying *v, struct casebus_bytes name, uint64_t seq,
                          struct counted *n)
 {
     enum casebus_event_kind behind = CASEBUS_EVENT_KIND_COUNT; /* kind of the event after */
     uint64_t behind_seq = 0;
-    while (seq != 0) {
+    while (seq >= v->oldest) {
         struct log_entry log;
         struct casebus_event event;
         if (!load_event(v, seq, &log, &event)) {
@@ -38,6 +57,8 @@ static void walk_session(struct verifying *v, struct casebus_bytes name, uint64_
         behind_seq = seq;
         seq = log.session_before;
     }
+    n->synced -= behind == CASEBUS_EVENT_SYNCED && seq != 0 && seq + 1 == behind_seq &&
+                 was_updated(v, name, seq);
 }
 
 void verify_sessions(struct verifying *v)
@@ -48,7 +69,8 @@ void verify_sessions(struct verifying *v)
     cursor_open(&c, v->txn, TREE_SESSION);
     for (bool at = next_decoded(v, &c, true, ENTRY_SESSION, &s); at;
          at = next_decoded(v, &c, false, ENTRY_SESSION, &s)) {
-        struct counted n = {0};
+        struct counted n = {.created = s.trimmed_created, .updated = s.trimmed_updated,
+                            .synced = s.trimmed_synced, .conflicts = s.trimmed_conflicts};
         struct key started = key_number(s.started_seq);
         sessions++;
         walk_session(v, c.key, s.newest, &n);
@@ -100,16 +122,52 @@ static void verify_refusals(struct verifying *v)
     cursor_close(&c);
 }
 
+/* The publishers of each actor: counted in `actors` as they went by. */
+static void verify_actors(struct verifying *v, struct totals *actors)
+{
+    struct cursor c;
+    struct actor_entry a;
+    size_t n = 0;
+    cursor_open(&c, v->txn, TREE_ACTOR);
+    for (bool at = next_decoded(v, &c, true, ENTRY_ACTOR, &a); at;
+         at = next_decoded(v, &c, false, ENTRY_ACTOR, &a)) {
+        const struct total *counted = total_of(actors, c.key);
+        n++;
+        if (!counted || counted->cases != a.publishers) {
+            finding(v, "actor %s: has %llu publishers, the entry says %llu", shown(c.key),
+                    (unsigned long long)(counted ? counted->cases : 0),
+                    (unsigned long long)a.publishers);
+        }
+    }
+    cursor_close(&c);
+    if (n < actors->count) {
+        finding(v, "actor: %zu entries, publishers are of %zu", n, actors->count);
+    }
+}
+
+static void count_for_actor(struct totals *actors, struct casebus_bytes key)
+{
+    size_t behind = CASEBUS_PUBLISHER_SIZE + 1;
+    struct casebus_bytes actor =
+        casebus_bytes(key.data, key.size > behind ? key.size - behind : 0);
+    struct total *total = total_of(actors, actor);
+    if (total) {
+        total->cases++;
+    }
+}
+
 void verify_publishers(struct verifying *v)
 {
     struct cursor c;
     struct publisher_entry p;
+    struct totals actors = {.count = 0};
     uint64_t publishers = 0;
     cursor_open(&c, v->txn, TREE_PUBLISHER);
     for (bool at = next_decoded(v, &c, true, ENTRY_PUBLISHER, &p); at;
          at = next_decoded(v, &c, false, ENTRY_PUBLISHER, &p)) {
         uint64_t outcomes = 0;
         publishers++;
+        count_for_actor(&actors, c.key);
         for (unsigned i = 0; i < sizeof p.outcome / sizeof *p.outcome; i++) {
             outcomes += p.outcome[i];
         }
@@ -123,6 +181,8 @@ void verify_publishers(struct verifying *v)
         finding(v, "publisher: %llu entries, the state says %llu",
                 (unsigned long long)publishers, (unsigned long long)v->state.publishers);
     }
+    verify_actors(v, &actors);
+    free(actors.list);
     verify_refusals(v);
 }
 

@@ -335,7 +335,7 @@ struct case_entry desk_case(struct desk *d, const char *id)
     struct txn *txn = read_begin(d);
     txn_load(txn, TREE_CASE, &key, ENTRY_CASE, &entry);
     txn_destroy(&txn);
-    entry.source = casebus_bytes(NULL, 0);
+    entry.source = entry.record = casebus_bytes(NULL, 0);
     return entry;
 }
 
