@@ -67,13 +67,13 @@ def check_replays(client, floor):
 
 def check_topics(client, floor):
     """Of a single topic exactly its own loss counts, whatever else its stream has lost."""
-    first = client.result("case.history", id="hse:r000000", limit=500)
+    first = client.result("case.history", id="hse:r001000", limit=500)
     assert first["floor"] == floor and all(e["seq"] >= floor for e in first["events"])
-    created = client.result("case.get", id="hse:r000000")["case"]["created_seq"]
+    created = client.result("case.get", id="hse:r001000")["case"]["created_seq"]
     assert created < floor
-    assert replay(client, ["case:created:hse:r000000"]) == ([], created)
-    assert replay(client, ["case:created:hse:r000000"], after=created) == ([], None)
-    assert replay(client, ["case:updated:hse:r000000"]) == ([], None)
+    assert replay(client, ["case:created:hse:r001000"]) == ([], created)
+    assert replay(client, ["case:created:hse:r001000"], after=created) == ([], None)
+    assert replay(client, ["case:updated:hse:r001000"]) == ([], None)
     assert replay(client, ["case:created:hse:nobody"]) == ([], None)
     assert replay(client, ["case:created:hse"], after=created)[1] > created
 
