@@ -227,9 +227,11 @@ int query_publisher_confirm(struct query *q)
     }
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
     const char *held = why_held(q, &p);
-    bool waits = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
-    if (p.entry.decided != p.after || waits || q->time_up || p.wait_ms == 0) {
-        return answer_poll(q, &p, waits && !held, held);
+    bool arrived = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
+    bool dropped = held && arrived && q->resumed; /* just now */
+    bool want = !held && arrived;
+    if (p.entry.decided != p.after || want || dropped || q->time_up || p.wait_ms == 0) {
+        return answer_poll(q, &p, want, held);
     }
     q->wait_kind = WAITING_CONFIRM;
     q->wait_until = q->resumed ? q->resumed->until : zclock_mono() + (int64_t)p.wait_ms;

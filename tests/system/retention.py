@@ -79,7 +79,7 @@ def check_topics(client, floor):
 
 
 def the_log_is_trimmed_and_says_so():
-    with Broker("--retain-events", str(EVENTS)) as broker:
+    with Broker("--retain-events", str(EVENTS), ipc=True) as broker:
         client = broker.client()
         path = os.path.join(broker.dir, "cases.ndjson")
         broker.publish("--new-session", write_cases(path, 2000))
@@ -107,7 +107,7 @@ def the_log_is_trimmed_and_says_so():
 
 
 def a_reload_changes_what_is_kept():
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         config = os.path.join(broker.dir, "settings")
         open(config, "w").write("retain-events = 0\n")
         broker.stop()
