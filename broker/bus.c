@@ -27,6 +27,7 @@ struct bus {
     uint64_t epoch_seq;      /* the newest event sent */
     struct state kept;       /* as of the newest commit */
     bool trim_failed;        /* the log could not be trimmed: not tried again */
+    int64_t trim_at;         /* monotonic ms: not before */
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
     int64_t second_at;
@@ -295,13 +296,14 @@ static void tell(struct bus *self, const struct batch *b)
 
 /* --- batches ---------------------------------------------------------------------------- */
 
-/* What makes the log shorter goes with a batch, or as one of its own; not while the disk is full or
- * the broker is about to leave. */
+/* What makes the log shorter goes with a batch, or as one of its own; not while there is no space, nor
+ * when the broker is about to leave. */
 static void add_trimming(struct bus *self, struct batch *b)
 {
-    bool read_only = atomic_load(&self->options->counters->read_only);
-    if (!self->trim_failed && !(b->count == 0 && (read_only || self->stop))) {
-        retention_add(&self->options->retention, &self->kept, self->options->store, b, now_us());
+    if (!self->trim_failed && !self->stop && !atomic_load(&self->options->counters->read_only) &&
+        retention_is_due(&self->options->retention, &self->kept, self->options->store) &&
+        zclock_mono() >= self->trim_at) {
+        retention_add(&self->options->retention, self->options->store, b, now_us());
     }
 }
 
@@ -419,6 +421,27 @@ static int finish(struct bus *self, struct batch *b)
     return rc;
 }
 
+/* Trimming needs space before it makes any; what is in the batch besides may fit without it. */
+static bool again_without_trimming(struct bus *self, struct batch *b)
+{
+    struct item *last = &b->items[b->count - 1];
+    if (b->result != CASEBUS_ENOSPC || b->end < b->count || last->entry.kind != APPLY_FLOOR) {
+        return false;
+    }
+    self->trim_at = zclock_mono() + 1000;
+    zmq_msg_close(&last->topic);
+    zmq_msg_close(&last->body);
+    b->count--;
+    if (b->first < b->count) {
+        give_range(self, b->first, b->count);
+    } else {
+        self->busy = NULL;
+        self->spare = b;
+        batch_clear(b);
+    }
+    return true;
+}
+
 static int take(struct bus *self)
 {
     struct batch *b = committer_take(self->committer);
@@ -427,6 +450,9 @@ static int take(struct bus *self)
     }
     if (b->committed) {
         self->kept = *apply_state(b->apply);
+    }
+    if (again_without_trimming(self, b)) {
+        return 0;
     }
     if (b->result == CASEBUS_ENOSPC) {
         self->busy = NULL;

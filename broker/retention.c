@@ -28,18 +28,29 @@ static bool make_body(const struct log_bounds *b, uint64_t most, zmq_msg_t *body
     return made;
 }
 
-bool retention_add(const struct retention *self, const struct state *state, struct store *store,
-                   struct batch *batch, uint64_t now)
+static struct log_bounds bounds_of(const struct retention *self, const struct store *store)
 {
-    struct log_bounds bounds = {
+    return (struct log_bounds){
         .events = atomic_load_explicit(&self->events, memory_order_relaxed),
         .bytes = atomic_load_explicit(&self->bytes, memory_order_relaxed),
         .below = store_snapshot_lowest(store),
     };
+}
+
+bool retention_is_due(const struct retention *self, const struct state *state,
+                      const struct store *store)
+{
+    struct log_bounds bounds = bounds_of(self, store);
+    return log_too_long(state, &bounds);
+}
+
+void retention_add(const struct retention *self, const struct store *store, struct batch *batch,
+                   uint64_t now)
+{
+    struct log_bounds bounds = bounds_of(self, store);
     struct item *item = &batch->items[batch->count];
-    if (!log_too_long(state, &bounds) ||
-        !make_body(&bounds, STEP_LEAST + STEP_PER_ITEM * batch->count, &item->body)) {
-        return false;
+    if (!make_body(&bounds, STEP_LEAST + STEP_PER_ITEM * batch->count, &item->body)) {
+        return;
     }
     zmq_msg_init(&item->topic);
     item->submission = NOBODY_ASKED;
@@ -51,5 +62,4 @@ bool retention_add(const struct retention *self, const struct state *state, stru
         .at = now,
     };
     batch->count++;
-    return true;
 }

@@ -14,9 +14,12 @@ struct retention {
     atomic_uint_fast64_t events, bytes; /* the log keeps at most; 0: no limit */
 };
 
-/* Adds the entry that trims the log to the batch; false: the log, as of `state`, is not too long. Only to
- * a batch that is about to be given: it may then hold one more than CASEBUS_BATCH_MAX items. */
-bool retention_add(const struct retention *self, const struct state *state, struct store *store,
-                   struct batch *batch, uint64_t now);
+/* Is the log, as of that state, longer than it may be, and nobody in the way? */
+bool retention_is_due(const struct retention *self, const struct state *state,
+                      const struct store *store);
+/* Adds the entry that trims the log, to a batch that is about to be given: it may then hold one more
+ * than CASEBUS_BATCH_MAX items. Without memory it does not: another batch will. */
+void retention_add(const struct retention *self, const struct store *store, struct batch *batch,
+                   uint64_t now);
 
 #endif

@@ -129,6 +129,27 @@ def a_reload_changes_what_is_kept():
         assert client.verify() == []
 
 
+def a_small_map_lasts():
+    """Many times its size goes through the log; what was trimmed makes room for what comes."""
+    with Broker("--map-size", "24M", "--retain-bytes", "2M", ipc=True) as broker:
+        client = broker.client()
+        path = os.path.join(broker.dir, "cases.ndjson")
+        for turn in range(16):
+            with open(path, "w") as file:
+                for i in range(150):
+                    file.write(json.dumps({
+                        "agency": "hse", "regulator_id": "m%d" % i, "offender": {"name": "A"},
+                        "offence_breaches": "%06d" % turn + " of a machine without a guard" * 200}) + "\n")
+            counts = broker.publish("--timeout", 60, path)
+            assert counts["created" if turn == 0 else "updated"] == 150, counts
+        status = client.result("broker.status")
+        assert status["state"] == "serving" and status["held"] == 0, status
+        assert status["store"]["floor"] > 1 and status["store"]["retained_bytes"] <= 8 << 20, status
+        assert client.verify() == []
+        store = await_store(client, lambda s: s["retained_bytes"] <= 2 << 20)
+        assert store["cases"] == 150, store
+
+
 def killed_while_trimming():
     rng = random.Random(11)
     with Broker("--retain-events", str(EVENTS), ipc=True) as broker:
@@ -158,4 +179,5 @@ def killed_while_trimming():
 
 
 if __name__ == "__main__":
-    main([the_log_is_trimmed_and_says_so, a_reload_changes_what_is_kept, killed_while_trimming])
+    main([the_log_is_trimmed_and_says_so, a_reload_changes_what_is_kept, a_small_map_lasts,
+          killed_while_trimming])
