@@ -100,6 +100,8 @@ def the_log_is_trimmed_and_says_so():
         assert cases["floor"] == store["floor"] and all(r["seq"] >= store["floor"] for r in cases["rows"])
         listed = client.result("case.list", agency="hse", session=oldest["session_id"])
         assert listed["floor"] == store["floor"]
+        history = broker.run("casebus-ctl", "history", "hse:r000000")
+        assert "the log begins at seq %d" % store["floor"] in history.stderr, history.stderr
         assert client.verify() == []
         broker.stop()
         assert broker.run("casebus-ctl", "verify", broker.store).returncode == 0
