@@ -25,9 +25,7 @@ struct bus {
     struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
     struct heads *heads;
     uint64_t epoch_seq;      /* the newest event sent */
-    struct state kept;       /* as of the newest commit */
-    bool trim_failed;        /* the log could not be trimmed: not tried again */
-    int64_t trim_at;         /* monotonic ms: not before */
+    struct trimming trimming;
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
     int64_t second_at;
@@ -263,15 +261,6 @@ static void count_report(struct bus *self, const struct item *item)
     }
 }
 
-static void note_trimming(struct bus *self, const struct item *item)
-{
-    if (item->result.fault.code != 0) {
-        self->trim_failed = true;
-        log_error("the log cannot be trimmed below %llu: an event there is damaged; it grows until "
-                  "the store is repaired", (unsigned long long)state_oldest(&self->kept));
-    }
-}
-
 static void tell(struct bus *self, const struct batch *b)
 {
     size_t reports = 0;
@@ -284,7 +273,7 @@ static void tell(struct bus *self, const struct batch *b)
                 add_to_notice(&self->notice, &item->result);
             }
         } else if (item->entry.kind == APPLY_FLOOR) {
-            note_trimming(self, item);
+            trimming_done(&self->trimming, item);
         } else if (item->submission != NOBODY_ASKED) {
             answer_submission(self, item);
         }
@@ -296,14 +285,12 @@ static void tell(struct bus *self, const struct batch *b)
 
 /* --- batches ---------------------------------------------------------------------------- */
 
-/* What makes the log shorter goes with a batch, or as one of its own; not while there is no space, nor
- * when the broker is about to leave. */
+/* What makes the log shorter goes with a batch, or as one of its own; not while there is no space,
+ * nor when the broker is about to leave. */
 static void add_trimming(struct bus *self, struct batch *b)
 {
-    if (!self->trim_failed && !self->stop && !atomic_load(&self->options->counters->read_only) &&
-        retention_is_due(&self->options->retention, &self->kept, self->options->store) &&
-        zclock_mono() >= self->trim_at) {
-        retention_add(&self->options->retention, self->options->store, b, now_us());
+    if (!self->stop && !atomic_load(&self->options->counters->read_only)) {
+        trimming_add(&self->trimming, b, now_us());
     }
 }
 
@@ -421,17 +408,12 @@ static int finish(struct bus *self, struct batch *b)
     return rc;
 }
 
-/* Trimming needs space before it makes any; what is in the batch besides may fit without it. */
+/* No space: the batch is tried again without what trims the log, if that was in it. */
 static bool again_without_trimming(struct bus *self, struct batch *b)
 {
-    struct item *last = &b->items[b->count - 1];
-    if (b->result != CASEBUS_ENOSPC || b->end < b->count || last->entry.kind != APPLY_FLOOR) {
+    if (!trimming_withdraw(&self->trimming, b)) {
         return false;
     }
-    self->trim_at = zclock_mono() + 1000;
-    zmq_msg_close(&last->topic);
-    zmq_msg_close(&last->body);
-    b->count--;
     if (b->first < b->count) {
         give_range(self, b->first, b->count);
     } else {
@@ -449,12 +431,12 @@ static int take(struct bus *self)
         return 0;
     }
     if (b->committed) {
-        self->kept = *apply_state(b->apply);
-    }
-    if (again_without_trimming(self, b)) {
-        return 0;
+        self->trimming.kept = *apply_state(b->apply);
     }
     if (b->result == CASEBUS_ENOSPC) {
+        if (again_without_trimming(self, b)) {
+            return 0;
+        }
         self->busy = NULL;
         self->spare = b;
         hold(self, b);
@@ -621,7 +603,8 @@ static int read_state(struct bus *self)
     }
     if (rc == 0 && txn_state(txn, &state)) {
         self->epoch_seq = state.seq;
-        self->kept = state;
+        self->trimming = (struct trimming){
+            .retention = &self->options->retention, .store = self->options->store, .kept = state};
         memcpy(self->epoch, state.epoch, sizeof self->epoch);
     } else if (rc == 0) {
         rc = CASEBUS_ECORRUPT;

@@ -53,7 +53,7 @@ struct queries {
     size_t arrived_count, arrived_next;
     struct verifier *verifier;
     int64_t reader_check_at, retire_at;
-    int64_t clock_offset; /* between the clock and the one that does not jump, when last looked at */
+    int64_t clock_offset; /* of the clock to the one that does not jump, when last looked at */
     struct key retire_from; /* where looking for idle publishers goes on; size 0: at the first */
     bool stop;
 };

@@ -172,7 +172,8 @@ static unsigned newest_chain(const uint64_t *at)
     return best;
 }
 
-/* Walks back from seq `below` (0: from the newest), to the floor. Returns where to go on, 0 at the end. */
+/* Walks back from seq `below` (0: from the newest) to the floor. Returns where to go on, 0 at the
+ * end. */
 static uint64_t walk_history(struct query *q, const struct case_entry *entry, uint64_t below,
                              uint64_t limit)
 {

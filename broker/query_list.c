@@ -198,7 +198,8 @@ static bool met_again(struct query *q, const struct page *p, struct casebus_byte
     return again;
 }
 
-/* The cases a session met above the floor, each at its newest event in it; `next` is the seq to go on from. */
+/* The cases a session met above the floor, each at its newest event in it; `next` is the seq to go on
+ * from. */
 static struct key list_session(struct query *q, const struct page *p)
 {
     struct session_entry session;

@@ -5,7 +5,8 @@
 
 /* Events one replay may look at: a replay that finds little must not hold up the gets behind it. */
 #define REPLAY_WORK 8192
-/* How far one topic's chain is followed down to the floor. Beyond, what its stream has lost counts. */
+/* How far a request follows the chains of single topics down to the floor. Beyond, what their streams
+ * have lost counts. */
 #define CHAIN_WORK 8192
 
 struct patterns {
@@ -85,45 +86,44 @@ static int pack_event(struct query *q, const struct log_entry *log)
 
 /* --- what is gone -------------------------------------------------------------------------- */
 
-/* The newest event of each kind of that key, as its case or session keeps them; NULL: there is none. */
-static bool newest_of(struct query *q, enum casebus_event_kind kind, const struct key *name,
-                      uint64_t *newest)
+/* The newest event of a topic, as its case or session keeps it; 0: there is none. */
+static uint64_t newest_of(struct query *q, const struct casebus_topic *topic,
+                          enum casebus_event_kind kind)
 {
+    struct key name = key_named(topic->segment[2], topic->segment[3]);
     struct case_entry entry;
     struct session_entry session;
     if (kind < CASEBUS_CASE_EVENT_COUNT) {
-        bool known = txn_load(q->txn, TREE_CASE, name, ENTRY_CASE, &entry);
-        *newest = known ? entry.last[kind] : 0;
-        return known;
+        return txn_load(q->txn, TREE_CASE, &name, ENTRY_CASE, &entry) ? entry.last[kind] : 0;
     }
-    bool known = txn_load(q->txn, TREE_SESSION, name, ENTRY_SESSION, &session);
-    *newest = known ? session.last[kind - CASEBUS_CASE_EVENT_COUNT] : 0;
-    return known;
+    return txn_load(q->txn, TREE_SESSION, &name, ENTRY_SESSION, &session)
+               ? session.last[kind - CASEBUS_CASE_EVENT_COUNT]
+               : 0;
 }
 
-/* Of one topic: its chain leads below the floor, to the newest event that it has lost. True: it was
- * followed so far, or there is none. */
-static bool lost_of_topic(struct query *q, struct casebus_bytes text, uint64_t *lost)
+/* Of one topic: its chain leads below the floor, to the newest event it has lost. False: not a topic, or
+ * there is not work enough `left` to follow it. */
+static bool lost_of_topic(struct query *q, struct casebus_bytes text, unsigned *left,
+                          uint64_t *lost)
 {
     struct casebus_topic topic;
     enum casebus_event_kind kind;
-    *lost = 0;
     if (casebus_topic_event(text, &topic, &kind) != 0) {
         return false; /* of fewer segments: whole streams */
     }
-    struct key name = key_named(topic.segment[2], topic.segment[3]);
-    newest_of(q, kind, &name, lost);
-    for (unsigned n = 0; *lost >= state_oldest(&q->state); n++) {
+    *lost = newest_of(q, &topic, kind);
+    for (; *lost >= state_oldest(&q->state) && *left > 0; --*left) {
         struct log_entry log;
         struct casebus_event event;
         struct casebus_fault fault;
-        if (n == CHAIN_WORK || !txn_log(q->txn, *lost, &log) ||
+        if (!txn_log(q->txn, *lost, &log) ||
             casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
-            return false;
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            return true;
         }
         *lost = event.prev_topic;
     }
-    return true;
+    return *lost < state_oldest(&q->state);
 }
 
 /* Of the streams that begin with the prefix: the newest event that any of them has lost. */
@@ -151,9 +151,10 @@ static uint64_t lost_of_streams(struct query *q, struct casebus_bytes prefix)
 static uint64_t find_gone(struct query *q, const struct patterns *p, uint64_t after)
 {
     uint64_t gone = 0, lost;
+    unsigned left = CHAIN_WORK;
     for (unsigned i = 0; i < p->count && after + 1 < state_oldest(&q->state); i++) {
         struct casebus_bytes prefix = casebus_bytes(p->prefix[i], p->size[i]);
-        if (!lost_of_topic(q, prefix, &lost)) {
+        if (!lost_of_topic(q, prefix, &left, &lost)) {
             lost = lost_of_streams(q, stream_of(prefix));
         }
         gone = lost > after && lost > gone ? lost : gone;

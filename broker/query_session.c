@@ -146,8 +146,9 @@ static bool second_half(struct query *q, uint64_t seq, const struct casebus_even
 {
     struct log_entry log;
     struct casebus_event first;
-    return event->kind == CASEBUS_EVENT_SYNCED && before == seq - 1 && before != 0 &&
-           before >= state_oldest(&q->state) && load_event(q, before, &log, &first) && first.kind == CASEBUS_EVENT_UPDATED &&
+    return event->kind == CASEBUS_EVENT_SYNCED && before == seq - 1 &&
+           before >= state_oldest(&q->state) && load_event(q, before, &log, &first) &&
+           first.kind == CASEBUS_EVENT_UPDATED &&
            casebus_bytes_equal(first.topic.segment[3], event->topic.segment[3]);
 }
 

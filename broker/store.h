@@ -47,8 +47,8 @@ const char *store_dir(const struct store *self);
 /* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
 int store_has_room(struct store *self);
 
-/* Snapshots that run, of a check or a backup: while one does, the floor of the log does not pass its seq.
- * begin: the number to end it with, or CASEBUS_EBUSY where too many run. From any thread. */
+/* Snapshots that run, of a check or a backup: while one does, the floor of the log does not pass its
+ * seq. begin: the number to end it with, or CASEBUS_EBUSY where too many run. From any thread. */
 int store_snapshot_begin(struct store *self, uint64_t seq);
 void store_snapshot_end(struct store *self, int number);
 /* The lowest seq of a running snapshot; UINT64_MAX: none runs. */
