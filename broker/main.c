@@ -73,14 +73,15 @@ static void print_help(void)
            "  --help, --version\n"
            "\n"
            "Limits: report %d KiB, record %d KiB, %d reports a commit, %d agencies, %d patterns\n"
-           "a subscriber, %d reports a publisher in flight, %d rejects kept, reply %d KiB.\n"
+           "a subscriber, %d reports a publisher in flight, %d publishers an actor,\n"
+           "%d rejects kept, reply %d KiB.\n"
            "\n"
            "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
            "3 cannot start, 4 the store failed.\n",
            CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
            CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
-           CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
+           CASEBUS_PUBLISHERS_MAX, CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
 }
 
 enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_HELP, OPTION_VERSION };

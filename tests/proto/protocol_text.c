@@ -536,6 +536,8 @@ static void limits_in_sentences_are_the_headers(void **state)
         {"An event larger than %s bytes", CASEBUS_FULL_EVENT_MAX},
         {"integer pence (GBP), 0 to %s |", CASEBUS_PENCE_MAX},
         {"takes the %s numbers beyond", CASEBUS_PUBLISHER_WINDOW},
+        {"An actor has at most %s ids", CASEBUS_PUBLISHERS_MAX},
+        {"or for %s days (all others)", CASEBUS_PUBLISHER_DAYS},
         {"`ids` (array of 1 to %s case ids), `load`", CASEBUS_GET_MANY_MAX},
         {"`ids` (array of 1 to %s case ids). Result", CASEBUS_KNOWN_MAX},
         {"`limit` is 1 to %s", CASEBUS_PAGE_MAX},
