@@ -1924,6 +1924,20 @@ def every_operation_answers_behind():
 
 
 @fact
+def a_poll_that_has_seen_more_of_this_history_is_answered_behind():
+    own = Desk(broker.ingest, query)
+    own.report("case:scraped:hse:behind:", named())
+    own.settle()
+    entry, epoch = query.reply["entry"], query.reply["epoch"]
+    ask = {"publisher": own.publisher, "after": 1, "wait_ms": 0}
+    refused("behind", query, "publisher.confirm", epoch=epoch, entry=entry + 1000, **ask)
+    assert query.reply["entry"] >= entry
+    assert query("publisher.confirm", epoch=epoch, entry=entry, **ask)["decided"] == 1
+    assert query("publisher.confirm", epoch=bytes(8), entry=entry + 1000, **ask)["decided"] == 1
+    own.close()
+
+
+@fact
 def requests_in_flight_are_told_apart_by_their_envelope():
     dealer = Dealer(broker.query)
     dealer.send("publisher.confirm", b"slow", b"", publisher=os.urandom(16), after=0, wait_ms=300)
@@ -2146,7 +2160,7 @@ def case_list_of_a_session_has_its_cases():
     for n in range(4):
         Case(str(n), session.agency).scraped(named(), **({"session": "s"} if n != 2 else {}))
     result = query("case.list", agency=session.agency, session="s")
-    assert set(result) == {"as_of", "rows"}
+    assert set(result) == {"as_of", "rows", "floor"} and result["floor"] == 0
     assert [row["id"] for row in result["rows"]] == [f"{session.agency}:{n}" for n in (3, 1, 0)]
     assert result["rows"][0] == Case("3", session.agency).record()
     assert query("case.list", agency=session.agency, session="none")["rows"] == []
@@ -2489,9 +2503,11 @@ def broker_status_has_every_key_of_the_text():
     assert status["store"]["cases"] == before["store"]["cases"] + 1
     assert set(status["rates"]) == {"reports_per_s", "events_per_s"}
     assert set(status["queues"]) == {"polls", "submissions"}
-    assert set(status["store"]) == {"cases", "sessions", "offenders", "log_events", "file_bytes",
+    assert set(status["store"]) == {"cases", "sessions", "offenders", "publishers", "floor",
+                                    "retained_events", "retained_bytes", "file_bytes",
                                     "map_bytes", "used_bytes"}
-    assert status["store"]["map_bytes"] == 1 << 30 and status["store"]["log_events"] == newest()
+    assert status["store"]["map_bytes"] == 1 << 30
+    assert status["store"]["retained_events"] == newest() and status["store"]["floor"] == 0
     assert abs(status["started_at"] / 1e6 - time.time()) < 600 and status["version"]
 
 

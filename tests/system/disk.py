@@ -3,6 +3,7 @@ are told, and what was held is stored as soon as there is space."""
 import json
 import os
 import subprocess
+import time
 
 import msgpack
 import zmq
@@ -54,8 +55,26 @@ def unnumbered(broker, client):
     socket.close()
 
 
+def a_waiting_poll_is_told(broker, client):
+    """Of a report that has arrived and is held; not only when its time is up."""
+    socket = zmq.Context.instance().socket(zmq.PUB)
+    socket.linger = 0
+    socket.connect(broker.ingest)
+    publisher = os.urandom(16)
+    body = msgpack.packb({"v": 1, "publisher": publisher, "number": 1, "check": bytes(8),
+                          "data": {"offender": {"name": "A"}, "ext": {"large": TEXT * 30}}})
+    begun = time.monotonic()
+    client.socket.send(msgpack.packb({"v": 1, "op": "publisher.confirm", "publisher": publisher, "after": 0}))
+    while not client.socket.poll(20):
+        socket.send_multipart([b"case:scraped:hse:held:", body])
+    result = msgpack.unpackb(client.socket.recv())["result"]
+    assert result["held"].startswith("read-only: ") and "want" not in result, result
+    assert time.monotonic() - begun < 2.5, "the poll waited for its time"
+    socket.close()
+
+
 def a_full_map_holds_and_a_larger_one_goes_on():
-    with Broker("--map-size", "16M") as broker:
+    with Broker("--map-size", "16M", ipc=True) as broker:
         file = register(os.path.join(broker.dir, "cases.ndjson"), 2000)
         counts = broker.publish("--timeout", 4, file, code=3)
         client = broker.client()
@@ -65,6 +84,7 @@ def a_full_map_holds_and_a_larger_one_goes_on():
         assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
         assert "error" in client.ask("case.get", id="hse:D001999")
         unnumbered(broker, client)
+        a_waiting_poll_is_told(broker, client)
         reply = client.ask("broker.status")["result"]
         assert reply["held"] > 0 and reply["unstored"] > 0, reply
         assert client.verify() == []
