@@ -207,6 +207,10 @@ static enum casebus_outcome accept_report(struct apply *self, struct decision *d
     if (!d->as.data && known && !(entry.flags & CASE_DELETED)) {
         displace(self, &entry);
     }
+    if (d->as.data) { /* the conflict shows some of this case: a redaction must find it */
+        d->q.accepted_before = entry.accepted;
+        entry.accepted = d->seq;
+    }
     enum casebus_outcome outcome = store_scraped(self, &entry, known, hash);
     if (outcome != CASEBUS_OUTCOME_REJECTED) {
         emit_resolved(self, d, "accept");

@@ -10,7 +10,7 @@ import msgpack
 
 from casebus import Broker, main
 
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 EVENTS = 1000
 
 
