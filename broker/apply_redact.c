@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-/* An event of this case without anything but its place in the chains. */
-static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
+/* Takes `changed` out of an event, and of one of this case all of its payload but the id: what is left
+ * is its place in the chains. */
+static void stub_event(struct apply *self, uint64_t seq, bool own, uint64_t *before)
 {
     struct key key = key_number(seq);
     struct casebus_bytes value;
@@ -30,7 +31,9 @@ static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
     casebus_pack_text(&pk, "id");
     casebus_pack_str(&pk, self->case_id);
     event.changed = casebus_bytes(NULL, 0);
-    event.payload = casebus_bytes(self->payload.data, self->payload.size);
+    if (own) {
+        event.payload = casebus_bytes(self->payload.data, self->payload.size);
+    }
     msgpack_sbuffer_clear(&self->body);
     if (casebus_event_encode(&event, &self->body) < 0) {
         txn_fail(self->txn, CASEBUS_ENOMEM);
@@ -50,8 +53,31 @@ static void stub_events(struct apply *self, const struct case_entry *entry)
     for (int kind = 0; kind < CASEBUS_CASE_EVENT_COUNT; kind++) {
         uint64_t seq = entry->last[kind];
         while (seq != 0 && seq >= self->state.floor && txn_error(self->txn) == 0) {
-            stub_event(self, seq, &seq);
+            stub_event(self, seq, true, &seq);
         }
+    }
+}
+
+/* Reports that became this case collided with another one first: those conflicts say how they differed
+ * from it. */
+static void stub_conflicts(struct apply *self, uint64_t seq)
+{
+    while (seq != 0 && txn_error(self->txn) == 0) {
+        struct key number = key_number(seq), key;
+        struct casebus_bytes name;
+        struct quarantine_entry q;
+        uint64_t ignored;
+        if (!txn_get(self->txn, TREE_CONFLICT, key_bytes(&number), &name)) {
+            return;
+        }
+        key = key_text(name);
+        if (!txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q)) {
+            return;
+        }
+        if (seq >= self->state.floor) {
+            stub_event(self, seq, false, &ignored);
+        }
+        seq = q.accepted_before;
     }
 }
 
@@ -102,10 +128,11 @@ enum casebus_outcome decide_redacted(struct apply *self)
     }
     txn_flush(self->txn); /* a cursor sees only what LMDB has */
     stub_events(self, &entry);
+    stub_conflicts(self, entry.accepted);
     empty_quarantine(self);
     entry.flags = CASE_REDACTED;
     entry.version++;
-    entry.record_seq = 0;
+    entry.record_seq = entry.accepted = 0;
     entry.updated_at = self->at;
     entry.updated_seq = self->state.seq + 1;
     entry.fetched_at = 0;

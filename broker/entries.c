@@ -37,6 +37,7 @@ static const struct member case_members[] = {
     NUM(case_entry, last_synced_at), NUM(case_entry, seen_count),
     NUM(case_entry, fetched_at),     FIX(case_entry, hash),
     STR(case_entry, source),         STR(case_entry, record),
+    NUM(case_entry, accepted),
 };
 static const struct member created_members[] = {
     NUM(created_entry, before),
@@ -85,7 +86,7 @@ static const struct member quarantine_members[] = {
     NUM(quarantine_entry, at),      NUM(quarantine_entry, sent_at),
     STR(quarantine_entry, actor),   STR(quarantine_entry, session),
     STR(quarantine_entry, data),    STR(quarantine_entry, as),
-    NUM(quarantine_entry, outcome),
+    NUM(quarantine_entry, outcome), NUM(quarantine_entry, accepted_before),
 };
 static const struct member log_members[] = {
     NUM(log_entry, session_before),

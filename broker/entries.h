@@ -57,6 +57,7 @@ struct case_entry {
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of the data last applied by a scrape */
     struct casebus_bytes source;           /* encoded map */
     struct casebus_bytes record; /* of a living case whose record_seq is below the floor: a copy */
+    uint64_t accepted; /* newest conflict whose report was accepted as this case; 0: none */
 };
 
 struct created_entry {
@@ -144,6 +145,7 @@ struct quarantine_entry {
     struct casebus_bytes data; /* as reported; emptied by a redaction */
     struct casebus_bytes as;   /* accepted as this case */
     uint64_t outcome;          /* of the decision */
+    uint64_t accepted_before;  /* the conflict before it whose report became the case `as` */
 };
 
 struct log_entry {

@@ -205,6 +205,28 @@ static void a_report_for_it_is_kept_nowhere_afterwards(void **state)
     nothing_is_left();
 }
 
+/* A report that collided with one case, became another, and that one is redacted. */
+static void of_a_case_that_came_out_of_quarantine(void **state)
+{
+    (void)state;
+    desk_report(&d, "case:scraped:hse:8:", "{'offender': {'name': 'Eight'}, "
+                                           "'offence_action_date': '2024-01-01'}");
+    for (int i = 0; i < 2; i++) { /* again, after it was deleted */
+        desk_report(&d, "case:scraped:hse:8:", i == 0 ? OTHER("zq-accepted") : OTHER("zq-again"));
+        assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CONFLICT);
+        desk_decide(&d, APPLY_ACCEPT, desk_state(&d).seq, "hse:1");
+        assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
+        if (i == 0) {
+            desk_report(&d, "case:deleted:hse:1:", NULL);
+        }
+    }
+    assert_true(desk_holds(&d, "zq-accepted") && desk_holds(&d, "zq-again"));
+    desk_report(&d, "case:redacted:hse:1:", NULL);
+    assert_false(desk_holds(&d, "zq-accepted") || desk_holds(&d, "zq-again") ||
+                 desk_holds(&d, "1932-05-20"));
+    assert_true(desk_holds(&d, "Eight"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -218,6 +240,7 @@ int main(void)
         TEST(of_a_case_that_was_created_again),
         TEST(an_offender_shows_no_case_that_has_gone),
         TEST(a_report_for_it_is_kept_nowhere_afterwards),
+        TEST(of_a_case_that_came_out_of_quarantine),
     };
     return cmocka_run_group_tests_name("apply: redaction", tests, NULL, NULL);
 }
