@@ -9,8 +9,9 @@
  * Left out: the question's interval (a second), other streams, crashes, epochs and the floor
  * (reader.pml; nothing of them differs here).
  *
- * Properties: lost, doubled, disorder (within a topic); idle: a replay was asked for and taken
- * and nothing moved, so it would be asked for again and again; stuck (spin: invalid end state).
+ * Properties: lost, doubled, disorder (within a topic); idle: a replay was taken and the position
+ * is still below what it reached to, so it would be asked for again and again; stuck (spin:
+ * invalid end state).
  * Each NO_ macro takes one rule away. */
 #ifndef N
 #define N 6
@@ -86,7 +87,6 @@ inline live(q) {
 #define BEHIND(t) (WANTS(t) && at > position[t]) /* the stream's head is event `at` */
 
 inline take_replay() {
-    idle = !((asked & 1) && position[0] < through || (asked & 2) && position[1] < through);
     q = 1;
     do
     :: q <= through ->
@@ -102,8 +102,9 @@ inline take_replay() {
     if :: (asked & 1) && position[0] < through -> position[0] = through :: else fi;
     if :: (asked & 2) && position[1] < through -> position[1] = through :: else fi;
 #endif
-    q = 0; t = 0; asked = 0; through = 0;
-    assert(!idle)
+    idle = (asked & 1) && position[0] < through || (asked & 2) && position[1] < through;
+    assert(!idle);
+    q = 0; t = 0; asked = 0; through = 0
 }
 
 proctype Reader() {
