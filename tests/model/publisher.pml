@@ -21,8 +21,8 @@
  *
  * Properties, by the name of what is violated:
  *   lost        an accepted report ends neither stored nor refused
- *   doubled     a report is decided more often than once and once for each time it was resent
- *               under a fresh id
+ *   doubled     a report is decided twice; after a divergence only one that both sides held may
+ *               be, once for each time it was resent under a fresh id
  *   untold      a report is refused and its publisher is not told
  *   unkept      a report is confirmed that the committed store does not hold
  *   false_alarm a divergence without a cause, or a second one for one cause
@@ -86,6 +86,7 @@ bool dirty;
 
 int resent;               /* of the monitor, by content: times renumbered, */
 byte made, told, damaged, excused;
+byte shared;              /* what a divergence may store twice: what both of its sides held */
 byte diverged[2];
 bool lost, doubled, untold, unkept, false_alarm, blocked;
 
@@ -189,6 +190,7 @@ proctype Broker() {
     :: d_step { !dirty && !saved -> saved = true; copy_store(backup, kept) }
     :: d_step { !dirty && saved && !put_back && !ALL_FINISHED ->
            put_back = true;
+           shared = 255;
            excuse_confirmed();
            copy_store(kept, backup);
            copy_store(open, backup) }
@@ -380,7 +382,10 @@ proctype Publisher(bit p) {
            od;
            k = 0;
            do
-           :: k < earlier.n -> excused = excused & ~BIT(earlier.content[k]); k++
+           :: k < earlier.n ->
+              excused = excused & ~BIT(earlier.content[k]);
+              shared = shared | BIT(earlier.content[k]);
+              k++
            :: else -> break
            od;
            copy_folder(MINE, earlier);
@@ -391,6 +396,11 @@ proctype Publisher(bit p) {
     :: atomic { p == 0 && !begun ->
            begun = true;
            accepted[1] = accepted[0];
+           do
+           :: k < MINE.n -> shared = shared | BIT(MINE.content[k]); k++
+           :: else -> break
+           od;
+           k = 0;
            copy_folder(folder[1], folder[0]);
            run Publisher(1) }
 #endif
@@ -438,7 +448,7 @@ init {
         :: c <= (begun -> 2 : 1) * REPORTS ->
            lost = HAS(made, c) && !TIMES(kept.times, c) && !HAS(excused | damaged, c);
            assert(!lost);
-           doubled = TIMES(kept.times, c) > 1 + TIMES(resent, c);
+           doubled = TIMES(kept.times, c) > (HAS(shared, c) -> 1 + TIMES(resent, c) : 1);
            assert(!doubled);
            untold = HAS(kept.refused, c) && !HAS(told | excused, c);
            assert(!untold);
