@@ -3,13 +3,13 @@
  * Modelled: what publisher.pml and reader.pml look at by themselves, together and coarser. Each
  * publisher has a link of its own and polls; the broker decides reports of both into one
  * transaction, commits, answers and sends; subscriber 0 follows both streams in order,
- * subscriber 1 one stream, both store a cursor. The two publishers' reports go to both streams,
- * and the second one's second report is refused. FAULTS bounds how often, in any mixture, a
+ * subscriber 1 one stream, both store a cursor. Each publisher's reports go to both streams, and
+ * its second one is refused. FAULTS bounds how often, in any mixture, a
  * report or an event is lost, a report is sent again for nothing, a publisher dies, a subscriber
  * dies, or the broker dies: with an open transaction, or with events committed and not sent.
  *
  * Left out: what the other models have: check and divergence, refusals kept, heads:batch,
- * views, the floor, the bound, epochs. An answer to a poll arrives at once.
+ * views, the floor, the bound, epochs. What a poll or a replay answers arrives at once.
  *
  * Properties, by the name of what is violated:
  *   unkept   a report is confirmed that the committed store does not hold
@@ -25,13 +25,13 @@
 #ifndef FAULTS
 #define FAULTS 2
 #endif
-#define EVENTS (2 * REPORTS)
+#define EVENTS (2 * REPORTS - 2)
 #define BIT(x) (1 << (x))
 #define HAS(set, x) (((set) >> (x)) & 1)
 
 #define REPORT(p, n) ((p) * 4 + (n)) /* a bit in the store */
-#define STREAM_OF_REPORT(p, n) (((p) + (n)) & 1)
-#define REFUSES(p, n) ((p) == 1 && (n) == 2)
+#define STREAM_OF_REPORT(p, n) (((p) + (n) / 2) & 1)
+#define REFUSES(p, n) ((n) == 2)
 
 typedef Stream { byte head[EVENTS + 1] }; /* its last event, after each event of the log */
 typedef Store {
@@ -41,7 +41,7 @@ typedef Store {
 
 /* What a subscriber has: in memory, and the cursor. `at` is its place in what was sent. */
 typedef Place {
-    byte at, have[2], held, want, asked, through, cur;
+    byte at, have[2], held, want, cur;
     byte got, last /* handed over, of the monitor */
 };
 Place place[2];
@@ -228,7 +228,7 @@ inline live(q) {
 }
 
 #define BEHIND(s) (WANTS(s) && HEAD(s, MY.at) > MY.have[s])
-#define NEWLY_BEHIND(s) (BEHIND(s) && !HAS(MY.want | MY.asked, s))
+#define NEWLY_BEHIND(s) (BEHIND(s) && !HAS(MY.want, s))
 #define PROVES (!BEHIND(0) && !BEHIND(1) && MY.cur < MY.at)
 
 inline heads_all() {
@@ -242,20 +242,20 @@ inline heads_all() {
 inline take_replay() {
     q = 1;
     do
-    :: q <= MY.through ->
+    :: q <= kept.last ->
        s = STREAM_OF(q);
        if
-       :: HAS(MY.asked, s) && q > MY.have[s] -> take(q, s)
+       :: HAS(MY.want, s) && q > MY.have[s] -> take(q, s)
        :: else
        fi;
        q++
     :: else -> break
     od;
     q = 0; s = 0;
-    if :: (MY.asked & 1) && MY.have[0] < MY.through -> MY.have[0] = MY.through :: else fi;
-    if :: (MY.asked & 2) && MY.have[1] < MY.through -> MY.have[1] = MY.through :: else fi;
-    if :: MY.asked == ALL_WANTED -> prove(MY.through) :: else fi;
-    MY.asked = 0; MY.through = 0
+    if :: HAS(MY.want, 0) -> MY.have[0] = kept.last :: else fi;
+    if :: HAS(MY.want, 1) -> MY.have[1] = kept.last :: else fi;
+    if :: MY.want == ALL_WANTED -> prove(kept.last) :: else fi;
+    MY.want = 0
 }
 
 proctype Subscriber(bit me) {
@@ -270,14 +270,12 @@ proctype Subscriber(bit me) {
 #ifndef NO_HEADS_ALL
     :: d_step { NEWLY_BEHIND(0) || NEWLY_BEHIND(1) || PROVES -> heads_all() }
 #endif
-    :: d_step { MY.want && !MY.asked ->
-           MY.asked = MY.want; MY.want = 0; MY.through = kept.last }
-    :: d_step { MY.asked -> take_replay() }
+    :: d_step { MY.want -> take_replay() }
     :: d_step { faults < FAULTS && MY.at > 0 -> /* dies, and begins at its cursor */
            faults++;
            MY.have[0] = MY.cur; MY.have[1] = MY.cur;
-           MY.held = 0; MY.want = 0; MY.asked = 0; MY.through = 0 }
-    :: atomic { ALL_STORED && MY.cur == kept.last && !MY.want && !MY.asked -> break }
+           MY.held = 0; MY.want = 0 }
+    :: atomic { ALL_STORED && MY.cur == kept.last && !MY.want -> break }
     od;
     atomic {
         q = 1;
