@@ -1,17 +1,17 @@
 /* Readers of single topics: a pattern of four segments sees a part of its stream only.
  *
- * Modelled: one stream of N events with topic 0 or 1, committed in batches; `heads:all` with the
- * head of the whole stream at any time; a connection that brings the topics subscribed to and
- * may lose anything (as in reader.pml: the reader's own place in what was sent); a replay that
- * is answered at one moment and taken at a later one. The reader follows topic 0, or both by
- * two patterns: the search chooses.
+ * Modelled: one stream of N events with topic 0 or 1, committed in batches; `heads:all` with
+ * the head of the whole stream at any time; a connection that brings the topics subscribed to
+ * and may lose anything (as in reader.pml: the reader's own place in what was sent); a replay
+ * that is answered at one moment and taken at a later one. The reader follows topic 0, or both
+ * by two patterns: the search chooses.
  *
  * Left out: the question's interval (a second), other streams, crashes, epochs and the floor
  * (reader.pml; nothing of them differs here).
  *
- * Properties: lost, doubled, disorder (within a topic); idle: a replay was taken and the position
- * is still below what it reached to, so it would be asked for again and again; stuck (spin:
- * invalid end state).
+ * Properties: lost, doubled, disorder (within a topic); idle: a replay was taken and the
+ * position is still below what it reached to, so it would be asked for again and again; stuck
+ * (spin: invalid end state).
  * Each NO_ macro takes one rule away. */
 #ifndef N
 #define N 6

@@ -16,8 +16,8 @@
  *   -DDAMAGE     a report is damaged in the folder, or withdrawn, and goes as `void`
  *   -DSTRANGER   another actor sends under the first one's id
  *
- * Left out: the window (it bounds memory, nothing depends on it), `held`, sessions, brokers that
- * lag behind each other, links that reorder.
+ * Left out: the window (it bounds memory, nothing depends on it), `held`, sessions, brokers
+ * that lag behind each other, links that reorder.
  *
  * Properties, by the name of what is violated:
  *   lost        an accepted report ends neither stored nor refused
@@ -90,7 +90,7 @@ byte shared;              /* what a divergence may store twice: what both of its
 byte diverged[2];
 bool lost, doubled, untold, unkept, false_alarm, blocked;
 
-/* --- the broker ---------------------------------------------------------------------------- */
+/* --- the broker ------------------------------------------------------------------------ */
 
 #define CONTENT(c) ((c) & 7)
 #ifdef NO_VOID_HASH
@@ -116,12 +116,14 @@ inline store_report() {
     dirty = true
 }
 
+#define NEXT_AND_FITS (number == open.by[i].decided + 1 && CHECK_FITS(i, check))
+
 inline decide() {
     if
 #ifdef NO_GO_BACK
-    :: number > open.by[i].decided + 1 || number == open.by[i].decided + 1 && CHECK_FITS(i, check) ->
+    :: number > open.by[i].decided + 1 || NEXT_AND_FITS ->
 #else
-    :: number == open.by[i].decided + 1 && CHECK_FITS(i, check) ->
+    :: NEXT_AND_FITS ->
 #endif
        open.by[i].decided = number;
        open.by[i].check = open.by[i].check * 8 + HASH(c);
@@ -199,7 +201,7 @@ proctype Broker() {
     od
 }
 
-/* --- a publisher --------------------------------------------------------------------------- */
+/* --- a publisher ----------------------------------------------------------------------- */
 
 #define MINE folder[p]
 #define LAST (MINE.base + MINE.n)
@@ -314,7 +316,7 @@ inline no_help() {
 #endif
 #define NEWS (ANSWERS.decided != MINE.base || ANSWERS.check != MINE.check)
 
-/* A poll, and its answer. Its `after` is what was taken: the broker lets go of refusals there. */
+/* A poll, and its answer. Its `after` is what was taken; up to it refusals are let go of. */
 inline poll() {
     waiting = true;
     a_id = MINE.id;

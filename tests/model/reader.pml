@@ -338,11 +338,7 @@ inline snapshot() {
 
 proctype Reader() {
     byte q, i, s, crashes;
-    if :: kind = ORDERED :: kind = VIEW :: kind = ONE
-#ifndef NO_GROWING
-       :: kind = GROWING
-#endif
-    fi;
+    if :: kind = ORDERED :: kind = GROWING :: kind = VIEW :: kind = ONE fi;
     /* It has subscribed before, and asks for a snapshot at any time. */
     if :: true :: com > 0 :: com > 1 fi;
     d_step { snapshot() };

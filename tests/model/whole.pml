@@ -3,10 +3,10 @@
  * Modelled: what publisher.pml and reader.pml look at by themselves, together and coarser. Each
  * publisher has a link of its own and polls; the broker decides reports of both into one
  * transaction, commits, answers and sends; subscriber 0 follows both streams in order,
- * subscriber 1 one stream, both store a cursor. Each publisher's reports go to both streams, and
- * its second one is refused. FAULTS bounds how often, in any mixture, a
- * report or an event is lost, a report is sent again for nothing, a publisher dies, a subscriber
- * dies, or the broker dies: with an open transaction, or with events committed and not sent.
+ * subscriber 1 one stream, both store a cursor. Each publisher's reports go to both streams,
+ * and its second one is refused. FAULTS bounds how often, in any mixture, a report or an event
+ * is lost, a report is sent again for nothing, a publisher dies, a subscriber dies, or the
+ * broker dies: with an open transaction, or with events committed and not sent.
  *
  * Left out: what the other models have: check and divergence, refusals kept, heads:batch,
  * views, the floor, the bound, epochs. What a poll or a replay answers arrives at once.
@@ -58,7 +58,7 @@ bool unkept, doubled, disorder, phantom, lost;
 #define STREAM_OF(q) HAS(members, q)
 #define ALL_STORED (finished[0] && finished[1] && open.last == kept.last)
 
-/* --- the broker ---------------------------------------------------------------------------- */
+/* --- the broker ------------------------------------------------------------------------ */
 
 inline append(s) {
     open.last++;
@@ -115,13 +115,15 @@ inline roll_back() {
 
 #define DIRTY (open.decided[0] != kept.decided[0] || open.decided[1] != kept.decided[1])
 
+#define UNSENT(me) (place[me].at < kept.last)
+
 proctype Broker() {
     byte number;
     do
     :: d_step { link[0]?number -> decide(0) }
     :: d_step { link[1]?number -> decide(1) }
     :: d_step { DIRTY -> copy_store(kept, open) }
-    :: d_step { faults < FAULTS && (DIRTY || place[0].at < kept.last || place[1].at < kept.last) ->
+    :: d_step { faults < FAULTS && (DIRTY || UNSENT(0) || UNSENT(1)) -> /* dies */
            faults++;
            roll_back();
            place[0].at = kept.last; place[1].at = kept.last }
@@ -129,7 +131,7 @@ proctype Broker() {
     od
 }
 
-/* --- publishers ---------------------------------------------------------------------------- */
+/* --- publishers ------------------------------------------------------------------------ */
 
 #ifdef NO_COMMIT_FIRST
 #define DECIDED(p) open.decided[p]
@@ -160,12 +162,13 @@ proctype Publisher(bit p) {
     :: d_step { base < DECIDED(p) -> take_answer() }
     :: d_step { base == DECIDED(p) && base < REPORTS && next > REPORTS && empty(link[p]) &&
                 !DIRTY -> next = base + 1 } /* nothing moves */
-    :: d_step { faults < FAULTS && next > base + 1 -> faults++; next = base + 1 } /* or it died */
+    :: d_step { faults < FAULTS && next > base + 1 -> /* for nothing, or it died */
+           faults++; next = base + 1 }
     :: atomic { base == REPORTS && empty(link[p]) -> finished[p] = 1; break }
     od
 }
 
-/* --- subscribers --------------------------------------------------------------------------- */
+/* --- subscribers ----------------------------------------------------------------------- */
 
 #ifdef NO_SEND_AFTER_COMMIT
 #define SENT open.last
