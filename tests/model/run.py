@@ -39,7 +39,7 @@ def must(command, folder):
 def search(model, flags, memory, quick, folder):
     """What pan prints. What is found after few states is not worth an optimizer."""
     must(["spin", "-a", *flags, os.path.join(HERE, model)], folder)
-    must([*PAN, "-O0" if quick else "-O2", f"-DMEMLIM={memory}"], folder)
+    must([*PAN, "-O0" if quick else "-O1", f"-DMEMLIM={memory}"], folder)
     done = subprocess.run(["./pan", f"-m{DEPTH}", "-w20"], cwd=folder, capture_output=True,
                           check=False)
     return (done.stdout + done.stderr).decode("utf-8", "replace")
