@@ -309,11 +309,9 @@ int intake_answer(struct intake *self, int64_t now, const struct answer *answer)
     }
 }
 
+/* An answer is of one history, the one it names. */
 static bool is_new(struct intake *self, const struct casebus_event *event)
 {
-    if (memcmp(self->epoch, event->epoch, sizeof self->epoch) != 0) {
-        return false;
-    }
     if (self->asked == ASKED_PULL) {
         return event->seq > self->pulled;
     }

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import itertools
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -18,8 +19,9 @@ import msgpack
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from client import (CasebusError, HistoryChanged, Publisher, Query, Subscriber, blake, pack,
-                    prefix_of, report_body, report_hash, stream_of, unpack)
+from client import (CasebusError, HistoryChanged, OrderedSubscriber, Publisher, Query,
+                    Subscriber, blake, pack, prefix_of, report_body, report_hash, stream_of,
+                    unpack)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BROKER = os.path.join(os.environ.get("CASEBUS_BIN", "build/release/bin"), "casebus-broker")
@@ -1761,6 +1763,32 @@ def a_reader_of_one_topic_repairs_by_prev_topic():
     assert [event["payload"]["url"] for _, event in got] == [f"http://{n}" for n in range(4)]
     assert all(topic == f"case:updated:{code}:1:" for topic, _ in got)
     subscriber.close()
+
+
+@fact
+def an_ordered_reader_has_each_event_once_in_order_whatever_is_lost():
+    first, second = agency(), agency()
+    patterns = [f"case:created:{first}", f"case:updated:{second}:7", "case:updated:*",
+                f"case:synced:{second}:3"]
+    dice = random.Random(7)
+    reader = OrderedSubscriber(broker.fanout, query, patterns)
+    start, got = reader.cursor, []
+    writer = Desk(broker.ingest, query)
+    for n in range(600):
+        code, key = (first, second)[n % 2], n % 60 // 2
+        writer.report(f"case:scraped:{code}:{key}:", named(url=f"http://{n // 200}"))
+        if n % 100 == 99:
+            writer.settle()
+    last = newest()
+    while reader.cursor < last:
+        assert reader.socket.poll(PATIENCE * 1000)
+        topic, body = reader.socket.recv_multipart()
+        if topic == b"sys:heads:all:" or dice.random() < 0.7:
+            got += reader.take(topic.decode(), unpack(body))
+    assert got == replay(start, *patterns) and len(got) > 60
+    assert reader.repairs > 0 and not reader.waiting
+    writer.close()
+    reader.close()
 
 
 @fact
