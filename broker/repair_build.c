@@ -38,8 +38,10 @@ static void begin_offender(struct repairing *r, const struct key *key,
                            const struct case_entry *entry, struct offender_entry *offender)
 {
     bool known = load_old(r, TREE_OFFENDER, key, ENTRY_OFFENDER, offender);
-    if (!known || !is_of(key, agency, offender->offender)) {
-        *offender = (struct offender_entry){entry->inserted_at, entry->updated_at, 0, 0, map};
+    if (!known || (offender->offender.size > 0 && !is_of(key, agency, offender->offender))) {
+        *offender = (struct offender_entry){.first_seen = entry->inserted_at,
+                                            .last_seen = entry->updated_at,
+                                            .offender = map};
     }
     offender->cases = offender->fine_pence = 0;
     r->state.offenders++;
@@ -241,6 +243,15 @@ static void note_time(struct repairing *r, const struct log_entry *log)
     }
 }
 
+/* What is known of the stream: built already, or else what the old tree says beside the seq. */
+static void load_head(struct repairing *r, const struct key *stream, struct head_entry *head)
+{
+    memset(head, 0, sizeof *head);
+    if (!txn_load(r->write, TREE_HEAD, stream, ENTRY_HEAD, head)) {
+        load_old(r, TREE_HEAD, stream, ENTRY_HEAD, head);
+    }
+}
+
 static int heads_of_log(struct repairing *r)
 {
     struct cursor c;
@@ -249,8 +260,10 @@ static int heads_of_log(struct repairing *r)
     cursor_open(&c, r->from, TREE_LOG);
     for (bool at = next_good(&c, true, ENTRY_LOG, &log); at && rc == 0;
          at = next_good(&c, false, ENTRY_LOG, &log)) {
-        struct head_entry head = {key_to_number(c.key)};
+        struct head_entry head;
         struct key stream = key_text(stream_of(log.topic));
+        load_head(r, &stream, &head);
+        head.seq = key_to_number(c.key);
         note_time(r, &log);
         rc = built(r, TREE_HEAD, &stream, ENTRY_HEAD, &head);
         if (head.seq > r->state.seq) {

@@ -146,7 +146,6 @@ int store_open(struct store **self_p, const struct store_options *options, char 
         return CASEBUS_ENOMEM;
     }
     self->lock_fd = -1;
-    atomic_init(&self->held_seq, UINT64_MAX);
     self->map_bytes = options->map_bytes ? options->map_bytes : STORE_MAP_DEFAULT;
     self->dir = strdup(options->dir);
     int rc = self->dir ? 0 : CASEBUS_ENOMEM;
@@ -196,20 +195,40 @@ const char *store_dir(const struct store *self)
     return self->dir;
 }
 
-void store_hold(struct store *self, uint64_t seq)
-{
-    atomic_store(&self->held_seq, seq);
-}
-
-uint64_t store_held_seq(const struct store *self)
-{
-    return atomic_load(&self->held_seq);
-}
-
 void store_reader_check(struct store *self)
 {
     int dead;
     mdb_reader_check(self->env, &dead);
+}
+
+int store_snapshot_begin(struct store *self, uint64_t seq)
+{
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+        uint_fast64_t unused = 0;
+        if (atomic_compare_exchange_strong(&self->snapshot[i], &unused, seq + 1)) {
+            return i;
+        }
+    }
+    return CASEBUS_EBUSY;
+}
+
+void store_snapshot_end(struct store *self, int number)
+{
+    if (number >= 0) {
+        atomic_store(&self->snapshot[number], 0);
+    }
+}
+
+uint64_t store_snapshot_lowest(const struct store *self)
+{
+    uint64_t lowest = UINT64_MAX;
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+        uint64_t next = atomic_load(&self->snapshot[i]);
+        if (next > 0 && next - 1 < lowest) {
+            lowest = next - 1;
+        }
+    }
+    return lowest;
 }
 
 int store_measure(struct txn *read, struct store_sizes *sizes)

@@ -208,7 +208,7 @@ static void verify_log(struct verifying *v)
 {
     struct cursor c;
     struct log_entry log;
-    uint64_t expected = 1;
+    uint64_t expected = v->oldest;
     cursor_open(&c, v->txn, TREE_LOG);
     for (bool at = next_decoded(v, &c, true, ENTRY_LOG, &log); at;
          at = next_decoded(v, &c, false, ENTRY_LOG, &log)) {
@@ -294,21 +294,24 @@ static void estimate(struct verifying *v)
 
 int verify_store(struct store *store, struct verify_report *report)
 {
-    struct verifying v = {.report = report};
+    struct verifying v = {.report = report, .oldest = 1};
     int rc = txn_new_read(store, &v.txn);
     if (rc == 0) {
         rc = txn_begin(v.txn);
     }
+    int snapshot = -1;
     if (rc == 0 && !txn_state(v.txn, &v.state)) {
         finding(&v, "meta state: missing or unreadable");
         txn_forgive(v.txn);
     } else if (rc == 0) {
         report->seq = v.state.seq;
+        snapshot = store_snapshot_begin(store, v.state.seq);
         estimate(&v);
         for (size_t i = 0; i < sizeof parts / sizeof *parts && !given_up(&v); i++) {
             parts[i](&v);
         }
     }
+    store_snapshot_end(store, snapshot);
     txn_destroy(&v.txn);
     free(v.streams.list);
     free(v.agencies.list);

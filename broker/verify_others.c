@@ -75,7 +75,7 @@ static void walk_session(struct verifying *v, struct casebus_bytes name,
     bool whole = true;
     n->behind = CASEBUS_EVENT_KIND_COUNT;
     memcpy(n->next, s->last, sizeof n->next);
-    while (seq != 0 && whole) {
+    while (seq >= v->oldest && whole) {
         struct log_entry log;
         struct casebus_event event;
         if (!load_event(v, seq, &log, &event)) {
@@ -95,7 +95,7 @@ static void walk_session(struct verifying *v, struct casebus_bytes name,
         }
     }
     for (int k = 0; k < SESSION_KINDS; k++) {
-        whole = whole && n->next[k] == 0;
+        whole = whole && n->next[k] < v->oldest;
     }
     if (!whole) {
         finding(v, "session %s: its chain of events is broken at %llu", shown(TREE_SESSION, name),

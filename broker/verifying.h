@@ -20,6 +20,7 @@ struct verifying {
     struct txn *txn;
     struct verify_report *report;
     struct state state;
+    uint64_t oldest; /* seq of the oldest event kept: what is below has been counted when it went */
     struct totals streams, agencies;
     uint64_t living, chained; /* cases that can be got; case events reached through chains */
     uint64_t case_events, session_events;

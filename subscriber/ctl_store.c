@@ -137,6 +137,9 @@ static void add_backup(struct ctl *self)
 int ctl_backup(struct ctl *self)
 {
     struct text dir = {0};
+    if (self->argv[0][0] == '\0') {
+        return ctl_usage("backup needs DIR");
+    }
     int status = absolute(self->argv[0], &dir);
     if (status == EXIT_FINE) {
         const struct work work = {CASEBUS_OP_STORE_BACKUP, "backup", "copied and checked",
