@@ -182,10 +182,11 @@ static int verify_broker(struct ctl *self)
 static int verify_folder(const struct ctl *self, char *folder)
 {
     char path[PATH_MAX], seconds[32];
-    char *arguments[] = {(char[]){BROKER}, (char[]){"--verify"}, folder, NULL, NULL, NULL};
+    char name[] = BROKER, verify[] = "--verify", timeout[] = "--timeout";
+    char *arguments[] = {name, verify, folder, NULL, NULL, NULL};
     if (self->settings.timeout_ms != TIMEOUT_UNSET) {
         snprintf(seconds, sizeof seconds, "%d", (self->settings.timeout_ms + 999) / 1000);
-        arguments[3] = (char[]){"--timeout"};
+        arguments[3] = timeout;
         arguments[4] = seconds;
     }
     ssize_t size = readlink("/proc/self/exe", path, sizeof path);
