@@ -184,7 +184,7 @@ static int verify_folder(const struct ctl *self, char *folder)
     char path[PATH_MAX], seconds[32];
     char name[] = BROKER, verify[] = "--verify", timeout[] = "--timeout";
     char *arguments[] = {name, verify, folder, NULL, NULL, NULL};
-    if (self->settings.timeout_ms != TIMEOUT_UNSET) {
+    if (self->settings.timeout_ms > 0) {
         snprintf(seconds, sizeof seconds, "%d", (self->settings.timeout_ms + 999) / 1000);
         arguments[3] = timeout;
         arguments[4] = seconds;
