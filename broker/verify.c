@@ -326,7 +326,7 @@ static void estimate(struct verifying *v)
 
 int verify_store(struct store *store, struct verify_report *report)
 {
-    struct verifying v = {.report = report};
+    struct verifying v = {.report = report, .oldest = 1};
     int rc = txn_new_read(store, &v.txn);
     if (rc == 0) {
         rc = txn_begin(v.txn);
