@@ -230,7 +230,7 @@ static int check_state(struct store *self, bool read_only, char *why, size_t why
         rc = txn_begin(txn);
     }
     if (rc == 0 && !txn_state(txn, &state)) {
-        rc = txn_error(txn) ? txn_error(txn) : CASEBUS_ENOTFOUND;
+        rc = txn_error(txn) ? txn_error(txn) : read_only ? CASEBUS_ENOTFOUND : CASEBUS_ECORRUPT;
     }
     if (rc == 0 && state.schema != SCHEMA_VERSION) {
         rc = CASEBUS_ESCHEMA;
