@@ -1,5 +1,6 @@
-/* Walking the pages of a store; see pages.h. The layout is that of LMDB 0.9 on 64-bit machines, data
- * version 1, which the file's own header says and LMDB has checked when it opened it. */
+/* Walking the pages of a store; see pages.h. The layout is that of LMDB 0.9 on 64-bit
+ * machines, data version 1, which the file's own header says and LMDB has checked when it
+ * opened it. */
 #include "pages.h"
 
 #include "store_private.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE_HEAD 16u /* number 8, unused 2, flags 2, lower 2, upper 2; of overflow pages: count 4 */
+#define PAGE_HEAD 16u /* number 8, unused 2, flags 2, lower 2, upper 2; of a large value: count 4 */
 #define NODE_HEAD 8u  /* low 2, high 2, flags 2, key size 2 */
 #define META_TREES 40u /* in a meta page: the free list's tree, then the main one */
 #define META_LAST_PAGE 136u
@@ -118,7 +119,8 @@ static bool use_overflow(struct pages *self, uint64_t first, uint64_t size)
     }
     uint64_t needed = (PAGE_HEAD + size - 1) / self->store->page_size + 1;
     uint64_t count = number_at(head + 12, 4);
-    if (number_at(head, 8) != first || number_at(head + 10, 2) != PAGE_OVERFLOW || count < needed) {
+    if (number_at(head, 8) != first || number_at(head + 10, 2) != PAGE_OVERFLOW ||
+        count < needed) {
         return wrong(self, "not the large value it should be", first);
     }
     return use(self, first, count);
@@ -196,7 +198,8 @@ static bool walk(struct pages *self, uint64_t page, unsigned depth)
 
 /* --- a snapshot -------------------------------------------------------------------------- */
 
-/* The meta page of a snapshot stays for one commit after it: read twice, so that it was not being written. */
+/* The meta page of a snapshot stays for one commit after it: read twice, so that it was not
+ * being written. */
 static bool read_meta(const struct pages *self, unsigned char *meta)
 {
     unsigned char again[META_END];
@@ -205,8 +208,8 @@ static bool read_meta(const struct pages *self, unsigned char *meta)
            memcmp(meta, again, META_END) == 0 && number_at(meta + META_TXN, 8) == self->txn;
 }
 
-/* Commits take turns between the two meta pages, so the other is of the commit before, or of a later one
- * made meanwhile. One that says otherwise may hide the newest commit. */
+/* Commits take turns between the two meta pages, so the other is of the commit before, or of
+ * a later one made meanwhile. One that says otherwise may hide the newest commit. */
 static bool other_agrees(const struct pages *self)
 {
     unsigned char number[8];
