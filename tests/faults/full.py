@@ -1,5 +1,5 @@
-"""A start on a disk that is full already: what is there can be read, publishers are held, nothing ends by a
-signal, and the broker resumes by itself. Needs a small file system, so root."""
+"""A start on a disk that is full already: what is there can be read, publishers are held, nothing ends
+by a signal, and the broker resumes by itself. Needs a small file system, so root."""
 import json
 import os
 import subprocess
@@ -27,34 +27,31 @@ def fill(path):
                 pass
 
 
-def await_state(client, word):
-    """A status is one request: asked until it says so, or the client's own time is up."""
+def until(asked, word):
+    """Asks until the answer begins so. It may change meanwhile: a smaller batch still finds room."""
     for _ in range(100000):
-        if client.result("broker.status")["state"].startswith(word):
+        if asked().startswith(word):
             return
     raise AssertionError("the broker never said " + word)
-
-
-def held(client):
-    """What a publisher is told whose next report is not decided for now."""
-    return client.result("publisher.confirm", publisher=os.urandom(16), after=0, wait_ms=0).get("held", "")
 
 
 def starts_on_a_full_disk(broker, small):
     other = os.path.join(small, "other")
     broker.publish(register(os.path.join(broker.dir, "before"), "a", 200))
     fill(other)
+    client = broker.client()
     publishing = broker.start_program("casebus-publish", "--timeout", 100,
                                       register(os.path.join(broker.dir, "load"), "b", 5000))
-    await_state(broker.client(), "read-only: ")
+    until(lambda: client.result("broker.status")["state"], "read-only: ")
     assert "no space is left for the store in " + broker.store in broker.read_log()
     broker.kill()
     fill(other)
     broker.start()
     client = broker.client()
     assert client.result("case.get", id="hse:a00199")["case"]["version"] == 1
-    await_state(client, "read-only: ")
-    assert held(client).startswith("read-only: "), held(client)
+    until(lambda: client.result("broker.status")["state"], "read-only: ")
+    until(lambda: client.result("publisher.confirm", publisher=bytes(16), after=0,
+                                wait_ms=0).get("held", ""), "read-only: ")
     assert client.verify() == []
     broker.stop()
     os.unlink(os.path.join(broker.store, "lock.mdb"))
