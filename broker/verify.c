@@ -1,4 +1,5 @@
 /* Verifying a store: the run, its thread, and the event log with its heads; see verify.h. */
+#include "pages.h"
 #include "verifying.h"
 
 #include <stdarg.h>
@@ -303,12 +304,27 @@ static void verify_counts(struct verifying *v)
     }
 }
 
+/* --- the pages -------------------------------------------------------------------------- */
+
+static void tell(void *arg, const char *what)
+{
+    finding(arg, "%s", what);
+}
+
+static void verify_pages(struct verifying *v)
+{
+    int rc = pages_check(v->store, tell, v);
+    if (rc != 0) {
+        finding(v, "the pages cannot be checked: %s", casebus_strerror(rc));
+    }
+}
+
 /* --- a run ------------------------------------------------------------------------------ */
 
 typedef void part_fn(struct verifying *v);
 
 static part_fn *const parts[] = {
-    verify_log,       verify_heads,      verify_cases,      verify_indexes,
+    verify_pages,     verify_log,        verify_heads,      verify_cases, verify_indexes,
     verify_sessions,  verify_publishers, verify_quarantine, verify_counts,
 };
 
@@ -326,7 +342,7 @@ static void estimate(struct verifying *v)
 
 int verify_store(struct store *store, struct verify_report *report)
 {
-    struct verifying v = {.report = report, .oldest = 1};
+    struct verifying v = {.report = report, .store = store, .oldest = 1};
     int rc = txn_new_read(store, &v.txn);
     if (rc == 0) {
         rc = txn_begin(v.txn);

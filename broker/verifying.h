@@ -17,6 +17,7 @@ struct totals { /* sorted by name */
 };
 
 struct verifying {
+    struct store *store;
     struct txn *txn;
     struct verify_report *report;
     struct state state;

@@ -37,11 +37,6 @@ def stored(client):
     return client.result("broker.status")["store"]["cases"]
 
 
-def held(client):
-    """What a publisher is told whose next report is not decided for now."""
-    return client.result("publisher.confirm", publisher=os.urandom(16), after=0, wait_ms=0).get("held", "")
-
-
 def unnumbered(broker, client):
     """Reports without a number, sent until the broker has counted one as not stored."""
     socket = zmq.Context.instance().socket(zmq.PUB)
