@@ -140,14 +140,6 @@ def a_full_disk_holds_and_resumes_by_itself():
         if at > 0:
             assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
         assert stored(client) == at, "stored while there was no space"
-        assert held(client).startswith("read-only: "), held(client)
-        assert "no space is left for the store in " + broker.store in broker.read_log()
-        broker.kill()
-        broker.start()  # there is no space to begin with, but what is there can be read
-        client = broker.client()
-        assert stored(client) >= at  # a smaller batch may still have found room
-        await_state(client, "read-only: ")
-        assert publishing.poll() is None
         disk.make_room()
         out, err = publishing.communicate(timeout=120)
         assert publishing.returncode == 0, err
@@ -155,7 +147,6 @@ def a_full_disk_holds_and_resumes_by_itself():
         assert state(client) == "serving"
         assert stored(client) == 2000
         assert client.verify() == []
-        assert "there is space in " + broker.store in broker.read_log()
         broker.stop()
         broker.start()
 
