@@ -37,9 +37,14 @@ static int add_to_offender(struct repairing *r, struct casebus_bytes agency,
     struct offender_entry offender = {entry->inserted_at, entry->updated_at, 0, 0, map, id}, old;
     bool known = load_old(r, TREE_OFFENDER, &key, ENTRY_OFFENDER, &old);
     if (!txn_load(r->write, TREE_OFFENDER, &key, ENTRY_OFFENDER, &offender)) {
-        offender.first_seen = known ? old.first_seen : offender.first_seen;
-        offender.last_seen = known ? old.last_seen : offender.last_seen;
         r->state.offenders++;
+        if (known) {
+            offender.first_seen = old.first_seen;
+            offender.last_seen = old.last_seen;
+        }
+        if (known && old.offender.size == 0) { /* that case had gone */
+            offender.offender = offender.reported_by = casebus_bytes(NULL, 0);
+        }
     } else if (known && casebus_bytes_equal(old.reported_by, id)) {
         offender.offender = map;
         offender.reported_by = id;
@@ -121,6 +126,19 @@ int build_cases(struct repairing *r)
 
 /* --- sessions, quarantine, counts ------------------------------------------------------- */
 
+/* An agency may have sessions and no case. */
+static int keep_agency(struct repairing *r, struct casebus_bytes session)
+{
+    struct casebus_bytes code, id;
+    struct agency_entry agency;
+    if (casebus_case_id_split(session, &code, &id) != 0) { /* the same form */
+        return 0;
+    }
+    struct key key = key_text(code);
+    int rc = load_agency(r, &key, &agency);
+    return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
+}
+
 static int build_started(struct repairing *r)
 {
     struct cursor c;
@@ -132,6 +150,7 @@ static int build_started(struct repairing *r)
         struct key number = key_number(session.started_seq);
         r->state.sessions++;
         rc = built_bytes(r, TREE_STARTED, &number, c.key);
+        rc = rc ? rc : keep_agency(r, c.key);
     }
     cursor_close(&c);
     return rc ? rc : txn_error(r->from);

@@ -108,6 +108,9 @@ bool next_entry(struct verifying *v, struct cursor *c, bool first)
 {
     atomic_store_explicit(&v->report->tree, (int)c->tree, memory_order_relaxed);
     bool at = first ? cursor_seek(c, casebus_bytes("", 1)) : cursor_next(c);
+    if (first) {
+        v->walked[c->tree] = 0;
+    }
     bool on = goes_on(v, c, first);
     while (!at && txn_error(v->txn) == CASEBUS_ECORRUPT && on && !given_up(v)) {
         finding(v, "%s %s: bytes do not match their checksum", tree_names[c->tree],
