@@ -1,0 +1,332 @@
+#!/usr/bin/python3
+"""The independent checker: were promises P1 to P4 kept?
+
+    check.py LEDGERS STORE      compares the ledgers of a folder (ledger.py) with a store (store.py)
+
+It prints seven numbers, and examples of what is not zero; exit code 0 for seven zeros, otherwise 1.
+
+  lost       a report was confirmed, and the store neither decided it nor refused it; or the store knows
+             less of a publisher, of a case or of a session than was confirmed
+  changed    what is stored or was delivered differs from what was intended: a field of the record, the
+             record a case points to, the bytes of an event, the row of a view
+  doubled    a report was decided twice, or an event was handed to one reader twice (a reader killed
+             after its last cursor may get again what lies above that cursor); a report that was
+             renumbered after a divergence may be decided again, because its caller was told
+  gapped     the log has a hole in its seqs, an event names another predecessor (prev, prev_topic)
+             than the log has, or a head is not the last of its stream
+  missed     an event of a reader's patterns lies above where it joined, was never handed over, and
+             the reader was not told that it is gone; a row is missing in a view
+  reordered  events were handed over in another order than that of their seqs, or a worker's reports
+             were decided in another order than it sent them
+  phantom    an event, case, session, publisher, or row of a view that nobody intended; an event handed
+             over that the log does not have
+
+It shares no code with casebus: it knows the store from broker/keys.h and broker/entries.h, events
+from proto/PROTOCOL.md."""
+import hashlib
+import sys
+
+from ledger import read_folder
+from store import Store
+
+NAMES = ("lost", "changed", "doubled", "gapped", "missed", "reordered", "phantom")
+EXAMPLES = 5
+
+
+class Findings:
+    def __init__(self):
+        self.counts = dict.fromkeys(NAMES, 0)
+        self.examples = {name: [] for name in NAMES}
+
+    def add(self, name, text, *args):
+        self.counts[name] += 1
+        if len(self.examples[name]) < EXAMPLES:
+            self.examples[name].append(text % args if args else text)
+
+    def line(self):
+        return " ".join("%s=%d" % item for item in self.counts.items())
+
+    def report(self, out=sys.stdout):
+        for name in NAMES:
+            for example in self.examples[name]:
+                print("%s: %s" % (name, example), file=out)
+            hidden = self.counts[name] - len(self.examples[name])
+            if hidden > 0:
+                print("%s: … and %d more" % (name, hidden), file=out)
+        print(self.line(), file=out)
+
+    def clean(self):
+        return not any(self.counts.values())
+
+
+# --- the log agrees with itself ----------------------------------------------------------------
+
+def check_log(store, found):
+    """Seqs, chains, heads. What lies before the first event kept is taken on its word."""
+    heads, topics = {}, {}
+    first = store.events[0].seq if store.events else store.state["seq"] + 1
+    expected = first
+    for event in store.events:
+        if event.seq != expected:
+            found.add("gapped", "the log goes from %d to %d", expected - 1, event.seq)
+        expected = event.seq + 1
+        content = event.content
+        if content["seq"] != event.seq:
+            found.add("gapped", "event %d calls itself %d", event.seq, content["seq"])
+        for field, last, place in (("prev", heads, event.stream), ("prev_topic", topics, event.topic)):
+            known = last.get(place)
+            if content[field] != (known or 0) and (known or content[field] >= first):
+                found.add("gapped", "event %d (%s) says %s %d, the log has %d", event.seq,
+                          event.topic, field, content[field], known or 0)
+            last[place] = event.seq
+    if expected != store.state["seq"] + 1:
+        found.add("gapped", "the log ends at %d, the state says %d", expected - 1,
+                  store.state["seq"])
+    for stream in sorted(heads.keys() | store.heads.keys()):
+        head, last = store.heads.get(stream, 0), heads.get(stream)
+        if head != last and (last is not None or head >= first):
+            found.add("gapped", "the head of %s is %d, its last event %s", stream, head, last)
+
+
+# --- what was intended is what is stored ---------------------------------------------------------
+
+def merged(record, data):
+    """Is every field of a report in the record?"""
+    for field, value in data.items():
+        if field == "source":
+            continue
+        have = record.get(field)
+        if field in ("offender", "ext") and isinstance(have, dict):
+            if any(have.get(key) != part for key, part in value.items()):
+                return field
+        elif have != value:
+            return field
+    return None
+
+
+class Decisions:
+    """Walks the log and finds for each report the event that decided it: created, or synced (behind an
+    updated where a field changed); both carry the report's source."""
+
+    def __init__(self, store, publishers, found):
+        self.store, self.publishers, self.found = store, publishers, found
+        self.records = {}     # case id: (seq, record) as the newest created or updated left it
+        self.updated = {}     # case id: an updated event that still wants its synced
+        self.versions = {}
+        self.of = {}          # (worker, row): seqs
+        self.last_row = {}    # worker: row decided last
+        self.sessions = set()
+
+    def walk(self):
+        for event in self.store.events:
+            if event.topic.startswith("session:"):
+                self.sessions.add((event.kind, event.key))
+            else:
+                self.take(event)
+        for case_id, seq in self.updated.items():
+            self.found.add("phantom", "event %d updates %s, and no report did that", seq, case_id)
+
+    def take(self, event):
+        payload, case_id = event.content["payload"], event.key
+        if payload.get("id") != case_id:
+            self.found.add("changed", "event %d of %s carries %s", event.seq, case_id,
+                           payload.get("id"))
+        if event.kind in ("created", "updated"):
+            self.records[case_id] = event.seq, payload
+        if event.kind == "updated":
+            if case_id in self.updated:
+                self.found.add("phantom", "event %d updates %s, and no report did that",
+                               self.updated[case_id], case_id)
+            self.updated[case_id] = event.seq
+        elif event.kind in ("created", "synced"):
+            self.updated.pop(case_id, None)
+            self.decide(event, payload.get("source") or {})
+        self.versions[case_id] = event.content.get("version", 0)
+
+    def decide(self, event, source):
+        key = source.get("parser"), source.get("row")
+        intent = self.publishers.intents.get(key)
+        if intent is None or intent.case_id != event.key:
+            self.found.add("phantom", "event %d (%s) comes of report %s/%s, which nobody meant",
+                           event.seq, event.topic, *key)
+            return
+        self.of.setdefault(key, []).append(event.seq)
+        record = self.records.get(event.key, (0, {}))[1]
+        field = merged(record, intent.data)
+        if field:
+            self.found.add("changed", "report %s meant %s %r; after event %d it is %r", intent, field,
+                           intent.data[field], event.seq, record.get(field))
+        moved = len(self.of[key]) > 1 or len({place[0] for place in intent.taken}) > 1
+        if not moved and intent.row < self.last_row.get(intent.name, -1):
+            self.found.add("reordered", "report %s was decided after %s/%d", intent, intent.name,
+                           self.last_row[intent.name])
+        self.last_row[intent.name] = max(intent.row, self.last_row.get(intent.name, -1))
+
+
+def check_reports(decisions, publishers, found):
+    """Every confirmed report was decided, and every report once."""
+    for key, intent in publishers.intents.items():
+        seqs = decisions.of.get(key, [])
+        if intent.topic.startswith("session:"):
+            stored = (intent.topic.split(":")[1], intent.case_id) in decisions.sessions
+        else:
+            stored = bool(seqs)
+        if publishers.is_confirmed(intent) and not (stored or intent.refused or intent.withdrawn):
+            found.add("lost", "report %s (%s) is confirmed as %s and not in the store", intent,
+                      intent.topic, intent.taken[-1])
+        times = len(seqs) + (1 if intent.refused else 0)
+        if times > max(1, len({publisher for publisher, _ in intent.taken})):
+            found.add("doubled", "report %s was decided %d times: events %s%s", intent, times, seqs,
+                      ", and refused" if intent.refused else "")
+    for place, intents in publishers.numbers.items():
+        if len(intents) > 1:
+            found.add("lost", "number %d of %s was given to reports %s", place[1], place[0][:8],
+                      ", ".join(map(str, intents)))
+
+
+def check_cases(store, decisions, publishers, found):
+    """The cases are what their events made of them."""
+    first = store.events[0].seq if store.events else store.state["seq"] + 1
+    intended = {intent.case_id for intent in publishers.intents.values()}
+    for case_id, version in decisions.versions.items():
+        entry = store.cases.get(case_id)
+        if entry is None:
+            found.add("lost", "case %s has events and is not there", case_id)
+            continue
+        if case_id in decisions.records and entry["record_seq"] and \
+                entry["record_seq"] != decisions.records[case_id][0]:
+            found.add("changed", "case %s shows its record of event %d, the newest is %d", case_id,
+                      entry["record_seq"], decisions.records[case_id][0])
+        if entry["version"] != version:
+            found.add("changed", "case %s has version %d, its last event %d", case_id,
+                      entry["version"], version)
+    for case_id, entry in store.cases.items():
+        if case_id not in decisions.versions and (first == 1 or case_id not in intended):
+            found.add("phantom", "case %s has no event", case_id)
+
+
+def check_publishers(store, publishers, found):
+    """The broker's progress covers what was confirmed, and counts each number once."""
+    for publisher, number in publishers.confirmed.items():
+        decided = store.publishers.get(publisher, {"decided": 0})["decided"]
+        if decided < number:
+            found.add("lost", "publisher %s was confirmed %d, the store decided %d", publisher[:8],
+                      number, decided)
+    for publisher, entry in store.publishers.items():
+        if publisher not in publishers.ids:
+            found.add("phantom", "publisher %s is nobody's", publisher[:8])
+        if sum(entry["outcome"]) != entry["decided"]:
+            found.add("doubled", "publisher %s: %d outcomes of %d numbers", publisher[:8],
+                      sum(entry["outcome"]), entry["decided"])
+
+
+def check_sessions(store, decisions, publishers, found):
+    intended = {intent.case_id for intent in publishers.intents.values()
+                if intent.topic.startswith("session:")}
+    for kind, session in sorted(decisions.sessions):
+        if session not in intended:
+            found.add("phantom", "session %s (%s) is nobody's", session, kind)
+
+
+# --- what was stored is what was delivered -------------------------------------------------------
+
+def digest(event):
+    return hashlib.blake2b(event.topic.encode() + event.body, digest_size=16).hexdigest()
+
+
+def covers(patterns, topic):
+    return any(topic.startswith(pattern.rstrip("*").rstrip(":") + ":") for pattern in patterns)
+
+
+def check_delivered(name, run, log, digests, found):
+    """One process: in order, once, and what the log has."""
+    last, seen = run.joined or 0, set()
+    streams = {}
+    for line in run.events:
+        seq, topic = line["seq"], line["topic"]
+        event = log.get(seq)
+        if event is None or event.topic != topic:
+            found.add("phantom", "reader %s got event %d (%s), the log has %s", name, seq, topic,
+                      event.topic if event else "none")
+            continue
+        if seq in seen or seq <= (run.joined or 0):
+            found.add("doubled", "reader %s got event %d again (it joined at %d)", name, seq,
+                      run.joined or 0)
+            continue
+        if seq not in digests:
+            digests[seq] = digest(event)
+        if line["digest"] != digests[seq] or line["prev"] != event.content["prev"] or \
+                line["epoch"] != event.content["epoch"].hex():
+            found.add("changed", "reader %s got event %d (%s) with other bytes", name, seq, topic)
+        before = last if run.ordered else streams.get(event.stream, 0)
+        if seq < before:
+            found.add("reordered", "reader %s got event %d after %d", name, seq, before)
+        seen.add(seq)
+        last, streams[event.stream] = max(seq, last), seq
+    return seen
+
+
+def check_missed(name, runs, log, seen, found):
+    """All runs in this history: everything above where the first joined was handed over."""
+    joined = [run.joined for run in runs if run.joined is not None]
+    if not joined or all(run.view for run in runs):
+        return
+    for seq, event in log.items():
+        if seq <= joined[0] or seq in seen or not covers(runs[0].patterns, event.topic):
+            continue
+        told = any(after < seq <= through and event.topic.startswith(stream)
+                   for run in runs for stream, after, through in run.gone)
+        if not told:
+            found.add("missed", "reader %s never got event %d (%s)", name, seq, event.topic)
+
+
+def check_view(name, view, decisions, found):
+    """A view that was kept from events ends equal to the store."""
+    for case_id, version in decisions.versions.items():
+        if case_id not in view["view"]:
+            found.add("missed", "reader %s shows no %s", name, case_id)
+        elif view["view"][case_id] != version:
+            found.add("changed", "reader %s shows %s in version %d, the store has %d", name, case_id,
+                      view["view"][case_id], version)
+    for case_id in view["view"].keys() - decisions.versions.keys():
+        found.add("phantom", "reader %s shows %s, which is not in the store", name, case_id)
+
+
+def check_readers(store, readers, decisions, found):
+    log = {event.seq: event for event in store.events}
+    digests = {}
+    for reader in readers:
+        runs, seen = [run for run in reader.runs if run.epoch == store.epoch], set()
+        for run in runs:
+            seen |= check_delivered(reader.name, run, log, digests, found)
+            if run.view:
+                check_view(reader.name, run.view, decisions, found)
+        check_missed(reader.name, runs, log, seen, found)
+
+
+def check(ledgers, folder):
+    """The findings of a folder of ledgers and a store."""
+    found = Findings()
+    publishers, readers = read_folder(ledgers)
+    store = Store(folder)
+    check_log(store, found)
+    decisions = Decisions(store, publishers, found)
+    decisions.walk()
+    check_reports(decisions, publishers, found)
+    check_cases(store, decisions, publishers, found)
+    check_publishers(store, publishers, found)
+    check_sessions(store, decisions, publishers, found)
+    check_readers(store, readers, decisions, found)
+    return found
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__.split("\n\n")[1].strip())
+    found = check(*sys.argv[1:])
+    found.report()
+    sys.exit(0 if found.clean() else 1)
+
+
+if __name__ == "__main__":
+    main()

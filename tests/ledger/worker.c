@@ -1,0 +1,291 @@
+/* A scraper worker that keeps a ledger (ledger.py): what it means to send is written before it is
+ * sent, and what was confirmed when it was. Killed at any moment and started again with the same
+ * arguments it goes on: first with what its outbox holds, then with the row after the last it meant.
+ *
+ *   worker --ledger FILE --name NAME --ingest E --query E --count ROWS
+ *          [--rate PER_SECOND] [--cases N] [--seed S] [--session ID] [--hold MS]
+ *
+ * It leaves with 0 when ROWS rows were meant, over all its runs, and everything taken is confirmed;
+ * with 75 where that took longer than MS after the last row. A case is
+ * scraped many times, with values that change now and then: a report makes created, updated or only
+ * synced. Its `source` names the row. */
+#include "book.h"
+
+#include <casebus/publisher.h>
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct worker {
+    const char *ledger, *name, *ingest, *query, *session;
+    uint64_t count, rate, cases, seed, hold_ms;
+    struct book book;
+    struct casebus_publisher *publisher;
+    const struct casebus_publisher_stats *stats;
+    msgpack_sbuffer data;
+    uint64_t row;       /* the next one */
+    uint64_t runs;      /* before this one */
+    uint64_t confirmed; /* as written */
+};
+
+/* What a row reports; the same for the same seed. */
+struct row {
+    char key[64], offender[96], breaches[512];
+    unsigned fine, turn;
+};
+
+static uint64_t mixed(uint64_t a, uint64_t b)
+{
+    uint64_t x = a * 0x9e3779b97f4a7c15u + b;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static void fill_row(const struct worker *self, uint64_t number, struct row *row)
+{
+    static const char words[] = "Failed to ensure that guards were in place on the conveyor, "
+                                "contrary to section 2 of the Act. ";
+    uint64_t chance = mixed(self->seed, number);
+    unsigned which = (unsigned)(chance % self->cases);
+    snprintf(row->key, sizeof row->key, "%s-c%06u", self->name, which);
+    snprintf(row->offender, sizeof row->offender, "Offender %s %u Ltd", self->name, which / 3);
+    row->fine = (unsigned)(chance >> 20) % 4 * 12500;
+    row->turn = (unsigned)(chance >> 40) % 3;
+    size_t size = 40 + which * 37 % (sizeof row->breaches - 41);
+    for (size_t i = 0; i < size; i++) {
+        row->breaches[i] = words[i % (sizeof words - 1)];
+    }
+    row->breaches[size] = '\0';
+}
+
+static void pack_pair(msgpack_packer *pk, const char *key, const char *value)
+{
+    casebus_pack_text(pk, key);
+    casebus_pack_text(pk, value);
+}
+
+static void pack_row(struct worker *self, uint64_t number, const struct row *row)
+{
+    msgpack_packer pk;
+    msgpack_sbuffer_clear(&self->data);
+    msgpack_packer_init(&pk, &self->data, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, 6);
+    casebus_pack_text(&pk, "offender");
+    msgpack_pack_map(&pk, 1);
+    pack_pair(&pk, "name", row->offender);
+    pack_pair(&pk, "offence_action_date", "2024-01-02");
+    pack_pair(&pk, "offence_breaches", row->breaches);
+    casebus_pack_text(&pk, "offence_fine_pence");
+    msgpack_pack_unsigned_int(&pk, row->fine);
+    casebus_pack_text(&pk, "ext");
+    msgpack_pack_map(&pk, 1);
+    casebus_pack_text(&pk, "turn");
+    msgpack_pack_unsigned_int(&pk, row->turn);
+    casebus_pack_text(&pk, "source");
+    msgpack_pack_map(&pk, 2);
+    pack_pair(&pk, "parser", self->name);
+    casebus_pack_text(&pk, "row");
+    msgpack_pack_uint64(&pk, number);
+}
+
+/* --- the ledger ----------------------------------------------------------------------------- */
+
+static void write_intent(struct worker *self, uint64_t number, const struct row *row)
+{
+    book_add(&self->book,
+             "{\"intend\": %llu, \"topic\": \"case:scraped:hse:%s:\", \"data\": {\"offender\": "
+             "{\"name\": \"%s\"}, \"offence_action_date\": \"2024-01-02\", \"offence_breaches\": "
+             "\"%s\", \"offence_fine_pence\": %u, \"ext\": {\"turn\": %u}, \"source\": {\"parser\": "
+             "\"%s\", \"row\": %llu}}}\n",
+             (unsigned long long)number, row->key, row->offender, row->breaches, row->fine,
+             row->turn, self->name, (unsigned long long)number);
+    book_flush(&self->book);
+}
+
+static void add_publisher(struct worker *self)
+{
+    book_add(&self->book, ", \"publisher\": \"");
+    book_add_hex(&self->book, casebus_publisher_id(self->publisher), CASEBUS_PUBLISHER_SIZE);
+    book_add(&self->book, "\"");
+}
+
+static void write_taken(struct worker *self, uint64_t row, uint64_t number)
+{
+    book_add(&self->book, "{\"taken\": %llu, \"number\": %llu", (unsigned long long)row,
+             (unsigned long long)number);
+    add_publisher(self);
+    book_add(&self->book, "}\n");
+    book_flush(&self->book);
+}
+
+static void write_confirmed(struct worker *self)
+{
+    if (self->stats->confirmed == self->confirmed) {
+        return;
+    }
+    self->confirmed = self->stats->confirmed;
+    book_add(&self->book, "{\"confirmed\": %llu", (unsigned long long)self->confirmed);
+    add_publisher(self);
+    book_add(&self->book, "}\n");
+    book_flush(&self->book);
+}
+
+static void refused(void *arg, const struct casebus_refusal *refusal)
+{
+    struct worker *self = arg;
+    book_add(&self->book, "{\"refused\": %llu, \"code\": \"%s\"",
+             (unsigned long long)refusal->number,
+             refusal->code ? casebus_error_word(refusal->code) : "conflict");
+    add_publisher(self);
+    book_add(&self->book, "}\n");
+    book_flush(&self->book);
+}
+
+/* Where an earlier run of this worker was when it was killed. */
+static void read_ledger(struct worker *self)
+{
+    FILE *file = fopen(self->ledger, "r");
+    char *line = NULL;
+    size_t room = 0;
+    unsigned long long n;
+    if (!file) {
+        return;
+    }
+    while (getline(&line, &room, file) > 0) {
+        self->runs += strncmp(line, "{\"run\"", 6) == 0;
+        if (sscanf(line, "{\"intend\": %llu", &n) == 1 && line[strlen(line) - 1] == '\n') {
+            self->row = n + 1;
+        }
+    }
+    free(line);
+    fclose(file);
+}
+
+/* --- the work ------------------------------------------------------------------------------- */
+
+static void open_publisher(struct worker *self)
+{
+    struct casebus_publisher_options options = casebus_publisher_options();
+    options.ingest = self->ingest;
+    options.query = self->query;
+    options.refused = refused;
+    options.refused_arg = self;
+    int rc = casebus_publisher_new(&self->publisher, options);
+    if (rc != 0) {
+        give_up("publisher", casebus_strerror(rc));
+    }
+    self->stats = casebus_publisher_stats(self->publisher);
+    book_add(&self->book, "{\"run\": %llu, \"worker\": \"%s\"}\n",
+             (unsigned long long)self->runs + 1, self->name);
+    book_flush(&self->book);
+}
+
+/* Until there is room in the window; nothing but a code of ours ends it. */
+static void send_row(struct worker *self)
+{
+    struct row row;
+    fill_row(self, self->row, &row);
+    pack_row(self, self->row, &row);
+    write_intent(self, self->row, &row);
+    int64_t number;
+    do {
+        number = casebus_publisher_send(
+            self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"),
+            casebus_cstr(row.key), casebus_cstr(self->session),
+            casebus_bytes(self->data.data, self->data.size), 200);
+        write_confirmed(self);
+    } while ((number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR) && !stopping);
+    if (number < 0 && !stopping) {
+        give_up("send", casebus_strerror((int)number));
+    }
+    if (number > 0) {
+        write_taken(self, self->row, (uint64_t)number);
+    }
+    self->row++;
+}
+
+static void pump(struct worker *self, int timeout_ms)
+{
+    int rc = casebus_publisher_pump(self->publisher, timeout_ms);
+    if (rc < 0 && rc != CASEBUS_EINTR) {
+        give_up("pump", casebus_strerror(rc));
+    }
+    write_confirmed(self);
+}
+
+static void send_all(struct worker *self)
+{
+    uint64_t began = now_us(), sent = 0;
+    while (self->row < self->count && !stopping) {
+        uint64_t due = self->rate ? began + sent * 1000000u / self->rate : 0;
+        uint64_t now = now_us();
+        if (now < due) {
+            pump(self, (int)((due - now) / 1000u));
+            continue;
+        }
+        send_row(self);
+        sent++;
+    }
+}
+
+static int settle(struct worker *self)
+{
+    uint64_t end = now_us() + self->hold_ms * 1000u;
+    while (self->stats->confirmed < self->stats->sent) {
+        if (now_us() > end || stopping) {
+            return 75;
+        }
+        pump(self, 100);
+    }
+    write_confirmed(self);
+    return 0;
+}
+
+static void read_options(struct worker *self, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"ledger", required_argument, NULL, 'l'}, {"name", required_argument, NULL, 'n'},
+        {"ingest", required_argument, NULL, 'i'}, {"query", required_argument, NULL, 'q'},
+        {"count", required_argument, NULL, 'c'},  {"rate", required_argument, NULL, 'r'},
+        {"cases", required_argument, NULL, 'k'},  {"seed", required_argument, NULL, 's'},
+        {"session", required_argument, NULL, 'e'}, {"hold", required_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
+    *self = (struct worker){.cases = 100, .hold_ms = 60000};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'l': self->ledger = optarg; break;
+        case 'n': self->name = optarg; break;
+        case 'i': self->ingest = optarg; break;
+        case 'q': self->query = optarg; break;
+        case 'c': self->count = number_of(optarg); break;
+        case 'r': self->rate = number_of(optarg); break;
+        case 'k': self->cases = number_of(optarg); break;
+        case 's': self->seed = number_of(optarg); break;
+        case 'e': self->session = optarg; break;
+        case 'h': self->hold_ms = number_of(optarg); break;
+        default: exit(2);
+        }
+    }
+    if (!self->ledger || !self->name || !self->ingest || !self->query || self->cases == 0) {
+        give_up("worker", "--ledger, --name, --ingest and --query are needed");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct worker self;
+    read_options(&self, argc, argv);
+    catch_stop();
+    msgpack_sbuffer_init(&self.data);
+    read_ledger(&self);
+    book_open(&self.book, self.ledger);
+    open_publisher(&self);
+    send_all(&self);
+    int code = settle(&self);
+    casebus_publisher_destroy(&self.publisher);
+    msgpack_sbuffer_destroy(&self.data);
+    book_close(&self.book);
+    return code;
+}
