@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
 import check  # noqa: E402
-from casebus import BIN, Broker  # noqa: E402
+from casebus import BIN, Broker, main  # noqa: E402,F401
 
 EVERYTHING = ("case:*", "session:*")
 PATIENCE = 120                       # seconds for what takes one at most
