@@ -288,8 +288,8 @@ TAMPERED = [
 def tampering_is_found():
     with Trial("tampered", 1) as trial:
         trial.reader("r1")
-        trial.worker("w1", 400, cases=60)
-        trial.worker("w2", 100, cases=20)
+        trial.worker("w1", count=400, cases=60)
+        trial.worker("w2", count=100, cases=20)
         trial.finish()
         untouched = Copy(trial, 0)
         view_as_it_should_be(untouched)

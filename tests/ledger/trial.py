@@ -1,11 +1,12 @@
 """What the fault tests share: a broker, workers and readers with ledgers, and the checker at the end.
 
     with Trial("kill", seed) as trial:
-        trial.worker("w1", count=1000)
+        trial.worker("w1", count=1000, rate=500)
         trial.reader("r1", "case:*", "session:*")
         ...                              # the faults
         trial.finish()                   # all confirmed, all delivered, seven zeros, verify passes
 """
+import argparse
 import json
 import os
 import random
@@ -20,6 +21,16 @@ from casebus import BIN, Broker, main  # noqa: E402,F401
 
 EVERYTHING = ("case:*", "session:*")
 PATIENCE = 120                       # seconds for what takes one at most
+
+
+def arguments(text, **defaults):
+    """The arguments of a fault test: a seed, and numbers with their defaults."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("modes", nargs="*")
+    for name, value in defaults.items():
+        parser.add_argument("--" + name, type=type(value), default=value)
+    return parser.parse_args()
 
 
 def await_true(condition, what, seconds=PATIENCE):
@@ -97,14 +108,14 @@ class Trial:
             if program.running():
                 program.kill()
         if kind is not None:
-            print("run it again: %s --seed %d" % (sys.argv[0], self.seed), flush=True)
+            print("again: %s (seed %d)" % (" ".join(sys.argv), self.seed), flush=True)
         self.broker.__exit__(kind, value, trace)
 
-    def worker(self, name, count, outbox=None, env=None, **options):
-        """outbox: True for one of its own, or a folder."""
+    def worker(self, name, outbox=None, env=None, **options):
+        """outbox: True for one of its own, or a folder. Without a count it works until settle()."""
         command = [os.path.join(BIN, "ledger-worker"), "--ledger",
                    os.path.join(self.folder, name + ".worker"), "--name", name, "--ingest",
-                   self.ingest, "--query", self.query, "--count", str(count)]
+                   self.ingest, "--query", self.query]
         if outbox:
             command += ["--outbox", self.outbox(name) if outbox is True else outbox]
         for option, value in options.items():
@@ -114,6 +125,9 @@ class Trial:
 
     def outbox(self, name):
         return os.path.join(self.broker.dir, "outbox-" + name)
+
+    def cursor(self, name):
+        return os.path.join(self.broker.dir, "cursor-" + name)
 
     def reader(self, name, *patterns, env=None, flags=("--from-start",)):
         command = [os.path.join(BIN, "ledger-reader"), "--ledger",
@@ -131,6 +145,9 @@ class Trial:
 
     def settle(self, seconds=PATIENCE):
         """Workers end with everything confirmed, readers have all there is."""
+        for worker in self.workers:
+            if "--count" not in worker.command and worker.running():
+                worker.process.terminate()
         for worker in self.workers:
             code = worker.process.wait(timeout=seconds)
             assert code == 0, "worker %s left with %d: %s" % (worker.name, code,

@@ -2,11 +2,11 @@
  * sent, and what was confirmed when it was. Killed at any moment and started again with the same
  * arguments it goes on: first with what its outbox holds, then with the row after the last it meant.
  *
- *   worker --ledger FILE --name NAME --ingest E --query E --count ROWS
- *          [--rate PER_SECOND] [--cases N] [--seed S] [--session ID] [--hold MS]
+ *   worker --ledger FILE --name NAME --ingest E --query E [--count ROWS] [--rate PER_SECOND]
+ *          [--cases N] [--seed S] [--session ID] [--hold MS]
  *
- * It leaves with 0 when ROWS rows were meant, over all its runs, and everything taken is confirmed;
- * with 75 where that took longer than MS after the last row. A case is
+ * After ROWS rows, over all its runs, or SIGTERM it waits until everything taken is confirmed, and
+ * leaves with 0; or with 75 where that took longer than MS. A case is
  * scraped many times, with values that change now and then: a report makes created, updated or only
  * synced. Its `source` names the row. */
 #include "book.h"
@@ -197,12 +197,13 @@ static void send_row(struct worker *self)
             casebus_bytes(self->data.data, self->data.size), 200);
         write_confirmed(self);
     } while ((number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR) && !stopping);
-    if (number < 0 && !stopping) {
+    if (number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR) {
+        return; /* told to stop: meant, and not taken */
+    }
+    if (number < 0) {
         give_up("send", casebus_strerror((int)number));
     }
-    if (number > 0) {
-        write_taken(self, self->row, (uint64_t)number);
-    }
+    write_taken(self, self->row, (uint64_t)number);
     self->row++;
 }
 
@@ -234,7 +235,7 @@ static int settle(struct worker *self)
 {
     uint64_t end = now_us() + self->hold_ms * 1000u;
     while (self->stats->confirmed < self->stats->sent) {
-        if (now_us() > end || stopping) {
+        if (now_us() > end) {
             return 75;
         }
         pump(self, 100);
@@ -252,7 +253,7 @@ static void read_options(struct worker *self, int argc, char **argv)
         {"cases", required_argument, NULL, 'k'},  {"seed", required_argument, NULL, 's'},
         {"session", required_argument, NULL, 'e'}, {"hold", required_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
-    *self = (struct worker){.cases = 100, .hold_ms = 60000};
+    *self = (struct worker){.count = UINT64_MAX, .cases = 100, .hold_ms = 100000};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'l': self->ledger = optarg; break;

@@ -1,0 +1,98 @@
+"""kill -9 at random moments, under load: of the broker, of publishers with an outbox, of both, of all
+three kinds of process. Every trial ends in seven zeros.
+
+    kill.py [broker] [publisher] [both] [all] [reopen] [--rounds N] [--seed S] [--events N]
+
+A round kills what its mode says and starts it again. `reopen` fills a store with --events events and
+measures how long a killed broker takes until it is ready."""
+import time
+
+from trial import Trial, arguments, main
+
+ARGS = arguments(__doc__, rounds=0, events=1000000)
+ROUNDS = {"broker": 20, "publisher": 5, "both": 5, "all": 5}
+REOPENINGS = 100
+REOPEN_P99 = 1.0                     # seconds
+VERIFY_EVERY = 5
+
+
+def start_load(trial, rate):
+    for name in ("w1", "w2"):
+        trial.worker(name, outbox=True, rate=rate, cases=500, seed=trial.seed)
+    trial.reader("r1", flags=("--from-start", "--cursor", trial.cursor("r1")))
+    trial.reader("r2", "case:created", "case:synced:hse",
+                 flags=("--from-start", "--cursor", trial.cursor("r2")))
+
+
+def await_load(trial, rounds):
+    """Until work has gone on for a random while."""
+    client = trial.broker.client()
+    seq = client.ask("heads")["seq"]
+    trial.await_seq(seq + trial.random.randrange(1, 300 if rounds <= 20 else 100))
+    time.sleep(trial.random.random() * 0.01)    # at no moment in particular
+
+
+def killed(mode, victims):
+    """victims(trial): what a round kills; started again in the order of their death."""
+    rounds = ARGS.rounds or ROUNDS[mode]
+    with Trial("kill %s, %d rounds" % (mode, rounds), ARGS.seed) as trial:
+        start_load(trial, 1500 if rounds <= 20 else 500)
+        for n in range(rounds):
+            await_load(trial, rounds)
+            doomed = victims(trial)
+            for program in doomed:
+                program.process.kill()
+            for program in doomed:
+                program.process.wait()
+                program.start()
+            if n % VERIFY_EVERY == 0:
+                findings = trial.broker.client().verify()
+                assert findings == [], findings
+        trial.finish()
+
+
+def broker_killed():
+    killed("broker", lambda trial: [trial.broker])
+
+
+def publisher_killed():
+    killed("publisher", lambda trial: [trial.random.choice(trial.workers)])
+
+
+def both_killed():
+    killed("both", lambda trial: [trial.broker, trial.random.choice(trial.workers)])
+
+
+def all_killed():
+    def victims(trial):
+        doomed = [trial.broker, trial.random.choice(trial.workers),
+                  trial.random.choice(trial.readers)]
+        trial.random.shuffle(doomed)
+        return doomed
+    killed("all", victims)
+
+
+def reopened():
+    """Ready again within a second (p99), with a million events in the log."""
+    with Trial("reopen with %d events" % ARGS.events, ARGS.seed) as trial:
+        worker = trial.worker("w1", cases=5000)
+        trial.await_seq(ARGS.events)
+        took = []
+        for _ in range(ARGS.rounds or REOPENINGS):
+            seq = trial.seq()
+            trial.await_seq(seq + trial.random.randrange(1, 200))
+            trial.broker.kill()
+            began = time.monotonic()
+            trial.broker.start()
+            took.append(time.monotonic() - began)
+        worker.process.terminate()
+        trial.finish()
+        took.sort()
+        p99 = took[max(0, -(-len(took) * 99 // 100) - 1)]
+        print("reopening: median %.3f s, p99 %.3f s, of %d" % (took[len(took) // 2], p99, len(took)))
+        assert p99 < REOPEN_P99
+
+
+TESTS = {"broker": broker_killed, "publisher": publisher_killed, "both": both_killed,
+         "all": all_killed, "reopen": reopened}
+main([TESTS[mode] for mode in ARGS.modes or ROUNDS])
