@@ -6,19 +6,19 @@
 It prints seven numbers, and examples of what is not zero; exit code 0 for seven zeros, otherwise 1.
 
   lost       a report was confirmed, and the store neither decided it nor refused it; or the store knows
-             less of a publisher, of a case or of a session than was confirmed
+             less of a publisher or of a case than was confirmed; or an outbox has less than it took
   changed    what is stored or was delivered differs from what was intended: a field of the record, the
              record a case points to, the bytes of an event, the row of a view
   doubled    a report was decided twice, or an event was handed to one reader twice (a reader killed
-             after its last cursor may get again what lies above that cursor); a report that was
-             renumbered after a divergence may be decided again, because its caller was told
+             after its last cursor may get again what lies above that cursor); a report that went
+             under another id after a divergence may be decided again, because its caller was told
   gapped     the log has a hole in its seqs, an event names another predecessor (prev, prev_topic)
              than the log has, or a head is not the last of its stream
   missed     an event of a reader's patterns lies above where it joined, was never handed over, and
              the reader was not told that it is gone; a row is missing in a view
   reordered  events were handed over in another order than that of their seqs, or a worker's reports
              were decided in another order than it sent them
-  phantom    an event, case, session, publisher, or row of a view that nobody intended; an event handed
+  phantom    an event, case, publisher, or row of a view that nobody intended; an event handed
              over that the log does not have
 
 It shares no code with casebus: it knows the store from broker/keys.h and broker/entries.h, events
@@ -62,10 +62,9 @@ class Findings:
 # --- the log agrees with itself ----------------------------------------------------------------
 
 def check_log(store, found):
-    """Seqs, chains, heads. What lies before the first event kept is taken on its word."""
+    """Seqs, chains, heads. What lies below the floor is taken on its word."""
     heads, topics = {}, {}
-    first = store.events[0].seq if store.events else store.state["seq"] + 1
-    expected = first
+    first = expected = max(store.state["floor"], 1)
     for event in store.events:
         if event.seq != expected:
             found.add("gapped", "the log goes from %d to %d", expected - 1, event.seq)
@@ -108,21 +107,21 @@ class Decisions:
     """Walks the log and finds for each report the event that decided it: created, or synced (behind an
     updated where a field changed); both carry the report's source."""
 
-    def __init__(self, store, publishers, found):
-        self.store, self.publishers, self.found = store, publishers, found
+    def __init__(self, store, intents, found):
+        self.store, self.intents, self.found = store, intents, found
         self.records = {}     # case id: (seq, record) as the newest created or updated left it
         self.updated = {}     # case id: an updated event that still wants its synced
         self.versions = {}
         self.of = {}          # (worker, row): seqs
         self.last_row = {}    # worker: row decided last
-        self.sessions = set()
 
     def walk(self):
         for event in self.store.events:
-            if event.topic.startswith("session:"):
-                self.sessions.add((event.kind, event.key))
-            else:
+            if event.topic.startswith("case:"):
                 self.take(event)
+            else:
+                self.found.add("phantom", "event %d (%s): no worker has a session", event.seq,
+                               event.topic)
         for case_id, seq in self.updated.items():
             self.found.add("phantom", "event %d updates %s, and no report did that", seq, case_id)
 
@@ -145,7 +144,7 @@ class Decisions:
 
     def decide(self, event, source):
         key = source.get("parser"), source.get("row")
-        intent = self.publishers.intents.get(key)
+        intent = self.intents.get(key)
         if intent is None or intent.case_id != event.key:
             self.found.add("phantom", "event %d (%s) comes of report %s/%s, which nobody meant",
                            event.seq, event.topic, *key)
@@ -156,38 +155,27 @@ class Decisions:
         if field:
             self.found.add("changed", "report %s meant %s %r; after event %d it is %r", intent, field,
                            intent.data[field], event.seq, record.get(field))
-        moved = len(self.of[key]) > 1 or len({place[0] for place in intent.taken}) > 1
-        if not moved and intent.row < self.last_row.get(intent.name, -1):
+        if not intent.again and intent.row < self.last_row.get(intent.name, -1):
             self.found.add("reordered", "report %s was decided after %s/%d", intent, intent.name,
                            self.last_row[intent.name])
         self.last_row[intent.name] = max(intent.row, self.last_row.get(intent.name, -1))
 
 
-def check_reports(decisions, publishers, found):
+def check_reports(decisions, intents, found):
     """Every confirmed report was decided, and every report once."""
-    for key, intent in publishers.intents.items():
+    for key, intent in intents.items():
         seqs = decisions.of.get(key, [])
-        if intent.topic.startswith("session:"):
-            stored = (intent.topic.split(":")[1], intent.case_id) in decisions.sessions
-        else:
-            stored = bool(seqs)
-        if publishers.is_confirmed(intent) and not (stored or intent.refused or intent.withdrawn):
-            found.add("lost", "report %s (%s) is confirmed as %s and not in the store", intent,
-                      intent.topic, intent.taken[-1])
+        if intent.confirmed and not seqs and not intent.refused:
+            found.add("lost", "report %s (%s) is confirmed and not in the store", intent, intent.topic)
         times = len(seqs) + (1 if intent.refused else 0)
-        if times > max(1, len({publisher for publisher, _ in intent.taken})):
+        if times > 1 + intent.again:
             found.add("doubled", "report %s was decided %d times: events %s%s", intent, times, seqs,
                       ", and refused" if intent.refused else "")
-    for place, intents in publishers.numbers.items():
-        if len(intents) > 1:
-            found.add("lost", "number %d of %s was given to reports %s", place[1], place[0][:8],
-                      ", ".join(map(str, intents)))
 
 
-def check_cases(store, decisions, publishers, found):
+def check_cases(store, decisions, intents, found):
     """The cases are what their events made of them."""
-    first = store.events[0].seq if store.events else store.state["seq"] + 1
-    intended = {intent.case_id for intent in publishers.intents.values()}
+    intended = {intent.case_id for intent in intents.values()}
     for case_id, version in decisions.versions.items():
         entry = store.cases.get(case_id)
         if entry is None:
@@ -201,31 +189,29 @@ def check_cases(store, decisions, publishers, found):
             found.add("changed", "case %s has version %d, its last event %d", case_id,
                       entry["version"], version)
     for case_id, entry in store.cases.items():
-        if case_id not in decisions.versions and (first == 1 or case_id not in intended):
+        if case_id not in decisions.versions and \
+                (store.state["floor"] <= 1 or case_id not in intended):
             found.add("phantom", "case %s has no event", case_id)
 
 
-def check_publishers(store, publishers, found):
+def check_publishers(store, workers, found):
     """The broker's progress covers what was confirmed, and counts each number once."""
-    for publisher, number in publishers.confirmed.items():
-        decided = store.publishers.get(publisher, {"decided": 0})["decided"]
-        if decided < number:
-            found.add("lost", "publisher %s was confirmed %d, the store decided %d", publisher[:8],
-                      number, decided)
+    known = set()
+    for worker in workers:
+        known |= worker.base.keys()
+        for complaint in worker.complaints:
+            found.add("lost", "%s: %s", worker.name, complaint)
+        for publisher, number in worker.progress.items():
+            decided = store.publishers.get(publisher, {"decided": 0})["decided"]
+            if decided < number:
+                found.add("lost", "publisher %s was confirmed %d, the store decided %d", publisher[:8],
+                          number, decided)
     for publisher, entry in store.publishers.items():
-        if publisher not in publishers.ids:
+        if publisher not in known:
             found.add("phantom", "publisher %s is nobody's", publisher[:8])
         if sum(entry["outcome"]) != entry["decided"]:
             found.add("doubled", "publisher %s: %d outcomes of %d numbers", publisher[:8],
                       sum(entry["outcome"]), entry["decided"])
-
-
-def check_sessions(store, decisions, publishers, found):
-    intended = {intent.case_id for intent in publishers.intents.values()
-                if intent.topic.startswith("session:")}
-    for kind, session in sorted(decisions.sessions):
-        if session not in intended:
-            found.add("phantom", "session %s (%s) is nobody's", session, kind)
 
 
 # --- what was stored is what was delivered -------------------------------------------------------
@@ -307,15 +293,14 @@ def check_readers(store, readers, decisions, found):
 def check(ledgers, folder):
     """The findings of a folder of ledgers and a store."""
     found = Findings()
-    publishers, readers = read_folder(ledgers)
+    intents, workers, readers = read_folder(ledgers)
     store = Store(folder)
     check_log(store, found)
-    decisions = Decisions(store, publishers, found)
+    decisions = Decisions(store, intents, found)
     decisions.walk()
-    check_reports(decisions, publishers, found)
-    check_cases(store, decisions, publishers, found)
-    check_publishers(store, publishers, found)
-    check_sessions(store, decisions, publishers, found)
+    check_reports(decisions, intents, found)
+    check_cases(store, decisions, intents, found)
+    check_publishers(store, workers, found)
     check_readers(store, readers, decisions, found)
     return found
 

@@ -5,20 +5,24 @@ what it records has happened. A process killed while it wrote leaves half a line
 with the file begins with a line feed, so a half line is the last before a run and is passed over.
 
 A worker's, NAME.worker:
-    {"run": 1, "worker": NAME}                      a process begins
+    {"run": 1, "worker": NAME, "publisher": id, "outbox": true, "sent": n, "row": …}
+                                                    a process begins, with n reports in its outbox
     {"intend": row, "topic": …, "data": {…}}        about to be sent; `data` names source.parser NAME
                                                     and source.row, which make it known in the store
-    {"taken": row, "publisher": …, "number": n}     the library took it, under this number; a second
-                                                    line for a row: it was renumbered, and said so
-    {"confirmed": n, "publisher": …}                all up to n are confirmed
-    {"refused": n, "publisher": …, "code": …}       rejected or in conflict, as the broker said
-    {"withdrawn": row}                              the caller took it back
+    {"taken": row, "number": n}                     the library took it, under this number; with
+                                                    "of": another's row, in a copy of his outbox
+    {"confirmed": n}                                all up to n are confirmed
+    {"refused": n, "outcome": …, "code": …}         rejected, in conflict or void, as the broker said
+    {"diverged": n, "last": m, "publisher": id}     n to m go under another id and may be stored twice
+    {"restored": n}                                 somebody put an outbox back to where n was its last
 
 A reader's, NAME.reader:
     {"run": 1, "reader": NAME, "patterns": […]}     a process begins
     {"joined": seq, "epoch": …}                     every event above seq is to come
     {"seq": …, "prev": …, "epoch": …, "topic": …, "digest": …}    an event was handed over
+    {"at": seq}                                     everything up to seq was handed over
     {"gone": through, "after": seq, "stream": …}    the library said what is missing for good
+    {"stats": {"repaired": n, …}}                   the library's counts, when the process ends well
     {"view": {case id: version}, "seq": …, "epoch": …}    what a view made of events shows at the end
 """
 import glob
@@ -27,8 +31,8 @@ import os
 
 
 def read_lines(path):
-    """The lines of a ledger; a torn one is allowed where its process was killed."""
-    torn = None
+    """The lines of a ledger; a torn one is allowed where its process was killed, once a run."""
+    torn = False
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -36,11 +40,11 @@ def read_lines(path):
             try:
                 entry = json.loads(line)
             except ValueError:
-                assert torn is None, "%s:%d: two torn lines in one run" % (path, torn)
-                torn = number
+                assert not torn, "%s:%d: the second torn line of a run" % (path, number)
+                torn = True
                 continue
-            assert torn is None or "run" in entry, "%s:%d: torn inside a run" % (path, torn)
-            torn = None
+            if "run" in entry:
+                torn = False
             yield entry
 
 
@@ -49,9 +53,9 @@ class Intent:
 
     def __init__(self, name, row, topic, data):
         self.name, self.row, self.topic, self.data = name, row, topic, data
-        self.taken = []       # (publisher, number), the newest last
-        self.refused = None   # the code
-        self.withdrawn = False
+        self.confirmed = False
+        self.refused = None   # what the broker said
+        self.again = 0        # times the worker was told that it may be decided once more
 
     def __str__(self):
         return "%s/%d" % (self.name, self.row)
@@ -61,40 +65,73 @@ class Intent:
         return ":".join(self.topic.split(":")[2:4])
 
 
-class Publishers:
-    """All workers' ledgers together."""
+class Worker:
+    """One worker, over all its runs."""
 
-    def __init__(self):
-        self.intents = {}     # (worker, row): Intent
-        self.numbers = {}     # (publisher, number): intents taken under it; one, if all is well
-        self.confirmed = {}   # publisher: number
-        self.ids = set()
+    def __init__(self, name, intents):
+        self.name = name
+        self.intents = intents    # of all workers: (worker, row): Intent
+        self.numbers = {}     # number: Intent, as the outbox has them now
+        self.confirmed = 0
+        self.base = {}        # publisher id: the number before its first
+        self.progress = {}    # publisher id: its numbers that were confirmed
+        self.publisher = None
+        self.complaints = []  # what the ledger alone shows
 
     def read(self, path):
-        name = None
         for line in read_lines(path):
-            if "run" in line:
-                name = line["worker"]
-            elif "intend" in line:
-                key = name, line["intend"]
-                self.intents[key] = Intent(*key, line["topic"], line["data"])
-            elif "taken" in line:
-                place = line["publisher"], line["number"]
-                self.intents[name, line["taken"]].taken.append(place)
-                self.numbers.setdefault(place, []).append(self.intents[name, line["taken"]])
-                self.ids.add(line["publisher"])
-            elif "confirmed" in line:
-                before = self.confirmed.get(line["publisher"], 0)
-                self.confirmed[line["publisher"]] = max(before, line["confirmed"])
-            elif "refused" in line:
-                for intent in self.numbers.get((line["publisher"], line["refused"]), []):
-                    intent.refused = line["code"]
-            elif "withdrawn" in line:
-                self.intents[name, line["withdrawn"]].withdrawn = True
+            for word, take in (("run", self.run), ("intend", self.intend), ("taken", self.take),
+                               ("confirmed", self.confirm), ("refused", self.refuse),
+                               ("diverged", self.diverge), ("restored", self.restore)):
+                if word in line:
+                    take(line)
+                    break
 
-    def is_confirmed(self, intent):
-        return any(number <= self.confirmed.get(publisher, 0)
-                   for publisher, number in intent.taken)
+    def run(self, line):
+        for number in [n for n in self.numbers if n > line["sent"]]:
+            intent = self.numbers.pop(number)
+            if line["outbox"]:
+                self.complaints.append("report %s was taken as number %d, and its outbox has it no more"
+                                       % (intent, number))
+        self.confirmed = min(self.confirmed, line["sent"])
+        self.use(line["publisher"], self.confirmed if line["outbox"] else 0)
+
+    def use(self, publisher, base):
+        self.publisher = publisher
+        self.base.setdefault(publisher, base)
+
+    def intend(self, line):
+        key = self.name, line["intend"]
+        self.intents[key] = Intent(*key, line["topic"], line["data"])
+
+    def take(self, line):
+        intent = self.intents[line.get("of", self.name), line["taken"]]
+        before = self.numbers.get(line["number"])
+        if before is not None and before is not intent:
+            self.complaints.append("number %d was given to reports %s and %s" % (line["number"], before,
+                                                                                 intent))
+        self.numbers[line["number"]] = intent
+
+    def confirm(self, line):
+        for number in range(self.confirmed + 1, line["confirmed"] + 1):
+            if number in self.numbers:
+                self.numbers[number].confirmed = True
+        self.confirmed = line["confirmed"]
+        self.progress[self.publisher] = self.confirmed - self.base[self.publisher]
+
+    def refuse(self, line):
+        if line["refused"] in self.numbers:
+            self.numbers[line["refused"]].refused = line["code"] or line["outcome"]
+
+    def diverge(self, line):
+        for number in range(line["diverged"], line["last"] + 1):
+            if number in self.numbers:
+                self.numbers[number].again += 1
+        self.use(line["publisher"], line["diverged"] - 1)
+
+    def restore(self, line):
+        self.numbers = {n: intent for n, intent in self.numbers.items() if n <= line["restored"]}
+        self.confirmed = min(self.confirmed, line["restored"])
 
 
 class Run:
@@ -105,7 +142,7 @@ class Run:
         self.epoch = self.joined = None
         self.events = []
         self.gone = []        # (stream or "", after, through)
-        self.view = None
+        self.view = self.stats = None
 
 
 class Reader:
@@ -129,15 +166,17 @@ class Reader:
                 self.runs[-1].gone.append((line["stream"], line["after"], line["gone"]))
             elif "view" in line:
                 self.runs[-1].view = line
+            elif "stats" in line:
+                self.runs[-1].stats = line["stats"]
 
 
 def read_folder(folder):
-    """(Publishers, [Reader])."""
-    publishers, readers = Publishers(), []
+    """(intents by (worker, row), [Worker], [Reader])."""
+    intents, workers, readers = {}, [], []
     for path in sorted(glob.glob(os.path.join(folder, "*.worker"))):
-        publishers.read(path)
+        workers.append(Worker(os.path.basename(path)[:-len(".worker")], intents))
+        workers[-1].read(path)
     for path in sorted(glob.glob(os.path.join(folder, "*.reader"))):
-        reader = Reader(os.path.basename(path)[:-len(".reader")])
-        reader.read(path)
-        readers.append(reader)
-    return publishers, readers
+        readers.append(Reader(os.path.basename(path)[:-len(".reader")]))
+        readers[-1].read(path)
+    return intents, workers, readers

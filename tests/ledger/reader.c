@@ -3,12 +3,13 @@
  *
  *   reader --ledger FILE --name NAME --fanout E --query E [--from-start] [--cursor FILE] PATTERN...
  *
- * Without --from-start or a cursor it begins with what happens now. It reads until SIGTERM. The
- * line {"at": seq} says that everything up to there has been handed over. */
+ * --from-start counts only while there is no cursor; with neither it begins with what happens now. It
+ * reads until SIGTERM. */
 #include "book.h"
 
 #include <casebus/subscriber.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <sodium.h>
 #include <stdbool.h>
@@ -21,7 +22,7 @@
 #define FLUSH_US 20000
 
 struct reader {
-    const char *ledger, *name, *fanout, *query;
+    const char *ledger, *name, *fanout, *query, *cursor;
     bool from_start;
     char **patterns;
     int pattern_count;
@@ -29,7 +30,7 @@ struct reader {
     struct casebus_subscriber *subscriber;
     msgpack_sbuffer body;
     bool joined;          /* its line is written */
-    uint64_t at;          /* as written */
+    struct casebus_cursor at; /* as written and saved */
     unsigned unflushed;   /* events */
     uint64_t flushed_us;
 };
@@ -59,13 +60,14 @@ static void add_run(struct reader *self)
 
 static void note_joined(struct reader *self)
 {
-    if (self->joined || !casebus_subscriber_is_live(self->subscriber)) {
+    const unsigned char *epoch = casebus_subscriber_epoch(self->subscriber);
+    if (self->joined || !epoch) {
         return;
     }
     self->joined = true;
     book_add(&self->book, "{\"joined\": %llu",
              (unsigned long long)casebus_subscriber_seq(self->subscriber));
-    add_epoch(self, casebus_subscriber_epoch(self->subscriber));
+    add_epoch(self, epoch);
     book_add(&self->book, "}\n");
     book_flush(&self->book);
 }
@@ -94,10 +96,47 @@ static void add_event(struct reader *self, const struct casebus_event *event)
     self->unflushed++;
 }
 
-/* The cursor after the lines it covers. */
+/* --- the cursor ---------------------------------------------------------------------------- */
+
+/* The place of the file is taken in one step: a kill leaves the old one or the new one. */
+static void save_cursor(const struct reader *self)
+{
+    char next[4096];
+    snprintf(next, sizeof next, "%s.next", self->cursor);
+    FILE *file = fopen(next, "wb");
+    if (!file || fwrite(&self->at, sizeof self->at, 1, file) != 1 || fclose(file) != 0 ||
+        rename(next, self->cursor) != 0) {
+        give_up(self->cursor, strerror(errno));
+    }
+}
+
+static bool load_cursor(const struct reader *self, struct casebus_cursor *cursor)
+{
+    FILE *file = self->cursor ? fopen(self->cursor, "rb") : NULL;
+    if (!file) {
+        return false;
+    }
+    if (fread(cursor, sizeof *cursor, 1, file) != 1) {
+        give_up(self->cursor, "not a cursor");
+    }
+    fclose(file);
+    return true;
+}
+
+/* First the lines, then the cursor that covers them. */
 static void flush(struct reader *self)
 {
+    struct casebus_cursor at = {.seq = 0};
+    bool moved = casebus_subscriber_cursor(self->subscriber, &at) == 0 &&
+                 (at.seq != self->at.seq || memcmp(at.epoch, self->at.epoch, sizeof at.epoch));
+    if (moved) {
+        book_add(&self->book, "{\"at\": %llu}\n", (unsigned long long)at.seq);
+        self->at = at;
+    }
     book_flush(&self->book);
+    if (moved && self->cursor) {
+        save_cursor(self);
+    }
     self->unflushed = 0;
     self->flushed_us = now_us();
 }
@@ -133,9 +172,21 @@ static void read_events(struct reader *self)
     flush(self);
 }
 
+static void add_stats(struct reader *self)
+{
+    struct casebus_subscriber_stats stats;
+    casebus_subscriber_stats(self->subscriber, &stats);
+    book_add(&self->book,
+             "{\"stats\": {\"received\": %llu, \"repaired\": %llu, \"duplicates\": %llu, "
+             "\"lost\": %llu}}\n",
+             (unsigned long long)stats.received, (unsigned long long)stats.repaired,
+             (unsigned long long)stats.duplicates, (unsigned long long)stats.lost);
+}
+
 static void open_subscriber(struct reader *self)
 {
     struct casebus_subscriber_options options = casebus_subscriber_options();
+    struct casebus_cursor cursor;
     options.fanout = self->fanout;
     options.query = self->query;
     int rc = casebus_subscriber_new(&self->subscriber, options);
@@ -143,8 +194,9 @@ static void open_subscriber(struct reader *self)
         rc = casebus_subscriber_subscribe(self->subscriber, self->patterns[i], NULL);
     }
     if (rc == 0) {
-        rc = self->from_start ? casebus_subscriber_start_at(self->subscriber, 0)
-                              : casebus_subscriber_start(self->subscriber);
+        rc = load_cursor(self, &cursor) ? casebus_subscriber_start_cursor(self->subscriber, &cursor)
+             : self->from_start         ? casebus_subscriber_start_at(self->subscriber, 0)
+                                        : casebus_subscriber_start(self->subscriber);
     }
     if (rc != 0) {
         give_up("subscriber", casebus_strerror(rc));
@@ -156,7 +208,8 @@ static void read_options(struct reader *self, int argc, char **argv)
     static const struct option options[] = {
         {"ledger", required_argument, NULL, 'l'}, {"name", required_argument, NULL, 'n'},
         {"fanout", required_argument, NULL, 'f'}, {"query", required_argument, NULL, 'q'},
-        {"from-start", no_argument, NULL, 's'},   {NULL, 0, NULL, 0}};
+        {"from-start", no_argument, NULL, 's'},   {"cursor", required_argument, NULL, 'c'},
+        {NULL, 0, NULL, 0}};
     *self = (struct reader){.ledger = NULL};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -165,6 +218,7 @@ static void read_options(struct reader *self, int argc, char **argv)
         case 'f': self->fanout = optarg; break;
         case 'q': self->query = optarg; break;
         case 's': self->from_start = true; break;
+        case 'c': self->cursor = optarg; break;
         default: exit(2);
         }
     }
@@ -189,6 +243,7 @@ int main(int argc, char **argv)
     open_subscriber(&self);
     flush(&self);
     read_events(&self);
+    add_stats(&self);
     casebus_subscriber_destroy(&self.subscriber);
     msgpack_sbuffer_destroy(&self.body);
     book_close(&self.book);

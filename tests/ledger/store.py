@@ -19,7 +19,9 @@ BYTES = "bytes"
 # member: NUMBER, BYTES, an int (so many bytes as they are), or (NUMBER, how many)
 LAYOUTS = {
     "meta": [("schema", NUMBER), ("epoch", 8), ("seq", NUMBER), ("entry", NUMBER), ("at", NUMBER),
-             ("cases", NUMBER)],
+             ("cases", NUMBER), ("offenders", NUMBER), ("sessions", NUMBER), ("agencies", NUMBER),
+             ("rejects", NUMBER), ("quarantined", NUMBER), ("publishers", NUMBER),
+             ("floor", NUMBER)],
     "log": [("session_before", NUMBER), ("topic", BYTES), ("body", BYTES)],
     "case": [("flags", NUMBER), ("version", NUMBER), ("record_seq", NUMBER),
              ("created_seq", NUMBER), ("updated_seq", NUMBER)],

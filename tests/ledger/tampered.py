@@ -95,11 +95,9 @@ def number_of(line, kind):
 def confirmed_and_nowhere(copy):
     def change(lines):
         last = [line for line in lines if "taken" in line][-1]
-        more = {"row": last["taken"] + 1, "number": last["number"] + 1}
-        return lines + [
-            {"intend": more["row"], "topic": "case:scraped:hse:nowhere:", "data": {}},
-            {"taken": more["row"], "number": more["number"], "publisher": last["publisher"]},
-            {"confirmed": more["number"], "publisher": last["publisher"]}]
+        row, number = last["taken"] + 1, last["number"] + 1
+        return lines + [{"intend": row, "topic": "case:scraped:hse:nowhere:", "data": {}},
+                        {"taken": row, "number": number}, {"confirmed": number}]
     copy.edit("w1.worker", change)
 
 
@@ -108,6 +106,13 @@ def two_reports_one_number(copy):
         last = [line for line in lines if "taken" in line][-1]
         return lines + [{"intend": 100000, "topic": "case:scraped:hse:w1-c1:", "data": {}},
                         dict(last, taken=100000)]
+    copy.edit("w1.worker", change)
+
+
+def forgotten_by_the_outbox(copy):
+    def change(lines):
+        sent = max(line.get("number", 0) for line in lines)
+        return lines + [dict(lines[0], outbox=True, sent=sent - 1)]
     copy.edit("w1.worker", change)
 
 
@@ -275,8 +280,9 @@ def view_with_a_row_too_many(copy):
 
 
 TAMPERED = [
-    ("lost", confirmed_and_nowhere), ("lost", two_reports_one_number), ("lost", progress_put_back),
-    ("lost", case_removed), ("changed", field_changed), ("changed", bytes_changed_on_the_way),
+    ("lost", confirmed_and_nowhere), ("lost", two_reports_one_number),
+    ("lost", forgotten_by_the_outbox), ("lost", progress_put_back), ("lost", case_removed),
+    ("changed", field_changed), ("changed", bytes_changed_on_the_way),
     ("changed", view_with_an_old_row), ("doubled", handed_over_twice), ("doubled", decided_twice),
     ("gapped", event_removed), ("gapped", chain_broken), ("gapped", head_moved),
     ("missed", line_of_a_reader_removed), ("missed", view_without_a_row),

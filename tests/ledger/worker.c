@@ -1,14 +1,17 @@
 /* A scraper worker that keeps a ledger (ledger.py): what it means to send is written before it is
- * sent, and what was confirmed when it was. Killed at any moment and started again with the same
+ * sent, what it was promised when it was. Killed at any moment and started again with the same
  * arguments it goes on: first with what its outbox holds, then with the row after the last it meant.
  *
- *   worker --ledger FILE --name NAME --ingest E --query E [--count ROWS] [--rate PER_SECOND]
- *          [--cases N] [--seed S] [--session ID] [--hold MS]
+ *   worker --ledger FILE --name NAME --ingest E --query E [--outbox DIR] [--group N]
+ *          [--count ROWS] [--rate PER_SECOND] [--cases N] [--seed S] [--hold MS]
  *
  * After ROWS rows, over all its runs, or SIGTERM it waits until everything taken is confirmed, and
- * leaves with 0; or with 75 where that took longer than MS. A case is
- * scraped many times, with values that change now and then: a report makes created, updated or only
- * synced. Its `source` names the row. */
+ * leaves with 0; or with 75 where that took longer than MS. A case is scraped many times, with values
+ * that change now and then: a report makes created, updated or only synced. Its `source` names
+ * the row.
+ *
+ * Numbers and rows both go up by one, so within a run they keep their distance: that is how a run
+ * knows which rows the outbox took before the one before it died. */
 #include "book.h"
 
 #include <casebus/publisher.h>
@@ -18,14 +21,16 @@
 #include <string.h>
 
 struct worker {
-    const char *ledger, *name, *ingest, *query, *session;
+    const char *ledger, *name, *ingest, *query, *outbox;
     uint64_t count, rate, cases, seed, hold_ms;
+    unsigned group;
     struct book book;
     struct casebus_publisher *publisher;
     const struct casebus_publisher_stats *stats;
     msgpack_sbuffer data;
     uint64_t row;       /* the next one */
-    uint64_t runs;      /* before this one */
+    uint64_t taken;     /* the highest number written as taken */
+    uint64_t distance;  /* row - number, of the rows that are not written as taken */
     uint64_t confirmed; /* as written */
 };
 
@@ -111,52 +116,64 @@ static void add_publisher(struct worker *self)
     book_add(&self->book, "\"");
 }
 
-static void write_taken(struct worker *self, uint64_t row, uint64_t number)
+/* What is on the disk of the outbox, or in the memory of the handle, by now. */
+static void write_taken(struct worker *self)
 {
-    book_add(&self->book, "{\"taken\": %llu, \"number\": %llu", (unsigned long long)row,
-             (unsigned long long)number);
-    add_publisher(self);
-    book_add(&self->book, "}\n");
-    book_flush(&self->book);
-}
-
-static void write_confirmed(struct worker *self)
-{
-    if (self->stats->confirmed == self->confirmed) {
-        return;
+    uint64_t stored = self->outbox ? self->stats->stored : self->stats->sent;
+    for (; self->taken < stored; self->taken++) {
+        book_add(&self->book, "{\"taken\": %llu, \"number\": %llu}\n",
+                 (unsigned long long)(self->taken + 1 + self->distance),
+                 (unsigned long long)self->taken + 1);
     }
-    self->confirmed = self->stats->confirmed;
-    book_add(&self->book, "{\"confirmed\": %llu", (unsigned long long)self->confirmed);
-    add_publisher(self);
-    book_add(&self->book, "}\n");
+    if (self->stats->confirmed != self->confirmed) {
+        self->confirmed = self->stats->confirmed;
+        book_add(&self->book, "{\"confirmed\": %llu}\n", (unsigned long long)self->confirmed);
+    }
     book_flush(&self->book);
 }
 
 static void refused(void *arg, const struct casebus_refusal *refusal)
 {
     struct worker *self = arg;
-    book_add(&self->book, "{\"refused\": %llu, \"code\": \"%s\"",
-             (unsigned long long)refusal->number,
-             refusal->code ? casebus_error_word(refusal->code) : "conflict");
+    write_taken(self);
+    book_add(&self->book, "{\"refused\": %llu, \"outcome\": \"%s\", \"code\": \"%s\"}\n",
+             (unsigned long long)refusal->number, casebus_outcome_word(refusal->outcome),
+             refusal->code ? casebus_error_word(refusal->code) : "");
+    book_flush(&self->book);
+}
+
+static void diverged(void *arg, const struct casebus_divergence *divergence)
+{
+    struct worker *self = arg;
+    write_taken(self);
+    book_add(&self->book, "{\"diverged\": %llu, \"last\": %llu",
+             (unsigned long long)divergence->first, (unsigned long long)divergence->last);
     add_publisher(self);
     book_add(&self->book, "}\n");
     book_flush(&self->book);
 }
 
-/* Where an earlier run of this worker was when it was killed. */
+/* Where an earlier run of this worker was when it ended. */
 static void read_ledger(struct worker *self)
 {
     FILE *file = fopen(self->ledger, "r");
     char *line = NULL;
     size_t room = 0;
-    unsigned long long n;
+    unsigned long long row, number;
     if (!file) {
         return;
     }
     while (getline(&line, &room, file) > 0) {
-        self->runs += strncmp(line, "{\"run\"", 6) == 0;
-        if (sscanf(line, "{\"intend\": %llu", &n) == 1 && line[strlen(line) - 1] == '\n') {
-            self->row = n + 1;
+        if (!strstr(line, "}\n")) {
+            continue; /* half a line: a kill */
+        }
+        if (sscanf(line, "{\"run\": 1, \"row\": %llu, \"sent\": %llu", &row, &number) == 2) {
+            self->taken = number;
+            self->distance = row - number - 1;
+        } else if (sscanf(line, "{\"taken\": %llu, \"number\": %llu", &row, &number) == 2) {
+            self->taken = number;
+        } else if (sscanf(line, "{\"intend\": %llu", &row) == 1) {
+            self->row = row + 1;
         }
     }
     free(line);
@@ -170,19 +187,37 @@ static void open_publisher(struct worker *self)
     struct casebus_publisher_options options = casebus_publisher_options();
     options.ingest = self->ingest;
     options.query = self->query;
+    options.outbox = self->outbox;
+    options.outbox_group = self->group;
     options.refused = refused;
     options.refused_arg = self;
+    options.diverged = diverged;
+    options.diverged_arg = self;
     int rc = casebus_publisher_new(&self->publisher, options);
     if (rc != 0) {
         give_up("publisher", casebus_strerror(rc));
     }
     self->stats = casebus_publisher_stats(self->publisher);
-    book_add(&self->book, "{\"run\": %llu, \"worker\": \"%s\"}\n",
-             (unsigned long long)self->runs + 1, self->name);
+}
+
+/* What was taken before this run and is not written; and who this is. */
+static void begin_run(struct worker *self)
+{
+    if (self->stats->sent < self->taken) {
+        self->taken = self->stats->sent; /* no outbox, or one that was put back */
+    }
+    write_taken(self);
+    self->distance = self->row - self->stats->sent - 1;
+    book_add(&self->book, "{\"run\": 1, \"row\": %llu, \"sent\": %llu, \"worker\": \"%s\", "
+                          "\"outbox\": %s",
+             (unsigned long long)self->row, (unsigned long long)self->stats->sent, self->name,
+             self->outbox ? "true" : "false");
+    add_publisher(self);
+    book_add(&self->book, "}\n");
     book_flush(&self->book);
 }
 
-/* Until there is room in the window; nothing but a code of ours ends it. */
+/* Until there is room; nothing but a failure ends it. */
 static void send_row(struct worker *self)
 {
     struct row row;
@@ -192,18 +227,13 @@ static void send_row(struct worker *self)
     int64_t number;
     do {
         number = casebus_publisher_send(
-            self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"),
-            casebus_cstr(row.key), casebus_cstr(self->session),
-            casebus_bytes(self->data.data, self->data.size), 200);
-        write_confirmed(self);
-    } while ((number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR) && !stopping);
-    if (number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR) {
-        return; /* told to stop: meant, and not taken */
-    }
+            self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"), casebus_cstr(row.key),
+            casebus_bytes(NULL, 0), casebus_bytes(self->data.data, self->data.size), 200);
+        write_taken(self);
+    } while (number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR);
     if (number < 0) {
         give_up("send", casebus_strerror((int)number));
     }
-    write_taken(self, self->row, (uint64_t)number);
     self->row++;
 }
 
@@ -213,7 +243,7 @@ static void pump(struct worker *self, int timeout_ms)
     if (rc < 0 && rc != CASEBUS_EINTR) {
         give_up("pump", casebus_strerror(rc));
     }
-    write_confirmed(self);
+    write_taken(self);
 }
 
 static void send_all(struct worker *self)
@@ -240,7 +270,6 @@ static int settle(struct worker *self)
         }
         pump(self, 100);
     }
-    write_confirmed(self);
     return 0;
 }
 
@@ -251,9 +280,10 @@ static void read_options(struct worker *self, int argc, char **argv)
         {"ingest", required_argument, NULL, 'i'}, {"query", required_argument, NULL, 'q'},
         {"count", required_argument, NULL, 'c'},  {"rate", required_argument, NULL, 'r'},
         {"cases", required_argument, NULL, 'k'},  {"seed", required_argument, NULL, 's'},
-        {"session", required_argument, NULL, 'e'}, {"hold", required_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
-    *self = (struct worker){.count = UINT64_MAX, .cases = 100, .hold_ms = 100000};
+        {"outbox", required_argument, NULL, 'o'}, {"group", required_argument, NULL, 'g'},
+        {"hold", required_argument, NULL, 'h'},   {NULL, 0, NULL, 0}};
+    *self = (struct worker){
+        .count = UINT64_MAX, .cases = 100, .hold_ms = 100000, .group = 1, .distance = UINT64_MAX};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'l': self->ledger = optarg; break;
@@ -264,7 +294,8 @@ static void read_options(struct worker *self, int argc, char **argv)
         case 'r': self->rate = number_of(optarg); break;
         case 'k': self->cases = number_of(optarg); break;
         case 's': self->seed = number_of(optarg); break;
-        case 'e': self->session = optarg; break;
+        case 'o': self->outbox = optarg; break;
+        case 'g': self->group = (unsigned)number_of(optarg); break;
         case 'h': self->hold_ms = number_of(optarg); break;
         default: exit(2);
         }
@@ -283,6 +314,7 @@ int main(int argc, char **argv)
     read_ledger(&self);
     book_open(&self.book, self.ledger);
     open_publisher(&self);
+    begin_run(&self);
     send_all(&self);
     int code = settle(&self);
     casebus_publisher_destroy(&self.publisher);

@@ -26,7 +26,7 @@ class Broker:
         self.ingest, self.fanout, self.query = (
             "ipc://%s/%s" % (self.dir, name) if ipc else "tcp://127.0.0.1:*"
             for name in ("ingest", "fanout", "query"))
-        self.process = None
+        self.process = self.env = None
         self.log = open(os.path.join(self.dir, "log"), "ab")
         self.start()
 
@@ -34,7 +34,8 @@ class Broker:
         wrap = os.environ.get("CASEBUS_WRAP", "").split()  # valgrind and its options
         command = [*wrap, os.path.join(BIN, "casebus-broker"), "--data", self.store, "--ingest", self.ingest,
                    "--fanout", self.fanout, "--query", self.query, *self.flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env=self.env)
         self.ready = self.process.stdout.readline()
         found = dict(re.findall(r"(\w+)=(\S+)", self.ready))
         assert "query" in found, "the broker did not become ready: " + self.read_log()
