@@ -13,6 +13,8 @@
 /* Of a body, everything in front of the data but the session's text: 99 bytes where
  * the numbers are at their longest. */
 #define HEAD_MAX 128
+/* The key `check` and the head of its value. */
+#define CHECK_KEY 8
 
 void casebus_composer_clear(struct composer *self)
 {
@@ -176,10 +178,96 @@ static int make_body(struct composer *self, const struct casebus_report_parts *p
 int casebus_compose_report(struct composer *self, const struct casebus_report_parts *parts,
                            struct kept *kept, size_t *check_at)
 {
+    kept->cause = KEPT_WHOLE;
     int error = make_body(self, parts, &kept->body, check_at);
     if (!error && join(&kept->topic, composer_topic(self), casebus_bytes(NULL, 0))) {
         zmq_msg_close(&kept->body);
         error = CASEBUS_ENOMEM;
     }
     return error;
+}
+
+void casebus_compose_tie(struct kept *kept, size_t check_at,
+                         const unsigned char check[CASEBUS_CHECK_SIZE],
+                         unsigned char next_check[CASEBUS_CHECK_SIZE])
+{
+    casebus_report_hash(kept_topic(kept), kept_body(kept), check_at, kept->hash);
+    memmove(next_check, check, CASEBUS_CHECK_SIZE);
+    casebus_check_next(next_check, kept->hash);
+}
+
+/* --- what is not new ---------------------------------------------------------------------- */
+
+int casebus_compose_copy(struct casebus_bytes topic, struct casebus_bytes body,
+                         struct kept *kept)
+{
+    struct casebus_bytes nothing = casebus_bytes(NULL, 0);
+    if (join(&kept->topic, topic, nothing)) {
+        return CASEBUS_ENOMEM;
+    }
+    if (join(&kept->body, body, nothing)) {
+        zmq_msg_close(&kept->topic);
+        return CASEBUS_ENOMEM;
+    }
+    return 0;
+}
+
+int casebus_compose_void(struct casebus_bytes topic, const struct casebus_report_parts *parts,
+                         struct kept *kept)
+{
+    /* Of a report that nobody can read any more. It decides nothing, so it names nobody. */
+    static const char nobody[] = "case:scraped:unknown:unknown:";
+    msgpack_sbuffer body;
+    msgpack_sbuffer_init(&body);
+    int error = casebus_report_encode(parts, &body);
+    if (!error) {
+        error = casebus_compose_copy(topic.data ? topic : casebus_cstr(nobody),
+                                     casebus_bytes(body.data, body.size), kept);
+        memcpy(kept->hash, parts->void_hash, CASEBUS_HASH_SIZE);
+    }
+    msgpack_sbuffer_destroy(&body);
+    return error;
+}
+
+/* Everything up to and with the check's pair is written anew, in the same order; what follows it
+ * stays as it is. */
+static int renumbered_body(struct casebus_bytes old, const struct casebus_report_parts *parts,
+                           zmq_msg_t *body, size_t *check_at)
+{
+    struct casebus_report_head head;
+    unsigned char front[HEAD_MAX], *check;
+    if (casebus_report_head_decode(old, &head) || !head.numbered || old.data[0] < 0x80 ||
+        old.data[0] > 0x8f) {
+        return CASEBUS_ECORRUPT;
+    }
+    size_t behind = head.check_at + (CHECK_KEY + CASEBUS_CHECK_SIZE);
+    unsigned char *end = casebus_put_map(front, old.data[0] & 0x0fu);
+    end = casebus_put_uint(casebus_put_text(end, "v"), CASEBUS_PROTOCOL_VERSION);
+    end = put_numbering(end, parts, &check);
+    *check_at = (size_t)(check - front);
+    return join(body, casebus_bytes(front, (size_t)(end - front)),
+                casebus_bytes(old.data + behind, old.size - behind));
+}
+
+int casebus_compose_again(const struct kept *old, const struct casebus_report_parts *parts,
+                          struct kept *kept, unsigned char next_check[CASEBUS_CHECK_SIZE])
+{
+    size_t check_at;
+    *kept = (struct kept){.cause = old->cause};
+    int error = renumbered_body(kept_body(old), parts, &kept->body, &check_at);
+    if (error) {
+        return error;
+    }
+    if (join(&kept->topic, kept_topic(old), casebus_bytes(NULL, 0))) {
+        zmq_msg_close(&kept->body);
+        return CASEBUS_ENOMEM;
+    }
+    if (old->cause == KEPT_WHOLE) {
+        casebus_compose_tie(kept, check_at, parts->check, next_check);
+    } else { /* what a void stands for stays what it was */
+        memcpy(kept->hash, old->hash, CASEBUS_HASH_SIZE);
+        memmove(next_check, parts->check, CASEBUS_CHECK_SIZE);
+        casebus_check_next(next_check, kept->hash);
+    }
+    return 0;
 }

@@ -28,6 +28,23 @@ static inline struct casebus_bytes composer_topic(const struct composer *self)
     return casebus_bytes(self->topic, self->topic_size);
 }
 
+/* Both messages, copied. 0 or CASEBUS_ENOMEM; then none is made. */
+int casebus_compose_copy(struct casebus_bytes topic, struct casebus_bytes body,
+                         struct kept *kept);
+/* The void that goes in the place of a report; `parts` have a number, a void's hash and reason,
+ * and kept->cause is the caller's to set. An absent topic is replaced. */
+int casebus_compose_void(struct casebus_bytes topic, const struct casebus_report_parts *parts,
+                         struct kept *kept);
+/* What `old` is, under another id, number and check, tied to what comes behind: next_check is
+ * that of the number after it. 0, CASEBUS_ENOMEM, or CASEBUS_ECORRUPT: it is not a report of
+ * ours. */
+int casebus_compose_again(const struct kept *old, const struct casebus_report_parts *parts,
+                          struct kept *kept, unsigned char next_check[CASEBUS_CHECK_SIZE]);
+/* The hash of a report that was composed, and the check of the number after it. */
+void casebus_compose_tie(struct kept *kept, size_t check_at,
+                         const unsigned char check[CASEBUS_CHECK_SIZE],
+                         unsigned char next_check[CASEBUS_CHECK_SIZE]);
+
 /* Makes both messages of a place of the window: the topic composed last, and the body that
  * casebus_report_encode() would give. `parts` have a number and no void. *check_at: where the
  * check's pair is in the body. 0, CASEBUS_ENOMEM or CASEBUS_ETOOLARGE; then none is made. */

@@ -19,7 +19,11 @@ void casebus_confirm_encode(const struct confirm_poll *poll, msgpack_sbuffer *ou
     casebus_pack_text(&pk, "wait_ms");
     msgpack_pack_uint64(&pk, poll->wait_ms);
     casebus_pack_text(&pk, "outbox");
-    msgpack_pack_false(&pk);
+    if (poll->outbox) {
+        msgpack_pack_true(&pk);
+    } else {
+        msgpack_pack_false(&pk);
+    }
     if (poll->state->known) {
         casebus_pack_text(&pk, "epoch");
         casebus_pack_bin(&pk, casebus_bytes(poll->state->epoch, CASEBUS_EPOCH_SIZE));

@@ -16,6 +16,7 @@ struct confirm_poll {
     const unsigned char *publisher;
     uint64_t after;
     unsigned wait_ms;
+    bool outbox; /* the id outlives this process */
     const struct broker_state *state;
 };
 void casebus_confirm_encode(const struct confirm_poll *poll, msgpack_sbuffer *out);

@@ -120,6 +120,19 @@ static const char *read_dry_run(struct options *self, char *value)
     return NULL;
 }
 
+static const char *read_outbox(struct options *self, char *value)
+{
+    self->outbox = value;
+    return *value ? NULL : "not a folder";
+}
+
+static const char *read_resume(struct options *self, char *value)
+{
+    (void)value;
+    self->resume = true;
+    return NULL;
+}
+
 static bool read_number(const char *text, double least, double most, double *number)
 {
     char *end;
@@ -173,6 +186,9 @@ static const struct option_row rows[] = {
     {"edited", NULL, read_edited, "the records are corrections made by people"},
     {"deleted", NULL, read_deleted, "the records name cases to delete"},
     {"dry-run", NULL, read_dry_run, "check the records, send nothing"},
+    {"outbox", "DIR", read_outbox,
+     "keep each record in this folder until it is confirmed; send first what an earlier run left"},
+    {"resume", NULL, read_resume, "with --outbox, without FILE: send only what is left there"},
     {"rate", "N", read_rate, "at most N records a second"},
     {"timeout", "S", read_timeout,
      "give up after S seconds without a new confirmation (default 30)"},
@@ -187,7 +203,8 @@ static const struct option_row rows[] = {
 static void print_help(void)
 {
     printf(
-        "usage: " PROGRAM " [option]... FILE|-\n\n"
+        "usage: " PROGRAM " [option]... FILE|-\n"
+        "       " PROGRAM " [option]... --outbox DIR --resume\n\n"
         "Publishes the case records of a file: NDJSON, or CSV with a header, under the names\n"
         "of the case record's fields. Money may be pounds (offence_fine, offence_costs).\n\n");
     for (size_t i = 0; i < ROW_COUNT; i++) {
@@ -220,6 +237,9 @@ static int check_together(struct options *self, bool format_given)
 {
     if (!format_given) {
         self->is_csv = ends_with(self->path, ".csv");
+    }
+    if (self->resume && (!self->outbox || self->dry_run)) {
+        return complain("--resume", self->outbox ? "excludes --dry-run" : "needs --outbox DIR");
     }
     if (self->session && self->new_session) {
         return complain("--session", "excludes --new-session");
@@ -273,6 +293,13 @@ int options_read(struct options *self, int argc, char **argv)
     }
     if (done >= 0) {
         return done;
+    }
+    if (self->resume && argc == optind) {
+        self->path = "-"; /* nothing is read */
+        return check_together(self, true);
+    }
+    if (self->resume) {
+        return complain("--resume", "reads no file");
     }
     if (argc - optind != 1) {
         return complain(argc == optind ? "no file" : "more than one file",

@@ -21,22 +21,23 @@ int64_t upload_now_us(void)
 
 bool upload_is_in_the_way(int rc)
 {
-    return rc == CASEBUS_ETIMEDOUT || rc == CASEBUS_EINTR || rc == CASEBUS_EDIVERGED ||
-           rc == CASEBUS_EIO || rc == CASEBUS_ENOMEM;
+    return rc == CASEBUS_ETIMEDOUT || rc == CASEBUS_EINTR || rc == CASEBUS_EIO ||
+           rc == CASEBUS_ENOMEM || rc == CASEBUS_ENOSPC || rc == CASEBUS_ECORRUPT;
 }
 
 void upload_watch(struct upload *self)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
     int64_t now = upload_now_us();
-    if (stats->confirmed > self->ledger.through || stats->confirmed == stats->sent) {
+    if (stats->confirmed != self->seen || stats->confirmed == stats->sent) {
         self->moved_at = now;
     }
+    self->seen = stats->confirmed;
     ledger_confirm(&self->ledger, stats->confirmed);
     if (self->stop_at == 0 && stop_requested()) {
         self->stop_at = now;
     }
-    say_progress(&self->voice, now / 1000, input_share(self->input), self->ledger.sent,
+    say_progress(&self->voice, now / 1000, self->input ? input_share(self->input) : -1, self->ledger.sent,
                  self->ledger.confirmed);
 }
 

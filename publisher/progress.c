@@ -20,8 +20,6 @@
 #include <time.h>
 
 #define POLL_ANSWER_MS 2000 /* an answer may be late by this much */
-#define POLL_PAUSE_MS 20    /* after an answer without news */
-#define POLL_ERROR_MS 500   /* after an answer that is an error, or behind */
 #define BLOCKED_MS 2        /* a full queue does not say when it has drained */
 
 /* --- time --------------------------------------------------------------------------------- */
@@ -56,7 +54,7 @@ static uint64_t sendable(const struct casebus_publisher *self)
 int casebus_publisher_flush(struct casebus_publisher *self)
 {
     self->blocked = false;
-    uint64_t end = ingest_linked(&self->ingest) ? sendable(self) : 0;
+    uint64_t end = ingest_linked(&self->ingest) && self->met ? sendable(self) : 0;
     while (self->cursor < end) {
         uint64_t number = self->cursor + 1;
         struct kept *kept = casebus_window_at(&self->window, number);
@@ -78,8 +76,7 @@ int casebus_publisher_flush(struct casebus_publisher *self)
     return 0;
 }
 
-/* Everything from `number` on is to be sent again. */
-static void go_back(struct casebus_publisher *self, uint64_t number, int64_t now)
+void casebus_publisher_go_back(struct casebus_publisher *self, uint64_t number, int64_t now)
 {
     uint64_t before = self->window.first - 1;
     self->cursor = number - 1 > before ? number - 1 : before;
@@ -91,7 +88,7 @@ static void listen_to_link(struct casebus_publisher *self, int64_t now)
     if (casebus_ingest_listen(&self->ingest)) {
         self->stats.links++;
         if (self->cursor > self->decided) {
-            go_back(self, self->decided + 1, now);
+            casebus_publisher_go_back(self, self->decided + 1, now);
         }
         /* The poll that was out may have gone down with the old connection. */
         self->poll_out = false;
@@ -105,9 +102,10 @@ static int send_poll(struct casebus_publisher *self, int64_t now)
     bool behind = self->stats.confirmed - self->granted > CASEBUS_PUBLISHER_WINDOW / 2;
     struct confirm_poll poll = {
         .publisher = self->id,
-        .after = self->stats.confirmed,
-        .wait_ms = behind ? 0 : CASEBUS_POLL_MAX_MS,
-        .state = &self->broker,
+        .after = self->stats.confirmed - self->base,
+        .wait_ms = behind || !self->met ? 0 : CASEBUS_POLL_MAX_MS,
+        .outbox = self->outbox != NULL,
+        .state = &self->settled.broker,
     };
     self->request.size = 0;
     casebus_confirm_encode(&poll, &self->request);
@@ -116,7 +114,7 @@ static int send_poll(struct casebus_publisher *self, int64_t now)
     self->poll_unsent = rc == 0;
     if (rc == 1) {
         self->poll_out = true;
-        self->poll_after = poll.after;
+        self->poll_after = self->stats.confirmed;
         self->poll_retry = now + poll.wait_ms + POLL_ANSWER_MS;
         self->stats.polls++;
     }
@@ -125,104 +123,6 @@ static int send_poll(struct casebus_publisher *self, int64_t now)
 
 /* --- in ----------------------------------------------------------------------------------- */
 
-/* Has the broker decided what we sent? Its check is ours, and its number one that we sent and
- * have not been told to forget. */
-static bool agrees(struct casebus_publisher *self, const struct confirm_answer *answer)
-{
-    if (answer->decided > self->highest || answer->decided < self->stats.confirmed) {
-        return false;
-    }
-    const unsigned char *check = casebus_window_check(&self->window, answer->decided + 1);
-    return check && memcmp(check, answer->check, CASEBUS_CHECK_SIZE) == 0;
-}
-
-static bool is_behind(const struct broker_state *seen, const struct broker_state *now)
-{
-    return seen->known && memcmp(seen->epoch, now->epoch, CASEBUS_EPOCH_SIZE) == 0 &&
-           now->entry < seen->entry;
-}
-
-/* Hands over the refusals that are new. */
-static int tell_refusals(struct casebus_publisher *self, const struct confirm_answer *answer)
-{
-    struct refusal_reader reader;
-    struct casebus_refusal refusal;
-    int rc = casebus_refusals_begin(&reader, answer->refusals);
-    while (rc == 0 && (rc = casebus_refusals_next(&reader, &refusal)) == 1) {
-        if (refusal.number > answer->decided) {
-            return CASEBUS_EPROTO;
-        }
-        rc = 0;
-        if (refusal.number <= self->told) {
-            continue;
-        }
-        self->told = refusal.number;
-        self->stats.refusals++;
-        if (self->options.refused) {
-            self->options.refused(self->options.refused_arg, &refusal);
-        }
-    }
-    return rc;
-}
-
-static void take_progress(struct casebus_publisher *self, const struct confirm_answer *answer,
-                          int64_t now)
-{
-    uint64_t before = self->stats.confirmed;
-    uint64_t confirmed = answer->decided;
-    if (answer->more) { /* the refusals between there and `decided` come with the next poll */
-        confirmed = self->told > before ? self->told : before;
-    }
-    if (answer->decided > self->decided) {
-        casebus_pace_moved(&self->pace, answer->decided - self->decided, now);
-    }
-    self->decided = answer->decided;
-    self->stats.confirmed = confirmed;
-    memcpy(self->stats.outcomes, answer->outcomes, sizeof answer->outcomes);
-    casebus_window_drop(&self->window, confirmed);
-    if (self->cursor < confirmed) {
-        self->cursor = confirmed;
-    }
-    self->poll_due = confirmed > before ? now : now + POLL_PAUSE_MS;
-}
-
-static void note_held(struct casebus_publisher *self, struct casebus_bytes held)
-{
-    size_t room = sizeof self->stats.held - 1, size = held.size < room ? held.size : room;
-    if (size > 0) {
-        memcpy(self->stats.held, held.data, size);
-    }
-    self->stats.held[size] = '\0';
-}
-
-static int take_answer(struct casebus_publisher *self, struct casebus_bytes body, int64_t now)
-{
-    struct confirm_answer answer;
-    self->poll_out = false;
-    self->poll_due = now + POLL_ERROR_MS;
-    self->stats.answers++;
-    self->stats.broker_error = casebus_confirm_decode(body, self->id, &answer);
-    if (self->stats.broker_error || is_behind(&self->broker, &answer.state)) {
-        return 0;
-    }
-    if (!agrees(self, &answer)) {
-        return CASEBUS_EDIVERGED;
-    }
-    self->stats.broker_error = tell_refusals(self, &answer);
-    if (self->stats.broker_error) {
-        return 0;
-    }
-    self->broker = answer.state;
-    self->granted = self->poll_after;
-    note_held(self, answer.held);
-    take_progress(self, &answer, now);
-    if (answer.want == answer.decided + 1 && answer.want <= self->cursor &&
-        casebus_pace_serve(&self->pace, answer.want, now)) {
-        go_back(self, answer.want, now);
-    }
-    return 0;
-}
-
 static int take_answers(struct casebus_publisher *self, int64_t now)
 {
     uint64_t key;
@@ -230,8 +130,9 @@ static int take_answers(struct casebus_publisher *self, int64_t now)
     int error = 0;
     while (!error && casebus_query_answer(&self->query, &key, &message) == 1) {
         if (self->poll_out && key == self->poll_key) {
-            error = take_answer(
-                self, casebus_bytes(zmq_msg_data(&message), zmq_msg_size(&message)), now);
+            struct casebus_bytes body =
+                casebus_bytes(zmq_msg_data(&message), zmq_msg_size(&message));
+            error = casebus_publisher_answered(self, body, now);
         } else if (key == self->ask_key && !self->ask_answered) {
             self->ask_answered = true;
             zmq_msg_move(&self->ask_answer, &message);
@@ -243,6 +144,11 @@ static int take_answers(struct casebus_publisher *self, int64_t now)
 
 /* --- turns -------------------------------------------------------------------------------- */
 
+static bool is_undecided(const struct casebus_publisher *self)
+{
+    return self->stats.confirmed < self->stats.stored;
+}
+
 static bool silence_counts(const struct casebus_publisher *self)
 {
     return self->cursor > self->decided && !self->blocked && ingest_linked(&self->ingest);
@@ -250,10 +156,14 @@ static bool silence_counts(const struct casebus_publisher *self)
 
 static int turn(struct casebus_publisher *self, int64_t now)
 {
+    int error = casebus_publisher_tell_kept(self);
     listen_to_link(self, now);
-    int error = take_answers(self, now);
+    error = error ? error : take_answers(self, now);
     if (!error && silence_counts(self) && now >= casebus_pace_due(&self->pace)) {
-        go_back(self, self->decided + 1, now);
+        casebus_publisher_go_back(self, self->decided + 1, now);
+    }
+    if (!error) {
+        error = casebus_publisher_feed(self, now);
     }
     if (!error) {
         error = casebus_publisher_flush(self);
@@ -262,7 +172,7 @@ static int turn(struct casebus_publisher *self, int64_t now)
         self->poll_out = false;
         self->poll_due = now;
     }
-    if (!error && !self->poll_out && self->window.count > 0 && now >= self->poll_due) {
+    if (!error && !self->poll_out && is_undecided(self) && now >= self->poll_due) {
         error = send_poll(self, now);
     }
     return error;
@@ -287,7 +197,7 @@ static int64_t next_timer(const struct casebus_publisher *self, int64_t now, int
     int64_t next = until;
     if (self->poll_out) {
         next = earlier(next, self->poll_retry);
-    } else if (self->window.count > 0 && !self->poll_unsent) {
+    } else if (is_undecided(self) && !self->poll_unsent) {
         next = earlier(next, self->poll_due);
     }
     if (silence_counts(self)) {
@@ -310,7 +220,7 @@ int casebus_publisher_step(struct casebus_publisher *self, int64_t until)
         {.socket = self->ingest.socket, .events = ZMQ_POLLIN},
         {.socket = self->query.socket, .events = ZMQ_POLLIN},
     };
-    if (self->poll_unsent && self->window.count > 0) {
+    if (self->poll_unsent && is_undecided(self)) {
         items[1].events |= ZMQ_POLLOUT;
     }
     if (wait > 0 && zmq_poll(items, 2, wait < 60000 ? wait : 60000) < 0) {

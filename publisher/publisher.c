@@ -1,7 +1,7 @@
 /* Taking reports from the caller.
  *
- * A report is made in the window (compose.c), checked and tied to those before it (number and
- * check), pushed, and from then on progress.c's. What can never be accepted gets no number, so
+ * A report is made where it will be kept (compose.c), checked and tied to those before it (number
+ * and check), taken (keep.c), and from then on progress.c's. What can never be accepted gets no number, so
  * that it cannot hold up what comes behind it; where the window is full the caller waits. The
  * promise to him is that a number given means: kept here until the broker has decided it.
  *
@@ -28,6 +28,9 @@ struct casebus_publisher_options casebus_publisher_options(void)
         .window_bytes = 16 * 1024 * 1024,
         .resend_ms = 200,
         .resend_max_ms = 3000,
+        .outbox_count = 1000000,
+        .outbox_bytes = 256 * 1024 * 1024,
+        .outbox_group = 1,
         .verify = true,
     };
 }
@@ -41,6 +44,13 @@ static bool options_valid(const struct casebus_publisher_options *o)
            o->resend_max_ms <= 3600000;
 }
 
+static bool outbox_options_valid(const struct casebus_publisher_options *o)
+{
+    return !o->outbox || (o->outbox[0] != '\0' && o->refused && o->outbox_count >= 1 &&
+                          o->outbox_bytes >= 1 && o->outbox_bytes <= UINT64_C(1) << 40 &&
+                          o->outbox_group >= 1 && o->outbox_group <= CASEBUS_PUBLISHER_WINDOW);
+}
+
 static int open_all(struct casebus_publisher *self)
 {
     const struct casebus_publisher_options *o = &self->options;
@@ -49,6 +59,9 @@ static int open_all(struct casebus_publisher *self)
         return CASEBUS_ENOMEM;
     }
     int error = casebus_window_init(&self->window, o->window, o->window_bytes);
+    if (!error) {
+        error = casebus_publisher_open_outbox(self);
+    }
     if (!error) {
         error = casebus_ingest_open(&self->ingest, self->context, o->ingest);
     }
@@ -62,7 +75,7 @@ int casebus_publisher_new(struct casebus_publisher **self_p,
                           struct casebus_publisher_options options)
 {
     *self_p = NULL;
-    if (!options_valid(&options)) {
+    if (!options_valid(&options) || !outbox_options_valid(&options)) {
         return CASEBUS_EINVAL;
     }
     if (sodium_init() < 0) { /* may be called again; picks the fast hash of this machine */
@@ -73,6 +86,7 @@ int casebus_publisher_new(struct casebus_publisher **self_p,
         return CASEBUS_ENOMEM;
     }
     self->options = options;
+    self->met = true;
     randombytes_buf(self->id, sizeof self->id);
     casebus_pace_init(&self->pace, options.resend_ms, options.resend_max_ms, options.window);
     msgpack_sbuffer_init(&self->request);
@@ -93,9 +107,15 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
         return;
     }
     *self_p = NULL;
+    if (self->outbox && !self->dead) {
+        (void)casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0),
+                                      false);
+    }
     casebus_ingest_close(&self->ingest);
     casebus_query_close(&self->query);
     casebus_window_clear(&self->window);
+    casebus_window_clear(&self->staged);
+    casebus_outbox_close(&self->outbox);
     zmq_msg_close(&self->ask_answer);
     if (!self->options.context && self->context) {
         zmq_ctx_term(self->context);
@@ -144,35 +164,39 @@ int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes 
     return error;
 }
 
-static struct casebus_bytes message_bytes(zmq_msg_t *message)
+/* Makes a report as the next one, checks it, and gives the check of the number after it. */
+static int make(struct casebus_publisher *self, struct casebus_report_parts *parts,
+                unsigned char next_check[CASEBUS_CHECK_SIZE])
 {
-    return casebus_bytes(zmq_msg_data(message), zmq_msg_size(message));
+    struct window *tail = publisher_tail(self);
+    struct kept *kept = casebus_window_next(tail);
+    size_t check_at;
+    parts->publisher = self->id;
+    parts->number = window_last(tail) + 1 - self->base;
+    parts->check = tail->next_check;
+    int error = casebus_compose_report(&self->composer, parts, kept, &check_at);
+    if (error) {
+        return casebus_fault_at(&self->fault, "", error);
+    }
+    error = self->options.verify
+                ? decode_again(kept_topic(kept), kept_body(kept), &self->fault)
+                : 0;
+    if (error) {
+        kept_close(kept);
+        return error;
+    }
+    casebus_compose_tie(kept, check_at, tail->next_check, next_check);
+    return 0;
 }
 
-/* Checks what was composed, and gives the check of the number after it. */
-static int tie(struct casebus_publisher *self, struct kept *kept, size_t check_at,
-               unsigned char next_check[CASEBUS_CHECK_SIZE])
+static int wait_for_room(struct casebus_publisher *self, size_t size, int64_t until)
 {
-    struct casebus_bytes topic = message_bytes(&kept->topic);
-    struct casebus_bytes body = message_bytes(&kept->body);
-    int error = self->options.verify ? decode_again(topic, body, &self->fault) : 0;
-    if (!error) {
-        unsigned char hash[CASEBUS_HASH_SIZE];
-        casebus_report_hash(topic, body, check_at, hash);
-        memcpy(next_check, self->window.next_check, CASEBUS_CHECK_SIZE);
-        casebus_check_next(next_check, hash);
-    }
-    return error;
-}
-
-static int wait_for_room(struct casebus_publisher *self, size_t size, int timeout_ms)
-{
-    if (casebus_window_has_room(&self->window, size)) {
-        return 0;
-    }
-    int64_t until = casebus_publisher_until(timeout_ms);
     int error = casebus_publisher_turn(self, casebus_publisher_now());
-    while (!error && !casebus_window_has_room(&self->window, size)) {
+    while (!error && !casebus_publisher_has_room(self, size)) {
+        error = casebus_publisher_make_room(self);
+        if (error || casebus_publisher_has_room(self, size)) {
+            break;
+        }
         if (casebus_publisher_now() >= until) {
             return CASEBUS_ETIMEDOUT;
         }
@@ -181,22 +205,29 @@ static int wait_for_room(struct casebus_publisher *self, size_t size, int timeou
     return error;
 }
 
-/* Checks the report that was composed and keeps it, or lets go of it. */
-static int keep(struct casebus_publisher *self, struct kept *kept, size_t check_at,
+/* Keeps a report. Id and number may change while room is waited for, so it is made again then. */
+static int keep(struct casebus_publisher *self, struct casebus_report_parts *parts,
                 int timeout_ms)
 {
     unsigned char next_check[CASEBUS_CHECK_SIZE];
-    int error = tie(self, kept, check_at, next_check);
-    if (!error) {
-        error = wait_for_room(self, kept_size(kept), timeout_ms);
-    }
-    if (error) {
+    int64_t until = INT64_MIN; /* not waited yet */
+    for (;;) {
+        int error = make(self, parts, next_check);
+        if (error) {
+            return error;
+        }
+        struct kept *kept = casebus_window_next(publisher_tail(self));
+        size_t size = kept_size(kept);
+        if (casebus_publisher_has_room(self, size)) {
+            return casebus_publisher_take(self, next_check);
+        }
         kept_close(kept);
-        return error;
+        until = until == INT64_MIN ? casebus_publisher_until(timeout_ms) : until;
+        error = wait_for_room(self, size, until);
+        if (error) {
+            return error;
+        }
     }
-    casebus_window_push(&self->window, next_check);
-    self->stats.sent = window_last(&self->window);
-    return 0;
 }
 
 /* A new report goes out at once if the socket takes it; all else has time. A clock that was
@@ -227,26 +258,18 @@ int64_t casebus_publisher_send(struct casebus_publisher *self, enum casebus_repo
     if (error) {
         return error;
     }
-    struct kept *kept = casebus_window_next(&self->window);
     struct casebus_report_parts parts = {
-        .publisher = self->id,
-        .number = window_last(&self->window) + 1,
-        .check = self->window.next_check,
         .session = session,
         .sent_at = clock_us(),
         .data = data,
     };
-    size_t check_at;
-    error = casebus_compose_report(&self->composer, &parts, kept, &check_at);
-    if (error) {
-        return casebus_fault_at(&self->fault, "", error);
-    }
-    error = keep(self, kept, check_at, timeout_ms);
+    error = keep(self, &parts, timeout_ms);
     if (error) {
         return error;
     }
+    int64_t number = (int64_t)self->stats.sent;
     tend(self, parts.sent_at);
-    return (int64_t)self->stats.sent;
+    return number;
 }
 
 const struct casebus_fault *casebus_publisher_fault(const struct casebus_publisher *self)
@@ -260,7 +283,8 @@ int casebus_publisher_pump(struct casebus_publisher *self, int timeout_ms)
 {
     int64_t until = casebus_publisher_until(timeout_ms);
     uint64_t before = self->stats.confirmed;
-    int error = casebus_publisher_turn(self, casebus_publisher_now());
+    int error = casebus_publisher_postpone(self, casebus_publisher_sync(self));
+    error = error ? error : casebus_publisher_turn(self, casebus_publisher_now());
     while (!error && self->stats.confirmed == before) {
         if (casebus_publisher_now() >= until) {
             return 0;
@@ -277,7 +301,8 @@ int casebus_publisher_confirm(struct casebus_publisher *self, uint64_t number, i
     if (goal > self->stats.sent) {
         return CASEBUS_EINVAL;
     }
-    int error = casebus_publisher_turn(self, casebus_publisher_now());
+    int error = casebus_publisher_sync(self);
+    error = error ? error : casebus_publisher_turn(self, casebus_publisher_now());
     while (!error && self->stats.confirmed < goal) {
         if (casebus_publisher_now() >= until) {
             return CASEBUS_ETIMEDOUT;

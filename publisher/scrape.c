@@ -57,8 +57,7 @@ static int noted(struct upload *upload, int64_t rc)
     if (rc < 0) {
         return (int)rc;
     }
-    ledger_note(&upload->ledger, (uint64_t)rc, 0);
-    return 0;
+    return ledger_note(&upload->ledger, (uint64_t)rc, 0);
 }
 
 static int send_start(struct upload *upload, struct scrape *scrape)

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OUTBOX_GROUP 512 /* records that share a commit of the outbox */
+
 /* --- refusals ----------------------------------------------------------------------------- */
 
 static void refuse(struct upload *self, const char *field, const char *reason)
@@ -35,20 +37,49 @@ static struct casebus_bytes reason_of(const struct casebus_refusal *refusal)
     return casebus_cstr("another offender and another action date");
 }
 
+static const char *text_or_empty(struct casebus_bytes text)
+{
+    return text.data ? (const char *)text.data : "";
+}
+
+/* Of an earlier run nobody knows the file any more. */
+static void tell_left(struct upload *self, const struct casebus_refusal *refusal)
+{
+    struct casebus_bytes text = reason_of(refusal);
+    bool conflict = refusal->outcome == CASEBUS_OUTCOME_CONFLICT;
+    self->left_refused += conflict ? 0 : 1;
+    say(&self->voice, "of an earlier run: %.*s %.*s%s%.*s%s", (int)refusal->topic.size,
+        text_or_empty(refusal->topic), (int)refusal->field.size, text_or_empty(refusal->field),
+        refusal->field.size ? ": " : "", (int)text.size, (const char *)text.data,
+        conflict ? "; in quarantine" : "");
+}
+
+static void on_diverged(void *arg, const struct casebus_divergence *divergence)
+{
+    struct upload *self = arg;
+    say(&self->voice,
+        "note: the broker knows another history of this publisher; %llu reports go again under "
+        "a fresh id, and may be stored twice",
+        (unsigned long long)(divergence->last - divergence->first + 1));
+}
+
 static void on_refused(void *arg, const struct casebus_refusal *refusal)
 {
     struct upload *self = arg;
     unsigned long line = ledger_line(&self->ledger, refusal->number);
     struct casebus_bytes text = reason_of(refusal);
     char reason[400];
-    if (line == 0) {
-        self->sessions_refused++;
-        say(&self->voice, "%.*s %.*s", (int)refusal->topic.size,
-            refusal->topic.data ? (const char *)refusal->topic.data : "", (int)text.size,
-            (const char *)text.data);
+    if (refusal->number <= self->left) {
+        tell_left(self, refusal);
         return;
     }
-    self->refused_there += refusal->outcome == CASEBUS_OUTCOME_REJECTED;
+    if (line == 0) {
+        self->sessions_refused++;
+        say(&self->voice, "%.*s %.*s", (int)refusal->topic.size, text_or_empty(refusal->topic),
+            (int)text.size, (const char *)text.data);
+        return;
+    }
+    self->refused_there += refusal->outcome != CASEBUS_OUTCOME_CONFLICT;
     int size = snprintf(reason, sizeof reason, "%.*s", (int)text.size, (const char *)text.data);
     if (refusal->outcome == CASEBUS_OUTCOME_CONFLICT) {
         say_at(&self->voice, line, "note: %.*s; in quarantine as %llu", (int)text.size,
@@ -127,7 +158,7 @@ static void hand_over(struct upload *self, const struct identity *identity,
     } while (upload_again(self, rc));
     if (rc > 0) {
         self->passed++;
-        ledger_note(&self->ledger, (uint64_t)rc, self->line);
+        self->stuck = ledger_note(&self->ledger, (uint64_t)rc, self->line);
     } else if (upload_is_in_the_way((int)rc)) {
         self->stuck = (int)rc;
     } else {
@@ -205,6 +236,28 @@ static void read_all(struct upload *self)
     }
 }
 
+/* Waits until everything handed over is confirmed, or patience ends. */
+static int confirm_all(struct upload *self)
+{
+    int rc;
+    do {
+        rc = casebus_publisher_confirm(self->publisher, 0, UPLOAD_SLICE_MS);
+    } while (upload_again(self, rc));
+    return rc;
+}
+
+/* What an earlier run left in the outbox goes first. */
+static void resume(struct upload *self)
+{
+    if (self->left_open > 0) {
+        say(&self->voice, "%llu reports of an earlier run are in %s: they go first",
+            (unsigned long long)self->left_open, self->options->outbox);
+    }
+    self->stuck = confirm_all(self);
+    memcpy(self->before, casebus_publisher_stats(self->publisher)->outcomes,
+           sizeof self->before);
+}
+
 static void finish(struct upload *self)
 {
     if (self->scrapes && !self->stuck) {
@@ -212,13 +265,10 @@ static void finish(struct upload *self)
                       : stop_requested() ? scrapes_end(self, "stopped", "interrupted")
                                          : scrapes_end(self, "completed", NULL);
     }
-    if (self->stuck == CASEBUS_EDIVERGED || self->stuck == CASEBUS_EIO) {
+    if (self->stuck == CASEBUS_EIO) {
         return;
     }
-    int rc;
-    do {
-        rc = casebus_publisher_confirm(self->publisher, 0, UPLOAD_SLICE_MS);
-    } while (upload_again(self, rc));
+    int rc = confirm_all(self);
     self->stuck = self->stuck ? self->stuck : rc;
 }
 
@@ -226,7 +276,10 @@ static void explain_stuck(struct upload *self)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
     unsigned long long left = stats->sent - stats->confirmed;
-    if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
+    if (self->stuck == CASEBUS_ENOSPC) {
+        say(&self->voice, "%s: the disk is full; what does not fit was not taken",
+            self->options->outbox);
+    } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
         say(&self->voice, "%s", casebus_strerror(self->stuck));
     } else if (stats->links == 0 && stats->answers == 0) {
         say(&self->voice, "no broker at %s and %s", self->options->ingest,
@@ -240,19 +293,44 @@ static void explain_stuck(struct upload *self)
         say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s%s",
             self->options->timeout_ms / 1000.0, left, *said ? "; the broker says: " : "", said);
     }
+    if (self->options->outbox && stats->stored > stats->confirmed) {
+        say(&self->voice, "%llu reports stay in %s; --resume sends them",
+            (unsigned long long)(stats->stored - stats->confirmed), self->options->outbox);
+    }
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
 
+/* What the line counts: the records of the file; with --resume, the reports that were left (those
+ * of sessions are told apart once they are decided). */
+static void count(const struct upload *self, uint64_t n[CASEBUS_OUTCOME_COUNT], uint64_t *sent,
+                  uint64_t *confirmed)
+{
+    memset(n, 0, CASEBUS_OUTCOME_COUNT * sizeof *n);
+    *sent = self->ledger.sent;
+    *confirmed = self->ledger.confirmed;
+    if (!self->publisher) {
+        return;
+    }
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    for (int i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
+        n[i] = stats->outcomes[i] - (self->options->resume ? 0 : self->before[i]);
+    }
+    if (self->options->resume) {
+        *sent = self->left_open - n[CASEBUS_OUTCOME_SESSION];
+        *confirmed = *sent - (stats->sent - stats->confirmed);
+    }
+}
+
 static void print_summary(const struct upload *self)
 {
-    static const uint64_t nothing[CASEBUS_OUTCOME_COUNT];
-    const uint64_t *n =
-        self->publisher ? casebus_publisher_stats(self->publisher)->outcomes : nothing;
-    uint64_t rejected = n[CASEBUS_OUTCOME_REJECTED] - self->sessions_refused;
+    uint64_t n[CASEBUS_OUTCOME_COUNT], sent, confirmed;
+    count(self, n, &sent, &confirmed);
+    uint64_t rejected = n[CASEBUS_OUTCOME_REJECTED] + n[CASEBUS_OUTCOME_VOID] -
+                        self->sessions_refused;
     printf("sent=%llu confirmed=%llu created=%llu updated=%llu synced=%llu conflict=%llu "
            "rejected=%llu",
-           (unsigned long long)self->ledger.sent, (unsigned long long)self->ledger.confirmed,
+           (unsigned long long)sent, (unsigned long long)confirmed,
            (unsigned long long)n[CASEBUS_OUTCOME_CREATED],
            (unsigned long long)n[CASEBUS_OUTCOME_UPDATED],
            (unsigned long long)n[CASEBUS_OUTCOME_SYNCED],
@@ -278,7 +356,10 @@ static int exit_code(const struct upload *self)
     if (self->unreadable) {
         return 2;
     }
-    return self->refused_here || self->refused_there || self->sessions_refused ? 1 : 0;
+    return self->refused_here || self->refused_there || self->sessions_refused ||
+                   self->left_refused
+               ? 1
+               : 0;
 }
 
 static int open_input(struct upload *self)
@@ -301,6 +382,18 @@ static int open_input(struct upload *self)
     return error;
 }
 
+static void explain_opening(struct upload *self, int error, int why)
+{
+    const struct options *o = self->options;
+    if (o->outbox && error != CASEBUS_EINVAL) {
+        say(&self->voice, "cannot open the outbox %s: %s", o->outbox,
+            error == CASEBUS_EIO && why ? strerror(why) : casebus_strerror(error));
+    } else {
+        say(&self->voice, "cannot connect to %s and %s: %s", o->ingest, o->query,
+            casebus_strerror(error));
+    }
+}
+
 static int open_publisher(struct upload *self)
 {
     const struct options *o = self->options;
@@ -309,12 +402,20 @@ static int open_publisher(struct upload *self)
     options.query = o->query;
     options.refused = on_refused;
     options.refused_arg = self;
+    options.diverged = on_diverged;
+    options.diverged_arg = self;
+    options.outbox = o->outbox;
+    options.outbox_group = OUTBOX_GROUP;
+    errno = 0;
     int error = casebus_publisher_new(&self->publisher, options);
     if (error) {
-        say(&self->voice, "cannot connect to %s and %s: %s", o->ingest, o->query,
-            casebus_strerror(error));
+        explain_opening(self, error, errno);
         return error;
     }
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    self->left = self->seen = stats->sent;
+    self->left_open = stats->sent - stats->confirmed;
+    ledger_begin(&self->ledger, stats->sent);
     if (o->session || o->new_session) {
         self->scrapes = scrapes_new();
     }
@@ -326,13 +427,18 @@ static int run(struct upload *self)
     if (!self->options->dry_run && open_publisher(self)) {
         return 2;
     }
-    if (open_input(self)) {
+    if (!self->options->resume && open_input(self)) {
         return 2;
     }
     self->moved_at = self->next_at = upload_now_us();
-    read_all(self);
-    if (self->publisher) {
-        finish(self);
+    if (self->options->outbox && self->publisher) {
+        resume(self);
+    }
+    if (!self->options->resume && !self->stuck) {
+        read_all(self);
+        if (self->publisher) {
+            finish(self);
+        }
     }
     say_no_progress(&self->voice);
     if (self->stuck) {
@@ -362,6 +468,7 @@ int upload_run(const struct options *options)
     input_close(&self->input);
     msgpack_sbuffer_destroy(&self->data);
     json_decref(self->unknown);
+    ledger_end(&self->ledger);
     free(self->scrapes);
     free(self);
     return code;

@@ -21,6 +21,11 @@ struct upload {
     json_t *unknown;         /* keys the schema does not know and people have been told of */
     msgpack_sbuffer data;    /* of the record under way */
 
+    uint64_t left;         /* numbers up to here are of earlier runs (--outbox) */
+    uint64_t left_open;    /* how many of them were not confirmed when this one began */
+    uint64_t left_refused; /* ... and are refused since */
+    uint64_t before[CASEBUS_OUTCOME_COUNT]; /* outcomes that are theirs */
+
     uint64_t passed;           /* the local checks */
     uint64_t refused_here;     /* before sending */
     uint64_t refused_there;    /* by the broker; not what waits in quarantine */
@@ -30,6 +35,7 @@ struct upload {
     bool unreadable;           /* reading did */
     bool cut_short;            /* Ctrl-C came before the end of the file */
 
+    uint64_t seen;    /* confirmed when last looked */
     int64_t moved_at; /* when something was confirmed last, or nothing was left to be */
     int64_t stop_at;  /* when Ctrl-C was noticed; 0: not yet */
     int64_t next_at;  /* with a rate: when the next record may go, in us */

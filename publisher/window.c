@@ -2,8 +2,8 @@
  *
  * A publisher that sends again must have what it sent, byte for byte. This is where it is: a
  * ring of reports under consecutive numbers, which grows at its end (push), is read anywhere
- * (at) and is let go of at its beginning (drop). Nothing else is asked of it, so that a folder
- * on disk can take its place without anybody else noticing.
+ * (at) and is let go of at its beginning (drop). With an outbox it holds the oldest of what is on
+ * the disk, and is fed from there.
  *
  * A report is held as the two messages that are sent: sending one is a copy that shares the
  * bytes, and libzmq counts who still has them. Its messages are made in the ring itself, at the
@@ -28,6 +28,14 @@ void casebus_window_clear(struct window *self)
         free(self->ring);
         self->ring = NULL;
     }
+}
+
+void casebus_window_restart(struct window *self, uint64_t first,
+                            const unsigned char check[CASEBUS_CHECK_SIZE])
+{
+    casebus_window_drop(self, window_last(self));
+    self->first = first;
+    memcpy(self->next_check, check, CASEBUS_CHECK_SIZE);
 }
 
 bool casebus_window_has_room(const struct window *self, size_t size)
@@ -59,12 +67,40 @@ void casebus_window_push(struct window *self,
     self->bytes += kept_size(kept);
 }
 
+void casebus_window_pop(struct window *self)
+{
+    struct kept *kept = place(self, window_last(self));
+    memcpy(self->next_check, kept->check, CASEBUS_CHECK_SIZE);
+    self->bytes -= kept_size(kept);
+    self->count--;
+    kept_close(kept);
+}
+
+void casebus_window_move(struct window *from, struct window *to)
+{
+    struct kept *kept = place(from, from->first);
+    from->bytes -= kept_size(kept);
+    *casebus_window_next(to) = *kept;
+    casebus_window_push(to, casebus_window_check(from, from->first + 1));
+    from->first++;
+    from->count--;
+}
+
 struct kept *casebus_window_at(struct window *self, uint64_t number)
 {
     if (number < self->first || number - self->first >= self->count) {
         return NULL;
     }
     return place(self, number);
+}
+
+void casebus_window_replace(struct window *self, uint64_t number, struct kept *kept)
+{
+    struct kept *old = casebus_window_at(self, number);
+    self->bytes -= kept_size(old);
+    kept_close(old);
+    *old = *kept;
+    self->bytes += kept_size(old);
 }
 
 const unsigned char *casebus_window_check(const struct window *self, uint64_t number)

@@ -5,13 +5,28 @@
 #include <casebus/check.h>
 #include <zmq.h>
 
+/* Why a report goes as a void: not at all; its bytes are damaged; the caller withdrew it. */
+enum kept_cause { KEPT_WHOLE, KEPT_DAMAGED, KEPT_WITHDRAWN };
+
 struct kept {
     zmq_msg_t topic, body;
     unsigned char check[CASEBUS_CHECK_SIZE]; /* of its own number */
+    unsigned char hash[CASEBUS_HASH_SIZE];   /* of a void: of what it stands for */
+    enum kept_cause cause;
 };
 static inline size_t kept_size(const struct kept *kept)
 {
     return zmq_msg_size(&kept->topic) + zmq_msg_size(&kept->body);
+}
+static inline struct casebus_bytes kept_topic(const struct kept *kept)
+{
+    zmq_msg_t *message = (zmq_msg_t *)&kept->topic; /* libzmq knows no const */
+    return casebus_bytes(zmq_msg_data(message), zmq_msg_size(message));
+}
+static inline struct casebus_bytes kept_body(const struct kept *kept)
+{
+    zmq_msg_t *message = (zmq_msg_t *)&kept->body;
+    return casebus_bytes(zmq_msg_data(message), zmq_msg_size(message));
 }
 static inline void kept_close(struct kept *kept)
 {
@@ -29,6 +44,9 @@ struct window {
 };
 
 int casebus_window_init(struct window *self, size_t places, size_t bytes_max);
+/* Lets go of everything; the next report pushed is `first`, with this check. */
+void casebus_window_restart(struct window *self, uint64_t first,
+                            const unsigned char check[CASEBUS_CHECK_SIZE]);
 void casebus_window_clear(struct window *self);
 
 /* The highest number ever pushed; 0: none. */
@@ -44,8 +62,14 @@ struct kept *casebus_window_next(struct window *self);
 /* Keeps what was made there; `next_check` is the check behind it. There must be room. */
 void casebus_window_push(struct window *self,
                          const unsigned char next_check[CASEBUS_CHECK_SIZE]);
+/* Lets go of the report pushed last, as if it had not been. */
+void casebus_window_pop(struct window *self);
+/* The first report of one becomes the last of the other, which has room and next this number. */
+void casebus_window_move(struct window *from, struct window *to);
 /* The report with this number; NULL: not kept. */
 struct kept *casebus_window_at(struct window *self, uint64_t number);
+/* Puts a void in the place of a report that is kept. */
+void casebus_window_replace(struct window *self, uint64_t number, struct kept *kept);
 /* check(number), for every number kept and the one after; NULL: not known any more. */
 const unsigned char *casebus_window_check(const struct window *self, uint64_t number);
 /* Lets go of every report up to `through`, which is not above window_last(). */

@@ -1,18 +1,28 @@
 /* Publishing: reports that are kept until the broker has confirmed them.
  *
- * A publisher numbers its reports from 1, keeps each in a window until it is decided, and sends
- * again what got lost on the way, byte for byte. Nothing is ever dropped in silence: when the
- * window is full the caller waits, and what could not be confirmed in his time he is told.
+ * A publisher numbers its reports from 1, keeps each until it is decided, and sends again what
+ * got lost on the way, byte for byte. Nothing is ever dropped in silence: when there is no room
+ * the caller waits, and what could not be confirmed in his time he is told.
+ *
+ * Where reports are kept is the caller's choice. With an outbox, a folder, each is on the disk
+ * before casebus_publisher_send() returns and stays there until it is confirmed, whatever happens
+ * to broker, network and this process; the next publisher on the folder goes on where this one
+ * ended, with the same numbers. Without one they live as long as the handle.
  *
  * The handle belongs to one thread, and there is no other behind it: confirmations are taken in
  * and lost reports sent again only inside the calls below. Who has nothing to send calls
- * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end; what
- * is unconfirmed when a publisher is destroyed may be lost.
+ * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end; without
+ * an outbox, what is unconfirmed when a publisher is destroyed may be lost.
+ *
+ * A broker whose history of this publisher is not ours (it was restored, or the outbox was put
+ * back or copied) is found out by comparing checks. Then everything unconfirmed goes under a fresh
+ * id, on the disk before anything is sent under it, and the caller is told which reports may be
+ * stored twice. Numbers stay what they are.
  *
  * Timeouts are in milliseconds; 0 does not wait, a negative one waits for ever. Every call may
- * give CASEBUS_EINTR when a signal arrives while it waits, and CASEBUS_EDIVERGED once the
- * broker's history of this publisher is not ours: then nothing more is sent, and what is
- * unconfirmed has to be published by a new handle. */
+ * give CASEBUS_EINTR when a signal arrives while it waits, and CASEBUS_EIO once a socket or the
+ * outbox failed: then nothing more is done with this handle, and what is in the outbox is for the
+ * next. */
 #ifndef CASEBUS_PUBLISHER_H
 #define CASEBUS_PUBLISHER_H
 
@@ -21,16 +31,25 @@
 
 struct casebus_publisher;
 
-/* What the broker did not take as reported: rejected, or in conflict (kept in quarantine).
- * Borrowed for the time of the callback. */
+/* What did not become what was reported: rejected, in conflict (kept in quarantine), or void (it
+ * was withdrawn, or damaged in the outbox: code CASEBUS_ECORRUPT). Borrowed for the time of the
+ * callback. */
 struct casebus_refusal {
-    uint64_t number;
-    enum casebus_outcome outcome; /* rejected or conflict */
+    uint64_t number;              /* 0: the outbox has lost it */
+    enum casebus_outcome outcome; /* rejected, conflict or void */
     int code;                     /* 0: none was given */
     struct casebus_bytes field;   /* at fault; absent: NULL */
     struct casebus_bytes reason;  /* a sentence; absent: NULL */
     struct casebus_bytes topic;   /* absent: NULL */
+    struct casebus_bytes session; /* of the report; absent: NULL */
+    struct casebus_bytes data;    /* what was reported, an encoded map; absent: NULL */
     uint64_t quarantine;          /* of a conflict: its number there; 0: none */
+};
+
+/* The broker's history of this publisher was not ours. */
+struct casebus_divergence {
+    const unsigned char *old_id; /* the 16 bytes given up */
+    uint64_t first, last;        /* what was unconfirmed and may be stored twice */
 };
 
 struct casebus_publisher_options {
@@ -40,32 +59,56 @@ struct casebus_publisher_options {
     size_t window_bytes;    /* and their bytes; one report always fits */
     unsigned resend_ms;     /* nothing moved for so long: send again; doubles ... */
     unsigned resend_max_ms; /* ... up to here, with jitter */
+    const char *outbox;     /* folder, made where its parent is; NULL: memory only */
+    uint64_t outbox_count;  /* reports kept in it */
+    uint64_t outbox_bytes;  /* and their bytes, those of refused ones included */
+    unsigned outbox_group;  /* reports that may share a commit, see casebus_publisher_sync() */
     bool verify;   /* decode each report before it gets its number, as the broker will */
     void *context; /* a ZeroMQ context; NULL: one of its own */
-    /* Called from inside send, pump and confirm, once for each refusal, in order of number. It
-     * must not call the publisher. NULL: refusals are only counted. */
+    /* Called from inside send, pump, confirm and sync, in order of number, once for each refusal;
+     * with an outbox at least once: it is kept there until this has returned, and told again where
+     * the process died too early. It must not call the publisher. NULL: refusals are only counted;
+     * not with an outbox. */
     void (*refused)(void *arg, const struct casebus_refusal *refusal);
     void *refused_arg;
+    /* Called likewise after a fresh id was taken. May be NULL. */
+    void (*diverged)(void *arg, const struct casebus_divergence *divergence);
+    void *diverged_arg;
 };
-/* The defaults: ports on this machine, the largest window, 16 MiB, 200 ms to 3 s, verify. */
+/* The defaults: ports on this machine, the largest window, 16 MiB, 200 ms to 3 s, verify; of an
+ * outbox 1,000,000 reports, 256 MiB, each in a commit of its own. */
 struct casebus_publisher_options casebus_publisher_options(void);
 
-/* Makes a publisher with a fresh random id. It connects by itself, also to a broker that starts
- * later. 0, CASEBUS_EINVAL (an option out of range, an impossible endpoint), CASEBUS_ENOMEM,
- * CASEBUS_EIO. */
+/* Makes a publisher, with a fresh random id or the one in the outbox; what is unconfirmed there
+ * (stats: sent and confirmed) goes out by itself. It connects by itself, also to a broker that
+ * starts later. 0, CASEBUS_EINVAL (an option out of range, an impossible endpoint),
+ * CASEBUS_ENOMEM, CASEBUS_EIO; of the outbox also CASEBUS_ELOCKED (another publisher has it open),
+ * CASEBUS_ESCHEMA (not an outbox of this version), CASEBUS_ECORRUPT, CASEBUS_ENOSPC. */
 int casebus_publisher_new(struct casebus_publisher **self_p,
                           struct casebus_publisher_options options);
+/* Syncs, as far as the disk lets it. */
 void casebus_publisher_destroy(struct casebus_publisher **self_p);
 
 /* One report. `data` is an encoded map (absent: NULL), `session` the id of the session it
  * belongs to (absent: NULL). Everything is copied. Gives the report's number, or
- *   CASEBUS_ETIMEDOUT  the window stayed full; the report was not taken
+ *   CASEBUS_ETIMEDOUT  the window or the outbox stayed full; the report was not taken
+ *   CASEBUS_ENOSPC     the disk of the outbox is full; the report was not taken
  *   CASEBUS_ETOOLARGE, CASEBUS_ETOPIC, ...  it can never be accepted; it was not taken, and
  *                      casebus_publisher_fault() names the field. */
 int64_t casebus_publisher_send(struct casebus_publisher *self, enum casebus_report_kind kind,
                                struct casebus_bytes agency, struct casebus_bytes key,
                                struct casebus_bytes session, struct casebus_bytes data,
                                int timeout_ms);
+/* With an outbox_group above 1, send returns before its report is on the disk; it is there with
+ * the last of its group, before pump and confirm wait, and after this. 0; CASEBUS_ENOSPC: not yet,
+ * nothing is lost, call it again; CASEBUS_EIO. Without an outbox: 0. */
+int casebus_publisher_sync(struct casebus_publisher *self);
+/* Takes an unconfirmed report back: a void goes in its place, and `refused` is told of it when
+ * that is decided. Where the broker has decided the report meanwhile, that stands. `reason` has at
+ * most 256 bytes. 0; CASEBUS_ENOTFOUND: confirmed already, or never sent; CASEBUS_EINVAL,
+ * CASEBUS_ENOSPC, ... */
+int casebus_publisher_withdraw(struct casebus_publisher *self, uint64_t number,
+                               const char *reason);
 /* Of the last report that was refused here. Borrowed until the next call. */
 const struct casebus_fault *casebus_publisher_fault(const struct casebus_publisher *self);
 
@@ -115,18 +158,22 @@ struct casebus_publisher_stats {
     uint64_t sent;      /* reports taken from the caller: the last number */
     uint64_t confirmed; /* decided, all up to this number */
     uint64_t resent;    /* times a report went out again */
-    uint64_t refusals;  /* rejected or in conflict */
-    uint64_t outcomes[CASEBUS_OUTCOME_COUNT]; /* the broker's counts */
+    uint64_t stored;    /* in the outbox or confirmed, all up to this number */
+    uint64_t refusals;  /* rejected, in conflict or void */
+    uint64_t diverged;  /* times a fresh id was taken */
+    uint64_t outcomes[CASEBUS_OUTCOME_COUNT]; /* of what was confirmed by this handle */
     uint64_t polls, answers;                  /* of publisher.confirm */
     uint64_t links;                           /* times the broker's ingest was reached */
     bool linked;                              /* reached now, as far as is known */
     char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
+    int outbox_error; /* what follows from an answer could not be stored, and is asked for again:
+                         CASEBUS_ENOSPC; 0: fine */
 };
 /* Borrowed; stays current for the life of the handle. */
 const struct casebus_publisher_stats *casebus_publisher_stats(
     const struct casebus_publisher *self);
-/* The 16 bytes of its id. */
+/* The 16 bytes of its id, which a divergence changes. */
 const unsigned char *casebus_publisher_id(const struct casebus_publisher *self);
 
 #endif

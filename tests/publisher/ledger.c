@@ -3,12 +3,11 @@
 
 #include "ledger.h"
 
-#include <string.h>
-
 static struct ledger *fresh(void)
 {
     static struct ledger ledger;
-    memset(&ledger, 0, sizeof ledger);
+    ledger_end(&ledger);
+    ledger_begin(&ledger, 0);
     return &ledger;
 }
 
@@ -44,16 +43,36 @@ static void a_record_is_confirmed_once(void **state)
     assert_int_equal(ledger->confirmed, 1);
 }
 
-static void a_whole_window_is_remembered(void **state)
+static void everything_unconfirmed_is_remembered(void **state)
 {
     (void)state;
     struct ledger *ledger = fresh();
-    const uint64_t first = 1000, last = first + CASEBUS_PUBLISHER_WINDOW - 1;
+    const uint64_t first = 1000, last = first + 50000;
     for (uint64_t number = 1; number <= last; number++) {
-        ledger_note(ledger, number, number + 7);
+        assert_int_equal(ledger_note(ledger, number, number + 7), 0);
+        if (number == first - 1) {
+            ledger_confirm(ledger, number);
+        }
     }
+    assert_int_equal(ledger_line(ledger, first - 1), 0);
     assert_int_equal(ledger_line(ledger, first), first + 7);
     assert_int_equal(ledger_line(ledger, last), last + 7);
+    ledger_confirm(ledger, last);
+    assert_int_equal(ledger->confirmed, last);
+}
+
+static void numbers_of_earlier_runs_are_nobodys(void **state)
+{
+    (void)state;
+    struct ledger *ledger = fresh();
+    ledger_begin(ledger, 700);
+    assert_int_equal(ledger_note(ledger, 701, 4), 0);
+    ledger_confirm(ledger, 300);
+    assert_int_equal(ledger_line(ledger, 300), 0);
+    assert_int_equal(ledger_line(ledger, 701), 4);
+    ledger_confirm(ledger, 701);
+    assert_int_equal(ledger->confirmed, 1);
+    ledger_end(ledger);
 }
 
 int main(void)
@@ -62,7 +81,8 @@ int main(void)
         cmocka_unit_test(a_number_leads_to_its_line),
         cmocka_unit_test(sessions_are_not_counted_with_the_records),
         cmocka_unit_test(a_record_is_confirmed_once),
-        cmocka_unit_test(a_whole_window_is_remembered),
+        cmocka_unit_test(everything_unconfirmed_is_remembered),
+        cmocka_unit_test(numbers_of_earlier_runs_are_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
