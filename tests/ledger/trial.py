@@ -70,6 +70,7 @@ class Program:
         self.start()
 
     def start(self):
+        self.before = os.path.getsize(self.ledger) if os.path.exists(self.ledger) else 0
         self.process = subprocess.Popen(self.command, env=self.env, stdout=self.trial.broker.log,
                                         stderr=self.trial.broker.log)
 
@@ -80,8 +81,15 @@ class Program:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self):
+    def terminate(self):
+        """SIGTERM, once it has begun: before that it does not know what the signal means."""
+        await_true(lambda: not self.running() or (os.path.exists(self.ledger) and
+                                                  os.path.getsize(self.ledger) > self.before),
+                   self.name + " begins")
         self.process.terminate()
+
+    def stop(self):
+        self.terminate()
         code = self.process.wait(timeout=PATIENCE)
         assert code == 0, "%s left with %d" % (self.name, code)
 
@@ -147,7 +155,7 @@ class Trial:
         """Workers end with everything confirmed, readers have all there is."""
         for worker in self.workers:
             if "--count" not in worker.command and worker.running():
-                worker.process.terminate()
+                worker.terminate()
         for worker in self.workers:
             code = worker.process.wait(timeout=seconds)
             assert code == 0, "worker %s left with %d: %s" % (worker.name, code,

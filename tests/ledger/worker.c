@@ -117,7 +117,7 @@ static void add_publisher(struct worker *self)
 }
 
 /* What is on the disk of the outbox, or in the memory of the handle, by now. */
-static void write_taken(struct worker *self)
+static void add_taken(struct worker *self)
 {
     uint64_t stored = self->outbox ? self->stats->stored : self->stats->sent;
     for (; self->taken < stored; self->taken++) {
@@ -125,6 +125,11 @@ static void write_taken(struct worker *self)
                  (unsigned long long)(self->taken + 1 + self->distance),
                  (unsigned long long)self->taken + 1);
     }
+}
+
+static void write_progress(struct worker *self)
+{
+    add_taken(self);
     if (self->stats->confirmed != self->confirmed) {
         self->confirmed = self->stats->confirmed;
         book_add(&self->book, "{\"confirmed\": %llu}\n", (unsigned long long)self->confirmed);
@@ -135,7 +140,7 @@ static void write_taken(struct worker *self)
 static void refused(void *arg, const struct casebus_refusal *refusal)
 {
     struct worker *self = arg;
-    write_taken(self);
+    write_progress(self);
     book_add(&self->book, "{\"refused\": %llu, \"outcome\": \"%s\", \"code\": \"%s\"}\n",
              (unsigned long long)refusal->number, casebus_outcome_word(refusal->outcome),
              refusal->code ? casebus_error_word(refusal->code) : "");
@@ -145,7 +150,7 @@ static void refused(void *arg, const struct casebus_refusal *refusal)
 static void diverged(void *arg, const struct casebus_divergence *divergence)
 {
     struct worker *self = arg;
-    write_taken(self);
+    write_progress(self);
     book_add(&self->book, "{\"diverged\": %llu, \"last\": %llu",
              (unsigned long long)divergence->first, (unsigned long long)divergence->last);
     add_publisher(self);
@@ -206,7 +211,7 @@ static void begin_run(struct worker *self)
     if (self->stats->sent < self->taken) {
         self->taken = self->stats->sent; /* no outbox, or one that was put back */
     }
-    write_taken(self);
+    add_taken(self);
     self->distance = self->row - self->stats->sent - 1;
     book_add(&self->book, "{\"run\": 1, \"row\": %llu, \"sent\": %llu, \"worker\": \"%s\", "
                           "\"outbox\": %s",
@@ -229,7 +234,7 @@ static void send_row(struct worker *self)
         number = casebus_publisher_send(
             self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"), casebus_cstr(row.key),
             casebus_bytes(NULL, 0), casebus_bytes(self->data.data, self->data.size), 200);
-        write_taken(self);
+        write_progress(self);
     } while (number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR);
     if (number < 0) {
         give_up("send", casebus_strerror((int)number));
@@ -243,7 +248,7 @@ static void pump(struct worker *self, int timeout_ms)
     if (rc < 0 && rc != CASEBUS_EINTR) {
         give_up("pump", casebus_strerror(rc));
     }
-    write_taken(self);
+    write_progress(self);
 }
 
 static void send_all(struct worker *self)
