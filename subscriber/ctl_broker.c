@@ -62,12 +62,12 @@ static void find_endpoint(const struct ctl *self, const char *given, const char 
 }
 
 /* Heads come out of it: 0 or a code. */
-static int try_fanout(const char *endpoint, int timeout_ms)
+static int try_fanout(const struct ctl *self, const char *endpoint, int timeout_ms)
 {
     struct casebus_subscriber_options options = casebus_subscriber_options();
     struct casebus_subscriber *subscriber;
     options.fanout = endpoint;
-    options.query = NULL;
+    options.query = query_endpoint(self);
     int rc = casebus_subscriber_new(&subscriber, options);
     if (rc == 0) {
         rc = casebus_subscriber_subscribe(subscriber, "session", NULL);
@@ -97,8 +97,9 @@ static int wait_for_subscription(void *socket, const char *endpoint, int timeout
     return rc;
 }
 
-static int try_ingest(const char *endpoint, int timeout_ms)
+static int try_ingest(const struct ctl *self, const char *endpoint, int timeout_ms)
 {
+    (void)self;
     void *const zmq = zmq_ctx_new();
     void *const socket = zmq != NULL ? casebus_link_open(zmq, ZMQ_XPUB) : NULL;
     int rc = CASEBUS_ENOMEM;
@@ -113,11 +114,12 @@ static int try_ingest(const char *endpoint, int timeout_ms)
 }
 
 static int try_endpoint(const struct ctl *self, const char *given, const char *name,
-                        int (*try)(const char *, int), int64_t deadline)
+                        int (*try)(const struct ctl *, const char *, int),
+                        int64_t deadline)
 {
     struct text endpoint = {0};
     find_endpoint(self, given, name, &endpoint);
-    const int rc = try(text_get(&endpoint), deadline_left(deadline));
+    const int rc = try(self, text_get(&endpoint), deadline_left(deadline));
     if (rc != 0) {
         struct text shown = {0};
         text_add_foreign(&shown, casebus_bytes(endpoint.data, endpoint.size));

@@ -1,17 +1,15 @@
-/* A subscriber's way through the messages.
+/* A subscriber's way through the messages: what stands between the sockets and its intake.
  *
  * Joining: everything before the first heads message was sent before it, so it has a seq up to
  * the one that message names, and is dropped: the subscriber begins exactly there.
  *
- * Replaying: the log is read to its end, page by page, while live events wait in the socket.
- * The socket is emptied before each page is asked for, so it never holds more than one page's
- * time; nothing is lost by that, because an event that has arrived was committed before the
- * request leaves, and the last page reaches to where the broker stood when it answered. From
- * then on live events up to `through` are duplicates, and all others are still to come or in
- * the socket.
+ * Following: first what can be handed over; then an answer, if one is due; then what the socket
+ * has. While the log is pulled the socket is left alone but before each page, so that it holds
+ * no more than one page's time: an event that has arrived was committed before the request
+ * leaves, and the last page reaches to where the broker stood when it answered.
  *
- * Live: an event is judged against what there is (have.c); one behind a hole is held until the
- * hole has been reported. Heads are looked at stream by stream, one report a call.
+ * Nothing relies on the socket being connected: what does not come is found missing by the next
+ * heads that do.
  *
  * Contract: nothing here allocates or asks the clock for an event that waits already. */
 #include "follow.h"
@@ -21,7 +19,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define QUESTION_INTERVAL_MS 1000
 #define RESEND_LOOK_MS 250 /* how often a question on its way is looked after */
 
 enum message {
@@ -30,20 +27,15 @@ enum message {
     HEADS
 };
 
-static struct casebus_bytes frame(zmq_msg_t *message)
-{
-    return casebus_bytes(zmq_msg_data(message), zmq_msg_size(message));
-}
-
 /* Takes one message off the socket: its number of frames, 0 if none waits, or a code. */
-static int receive(struct casebus_subscriber *self)
+static int receive(struct casebus_subscriber *self, struct slot *slot)
 {
-    if (zmq_msg_recv(&self->topic, self->socket, ZMQ_DONTWAIT) < 0) {
+    if (zmq_msg_recv(&slot->topic, self->socket, ZMQ_DONTWAIT) < 0) {
         return zmq_errno() == EAGAIN ? 0 : casebus_link_error();
     }
     int frames = 1;
-    for (bool more = zmq_msg_more(&self->topic); more; more = zmq_msg_more(&self->body)) {
-        if (zmq_msg_recv(&self->body, self->socket, ZMQ_DONTWAIT) < 0) {
+    for (bool more = zmq_msg_more(&slot->topic); more; more = zmq_msg_more(&slot->body)) {
+        if (zmq_msg_recv(&slot->body, self->socket, ZMQ_DONTWAIT) < 0) {
             return casebus_link_error();
         }
         frames++;
@@ -56,84 +48,51 @@ static bool is_heads(struct casebus_bytes topic)
     return topic.size > 4 && memcmp(topic.data, "sys:", 4) == 0;
 }
 
-static enum message decode(struct casebus_subscriber *self)
+static enum message decode(struct casebus_subscriber *self, struct slot *slot)
 {
     struct casebus_fault fault;
-    const struct casebus_bytes topic = frame(&self->topic), body = frame(&self->body);
+    const struct casebus_bytes topic = slot_topic(slot), body = slot_body(slot);
     if (is_heads(topic)) {
         return casebus_heads_decode(topic, body, &self->heads, &fault) == 0 ? HEADS : NOTHING;
     }
-    return casebus_event_decode(topic, body, &self->event, &fault) == 0 ? EVENT : NOTHING;
+    return casebus_event_decode(topic, body, &slot->event, &fault) == 0 ? EVENT : NOTHING;
 }
 
-/* The next message that can be read: NOTHING if none waits, or a code. */
+/* The next message that can be read, in the intake's slot: NOTHING if none waits, or a code. */
 static int read_message(struct casebus_subscriber *self)
 {
+    struct slot *slot = intake_slot(&self->intake);
     int frames;
-    while ((frames = receive(self)) > 0) {
-        const enum message message = frames == 2 ? decode(self) : NOTHING;
+    if (slot == NULL) {
+        return CASEBUS_ENOMEM;
+    }
+    while ((frames = receive(self, slot)) > 0) {
+        const enum message message = frames == 2 ? decode(self, slot) : NOTHING;
         if (message != NOTHING) {
             return (int)message;
         }
-        self->stats.undecodable++;
+        self->undecodable++;
     }
     return frames;
 }
 
-/* --- joining ---------------------------------------------------------------------------- */
-
-static void join_here(struct casebus_subscriber *self)
-{
-    memcpy(self->epoch, self->heads.epoch, sizeof self->epoch);
-    self->head = self->heads.seq;
-    self->seq = self->from_log ? self->after : self->heads.seq;
-    self->stage = self->from_log ? REPLAYING : LIVE;
-    self->asked = self->reading = self->in_doubt = self->held = false;
-    self->streams_left = 0;
-    casebus_have_reset(self->have, self->seq);
-}
-
-/* The history has changed: what was asked for is of the old one, so it begins anew, live. */
-static int leave_epoch(struct casebus_subscriber *self, int message)
-{
-    self->stats.epochs++;
-    self->from_log = self->asked = false;
-    self->stage = JOINING;
-    if (message == HEADS) {
-        join_here(self);
-    }
-    return CASEBUS_EEPOCH;
-}
-
-static bool same_epoch(const struct casebus_subscriber *self, const unsigned char *epoch)
-{
-    return memcmp(self->epoch, epoch, sizeof self->epoch) == 0;
-}
-
-/* A message of the history that is followed; of another one: CASEBUS_EEPOCH. */
-static int read_own(struct casebus_subscriber *self)
-{
-    const int message = read_message(self);
-    if ((message == EVENT && !same_epoch(self, self->event.epoch)) ||
-        (message == HEADS && !same_epoch(self, self->heads.epoch))) {
-        return leave_epoch(self, message);
-    }
-    if (message == HEADS) {
-        self->stats.heads++;
-        self->head = self->heads.seq > self->head ? self->heads.seq : self->head;
-    }
-    return message;
-}
-
-/* Waits for the socket, and for an answer where one is due: 1, 0 time up, or a code. */
+/* Waits for the socket, or the answer that is due, or the time of the next question: 1, 0 time
+ * up, or a code. */
 static int wait_for_message(struct casebus_subscriber *self, struct patience *patience)
 {
-    zmq_pollitem_t items[2] = {{.socket = self->socket, .events = ZMQ_POLLIN}};
-    int left = patience_left(patience), count = 1;
-    if (self->asked) {
+    zmq_pollitem_t items[2];
+    int left = patience_left(patience), count = 0;
+    const int64_t due = intake_due(&self->intake);
+    if (self->intake.asked != ASKED_NOTHING) {
         items[count++] = (zmq_pollitem_t){.socket = casebus_client_socket(self->client),
                                           .events = ZMQ_POLLIN};
         left = left < 0 || left > RESEND_LOOK_MS ? RESEND_LOOK_MS : left;
+    } else if (due != INT64_MAX) {
+        const int until = deadline_left(due);
+        left = left < 0 || left > until ? until : left;
+    }
+    if (!self->intake.pulling) { /* or it would always be ready */
+        items[count++] = (zmq_pollitem_t){.socket = self->socket, .events = ZMQ_POLLIN};
     }
     const int ready = zmq_poll(items, count, left);
     if (ready < 0) {
@@ -142,19 +101,32 @@ static int wait_for_message(struct casebus_subscriber *self, struct patience *pa
     return ready > 0 || patience_left(patience) != 0;
 }
 
-static int joining(struct casebus_subscriber *self, const struct casebus_event **event,
-                   struct patience *patience)
+/* --- joining ---------------------------------------------------------------------------- */
+
+static void note_head(struct casebus_subscriber *self, uint64_t seq)
 {
-    (void)event;
+    self->head = seq > self->head ? seq : self->head;
+}
+
+static void join_here(struct casebus_subscriber *self)
+{
+    self->head = self->heads.seq;
+    self->seq = self->from_log ? self->from.seq : self->heads.seq;
+    intake_begin(&self->intake, self->has_cursor ? self->from.epoch : self->heads.epoch,
+                 self->seq, self->from_log);
+    self->intake.stats.heads++;
+    self->stage = FOLLOWING;
+}
+
+int casebus_follow_join(struct casebus_subscriber *self, struct patience *patience)
+{
     for (;;) {
         int rc;
         while ((rc = read_message(self)) == EVENT) {
-            self->stats.duplicates++;
         }
         if (rc == HEADS) {
-            self->stats.heads++;
             join_here(self);
-            return FOLLOW_AGAIN;
+            return 1;
         }
         if (rc == NOTHING) {
             rc = wait_for_message(self, patience);
@@ -165,260 +137,144 @@ static int joining(struct casebus_subscriber *self, const struct casebus_event *
     }
 }
 
-/* --- replaying -------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------- */
 
-/* Drops the live events that the pages to come will hold. */
+/* Gives what was read to the intake: 0 or a code. */
+static int take_message(struct casebus_subscriber *self, int message)
+{
+    if (message == EVENT) {
+        return intake_event(&self->intake);
+    }
+    note_head(self, self->heads.seq);
+    return intake_heads(&self->intake, &self->heads);
+}
+
+/* Drops the live messages that the pages to come will hold. */
 static int empty_socket(struct casebus_subscriber *self)
 {
     for (int i = 0; i < self->options.hwm; i++) {
-        const int message = read_own(self);
+        const int message = read_message(self);
         if (message <= 0) {
             return message;
         }
-        self->stats.duplicates += message == EVENT;
+        int rc = take_message(self, message);
+        if (rc != 0) {
+            return rc;
+        }
     }
     return 0;
 }
 
-static int ask_page(struct casebus_subscriber *self)
+/* Asks what there is to ask: 0 or a code. */
+static int ask(struct casebus_subscriber *self)
 {
-    int rc = empty_socket(self);
-    if (rc == 0) {
-        rc = casebus_replay_cover(self->replay, (const char *const *)self->pattern,
-                                  self->patterns);
+    struct question question;
+    int rc = self->intake.pulling ? empty_socket(self) : 0;
+    if (rc != 0) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = casebus_replay_ask(self->replay, self->after);
+    intake_question(&self->intake, now_ms(), &question);
+    if (question.count == 0) {
+        return 0;
     }
-    self->asked = rc == 0;
+    rc = casebus_replay_cover(self->replay, question.patterns, question.count);
+    if (rc == 0) {
+        rc = casebus_replay_ask(self->replay, question.after);
+    }
+    if (rc != 0) {
+        intake_refused(&self->intake, now_ms());
+    }
     return rc;
 }
 
-static int go_live(struct casebus_subscriber *self, uint64_t through)
+static bool is_due(struct casebus_subscriber *self)
 {
-    self->stage = LIVE;
-    self->reading = false;
-    casebus_have_reset(self->have, through);
-    return FOLLOW_AGAIN;
+    const int64_t due = intake_due(&self->intake);
+    return due != INT64_MAX && (due == 0 || due <= now_ms());
 }
 
-static bool nothing_yet(int rc)
+/* --- answers ---------------------------------------------------------------------------- */
+
+/* The broker will do it another time. */
+static bool is_passing(int rc)
 {
-    return rc == CASEBUS_ETIMEDOUT || rc == CASEBUS_EUNREACHABLE;
+    return rc == CASEBUS_EBUSY || rc == CASEBUS_EBEHIND || rc == CASEBUS_ENOSPC;
 }
 
-/* Waits for the page that was asked for: FOLLOW_AGAIN, 0 or a code. */
-static int take_page(struct casebus_subscriber *self, struct patience *patience)
+static int take_page(struct casebus_subscriber *self, bool behind)
 {
-    int rc = casebus_replay_page(self->replay, patience_left(patience));
-    if (nothing_yet(rc)) {
+    struct casebus_bytes topic, body;
+    const struct answer answer = {.epoch = casebus_replay_epoch(self->replay),
+                                  .seq = casebus_replay_seq(self->replay),
+                                  .through = casebus_replay_through(self->replay),
+                                  .gone = casebus_replay_gone(self->replay),
+                                  .behind = behind};
+    const int told = intake_answer(&self->intake, now_ms(), &answer);
+    if (told == CASEBUS_EEPOCH) {
+        self->seq = self->head = answer.seq;
+        return told;
+    }
+    note_head(self, answer.seq);
+    while (casebus_replay_next_frames(self->replay, &topic, &body) == 1) {
+        const int rc = intake_logged(&self->intake, topic, body);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    intake_answered(&self->intake, now_ms());
+    return told;
+}
+
+/* Takes the answer if it is there: 1 it was, 0, or a code. */
+static int take_answer(struct casebus_subscriber *self)
+{
+    const int rc = casebus_replay_page(self->replay, 0);
+    if (rc == CASEBUS_ETIMEDOUT || rc == CASEBUS_EUNREACHABLE) {
         return 0;
     }
     if (rc == CASEBUS_EINTR) {
         return rc; /* it is still on its way */
     }
-    self->asked = false;
-    if (rc == CASEBUS_EBEHIND) {
-        return go_live(self, self->after); /* nothing behind `after` has happened yet */
+    if (rc == 0 || rc == CASEBUS_EBEHIND) {
+        const int told = take_page(self, rc != 0);
+        return told != 0 ? told : 1;
     }
+    intake_refused(&self->intake, now_ms());
+    return is_passing(rc) ? 1 : rc;
+}
+
+/* --- following -------------------------------------------------------------------------- */
+
+/* Something is there, or the time is up (0), or a code: one step on the way to an event. */
+static int step(struct casebus_subscriber *self, struct patience *patience)
+{
+    int rc = self->intake.asked != ASKED_NOTHING ? take_answer(self) : 0;
     if (rc != 0) {
         return rc;
     }
-    if (!same_epoch(self, casebus_replay_epoch(self->replay))) {
-        return leave_epoch(self, NOTHING);
+    rc = self->intake.pulling ? NOTHING : read_message(self);
+    if (rc > 0) {
+        rc = take_message(self, rc);
+        return rc != 0 ? rc : 1;
     }
-    self->reading = true;
-    const uint64_t gone = casebus_replay_gone(self->replay);
-    if (gone > self->after) {
-        self->gap = (struct casebus_gap){
-            .stream = casebus_cstr(""), .after = self->after, .through = gone};
-        self->stats.gaps++;
-        return CASEBUS_EGAP;
-    }
-    return FOLLOW_AGAIN;
-}
-
-static int read_page(struct casebus_subscriber *self, const struct casebus_event **event)
-{
-    const uint64_t undecodable = casebus_replay_undecodable(self->replay);
-    const int rc = casebus_replay_next(self->replay, event);
-    self->stats.undecodable += casebus_replay_undecodable(self->replay) - undecodable;
-    if (rc == 1) {
-        self->stats.events++;
-        self->stats.replayed++;
-        return 1;
-    }
-    self->reading = false;
-    self->after = casebus_replay_through(self->replay);
-    return casebus_replay_done(self->replay) ? go_live(self, self->after) : FOLLOW_AGAIN;
-}
-
-static int replaying(struct casebus_subscriber *self, const struct casebus_event **event,
-                     struct patience *patience)
-{
-    if (self->reading) {
-        return read_page(self, event);
-    }
-    if (!self->asked) {
-        int rc = ask_page(self);
-        return rc == 0 ? FOLLOW_AGAIN : rc;
-    }
-    return take_page(self, patience);
-}
-
-/* --- live ------------------------------------------------------------------------------- */
-
-static int report_gap(struct casebus_subscriber *self)
-{
-    self->stats.gaps++;
-    return CASEBUS_EGAP;
-}
-
-/* Judges the event that was read: 1, 0 dropped, or CASEBUS_EGAP and the event held. */
-static int take_event(struct casebus_subscriber *self, const struct casebus_event **event)
-{
-    self->held = false;
-    switch (casebus_have_event(self->have, &self->event, &self->gap)) {
-    case HAVE_NEW:
-        self->stats.events++;
-        *event = &self->event;
-        return 1;
-    case HAVE_HOLE:
-        self->held = true;
-        return report_gap(self);
-    case HAVE_DUPLICATE:
-        self->stats.duplicates++;
-        return 0;
-    case HAVE_FOREIGN:
-    default:
-        self->stats.undecodable++;
-        return 0;
-    }
-}
-
-static void open_heads(struct casebus_subscriber *self)
-{
-    casebus_reader_init(&self->streams, self->heads.streams);
-    self->streams_left = casebus_read_map(&self->streams);
-    self->in_doubt = true;
-}
-
-/* Looks at the heads that are left: CASEBUS_EGAP at the first hole, or 0. */
-static int take_heads(struct casebus_subscriber *self)
-{
-    while (self->streams_left > 0) {
-        self->streams_left--;
-        const struct casebus_bytes stream = casebus_read_str(&self->streams);
-        const uint64_t head = casebus_read_uint(&self->streams);
-        if (self->streams.error != 0) {
-            self->streams_left = 0;
-            self->stats.undecodable++;
-        } else if (casebus_have_head(self->have, stream, head, self->heads.seq, &self->gap) ==
-                   HAVE_HOLE) {
-            return report_gap(self);
-        }
-    }
-    return 0;
-}
-
-static void ask_question(struct casebus_subscriber *self)
-{
-    const char *patterns[CASEBUS_PATTERNS_MAX];
-    uint64_t after;
-    const int64_t now = now_ms();
-    self->in_doubt = false; /* until the next heads message */
-    if (now < self->question_at) {
-        return;
-    }
-    const size_t count = casebus_have_doubts(self->have, patterns, &after);
-    if (count > 0 && casebus_replay_cover(self->replay, patterns, count) == 0 &&
-        casebus_replay_ask(self->replay, after) == 0) {
-        self->asked = true;
-        self->question_at = now + QUESTION_INTERVAL_MS;
-        self->stats.questions++;
-    }
-}
-
-/* Takes the answer if it is there. A refusal is no answer: the doubt stays, and the next heads
- * message brings the question again. */
-static void take_answer(struct casebus_subscriber *self)
-{
-    const struct casebus_event *event;
-    const int rc = casebus_replay_page(self->replay, 0);
-    if (nothing_yet(rc)) {
-        return;
-    }
-    self->asked = false;
-    if (rc != 0 || !same_epoch(self, casebus_replay_epoch(self->replay))) {
-        return;
-    }
-    while (casebus_replay_next(self->replay, &event) == 1) {
-        casebus_have_found(self->have, event->topic_text, event->seq);
-    }
-    casebus_have_answered(self->have, casebus_replay_through(self->replay));
-}
-
-/* Also while events come without a pause: a hole in a quiet topic shows no other way. */
-static void settle_doubts(struct casebus_subscriber *self)
-{
-    if (self->replay == NULL) {
-        return;
-    }
-    if (self->asked) {
-        take_answer(self);
-    } else if (self->in_doubt) {
-        ask_question(self);
-    }
-}
-
-/* What is left over from before comes first: 1, CASEBUS_EGAP, or 0. */
-static int take_left_over(struct casebus_subscriber *self, const struct casebus_event **event)
-{
-    if (self->held) {
-        return take_event(self, event);
-    }
-    int rc = take_heads(self);
-    if (rc == 0 && self->single_topics) {
-        settle_doubts(self);
-        rc = casebus_have_missed(self->have, &self->gap) ? report_gap(self) : 0;
-    }
-    return rc;
-}
-
-static int live(struct casebus_subscriber *self, const struct casebus_event **event,
-                struct patience *patience)
-{
-    for (;;) {
-        int rc = take_left_over(self, event);
-        if (rc != 0) {
-            return rc;
-        }
-        while ((rc = read_own(self)) == EVENT) {
-            rc = take_event(self, event);
-            if (rc != 0) {
-                return rc;
-            }
-        }
-        if (rc < 0) {
-            return rc;
-        }
-        if (rc == HEADS) {
-            open_heads(self);
-        } else {
-            rc = wait_for_message(self, patience);
-        }
-        if (rc <= 0) {
-            return rc;
-        }
-    }
+    return rc == NOTHING ? wait_for_message(self, patience) : rc;
 }
 
 int casebus_follow(struct casebus_subscriber *self, const struct casebus_event **event,
                    struct patience *patience)
 {
-    typedef int stretch(struct casebus_subscriber *, const struct casebus_event **,
-                        struct patience *);
-    static stretch *const stretches[] = {
-        [JOINING] = joining, [REPLAYING] = replaying, [LIVE] = live};
-    return stretches[self->stage](self, event, patience);
+    int rc = 1;
+    while (rc > 0) {
+        if (is_due(self)) {
+            rc = ask(self);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        if (intake_next(&self->intake, event)) {
+            return 1;
+        }
+        rc = step(self, patience);
+    }
+    return rc;
 }

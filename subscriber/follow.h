@@ -7,17 +7,14 @@
 #include <casebus/subscriber.h>
 
 #include "deadline.h"
-#include "have.h"
+#include "intake.h"
 
 #include <zmq.h>
 
-/* Where a subscriber is. It goes down this list, and back to JOINING when the history changes.
- */
 enum stage {
-    FRESH,     /* patterns are being added */
-    JOINING,   /* waiting for the heads message that proves the subscriptions */
-    REPLAYING, /* handing over what the log holds; live events wait in the socket */
-    LIVE
+    FRESH,   /* patterns are being added */
+    JOINING, /* waiting for the heads message that proves the subscriptions */
+    FOLLOWING
 };
 
 struct casebus_subscriber {
@@ -28,35 +25,24 @@ struct casebus_subscriber {
     void *socket;
     char *pattern[CASEBUS_PATTERNS_MAX];
     size_t patterns;
-    bool single_topics; /* a pattern of one topic is among them */
 
     enum stage stage;
-    bool from_log;  /* replay before going live */
-    uint64_t after; /* from here */
+    bool from_log;   /* begin with what the log holds */
+    bool has_cursor; /* in this history */
+    struct casebus_cursor from;
     uint64_t seq, head;
-    unsigned char epoch[CASEBUS_EPOCH_SIZE];
-    struct have *have;
-
-    zmq_msg_t topic, body;
-    struct casebus_event event;
-    bool held; /* the event was decoded and is handed over with the next call */
+    struct have *have; /* until the start, then the intake's */
+    struct intake intake;
     struct casebus_heads heads;
-    struct casebus_reader streams; /* of heads: those not looked at yet */
-    uint32_t streams_left;
-    struct casebus_gap gap;
 
     struct casebus_client *client;
     struct casebus_replay *replay;
-    bool asked;          /* a page or an answer is on its way */
-    bool reading;        /* a page is there and not used up */
-    bool in_doubt;       /* heads came, and a single topic may have been left behind */
-    int64_t question_at; /* not to be asked before */
-    struct casebus_subscriber_stats stats;
+    uint64_t undecodable; /* messages */
 };
 
-/* One stretch of the way: 1 an event; 0 the time is up; AGAIN the stage has changed; or a code.
- */
-#define FOLLOW_AGAIN 2
+/* Waits for the first heads message: 1, 0 the time is up, or a code. */
+int casebus_follow_join(struct casebus_subscriber *self, struct patience *patience);
+/* 1 an event; 0 the time is up; or a code. */
 int casebus_follow(struct casebus_subscriber *self, const struct casebus_event **event,
                    struct patience *patience);
 

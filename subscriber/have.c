@@ -1,16 +1,16 @@
-/* What a reader has.
+/* What a reader has, and what it is missing.
  *
- * Every event names the event before it, in its stream (`prev`) and with its topic
- * (`prev_topic`); a position that lies below that one has a hole in front of it. What got lost
- * at the very end shows in heads, which name each stream's last event. A reader of whole
- * streams needs only that. A reader of one topic sees a stream's head move for other topics'
- * sake, so for it a head is no proof but a doubt, which the log settles: events up to the heads
- * message's own seq were all sent before it, so one of those that the log has and the reader
- * has not is lost; a later one may still be on its way and proves nothing.
+ * A place is a stream or, for a pattern of four segments, a topic. It has a position, up to
+ * which all of it is there, and a head, up to which it is known to go. Two numbers hold for all
+ * places: `base`, below which nothing is missing anywhere (so a stream that was never heard of
+ * is there up to the base), and `claim`, up to which every head has been named. The base is
+ * what a reader of many streams rests on: it is the claim, or the lowest position of a place
+ * that lacks something.
  *
- * The table is open addressing over the streams' names, at most as many as there can be kinds
- * and agencies; a stream that is not in it stands at the base. Events mostly come in runs of
- * one stream, so the last one is looked at before the table is. */
+ * A topic is not known to lack something because its stream's head has moved: the event may be
+ * another topic's. It is then in doubt, and keeps the base down until the log was asked.
+ *
+ * Contract: positions, heads, base and claim never fall, but by a reset. */
 #include "have.h"
 
 #include <stdlib.h>
@@ -22,24 +22,26 @@ enum {
     SLOTS_FIRST = 64
 };
 
+struct place {
+    uint64_t have, head;
+    bool lacking; /* head is above the position */
+    bool hole;    /* and that is known to be of this place; always so for a stream */
+    bool asked;   /* of the log, until the answer */
+};
+
 struct stream {
-    uint8_t size; /* of the name; 0: an empty slot */
-    bool covered; /* by a pattern of whole streams */
-    char name[STREAM_SIZE];
-    uint64_t have;
+    struct place place;
+    bool covered;           /* by a pattern of whole streams */
+    uint8_t size;           /* of the name; 0: an empty slot */
+    char name[STREAM_SIZE]; /* with a NUL behind it: it is a pattern too */
 };
 
 struct topic {
-    char name[CASEBUS_TOPIC_MAX];
-    char pattern[CASEBUS_TOPIC_MAX]; /* the name without its last colon */
+    struct place place;
+    char name[CASEBUS_TOPIC_MAX + 1]; /* the same */
     size_t size, stream_size;
     uint32_t hash;
     bool in_stream; /* a pattern of whole streams covers it already */
-    uint64_t position;
-    uint64_t proof;    /* above position: in doubt, up to here */
-    bool asked;        /* the doubt has been asked about, from this position */
-    uint64_t lost;     /* the last lost event the answer named; 0: none */
-    uint64_t answered; /* the position once the lost ones are named */
 };
 
 struct wide {
@@ -48,7 +50,8 @@ struct wide {
 };
 
 struct have {
-    uint64_t base;
+    uint64_t base, claim;
+    size_t lacking; /* streams that are */
     struct stream *slots;
     size_t room, used;   /* room: a power of two */
     struct stream *last; /* of the last event; NULL: none that can be told by its name */
@@ -156,45 +159,59 @@ static bool grow(struct have *self)
     return true;
 }
 
-/* NULL where the name cannot be a stream's, or one more is too many. */
-static struct stream *stream_find(struct have *self, struct casebus_bytes name)
+/* Where the stream is, or belongs; NULL where the name cannot be a stream's. */
+static struct stream *stream_seek(struct have *self, struct casebus_bytes name)
 {
-    if (name.size == 0 || name.size > STREAM_SIZE) {
+    if (name.size == 0 || name.size >= STREAM_SIZE) {
         return NULL;
     }
-    struct stream *stream = slot_of(self->slots, self->room, name);
-    if (stream->size != 0) {
-        return stream;
-    }
-    if (self->used == STREAMS_MAX) {
-        return NULL;
-    }
+    return slot_of(self->slots, self->room, name);
+}
+
+/* Gives an empty slot to the stream; NULL: no memory. */
+static struct stream *stream_add(struct have *self, struct stream *slot,
+                                 struct casebus_bytes name)
+{
     if (self->used * 2 >= self->room) {
         if (!grow(self)) {
             return NULL;
         }
-        stream = slot_of(self->slots, self->room, name);
+        slot = slot_of(self->slots, self->room, name);
     }
     self->used++;
-    stream->size = (uint8_t)name.size;
-    memcpy(stream->name, name.data, name.size);
-    stream->have = self->base;
-    stream->covered = is_covered(self, name);
-    return stream;
+    *slot = (struct stream){.covered = is_covered(self, name), .size = (uint8_t)name.size};
+    memcpy(slot->name, name.data, name.size);
+    return slot;
+}
+
+/* HAVE_NEW and the stream, HAVE_FOREIGN or HAVE_NO_MEMORY. */
+static enum have_verdict stream_find(struct have *self, struct casebus_bytes name,
+                                     struct stream **stream)
+{
+    *stream = stream_seek(self, name);
+    if (*stream == NULL || ((*stream)->size == 0 && self->used == STREAMS_MAX)) {
+        return HAVE_FOREIGN;
+    }
+    if ((*stream)->size == 0) {
+        *stream = stream_add(self, *stream, name);
+    }
+    return *stream != NULL ? HAVE_NEW : HAVE_NO_MEMORY;
 }
 
 /* The stream of an event. A topic that is longer than its stream's name has all three segments
  * in it, so whatever begins with that name is of the same stream. */
-static struct stream *stream_of_event(struct have *self, struct casebus_bytes topic)
+static enum have_verdict stream_of_event(struct have *self, struct casebus_bytes topic,
+                                         struct stream **stream)
 {
     struct stream *last = self->last;
     if (last != NULL && begins_with(topic, last->name, last->size)) {
-        return last;
+        *stream = last;
+        return HAVE_NEW;
     }
     const struct casebus_bytes name = stream_of(topic);
-    struct stream *stream = stream_find(self, name);
-    self->last = name.size < topic.size ? stream : NULL;
-    return stream;
+    const enum have_verdict verdict = stream_find(self, name, stream);
+    self->last = verdict == HAVE_NEW && name.size < topic.size ? *stream : NULL;
+    return verdict;
 }
 
 static struct topic *topic_find(struct have *self, struct casebus_bytes name)
@@ -202,12 +219,31 @@ static struct topic *topic_find(struct have *self, struct casebus_bytes name)
     const uint32_t hash = hash_of(name);
     for (size_t i = 0; i < self->topic_count; i++) {
         struct topic *topic = &self->topics[i];
-        if (topic->hash == hash && topic->size == name.size &&
+        if (topic->hash == hash && topic->size == name.size && !topic->in_stream &&
             memcmp(topic->name, name.data, name.size) == 0) {
             return topic;
         }
     }
     return NULL;
+}
+
+/* The place of an event: HAVE_NEW, HAVE_FOREIGN or HAVE_NO_MEMORY. */
+static enum have_verdict place_of_event(struct have *self, struct casebus_bytes topic,
+                                        struct place **place, bool *is_topic)
+{
+    struct stream *stream;
+    const enum have_verdict verdict = stream_of_event(self, topic, &stream);
+    if (verdict != HAVE_NEW) {
+        return verdict;
+    }
+    *is_topic = !stream->covered;
+    if (stream->covered) {
+        *place = &stream->place;
+        return HAVE_NEW;
+    }
+    struct topic *found = topic_find(self, topic);
+    *place = found != NULL ? &found->place : NULL;
+    return found != NULL ? HAVE_NEW : HAVE_FOREIGN;
 }
 
 /* --- patterns --------------------------------------------------------------------------- */
@@ -222,8 +258,10 @@ static void mark_covered_topics(struct have *self)
 
 static int cover_topic(struct have *self, struct casebus_bytes name)
 {
-    if (topic_find(self, name) != NULL) {
-        return 0;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        if (casebus_bytes_is(name, self->topics[i].name)) {
+            return 0;
+        }
     }
     if (self->topic_count == CASEBUS_PATTERNS_MAX) {
         return CASEBUS_ETOOMANY;
@@ -231,7 +269,6 @@ static int cover_topic(struct have *self, struct casebus_bytes name)
     struct topic *topic = &self->topics[self->topic_count++];
     memset(topic, 0, sizeof *topic);
     memcpy(topic->name, name.data, name.size);
-    memcpy(topic->pattern, name.data, name.size - 1); /* a NUL follows */
     topic->size = name.size;
     topic->stream_size = stream_of(name).size;
     topic->hash = hash_of(name);
@@ -261,145 +298,292 @@ int casebus_have_cover(struct have *self, struct casebus_bytes prefix)
     return rc;
 }
 
+static bool is_whole_stream(const struct wide *wide)
+{
+    unsigned colons = 0;
+    for (size_t i = 0; i < wide->size; i++) {
+        colons += wide->prefix[i] == ':';
+    }
+    return colons == 3;
+}
+
+bool casebus_have_is_one(const struct have *self)
+{
+    size_t topics = 0;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        topics += !self->topics[i].in_stream;
+    }
+    for (size_t i = 0; i < self->wide_count; i++) {
+        const struct wide *first = &self->wides[0], *wide = &self->wides[i];
+        if (!is_whole_stream(wide) || wide->size != first->size ||
+            memcmp(wide->prefix, first->prefix, first->size) != 0) {
+            return false;
+        }
+    }
+    return topics + (self->wide_count > 0) == 1;
+}
+
 void casebus_have_reset(struct have *self, uint64_t base)
 {
-    self->base = base;
-    self->used = 0;
+    self->base = self->claim = base;
+    self->lacking = self->used = 0;
     self->last = NULL;
     memset(self->slots, 0, self->room * sizeof *self->slots);
     for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        topic->position = base;
-        topic->proof = topic->lost = 0;
-        topic->asked = false;
+        self->topics[i].place = (struct place){0};
     }
     mark_covered_topics(self);
 }
 
-/* --- events and heads ------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------------------------- */
 
-static enum have_verdict judge(uint64_t *position, uint64_t seq, uint64_t prev,
-                               struct casebus_bytes name, struct casebus_gap *gap)
+static uint64_t position_of(const struct have *self, const struct place *place)
 {
-    if (seq <= *position) {
+    return place->have > self->base ? place->have : self->base;
+}
+
+/* `lacking` counts the streams; topics are few enough to be looked through. */
+static void raise_head(struct have *self, struct place *place, uint64_t head, bool is_topic)
+{
+    if (head <= position_of(self, place)) {
+        return;
+    }
+    place->head = head > place->head ? head : place->head;
+    if (!place->lacking) {
+        place->lacking = true;
+        place->hole = !is_topic;
+        self->lacking += !is_topic;
+    }
+}
+
+static void raise_have(struct have *self, struct place *place, uint64_t seq, bool is_topic)
+{
+    place->have = seq > place->have ? seq : place->have;
+    if (place->lacking && place->have >= place->head) {
+        place->lacking = place->hole = false;
+        self->lacking -= !is_topic;
+    }
+}
+
+/* The lacking places one after the other; begin with *at 0; NULL: no more. */
+static struct place *next_lacking(struct have *self, size_t *at, const char **name)
+{
+    for (; self->lacking > 0 && *at < self->room; ++*at) {
+        struct stream *stream = &self->slots[*at];
+        if (stream->place.lacking) {
+            ++*at;
+            *name = stream->name;
+            return &stream->place;
+        }
+    }
+    *at = *at < self->room ? self->room : *at;
+    while (*at < self->room + self->topic_count) {
+        struct topic *topic = &self->topics[(*at)++ - self->room];
+        if (topic->place.lacking) {
+            *name = topic->name;
+            return &topic->place;
+        }
+    }
+    return NULL;
+}
+
+/* --- what arrives ----------------------------------------------------------------------- */
+
+enum have_verdict casebus_have_event(struct have *self, const struct casebus_event *event)
+{
+    struct place *place;
+    bool is_topic;
+    const enum have_verdict verdict =
+        place_of_event(self, event->topic_text, &place, &is_topic);
+    if (verdict != HAVE_NEW) {
+        return verdict;
+    }
+    const uint64_t position = position_of(self, place);
+    if (event->seq <= position) {
         return HAVE_DUPLICATE;
     }
-    if (prev >= seq) {
-        prev = seq - 1; /* nonsense must not lift the position above the event */
-    }
-    if (prev > *position) {
-        *gap = (struct casebus_gap){.stream = name, .after = *position, .through = prev};
-        *position = prev;
+    if ((is_topic ? event->prev_topic : event->prev) > position) {
+        raise_head(self, place, event->seq, is_topic);
+        place->hole = true;
         return HAVE_HOLE;
     }
-    *position = seq;
+    raise_have(self, place, event->seq, is_topic);
     return HAVE_NEW;
 }
 
-enum have_verdict casebus_have_event(struct have *self, const struct casebus_event *event,
-                                     struct casebus_gap *gap)
-{
-    struct stream *stream = stream_of_event(self, event->topic_text);
-    if (stream == NULL) {
-        return HAVE_FOREIGN;
-    }
-    if (stream->covered) {
-        return judge(&stream->have, event->seq, event->prev,
-                     casebus_bytes(stream->name, stream->size), gap);
-    }
-    struct topic *topic = topic_find(self, event->topic_text);
-    if (topic == NULL) {
-        return HAVE_FOREIGN;
-    }
-    /* Its own prev_topic tells from here on what was lost: no answer about before is needed. */
-    topic->asked = false;
-    return judge(&topic->position, event->seq, event->prev_topic,
-                 casebus_bytes(topic->name, topic->size), gap);
-}
-
-static void doubt_topics(struct have *self, struct casebus_bytes stream, uint64_t head,
-                         uint64_t seq)
+static void doubt_topics(struct have *self, struct casebus_bytes stream, uint64_t head)
 {
     for (size_t i = 0; i < self->topic_count; i++) {
         struct topic *topic = &self->topics[i];
-        if (head > topic->position && topic->stream_size == stream.size &&
+        if (topic->stream_size == stream.size && !topic->in_stream &&
             memcmp(topic->name, stream.data, stream.size) == 0) {
-            topic->proof = seq;
+            raise_head(self, &topic->place, head, true);
         }
     }
 }
 
-enum have_verdict casebus_have_head(struct have *self, struct casebus_bytes stream,
-                                    uint64_t head, uint64_t seq, struct casebus_gap *gap)
+int casebus_have_head(struct have *self, struct casebus_bytes stream, uint64_t head)
 {
-    if (!is_covered(self, stream)) {
-        doubt_topics(self, stream, head, seq);
-        return HAVE_NEW;
+    struct stream *known = stream_seek(self, stream);
+    if (known == NULL) {
+        return 0;
     }
-    struct stream *known = stream_find(self, stream);
-    if (known == NULL || head <= known->have) {
-        return HAVE_NEW;
+    if (known->size == 0 ? !is_covered(self, stream) : !known->covered) {
+        doubt_topics(self, stream, head);
+        return 0;
     }
-    *gap = (struct casebus_gap){.stream = casebus_bytes(known->name, known->size),
-                                .after = known->have,
-                                .through = head};
-    known->have = head;
-    return HAVE_HOLE;
+    switch (stream_find(self, stream, &known)) {
+    case HAVE_NEW:
+        raise_head(self, &known->place, head, false);
+        return 0;
+    case HAVE_NO_MEMORY:
+        return CASEBUS_ENOMEM;
+    default:
+        return 0;
+    }
 }
 
-/* --- doubts ----------------------------------------------------------------------------- */
+void casebus_have_claim(struct have *self, uint64_t before, uint64_t seq)
+{
+    if (before <= self->claim && seq > self->claim) {
+        self->claim = seq;
+    }
+}
 
-size_t casebus_have_doubts(struct have *self, const char *patterns[], uint64_t *after)
+uint64_t casebus_have_base(struct have *self)
+{
+    uint64_t proved = self->claim;
+    const struct place *place;
+    const char *name;
+    size_t at = 0;
+    while (proved > self->base && (place = next_lacking(self, &at, &name)) != NULL) {
+        const uint64_t position = position_of(self, place);
+        proved = position < proved ? position : proved;
+    }
+    self->base = proved > self->base ? proved : self->base;
+    return self->base;
+}
+
+uint64_t casebus_have_position(const struct have *self)
+{
+    uint64_t position = self->base;
+    for (size_t i = 0; self->wide_count > 0 && i < self->room; i++) {
+        const struct stream *stream = &self->slots[i];
+        if (stream->size > 0 && stream->covered && stream->place.have > position) {
+            position = stream->place.have;
+        }
+    }
+    for (size_t i = 0; i < self->topic_count; i++) {
+        const struct topic *topic = &self->topics[i];
+        if (!topic->in_stream && topic->place.have > position) {
+            position = topic->place.have;
+        }
+    }
+    return position;
+}
+
+/* --- what is missing -------------------------------------------------------------------- */
+
+size_t casebus_have_holes(const struct have *self)
+{
+    size_t count = self->lacking;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        count += self->topics[i].place.hole;
+    }
+    return count;
+}
+
+size_t casebus_have_doubts(const struct have *self)
 {
     size_t count = 0;
-    *after = UINT64_MAX;
     for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        topic->asked = topic->proof > topic->position && !topic->in_stream;
-        if (topic->asked) {
-            patterns[count++] = topic->pattern;
-            *after = topic->position < *after ? topic->position : *after;
+        count += self->topics[i].place.lacking && !self->topics[i].place.hole;
+    }
+    return count;
+}
+
+size_t casebus_have_ask(struct have *self, size_t limit, bool doubts_too,
+                        const char *patterns[], uint64_t *after)
+{
+    struct place *place;
+    const char *name;
+    size_t count = 0, at = 0;
+    *after = UINT64_MAX;
+    while (count < limit && (place = next_lacking(self, &at, &name)) != NULL) {
+        if (place->hole || doubts_too) {
+            const uint64_t position = position_of(self, place);
+            place->asked = true;
+            patterns[count++] = name;
+            *after = position < *after ? position : *after;
         }
     }
     return count;
 }
 
-void casebus_have_found(struct have *self, struct casebus_bytes name, uint64_t seq)
+enum have_verdict casebus_have_logged(struct have *self, const struct casebus_event *event)
 {
-    struct topic *topic = topic_find(self, name);
-    if (topic != NULL && topic->asked && seq > topic->position && seq <= topic->proof) {
-        topic->lost = seq;
+    struct place *place;
+    bool is_topic;
+    const enum have_verdict verdict =
+        place_of_event(self, event->topic_text, &place, &is_topic);
+    if (verdict != HAVE_NEW) {
+        return verdict;
     }
+    if (!place->asked || event->seq <= position_of(self, place)) {
+        return HAVE_DUPLICATE;
+    }
+    raise_have(self, place, event->seq, is_topic);
+    return HAVE_NEW;
+}
+
+/* The places that are asked for, as next_lacking(). One that was asked for may have stopped
+ * lacking since, by events that came. */
+static struct place *next_asked(struct have *self, size_t *at, struct casebus_bytes *name,
+                                bool *is_topic)
+{
+    for (; *at < self->room; ++*at) {
+        struct stream *stream = &self->slots[*at];
+        if (stream->place.asked) {
+            ++*at;
+            *name = casebus_bytes(stream->name, stream->size);
+            *is_topic = false;
+            return &stream->place;
+        }
+    }
+    while (*at < self->room + self->topic_count) {
+        struct topic *topic = &self->topics[(*at)++ - self->room];
+        if (topic->place.asked) {
+            *name = casebus_bytes(topic->name, topic->size);
+            *is_topic = true;
+            return &topic->place;
+        }
+    }
+    return NULL;
+}
+
+bool casebus_have_gone(struct have *self, uint64_t gone, struct casebus_gap *gap)
+{
+    struct casebus_bytes name;
+    bool is_topic;
+    size_t at = 0;
+    struct place *place = next_asked(self, &at, &name, &is_topic);
+    if (place == NULL || position_of(self, place) >= gone) {
+        return false;
+    }
+    *gap = (struct casebus_gap){
+        .stream = name, .after = position_of(self, place), .through = gone};
+    raise_have(self, place, gone, is_topic);
+    return true;
 }
 
 void casebus_have_answered(struct have *self, uint64_t through)
 {
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        if (!topic->asked) {
-            topic->lost = 0;
-            continue;
-        }
-        topic->asked = false;
-        topic->answered = through < topic->proof ? through : topic->proof;
-        if (topic->lost == 0 && topic->answered > topic->position) {
-            topic->position = topic->answered;
-        }
+    struct casebus_bytes name;
+    struct place *place;
+    bool is_topic;
+    size_t at = 0;
+    while ((place = next_asked(self, &at, &name, &is_topic)) != NULL) {
+        place->asked = false;
+        raise_have(self, place, through, is_topic);
     }
-}
-
-bool casebus_have_missed(struct have *self, struct casebus_gap *gap)
-{
-    for (size_t i = 0; i < self->topic_count; i++) {
-        struct topic *topic = &self->topics[i];
-        if (topic->lost != 0) {
-            *gap = (struct casebus_gap){.stream = casebus_bytes(topic->name, topic->size),
-                                        .after = topic->position,
-                                        .through = topic->lost};
-            topic->position = topic->answered;
-            topic->lost = 0;
-            return true;
-        }
-    }
-    return false;
 }

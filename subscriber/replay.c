@@ -101,23 +101,30 @@ int casebus_replay_page(struct casebus_replay *self, int timeout_ms)
 }
 
 /* One element of `events`: an array of topic and body. */
-static bool take_event(struct casebus_replay *self)
+int casebus_replay_next_frames(struct casebus_replay *self, struct casebus_bytes *topic,
+                               struct casebus_bytes *body)
 {
-    struct casebus_fault fault;
-    struct casebus_reader r;
-    casebus_reader_init(&r, casebus_read_raw(&self->events));
-    const uint32_t count = casebus_read_array(&r);
-    const struct casebus_bytes topic = casebus_read_str(&r);
-    const struct casebus_bytes body = casebus_read_bin(&r);
-    return count == 2 && r.error == 0 &&
-           casebus_event_decode(topic, body, &self->event, &fault) == 0;
+    while (self->left > 0) {
+        struct casebus_reader r;
+        self->left--;
+        casebus_reader_init(&r, casebus_read_raw(&self->events));
+        const uint32_t count = casebus_read_array(&r);
+        *topic = casebus_read_str(&r);
+        *body = casebus_read_bin(&r);
+        if (count == 2 && r.error == 0) {
+            return 1;
+        }
+        self->undecodable++;
+    }
+    return 0;
 }
 
 int casebus_replay_next(struct casebus_replay *self, const struct casebus_event **event)
 {
-    while (self->left > 0) {
-        self->left--;
-        if (take_event(self)) {
+    struct casebus_bytes topic, body;
+    struct casebus_fault fault;
+    while (casebus_replay_next_frames(self, &topic, &body) == 1) {
+        if (casebus_event_decode(topic, body, &self->event, &fault) == 0) {
             *event = &self->event;
             return 1;
         }

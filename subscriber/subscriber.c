@@ -4,7 +4,8 @@
  * The order of subscriptions is the promise everything else rests on: patterns first, heads
  * last, so the first heads message proves that all are in place. libzmq sends them in the order
  * of the calls on a connection that exists, and in the order of their bytes on one it makes
- * again; that "sys:" sorts behind "case:" and "session:" keeps the promise there too.
+ * again; that "sys:" sorts behind "case:" and "session:" keeps the promise there too. It spares
+ * a repair; that nothing is missed rests on heads alone.
  *
  * Contract: one thread a handle; everything handed out is borrowed until the next call. */
 #include <casebus/subscriber.h>
@@ -15,11 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOLD_EVENTS (4 * CASEBUS_HWM)
+#define HOLD_BYTES (64 * 1024 * 1024) /* twice the events of the largest batch */
+
 struct casebus_subscriber_options casebus_subscriber_options(void)
 {
     return (struct casebus_subscriber_options){.fanout = CASEBUS_FANOUT_DEFAULT,
                                                .query = CASEBUS_QUERY_DEFAULT,
                                                .hwm = CASEBUS_HWM,
+                                               .unordered = false,
+                                               .hold_events = HOLD_EVENTS,
+                                               .hold_bytes = HOLD_BYTES,
                                                .context = NULL};
 }
 
@@ -52,7 +59,7 @@ int casebus_subscriber_new(struct casebus_subscriber **self_p,
                            struct casebus_subscriber_options options)
 {
     *self_p = NULL;
-    if (options.fanout == NULL || options.hwm < 1) {
+    if (options.fanout == NULL || options.query == NULL || options.hwm < 1) {
         return CASEBUS_EINVAL;
     }
     struct casebus_subscriber *self = calloc(1, sizeof *self);
@@ -60,8 +67,6 @@ int casebus_subscriber_new(struct casebus_subscriber **self_p,
         return CASEBUS_ENOMEM;
     }
     self->options = options;
-    zmq_msg_init(&self->topic);
-    zmq_msg_init(&self->body);
     int rc = open_parts(self);
     if (rc != 0) {
         casebus_subscriber_destroy(&self);
@@ -80,8 +85,9 @@ void casebus_subscriber_destroy(struct casebus_subscriber **self_p)
     }
     casebus_replay_destroy(&self->replay);
     casebus_client_destroy(&self->client);
-    zmq_msg_close(&self->topic);
-    zmq_msg_close(&self->body);
+    if (self->stage != FRESH) {
+        intake_end(&self->intake);
+    }
     if (self->socket != NULL) {
         zmq_close(self->socket);
     }
@@ -120,17 +126,12 @@ int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pa
         *why = "heads are no events: a subscriber follows them by itself; try case or session";
         return CASEBUS_EPATTERN;
     }
-    struct casebus_topic topic;
-    const struct casebus_bytes text = casebus_bytes(prefix, (size_t)size);
     int rc = keep_text(&self->pattern[self->patterns], pattern);
     if (rc != 0) {
         return rc;
     }
     self->patterns++;
-    if (casebus_topic_split(text, &topic) == 0 && topic.count == 4) {
-        self->single_topics = true;
-    }
-    return casebus_have_cover(self->have, text);
+    return casebus_have_cover(self->have, casebus_bytes(prefix, (size_t)size));
 }
 
 static int subscribe_all(struct casebus_subscriber *self)
@@ -146,8 +147,9 @@ static int subscribe_all(struct casebus_subscriber *self)
             return casebus_link_error();
         }
     }
+    /* Those of each batch are what a reader that waits for proof waits for. */
     static const char *const heads[] = {CASEBUS_TOPIC_HEADS_BATCH, CASEBUS_TOPIC_HEADS_ALL};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+    for (size_t i = self->intake.waits ? 0 : 1; i < sizeof heads / sizeof *heads; i++) {
         if (zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, heads[i], strlen(heads[i])) != 0) {
             return casebus_link_error();
         }
@@ -164,24 +166,21 @@ static int open_replay(struct casebus_subscriber *self)
 
 static int start(struct casebus_subscriber *self)
 {
-    if (self->stage != FRESH || self->patterns == 0 ||
-        (self->from_log && self->query == NULL)) {
+    if (self->stage != FRESH || self->patterns == 0) {
         return CASEBUS_EINVAL;
     }
-    int rc = 0;
-    if (self->query != NULL && (self->from_log || self->single_topics)) {
-        rc = open_replay(self);
-    }
+    int rc = open_replay(self);
     if (rc == 0 && zmq_connect(self->socket, self->fanout) != 0) {
         rc = casebus_link_error();
     }
-    if (rc == 0) {
-        rc = subscribe_all(self);
+    if (rc != 0) {
+        return rc;
     }
-    if (rc == 0) {
-        self->stage = JOINING;
-    }
-    return rc;
+    intake_init(&self->intake, self->have, (const char *const *)self->pattern, self->patterns,
+                &self->options);
+    self->have = NULL;
+    self->stage = JOINING;
+    return subscribe_all(self);
 }
 
 int casebus_subscriber_start(struct casebus_subscriber *self)
@@ -192,22 +191,25 @@ int casebus_subscriber_start(struct casebus_subscriber *self)
 int casebus_subscriber_start_at(struct casebus_subscriber *self, uint64_t after)
 {
     self->from_log = true;
-    self->after = after;
+    self->from.seq = after;
+    return start(self);
+}
+
+int casebus_subscriber_start_cursor(struct casebus_subscriber *self,
+                                    const struct casebus_cursor *cursor)
+{
+    self->from_log = self->has_cursor = true;
+    self->from = *cursor;
     return start(self);
 }
 
 int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms)
 {
-    const struct casebus_event *event;
     if (self->stage == FRESH) {
         return CASEBUS_EINVAL;
     }
-    if (self->stage != JOINING) {
-        return 1;
-    }
     struct patience patience = patience_of(timeout_ms);
-    int rc = casebus_follow(self, &event, &patience);
-    return rc == FOLLOW_AGAIN ? 1 : rc;
+    return self->stage == JOINING ? casebus_follow_join(self, &patience) : 1;
 }
 
 int casebus_subscriber_next(struct casebus_subscriber *self, const struct casebus_event **event,
@@ -218,21 +220,52 @@ int casebus_subscriber_next(struct casebus_subscriber *self, const struct casebu
         return CASEBUS_EINVAL;
     }
     struct patience patience = patience_of(timeout_ms);
-    int rc;
-    do {
-        rc = casebus_follow(self, event, &patience);
-    } while (rc == FOLLOW_AGAIN);
-    return rc;
+    if (self->stage == JOINING) {
+        const int rc = casebus_follow_join(self, &patience);
+        if (rc != 1) {
+            return rc;
+        }
+    }
+    return casebus_follow(self, event, &patience);
+}
+
+int casebus_subscriber_cursor(struct casebus_subscriber *self, struct casebus_cursor *cursor)
+{
+    const struct intake *intake = &self->intake;
+    if (self->stage != FOLLOWING || (intake->unordered && !intake->one)) {
+        return CASEBUS_EINVAL;
+    }
+    memcpy(cursor->epoch, intake->epoch, sizeof cursor->epoch);
+    cursor->seq = intake_cursor(&self->intake);
+    return 0;
 }
 
 const struct casebus_gap *casebus_subscriber_gap(const struct casebus_subscriber *self)
 {
-    return &self->gap;
+    return &self->intake.gap;
 }
 
-bool casebus_subscriber_is_live(const struct casebus_subscriber *self)
+enum casebus_subscriber_state
+casebus_subscriber_state(const struct casebus_subscriber *self)
 {
-    return self->stage == REPLAYING || self->stage == LIVE;
+    if (self->stage != FOLLOWING) {
+        return CASEBUS_SUBSCRIBER_CONNECTING;
+    }
+    if (intake_is_repairing(&self->intake)) {
+        return CASEBUS_SUBSCRIBER_REPAIRING;
+    }
+    return self->intake.pulling ? CASEBUS_SUBSCRIBER_CATCHING_UP : CASEBUS_SUBSCRIBER_LIVE;
+}
+
+const char *casebus_subscriber_state_word(enum casebus_subscriber_state state)
+{
+    static const char *const words[] = {
+        [CASEBUS_SUBSCRIBER_CONNECTING] = "connecting",
+        [CASEBUS_SUBSCRIBER_CATCHING_UP] = "catching up",
+        [CASEBUS_SUBSCRIBER_REPAIRING] = "repairing",
+        [CASEBUS_SUBSCRIBER_LIVE] = "live",
+    };
+    return words[state];
 }
 
 uint64_t casebus_subscriber_seq(const struct casebus_subscriber *self)
@@ -247,7 +280,7 @@ uint64_t casebus_subscriber_head(const struct casebus_subscriber *self)
 
 const unsigned char *casebus_subscriber_epoch(const struct casebus_subscriber *self)
 {
-    return casebus_subscriber_is_live(self) ? self->epoch : NULL;
+    return self->stage == FOLLOWING ? self->intake.epoch : NULL;
 }
 
 void *casebus_subscriber_socket(const struct casebus_subscriber *self)
@@ -258,5 +291,9 @@ void *casebus_subscriber_socket(const struct casebus_subscriber *self)
 void casebus_subscriber_stats(const struct casebus_subscriber *self,
                               struct casebus_subscriber_stats *stats)
 {
-    *stats = self->stats;
+    *stats = self->intake.stats;
+    stats->undecodable += self->undecodable;
+    if (self->replay != NULL) {
+        stats->undecodable += casebus_replay_undecodable(self->replay);
+    }
 }

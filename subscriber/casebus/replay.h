@@ -30,10 +30,14 @@ int casebus_replay_cover(struct casebus_replay *self, const char *const *pattern
 /* Asks for the page behind `after`. */
 int casebus_replay_ask(struct casebus_replay *self, uint64_t after);
 /* Waits for the page: 0, or as casebus_client_receive(). CASEBUS_EBEHIND where the broker has
- * not come as far as `after`, CASEBUS_EPROTO where the page proves nothing. */
+ * not come as far as `after` (its seq and epoch are known then), CASEBUS_EPROTO where the page
+ * proves nothing. */
 int casebus_replay_page(struct casebus_replay *self, int timeout_ms);
 /* The page's next event, borrowed until the next call: 1, or 0 when it is used up. */
 int casebus_replay_next(struct casebus_replay *self, const struct casebus_event **event);
+/* The same without decoding it: its two frames. */
+int casebus_replay_next_frames(struct casebus_replay *self, struct casebus_bytes *topic,
+                               struct casebus_bytes *body);
 
 uint64_t casebus_replay_through(const struct casebus_replay *self);
 /* The page ends where the broker stood when it answered. */

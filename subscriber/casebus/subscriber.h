@@ -9,12 +9,18 @@
  *       if (rc == 1) { … }
  *   }
  *
- * Every event of the patterns with a seq above casebus_subscriber_seq() is handed over once, as
- * it comes; overlapping patterns do not double it. What got lost on the way (a lost connection,
- * a reader too slow for its high-water mark) is found and reported, as a range of seqs, once;
- * it is not fetched again. Within a stream events come in the order of their seq. No thread of
- * its own: everything happens inside the calls, so a program that stays away long enough loses
- * events, and is told.
+ * Every event of the patterns is handed over once, in the order of seq, across lost
+ * connections, restarts of the broker and the subscriber's own high-water mark: what got lost on
+ * the way is found by the heads that the broker sends, and fetched from its log. An event is
+ * handed over when everything before it is there, which is normally with its batch; while
+ * something is fetched what follows waits, bounded. Where the log no longer has it, or the
+ * broker has another history, that is told, with the range.
+ *
+ * A program that saves casebus_subscriber_cursor() together with what it made of the events, and
+ * begins there the next time, has every event exactly once for as long as the log reaches back.
+ *
+ * No thread of its own: everything happens inside the calls. A program that stays away for long
+ * misses events and gets them from the log when it comes back.
  *
  * A handle belongs to one thread. Times are in milliseconds; negative: no limit. */
 #ifndef CASEBUS_SUBSCRIBER_H
@@ -26,9 +32,14 @@ struct casebus_subscriber;
 
 struct casebus_subscriber_options {
     const char *fanout; /* the broker's endpoint for events */
-    const char *query;  /* and for requests; NULL: no replay, and holes in single topics are
-                         * seen with the topic's next event only */
-    int hwm;            /* events that may wait here; below CASEBUS_HWM a burst loses some */
+    const char *query;  /* and for requests */
+    int hwm;            /* events that may wait in the socket; below CASEBUS_HWM a burst makes
+                         * work for the log */
+    bool unordered;     /* hand an event over as soon as its own stream is complete before it:
+                         * order within a stream only, and no cursor where there are several */
+    size_t hold_events; /* events that may wait for something missing, and their bytes; past */
+    size_t hold_bytes;  /* either they are dropped and all is read from the log. Below the
+                         * largest batch (2,048 events, 32 MiB) that is done again and again. */
     void *context;      /* a ZeroMQ context to share; NULL: one of its own */
 };
 struct casebus_subscriber_options casebus_subscriber_options(void); /* the defaults */
@@ -43,12 +54,21 @@ void casebus_subscriber_destroy(struct casebus_subscriber **self_p);
 int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pattern,
                                  const char **why);
 
+/* Where a reader is: in this history everything up to `seq` has been handed over. */
+struct casebus_cursor {
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    uint64_t seq;
+};
+
 /* From now on. CASEBUS_EINVAL: an impossible endpoint, nothing is subscribed, started before.
  */
 int casebus_subscriber_start(struct casebus_subscriber *self);
 /* First what the log holds after `after` (0: from the beginning), then live, without hole or
  * double between the two. */
 int casebus_subscriber_start_at(struct casebus_subscriber *self, uint64_t after);
+/* The same, from a cursor. If that is of another history, CASEBUS_EEPOCH says so. */
+int casebus_subscriber_start_cursor(struct casebus_subscriber *self,
+                                    const struct casebus_cursor *cursor);
 
 /* Waits until the subscriptions are proved to be in place: 1; 0: time up; or CASEBUS_EINTR.
  * casebus_subscriber_next() does it by itself; a program that wants to ask or to say something
@@ -56,45 +76,64 @@ int casebus_subscriber_start_at(struct casebus_subscriber *self, uint64_t after)
 int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms);
 
 /* 1 and the event, borrowed until the next call; 0: time up; or
- * CASEBUS_EGAP    casebus_subscriber_gap() is missing; the next call goes on behind it;
- * CASEBUS_EEPOCH  the broker has another history now: load anew what was made from events. The
- *                 subscriber joins again by itself, live, from casebus_subscriber_seq() of
- * then; CASEBUS_EINTR   a signal came; a refusal of the replay, CASEBUS_EPROTO, CASEBUS_EIO,
- * CASEBUS_ENOMEM. */
+ * CASEBUS_EGAP    casebus_subscriber_gap() is gone for good: the log was trimmed. Load anew what
+ *                 was made from events; the next call goes on behind it.
+ * CASEBUS_EEPOCH  the broker has another history now, and whatever of the old one was not handed
+ *                 over never will be. Load anew what was made from events; those above
+ *                 casebus_subscriber_seq() of the new history follow.
+ * CASEBUS_EINTR   a signal came.
+ * CASEBUS_EPROTO, CASEBUS_EIO, CASEBUS_ENOMEM, or the broker's refusal of a question about the
+ *                 log: nothing is lost by it, the next call tries again. */
 int casebus_subscriber_next(struct casebus_subscriber *self, const struct casebus_event **event,
                             int timeout_ms);
 
-/* Events of `stream` after `after` and up to `through` are missing: of a stream
+/* Events of `stream` after `after` and up to `through` are gone: of a stream
  * ("case:created:hse:"), of one topic ("case:created:hse:4812345:"), or, where it is empty, of
- * any pattern (the log was trimmed). Borrowed until the next call. */
+ * any pattern. Borrowed until the next call. */
 struct casebus_gap {
     struct casebus_bytes stream;
     uint64_t after, through;
 };
 const struct casebus_gap *casebus_subscriber_gap(const struct casebus_subscriber *self);
 
-/* The subscriptions are in place: nothing that happens now is missed silently. */
-bool casebus_subscriber_is_live(const struct casebus_subscriber *self);
-/* Events above it are handed over: where the broker stood when the subscriptions were proved,
- * or `after`. */
+/* What to save, and to start from the next time: everything up to it has been handed over, the
+ * event of the last call included. It moves on also where nothing matched. CASEBUS_EINVAL: not
+ * joined yet, or an unordered reader of several streams, which has none. */
+int casebus_subscriber_cursor(struct casebus_subscriber *self, struct casebus_cursor *cursor);
+
+enum casebus_subscriber_state {
+    CASEBUS_SUBSCRIBER_CONNECTING,
+    CASEBUS_SUBSCRIBER_CATCHING_UP, /* reading the log, as it was told to begin there */
+    CASEBUS_SUBSCRIBER_REPAIRING,   /* something is missing and asked for */
+    CASEBUS_SUBSCRIBER_LIVE
+};
+enum casebus_subscriber_state
+casebus_subscriber_state(const struct casebus_subscriber *self);
+const char *casebus_subscriber_state_word(enum casebus_subscriber_state state);
+
+/* Events above it are handed over: where the broker stood when the subscriptions were proved, or
+ * began a new history; or what it was told to start from. */
 uint64_t casebus_subscriber_seq(const struct casebus_subscriber *self);
 /* The newest seq the broker has named. */
 uint64_t casebus_subscriber_head(const struct casebus_subscriber *self);
-/* The history that is followed, CASEBUS_EPOCH_SIZE bytes; NULL before the subscriber is live.
- */
+/* The history that is followed, CASEBUS_EPOCH_SIZE bytes; NULL before it has joined. */
 const unsigned char *casebus_subscriber_epoch(const struct casebus_subscriber *self);
-/* For zmq_poll() with ZMQ_POLLIN, once casebus_subscriber_next() has given 0. */
+/* For zmq_poll() with ZMQ_POLLIN, once casebus_subscriber_next() has given 0. What it asked the
+ * log for comes another way: call it now and then all the same, a few times a second while its
+ * state is not live. */
 void *casebus_subscriber_socket(const struct casebus_subscriber *self);
 
 struct casebus_subscriber_stats {
-    uint64_t events;      /* handed over */
-    uint64_t replayed;    /* of these, out of the log */
+    uint64_t received;    /* events handed over */
+    uint64_t replayed;    /* of these, from the log because it was told to begin there */
+    uint64_t repaired;    /* of these, missed and fetched from the log */
     uint64_t duplicates;  /* dropped: taken before */
-    uint64_t gaps;        /* reported */
-    uint64_t undecodable; /* dropped: not an event, not heads */
+    uint64_t lost;        /* seqs in the ranges that were told as gone: at most so many events */
+    uint64_t undecodable; /* dropped: not an event, not heads, of no pattern */
     uint64_t heads;       /* heads messages */
     uint64_t epochs;      /* changes of history */
-    uint64_t questions;   /* requests about single topics whose stream moved on */
+    uint64_t questions;   /* requests */
+    uint64_t overflows;   /* times more had to wait than may */
 };
 void casebus_subscriber_stats(const struct casebus_subscriber *self,
                               struct casebus_subscriber_stats *stats);

@@ -92,16 +92,15 @@ void peer_event(struct peer *self, const char *topic, uint64_t seq, uint64_t pre
     msgpack_sbuffer_destroy(&body);
 }
 
-static void send_heads(struct peer *self, bool is_batch, uint64_t seq, const char *streams)
+static void send_heads(struct peer *self, struct casebus_heads heads, const char *streams)
 {
-    struct casebus_heads heads = {.seq = seq, .is_batch = is_batch};
     msgpack_sbuffer map, body;
     msgpack_sbuffer_init(&map);
     msgpack_sbuffer_init(&body);
     memcpy(heads.epoch, self->epoch, sizeof heads.epoch);
     heads.streams = pack(&map, streams);
     assert_int_equal(casebus_heads_encode(&heads, &body), 0);
-    peer_send(self, is_batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL,
+    peer_send(self, heads.is_batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL,
               casebus_bytes(body.data, body.size));
     msgpack_sbuffer_destroy(&map);
     msgpack_sbuffer_destroy(&body);
@@ -109,12 +108,13 @@ static void send_heads(struct peer *self, bool is_batch, uint64_t seq, const cha
 
 void peer_heads(struct peer *self, uint64_t seq, const char *streams)
 {
-    send_heads(self, false, seq, streams);
+    send_heads(self, (struct casebus_heads){.seq = seq}, streams);
 }
 
-void peer_heads_batch(struct peer *self, uint64_t seq, const char *streams)
+void peer_heads_batch(struct peer *self, uint64_t before, uint64_t seq, const char *streams)
 {
-    send_heads(self, true, seq, streams);
+    send_heads(self, (struct casebus_heads){.before = before, .seq = seq, .is_batch = true},
+               streams);
 }
 
 /* --- requests --------------------------------------------------------------------------- */

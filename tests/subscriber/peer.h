@@ -35,7 +35,7 @@ void peer_event(struct peer *self, const char *topic, uint64_t seq, uint64_t pre
                 uint64_t prev_topic);
 /* `streams` is JSON: {"case:created:hse:": 5}. */
 void peer_heads(struct peer *self, uint64_t seq, const char *streams);
-void peer_heads_batch(struct peer *self, uint64_t seq, const char *streams);
+void peer_heads_batch(struct peer *self, uint64_t before, uint64_t seq, const char *streams);
 
 /* A request is there. */
 bool peer_is_asked(struct peer *self, int timeout_ms);

@@ -1,0 +1,694 @@
+/* A reader against an adversary: everything that can happen to messages, drawn from a seed.
+ *
+ * The adversary is a broker and the way from it. It commits events in batches, sends each event
+ * and heads of the batch, and heads of all now and then; loses any message, sends one twice, cuts
+ * the connection, answers late or not at all, says it is busy or behind, trims the log, is put back
+ * to an earlier state under a new epoch, lets messages of the old one arrive late, and kills the reader, which comes
+ * back with its cursor. Then it becomes friendly, and the reader must come to an end with
+ * every event of its patterns handed over once, in order, or told as gone. The reader is the
+ * real one (intake.c, have.c, hold.c); only sockets and clock are not there.
+ *
+ *   test-subscriber-simulation [SEEDS [FIRST]] */
+#include "test.h"
+
+#include "intake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EVENTS_MAX 1200
+#define PIPE_MAX 64
+#define EPOCHS_MAX 8
+#define STEPS 1500
+#define QUIET_STEPS 60000
+#define PAGE_EVENTS 7 /* small, so that answers end early */
+
+static const char *const streams[] = {"case:created:hse:", "case:created:ea:",
+                                      "case:updated:hse:", "session:ended:hse:"};
+#define STREAMS (sizeof streams / sizeof *streams)
+#define KEYS 3
+
+/* --- chance ----------------------------------------------------------------------------- */
+
+static uint64_t dice;
+
+static uint32_t chance(uint32_t sides) /* xorshift64 */
+{
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    return (uint32_t)(dice >> 33) % sides;
+}
+
+/* --- the broker ------------------------------------------------------------------------- */
+
+struct entry {
+    char topic[64];
+    size_t stream;
+    uint64_t prev, prev_topic;
+};
+
+struct message {
+    enum { EVENT_MESSAGE, ALL_MESSAGE, BATCH_MESSAGE } kind;
+    unsigned epoch;
+    uint64_t seq, before;
+    struct entry entry;
+    uint64_t heads[STREAMS];
+    bool touched[STREAMS];
+};
+
+static struct {
+    struct entry log[EVENTS_MAX + 1]; /* by seq */
+    uint64_t committed, sent, before, floor;
+    uint64_t heads[STREAMS], sent_heads[STREAMS];
+    bool touched[STREAMS];
+    unsigned epoch;
+    struct message pipe[PIPE_MAX];
+    size_t waiting;
+    struct message old; /* one of an earlier epoch, that may still arrive */
+    bool has_old;
+} broker;
+
+static void name_epoch(unsigned epoch, unsigned char name[CASEBUS_EPOCH_SIZE])
+{
+    memcpy(name, "epoch-0", CASEBUS_EPOCH_SIZE);
+    name[6] = (unsigned char)('0' + epoch);
+}
+
+static uint64_t last_of_topic(const char *topic, uint64_t below)
+{
+    for (uint64_t seq = below; seq > 0; seq--) {
+        if (strcmp(broker.log[seq].topic, topic) == 0) {
+            return seq;
+        }
+    }
+    return 0;
+}
+
+static void commit_one(void)
+{
+    struct entry *entry = &broker.log[++broker.committed];
+    /* Some streams are busy, some are not. */
+    entry->stream = chance(4) > 0 ? chance(2) : chance(STREAMS);
+    snprintf(entry->topic, sizeof entry->topic, "%sk%u:", streams[entry->stream],
+             (unsigned)chance(KEYS));
+    entry->prev = broker.heads[entry->stream];
+    entry->prev_topic = last_of_topic(entry->topic, broker.committed - 1);
+    broker.heads[entry->stream] = broker.committed;
+}
+
+static bool matches(const char *pattern, const char *topic)
+{
+    return strncmp(pattern, topic, strlen(pattern)) == 0;
+}
+
+/* --- the reader ------------------------------------------------------------------------- */
+
+struct kind {
+    const char *patterns[4];
+    bool unordered;
+    size_t hold_events;
+};
+
+/* Patterns end with a colon here, which makes them prefixes too. */
+static const struct kind kinds[] = {
+    {{"case:", "session:"}, false, 1000},
+    {{"case:created:", "case:updated:"}, false, 12},
+    {{"case:", "case:created:hse:", "session:ended:hse:k1:"}, false, 1000},
+    {{"case:created:hse:"}, false, 20},
+    {{"case:created:hse:k1:"}, false, 20},
+    {{"case:created:hse:k0:", "case:created:hse:k2:", "case:updated:"}, false, 40},
+    {{"case:", "session:"}, true, 30},
+    {{"case:created:hse:k0:", "case:created:hse:k1:", "session:"}, true, 1000},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+static struct {
+    const struct kind *kind;
+    size_t patterns;
+    struct intake intake;
+    struct casebus_cursor saved; /* with the program's result */
+    bool has_saved;
+    int64_t now;
+    bool asked; /* the question has left, and an answer may come */
+    struct question question;
+    char question_text[CASEBUS_PATTERNS_MAX][CASEBUS_TOPIC_MAX + 1];
+    bool answered; /* the answer is made, and on its way */
+    unsigned answer_epoch;
+    bool answer_behind;
+    uint64_t answer_seq, answer_through, answer_gone, answer_after;
+    struct casebus_subscriber_stats stats;
+} reader;
+
+/* What the program was given: of this epoch, from `start` on. */
+static struct {
+    uint64_t start, last;
+    bool got[EVENTS_MAX + 1], gone[EVENTS_MAX + 1];
+    uint64_t handed, repaired, overflows, epochs, kills, gaps;
+} program;
+
+static bool is_wanted(const char *topic)
+{
+    for (size_t i = 0; i < reader.patterns; i++) {
+        if (matches(reader.kind->patterns[i], topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void new_intake(void)
+{
+    struct casebus_subscriber_options options = {.unordered = reader.kind->unordered,
+                                                 .hold_events = reader.kind->hold_events,
+                                                 .hold_bytes = SIZE_MAX};
+    struct have *have;
+    assert_int_equal(casebus_have_new(&have), 0);
+    for (size_t i = 0; i < reader.patterns; i++) {
+        assert_int_equal(casebus_have_cover(have, casebus_cstr(reader.kind->patterns[i])), 0);
+    }
+    intake_init(&reader.intake, have, reader.kind->patterns, reader.patterns, &options);
+    reader.asked = reader.answered = false;
+}
+
+static bool has_cursor(void)
+{
+    return !reader.intake.unordered || reader.intake.one;
+}
+
+static void save_cursor(void)
+{
+    if (has_cursor()) {
+        memcpy(reader.saved.epoch, reader.intake.epoch, sizeof reader.saved.epoch);
+        reader.saved.seq = intake_cursor(&reader.intake);
+        reader.has_saved = true;
+    }
+}
+
+/* The program begins anew: what it was given of an older history counts no more. */
+static void begin_program(uint64_t start)
+{
+    program.start = program.last = start;
+    memset(program.got, 0, sizeof program.got);
+    memset(program.gone, 0, sizeof program.gone);
+}
+
+static void start_reader(bool from_log)
+{
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    const uint64_t seq = from_log ? 0 : broker.committed;
+    new_intake();
+    name_epoch(broker.epoch, epoch);
+    intake_begin(&reader.intake, epoch, seq, from_log);
+    begin_program(seq);
+    save_cursor();
+}
+
+/* Killed between any two steps, with the cursor that was saved with its last result. */
+static void kill_reader(void)
+{
+    if (!has_cursor()) {
+        return;
+    }
+    program.repaired += reader.intake.stats.repaired;
+    program.overflows += reader.intake.stats.overflows;
+    intake_end(&reader.intake);
+    new_intake();
+    intake_begin(&reader.intake, reader.saved.epoch, reader.saved.seq, true);
+    program.kills++;
+}
+
+static void hand_over(const struct casebus_event *event)
+{
+    const struct entry *entry = &broker.log[event->seq];
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    name_epoch((unsigned)(reader.intake.epoch[6] - '0'), epoch);
+    assert_memory_equal(event->epoch, epoch, sizeof epoch);
+    assert_true(event->seq > program.start);
+    assert_false(program.got[event->seq]);
+    if (reader.intake.epoch[6] - '0' == (int)broker.epoch) { /* or the log has another there */
+        assert_bytes_are(event->topic_text, entry->topic);
+        assert_true(is_wanted(entry->topic));
+    }
+    if (!reader.intake.unordered || reader.intake.one) {
+        assert_true(event->seq > program.last);
+    }
+    program.got[event->seq] = true;
+    program.last = event->seq;
+    program.handed++;
+    save_cursor();
+}
+
+static void take_events(void)
+{
+    const struct casebus_event *event;
+    for (uint32_t left = chance(4); left > 0 && intake_next(&reader.intake, &event); left--) {
+        hand_over(event);
+    }
+}
+
+/* --- messages --------------------------------------------------------------------------- */
+
+static void send_message(const struct message *message)
+{
+    if (broker.waiting < PIPE_MAX) {
+        broker.pipe[broker.waiting++] = *message;
+    }
+}
+
+static struct message heads_message(bool batch)
+{
+    struct message message = {.kind = batch ? BATCH_MESSAGE : ALL_MESSAGE,
+                              .epoch = broker.epoch,
+                              .seq = broker.sent,
+                              .before = broker.before};
+    memcpy(message.heads, broker.sent_heads, sizeof message.heads);
+    for (size_t i = 0; i < STREAMS; i++) {
+        message.touched[i] = batch ? broker.touched[i] : broker.sent_heads[i] > 0;
+    }
+    return message;
+}
+
+static void send_one(bool lossless)
+{
+    const struct entry *entry = &broker.log[++broker.sent];
+    struct message message = {
+        .kind = EVENT_MESSAGE, .epoch = broker.epoch, .seq = broker.sent, .entry = *entry};
+    broker.sent_heads[entry->stream] = broker.sent;
+    broker.touched[entry->stream] = true;
+    if (is_wanted(entry->topic) && (lossless || chance(6) > 0)) {
+        send_message(&message);
+        if (!lossless && chance(12) == 0) {
+            send_message(&message);
+        }
+    }
+    if (broker.sent == broker.committed) {
+        message = heads_message(true);
+        if (reader.intake.waits && (lossless || chance(4) > 0)) {
+            send_message(&message);
+        }
+        broker.before = broker.sent;
+        memset(broker.touched, 0, sizeof broker.touched);
+    }
+}
+
+static void deliver_event(const struct message *message)
+{
+    struct casebus_event event = make_event(message->entry.topic, message->seq,
+                                            message->entry.prev, message->entry.prev_topic);
+    struct casebus_fault fault;
+    struct slot *slot = intake_slot(&reader.intake);
+    msgpack_sbuffer body;
+    msgpack_sbuffer_init(&body);
+    name_epoch(message->epoch, event.epoch);
+    assert_non_null(slot);
+    assert_int_equal(casebus_event_encode(&event, &body), 0);
+    assert_true(slot_fill(slot, event.topic_text, casebus_bytes(body.data, body.size)));
+    assert_int_equal(
+        casebus_event_decode(slot_topic(slot), slot_body(slot), &slot->event, &fault), 0);
+    msgpack_sbuffer_destroy(&body);
+    assert_int_equal(intake_event(&reader.intake), 0);
+}
+
+static void deliver_heads(const struct message *message)
+{
+    struct casebus_heads heads = {.seq = message->seq,
+                                  .before = message->before,
+                                  .is_batch = message->kind == BATCH_MESSAGE};
+    msgpack_sbuffer map;
+    msgpack_packer pk;
+    size_t count = 0;
+    msgpack_sbuffer_init(&map);
+    msgpack_packer_init(&pk, &map, msgpack_sbuffer_write);
+    name_epoch(message->epoch, heads.epoch);
+    for (size_t i = 0; i < STREAMS; i++) {
+        count += message->touched[i];
+    }
+    msgpack_pack_map(&pk, count);
+    for (size_t i = 0; i < STREAMS; i++) {
+        if (message->touched[i]) {
+            casebus_pack_text(&pk, streams[i]);
+            msgpack_pack_uint64(&pk, message->heads[i]);
+        }
+    }
+    heads.streams = casebus_bytes(map.data, map.size);
+    assert_int_equal(intake_heads(&reader.intake, &heads), 0);
+    msgpack_sbuffer_destroy(&map);
+}
+
+static void deliver(const struct message *message)
+{
+    if (message->kind == EVENT_MESSAGE) {
+        deliver_event(message);
+    } else {
+        deliver_heads(message);
+    }
+}
+
+static void deliver_first(void)
+{
+    if (broker.waiting > 0) {
+        const struct message message = broker.pipe[0];
+        memmove(broker.pipe, broker.pipe + 1, --broker.waiting * sizeof *broker.pipe);
+        deliver(&message);
+    }
+}
+
+/* --- questions and answers -------------------------------------------------------------- */
+
+static void ask(void)
+{
+    if (intake_due(&reader.intake) > reader.now) {
+        return;
+    }
+    intake_question(&reader.intake, reader.now, &reader.question);
+    for (size_t i = 0; i < reader.question.count; i++) { /* they are borrowed */
+        snprintf(reader.question_text[i], sizeof reader.question_text[i], "%s",
+                 reader.question.patterns[i]);
+    }
+    reader.asked = reader.question.count > 0;
+    reader.answered = false;
+}
+
+static bool is_asked_for(const char *topic)
+{
+    for (size_t i = 0; i < reader.question.count; i++) {
+        if (matches(reader.question_text[i], topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The broker answers from what is committed now; the answer may arrive much later. */
+static void make_answer(bool honest)
+{
+    if (!reader.asked || reader.answered) {
+        return;
+    }
+    const uint64_t after = reader.question.after;
+    uint64_t through = after, count = 0, seq = broker.committed;
+    if (!honest && chance(10) == 0 && seq > 0) {
+        seq -= chance(4) % seq; /* another broker, that is behind */
+    }
+    while (through < seq && count < PAGE_EVENTS) {
+        through++;
+        count += through > broker.floor && is_asked_for(broker.log[through].topic);
+    }
+    reader.answer_gone = 0;
+    for (uint64_t lost = after + 1; lost <= broker.floor && after < seq; lost++) {
+        reader.answer_gone = is_asked_for(broker.log[lost].topic) ? lost : reader.answer_gone;
+    }
+    reader.answered = true;
+    reader.answer_epoch = broker.epoch;
+    reader.answer_after = after;
+    reader.answer_seq = seq;
+    reader.answer_through = through;
+    reader.answer_behind = seq < after;
+}
+
+/* Those it is told of must be gone from the log, and at least one must have been asked for. */
+static void note_gap(const struct casebus_gap *gap)
+{
+    bool any = false;
+    assert_true(gap->after < gap->through && gap->through <= broker.floor);
+    for (uint64_t seq = gap->after + 1; seq <= gap->through; seq++) {
+        const char *topic = broker.log[seq].topic;
+        if (is_wanted(topic) &&
+            (gap->stream.size == 0 ||
+             strncmp(topic, (const char *)gap->stream.data, gap->stream.size) == 0)) {
+            any = any || !program.got[seq];
+            program.gone[seq] = true;
+        }
+    }
+    assert_true(any);
+    program.gaps++;
+}
+
+static void give_events(void)
+{
+    for (uint64_t seq = reader.answer_after + 1; seq <= reader.answer_through; seq++) {
+        const struct entry *entry = &broker.log[seq];
+        if (seq > broker.floor && is_asked_for(entry->topic)) {
+            struct casebus_event event =
+                make_event(entry->topic, seq, entry->prev, entry->prev_topic);
+            msgpack_sbuffer body;
+            msgpack_sbuffer_init(&body);
+            name_epoch(reader.answer_epoch, event.epoch);
+            assert_int_equal(casebus_event_encode(&event, &body), 0);
+            assert_int_equal(intake_logged(&reader.intake, event.topic_text,
+                                           casebus_bytes(body.data, body.size)),
+                             0);
+            msgpack_sbuffer_destroy(&body);
+        }
+    }
+}
+
+static void take_answer(void)
+{
+    if (!reader.answered) {
+        return;
+    }
+    reader.asked = reader.answered = false;
+    if (reader.intake.asked == ASKED_NOTHING) {
+        return; /* the reader has dropped its question */
+    }
+    unsigned char epoch[CASEBUS_EPOCH_SIZE];
+    name_epoch(reader.answer_epoch, epoch);
+    const struct answer answer = {.epoch = epoch,
+                                  .seq = reader.answer_seq,
+                                  .through = reader.answer_through,
+                                  .gone = reader.answer_gone,
+                                  .behind = reader.answer_behind};
+    const int told = intake_answer(&reader.intake, reader.now, &answer);
+    if (told == CASEBUS_EEPOCH) {
+        assert_int_equal(reader.intake.epoch[6] - '0', (int)reader.answer_epoch);
+        program.epochs++;
+        begin_program(reader.answer_seq);
+        save_cursor();
+        return;
+    }
+    give_events();
+    intake_answered(&reader.intake, reader.now);
+    if (told == CASEBUS_EGAP) {
+        note_gap(&reader.intake.gap);
+    } else {
+        assert_int_equal(told, 0);
+    }
+}
+
+static void lose_answer(void)
+{
+    if (reader.asked && chance(3) == 0) { /* refused, which ends the question */
+        reader.asked = reader.answered = false;
+        intake_refused(&reader.intake, reader.now);
+    }
+    reader.answered = false; /* the client asks again */
+}
+
+/* --- what goes wrong -------------------------------------------------------------------- */
+
+static void cut_connection(void)
+{
+    broker.waiting = 0;
+}
+
+static void trim(void)
+{
+    if (broker.floor + 5 < broker.sent && !reader.answered) {
+        broker.floor += 1 + chance((uint32_t)(broker.sent - broker.floor) / 2 + 1);
+    }
+}
+
+/* Put back to an earlier state; its seqs come again, for other events. */
+static void put_back(void)
+{
+    if (broker.epoch + 1 == EPOCHS_MAX || broker.sent != broker.committed ||
+        broker.committed < 8) {
+        return;
+    }
+    if (broker.waiting > 0) {
+        broker.old = broker.pipe[chance((uint32_t)broker.waiting)];
+        broker.has_old = true;
+    }
+    if (chance(2) == 0) {
+        cut_connection();
+    }
+    broker.committed -= chance(6);
+    broker.committed = broker.committed > broker.floor ? broker.committed : broker.floor;
+    broker.epoch++;
+    memset(broker.heads, 0, sizeof broker.heads);
+    for (uint64_t seq = 1; seq <= broker.committed; seq++) {
+        broker.heads[broker.log[seq].stream] = seq;
+    }
+    memcpy(broker.sent_heads, broker.heads, sizeof broker.heads);
+    memset(broker.touched, 0, sizeof broker.touched);
+    broker.sent = broker.before = broker.committed;
+    reader.answered = false; /* an answer of before is of a log that is no more */
+}
+
+static void commit_batch(void)
+{
+    if (broker.sent == broker.committed && broker.committed + 8 < EVENTS_MAX) {
+        for (uint32_t left = 1 + chance(6); left > 0; left--) {
+            commit_one();
+        }
+    }
+}
+
+static void adverse_step(void)
+{
+    struct message all;
+    reader.now += chance(60);
+    switch (chance(64)) {
+    case 0:
+        cut_connection();
+        break;
+    case 1:
+        kill_reader();
+        break;
+    case 2:
+        trim();
+        break;
+    case 3:
+        if (chance(8) == 0) {
+            put_back();
+        }
+        break;
+    case 4:
+        if (broker.has_old) {
+            deliver(&broker.old);
+        }
+        break;
+    case 5:
+        lose_answer();
+        break;
+    case 6:
+    case 7:
+        all = heads_message(false);
+        if (broker.sent == broker.committed) {
+            send_message(&all);
+        }
+        break;
+    default:
+        switch (chance(6)) {
+        case 0:
+            commit_batch();
+            break;
+        case 1:
+            if (broker.sent < broker.committed) {
+                send_one(false);
+            }
+            break;
+        case 2:
+            deliver_first();
+            break;
+        case 3:
+            take_events();
+            break;
+        case 4:
+            ask();
+            make_answer(false);
+            break;
+        default:
+            take_answer();
+            break;
+        }
+    }
+}
+
+/* --- a round ---------------------------------------------------------------------------- */
+
+static bool is_complete(void)
+{
+    if (reader.intake.epoch[6] - '0' != (int)broker.epoch) {
+        return false;
+    }
+    for (uint64_t seq = program.start + 1; seq <= broker.committed; seq++) {
+        if (is_wanted(broker.log[seq].topic) && !program.got[seq] && !program.gone[seq]) {
+            return false;
+        }
+    }
+    return !has_cursor() || intake_cursor(&reader.intake) >= broker.committed;
+}
+
+/* Nothing is lost any more, heads come every second, answers are given: it must end. */
+static void come_to_an_end(void)
+{
+    const struct casebus_event *event;
+    int steps = 0;
+    while (broker.sent < broker.committed) {
+        send_one(true);
+    }
+    while (!is_complete() || intake_is_repairing(&reader.intake)) {
+        assert_true(steps++ < QUIET_STEPS);
+        reader.now += 20;
+        if (steps % 50 == 1) {
+            const struct message all = heads_message(false);
+            send_message(&all);
+        }
+        deliver_first();
+        ask();
+        while (intake_next(&reader.intake, &event)) {
+            hand_over(event);
+        }
+        make_answer(true);
+        take_answer();
+    }
+}
+
+static void play(uint64_t seed)
+{
+    memset(&broker, 0, sizeof broker);
+    memset(&reader, 0, sizeof reader);
+    dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    reader.kind = &kinds[seed % KINDS];
+    while (reader.patterns < 4 && reader.kind->patterns[reader.patterns] != NULL) {
+        reader.patterns++;
+    }
+    for (uint32_t left = chance(20); left > 0; left--) {
+        commit_batch();
+        while (broker.sent < broker.committed) {
+            send_one(true);
+        }
+    }
+    start_reader(chance(2) == 0);
+    for (int i = 0; i < STEPS; i++) {
+        adverse_step();
+    }
+    come_to_an_end();
+    program.repaired += reader.intake.stats.repaired;
+    program.overflows += reader.intake.stats.overflows;
+    intake_end(&reader.intake);
+}
+
+static uint64_t seeds = 400, first_seed = 1;
+
+static void every_event_comes_once_and_in_order_or_is_told_gone(void **state)
+{
+    (void)state;
+    memset(&program, 0, sizeof program);
+    for (uint64_t seed = first_seed; seed < first_seed + seeds; seed++) {
+        play(seed);
+    }
+    printf("%llu events, %llu repaired, %llu overflows, %llu gaps, %llu epochs, %llu kills\n",
+           (unsigned long long)program.handed, (unsigned long long)program.repaired,
+           (unsigned long long)program.overflows, (unsigned long long)program.gaps,
+           (unsigned long long)program.epochs, (unsigned long long)program.kills);
+    /* An adversary that does nothing proves nothing. */
+    if (seeds >= 100) {
+        assert_true(program.repaired > program.handed / 20);
+        assert_true(program.overflows > 0 && program.gaps > 0);
+        assert_true(program.epochs > 0 && program.kills > 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_event_comes_once_and_in_order_or_is_told_gone),
+    };
+    seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : seeds;
+    first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : first_seed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
