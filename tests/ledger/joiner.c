@@ -7,6 +7,7 @@
  * then, and writes its ledger (ledger.py): the version of each case as it knows it. */
 #include "book.h"
 
+#include <casebus/client.h>
 #include <casebus/subscriber.h>
 
 #include <getopt.h>
