@@ -15,7 +15,8 @@ It prints seven numbers, and examples of what is not zero; exit code 0 for seven
   gapped     the log has a hole in its seqs, an event names another predecessor (prev, prev_topic)
              than the log has, or a head is not the last of its stream
   missed     an event of a reader's patterns lies above where it joined, was never handed over, and
-             the reader was not told that it is gone; a row is missing in a view
+             the reader was not told that it is gone (a range, or with a new epoch all that it had not
+             got of the old one); a row is missing in a view
   reordered  events were handed over in another order than that of their seqs, or a worker's reports
              were decided in another order than it sent them
   phantom    an event, case, publisher, or row of a view that nobody intended; an event handed
@@ -252,13 +253,13 @@ def check_delivered(name, run, log, digests, found):
     return seen
 
 
-def check_missed(name, runs, log, seen, found):
-    """All runs in this history: everything above where the first joined was handed over."""
-    joined = [run.joined for run in runs if run.joined is not None]
-    if not joined or all(run.view for run in runs):
+def check_missed(name, runs, end, log, seen, found):
+    """All runs in this history: everything above where the first joined was handed over, up to `end`."""
+    if not runs or all(run.view for run in runs):
         return
     for seq, event in log.items():
-        if seq <= joined[0] or seq in seen or not covers(runs[0].patterns, event.topic):
+        if not runs[0].joined < seq <= end or seq in seen or \
+                not covers(runs[0].patterns, event.topic):
             continue
         told = any(after < seq <= through and event.topic.startswith(stream)
                    for run in runs for stream, after, through in run.gone)
@@ -287,7 +288,10 @@ def check_readers(store, readers, decisions, found):
             seen |= check_delivered(reader.name, run, log, digests, found)
             if run.view:
                 check_view(reader.name, run.view, decisions, found)
-        check_missed(reader.name, runs, log, seen, found)
+        newer = [run for run in reader.runs if run.epoch not in (store.epoch, None)]
+        left = runs and newer and reader.runs.index(newer[-1]) > reader.runs.index(runs[-1])
+        end = max(seen, default=0) if left else store.state["seq"]
+        check_missed(reader.name, runs, end, log, seen, found)
 
 
 def check(ledgers, folder):

@@ -15,6 +15,8 @@ A worker's, NAME.worker:
     {"refused": n, "outcome": …, "code": …}         rejected, in conflict or void, as the broker said
     {"diverged": n, "last": m, "publisher": id}     n to m go under another id and may be stored twice
     {"restored": n}                                 somebody put an outbox back to where n was its last
+    {"backup": name}, {"undone": name}              a backup of the store was begun; the store was put
+                                                    back to it: what was confirmed in between is gone
 
 A reader's, NAME.reader:
     {"run": 1, "reader": NAME, "patterns": […]}     a process begins
@@ -76,13 +78,15 @@ class Worker:
         self.base = {}        # publisher id: the number before its first
         self.progress = {}    # publisher id: its numbers that were confirmed
         self.publisher = None
+        self.backups = {}     # name: what was confirmed then, and the progress
         self.complaints = []  # what the ledger alone shows
 
     def read(self, path):
         for line in read_lines(path):
             for word, take in (("run", self.run), ("intend", self.intend), ("taken", self.take),
                                ("confirmed", self.confirm), ("refused", self.refuse),
-                               ("diverged", self.diverge), ("restored", self.restore)):
+                               ("diverged", self.diverge), ("restored", self.restore),
+                               ("backup", self.back_up), ("undone", self.undo)):
                 if word in line:
                     take(line)
                     break
@@ -132,6 +136,20 @@ class Worker:
     def restore(self, line):
         self.numbers = {n: intent for n, intent in self.numbers.items() if n <= line["restored"]}
         self.confirmed = min(self.confirmed, line["restored"])
+
+
+    def back_up(self, line):
+        mine = [intent for intent in self.intents.values() if intent.name == self.name]
+        self.backups[line["backup"]] = ([intent for intent in mine if intent.confirmed],
+                                        dict(self.progress))
+
+    def undo(self, line):
+        for intent in self.intents.values():
+            if intent.name == self.name:
+                intent.confirmed = False
+        confirmed, self.progress = self.backups[line["undone"]]
+        for intent in confirmed:
+            intent.confirmed = True
 
 
 class Run:

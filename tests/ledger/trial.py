@@ -176,9 +176,9 @@ class Trial:
     def verify(self):
         self.broker.run("casebus-ctl", "verify", self.broker.store)
 
-    def judge(self, store=None):
-        found = check.check(self.folder, store or self.broker.store)
-        print("%s: " % self.name, end="")
+    def judge(self, ledgers=None, store=None, what=""):
+        found = check.check(ledgers or self.folder, store or self.broker.store)
+        print("%s%s: " % (self.name, what), end="")
         found.report()
         sys.stdout.flush()
         assert found.clean(), found.line()
