@@ -66,6 +66,29 @@ uint64_t key_to_number(struct casebus_bytes key)
     return number;
 }
 
+static bool is_number(enum tree tree)
+{
+    return tree == TREE_LOG || tree == TREE_CREATED || tree == TREE_STARTED ||
+           tree == TREE_REJECT || tree == TREE_CONFLICT;
+}
+
+const char *key_shown(enum tree tree, struct casebus_bytes key, char text[KEY_SHOWN_MAX])
+{
+    bool readable = casebus_utf8_valid(key);
+    size_t n = 0;
+    text[0] = '\0';
+    if (is_number(tree) && key.size == 8) {
+        snprintf(text, KEY_SHOWN_MAX, "%llu", (unsigned long long)key_to_number(key));
+        return text;
+    }
+    for (size_t i = 0; i < key.size && i < KEY_MAX; i++) {
+        unsigned char c = key.data[i];
+        bool plain = c >= ' ' && c != 0x7f && (c < 0x80 || readable);
+        n += (size_t)snprintf(text + n, KEY_SHOWN_MAX - n, plain ? "%c" : "|%02x", c);
+    }
+    return text;
+}
+
 struct key key_text(struct casebus_bytes text)
 {
     struct key k;

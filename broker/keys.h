@@ -70,6 +70,10 @@ static inline struct casebus_bytes key_bytes(const struct key *k)
 struct key key_number(uint64_t number);
 uint64_t key_to_number(struct casebus_bytes key);
 
+/* A key for people: numbers as such, bytes that are no text as |hh. */
+#define KEY_SHOWN_MAX (3 * KEY_MAX + 1)
+const char *key_shown(enum tree tree, struct casebus_bytes key, char text[KEY_SHOWN_MAX]);
+
 struct key key_text(struct casebus_bytes text); /* case id, stream, agency */
 /* "agency:id": the key of a case or of a session. */
 struct key key_named(struct casebus_bytes agency, struct casebus_bytes id);

@@ -4,9 +4,10 @@
  * main loop; a second SIGINT or SIGTERM leaves at once, which the store survives by design. */
 #include "bus.h"
 #include "log.h"
+#include "offline.h"
 #include "queries.h"
 #include "settings.h"
-#include "verify.h"
+#include "tail.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,12 +20,11 @@
 #define CASEBUS_VERSION "unknown"
 #endif
 
-enum { EXIT_OK, EXIT_CHECK_FAILED, EXIT_USAGE, EXIT_START, EXIT_STORE };
-
 struct command {
     struct settings settings;
     const char *config;
-    const char *verify; /* folder to check; NULL: serve */
+    const char *verify, *restore, *repair; /* folders, for offline.h; all NULL: serve */
+    uint64_t timeout_s; /* of --verify */
     bool check_only;
     int argc;
     char **argv;
@@ -61,7 +61,9 @@ static void print_help(void)
     printf("casebus-broker: takes case reports, keeps the cases, publishes what happens to them\n"
            "\n"
            "usage: casebus-broker --data DIR [options]\n"
-           "       casebus-broker --verify DIR\n"
+           "       casebus-broker --verify DIR [--timeout SECONDS]\n"
+           "       casebus-broker --data DIR --restore BACKUP\n"
+           "       casebus-broker --repair DIR\n"
            "\n"
            "Settings, as flags or as lines \"name = value\" of the settings file:\n");
     settings_help(stdout);
@@ -70,6 +72,11 @@ static void print_help(void)
            "  --config FILE          settings file; flags win over it\n"
            "  -n, --check            check the settings, print them, and leave\n"
            "  --verify DIR           check a store, a running broker's too, and leave\n"
+           "  --timeout SECONDS      the longest that may take [as long as it gets on]\n"
+           "  --restore BACKUP       put a backup in the place of the store in --data, as a new\n"
+           "                         epoch, and leave; what was there is kept beside\n"
+           "  --repair DIR           rebuild indexes, heads and totals from records and log, and\n"
+           "                         leave; what was there is kept beside\n"
            "  --help, --version\n"
            "\n"
            "Limits: report %d KiB, record %d KiB, %d reports a commit, %d agencies, %d patterns\n"
@@ -83,7 +90,8 @@ static void print_help(void)
            CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
 }
 
-enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_TIMEOUT, OPTION_RESTORE, OPTION_REPAIR,
+       OPTION_HELP, OPTION_VERSION };
 
 /* The settings' flags, then our own. */
 static const struct option *long_options(void)
@@ -92,6 +100,9 @@ static const struct option *long_options(void)
         {"config", required_argument, NULL, OPTION_CONFIG},
         {"check", no_argument, NULL, 'n'},
         {"verify", required_argument, NULL, OPTION_VERIFY},
+        {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+        {"restore", required_argument, NULL, OPTION_RESTORE},
+        {"repair", required_argument, NULL, OPTION_REPAIR},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {NULL, 0, NULL, 0},
@@ -131,6 +142,16 @@ static int read_flags(struct command *c, bool config_only)
             c->config = optarg;
         } else if (option == OPTION_VERIFY) {
             c->verify = optarg;
+        } else if (option == OPTION_RESTORE) {
+            c->restore = optarg;
+        } else if (option == OPTION_REPAIR) {
+            c->repair = optarg;
+        } else if (option == OPTION_TIMEOUT) {
+            char *end;
+            c->timeout_s = strtoull(optarg, &end, 10);
+            if (*end != '\0' || c->timeout_s < 1 || c->timeout_s > 1000000) {
+                return usage("--timeout: must be a number of seconds, 1 or more");
+            }
         } else if (option == 'n') {
             c->check_only = true;
         } else if (!config_only && !settings_set(&c->settings, settings_name((unsigned)option - 2000),
@@ -139,6 +160,21 @@ static int read_flags(struct command *c, bool config_only)
         }
     }
     return optind < c->argc ? usage("no arguments are expected, only options") : -1;
+}
+
+static int check_command(const struct command *c)
+{
+    int offline = (c->verify != NULL) + (c->restore != NULL) + (c->repair != NULL);
+    if (offline > 1) {
+        return usage("--verify, --restore and --repair: one at a time");
+    }
+    if (c->timeout_s > 0 && !c->verify) {
+        return usage("--timeout is for --verify");
+    }
+    if (!c->verify && !c->repair && c->settings.data[0] == '\0') {
+        return usage("--data DIR is required");
+    }
+    return -1;
 }
 
 static int read_command(struct command *c)
@@ -153,10 +189,7 @@ static int read_command(struct command *c)
         return usage(why);
     }
     code = read_flags(c, false);
-    if (code < 0 && !c->verify && c->settings.data[0] == '\0') {
-        return usage("--data DIR is required");
-    }
-    return code;
+    return code < 0 ? check_command(c) : code;
 }
 
 static void set_level(const struct settings *s)
@@ -184,37 +217,6 @@ static void reload(struct command *c)
         set_level(&c->settings);
         log_info("SIGHUP: settings read from %s", c->config);
     }
-}
-
-/* --- checking a store ------------------------------------------------------------------- */
-
-static int verify_folder(const char *dir)
-{
-    struct store *store;
-    struct verify_report report = {.finding_count = 0};
-    struct store_options options = {.dir = dir, .read_only = true};
-    char why[4500];
-    if (store_open(&store, &options, why, sizeof why) != 0) {
-        fprintf(stderr, "casebus-broker: %s\n", why);
-        return EXIT_CHECK_FAILED;
-    }
-    int rc = verify_store(store, &report);
-    for (unsigned i = 0; i < report.finding_count && i < FINDINGS_MAX; i++) {
-        printf("%s\n", report.findings[i]);
-    }
-    if (rc != 0) {
-        fprintf(stderr, "casebus-broker: %s: %s\n", dir, casebus_strerror(rc));
-    } else if (report.finding_count > 0) {
-        printf("%s: %u findings, seq %llu\n", dir, report.finding_count,
-               (unsigned long long)report.seq);
-    } else {
-        printf("%s: good, %llu records, seq %llu\n", dir,
-               (unsigned long long)atomic_load(&report.checked), (unsigned long long)report.seq);
-    }
-    bool good = rc == 0 && report.finding_count == 0;
-    verify_report_clear(&report);
-    store_close(&store);
-    return good ? EXIT_OK : EXIT_CHECK_FAILED;
 }
 
 /* --- serving ---------------------------------------------------------------------------- */
@@ -245,7 +247,8 @@ static int start(struct broker *self)
     const struct settings *s = &self->command->settings;
     struct store_options options = {.dir = s->data, .map_bytes = s->map_size};
     char why[4500];
-    if (store_open(&self->store, &options, why, sizeof why) != 0) {
+    if (store_open(&self->store, &options, why, sizeof why) != 0 ||
+        tail_check(self->store, why, sizeof why) != 0) {
         log_error("%s", why);
         return EXIT_START;
     }
@@ -348,6 +351,15 @@ static int serve(struct command *command)
     return code;
 }
 
+/* What is asked for in place of serving; -1: nothing. */
+static int offline(const struct command *c)
+{
+    return c->verify    ? offline_verify(c->verify, (unsigned)c->timeout_s)
+           : c->restore ? offline_restore(c->settings.data, c->restore)
+           : c->repair  ? offline_repair(c->repair)
+                        : -1;
+}
+
 int main(int argc, char **argv)
 {
     struct command command = {.argc = argc, .argv = argv};
@@ -356,16 +368,17 @@ int main(int argc, char **argv)
         return code;
     }
     set_level(&command.settings);
-    if (sodium_init() < 0 || !catch_signals()) {
-        fprintf(stderr, "casebus-broker: cannot prepare: %s\n", strerror(errno));
-        return EXIT_START;
-    }
     if (command.check_only) {
         settings_print(&command.settings, stdout);
         return EXIT_OK;
     }
-    if (command.verify) {
-        return verify_folder(command.verify);
+    code = sodium_init() < 0 ? EXIT_START : offline(&command);
+    if (code >= 0) {
+        return code;
+    }
+    if (!catch_signals()) {
+        fprintf(stderr, "casebus-broker: cannot prepare: %s\n", strerror(errno));
+        return EXIT_START;
     }
     setenv("ZSYS_SIGHANDLER", "false", 1); /* czmq takes the signals at its first call otherwise */
     code = serve(&command);

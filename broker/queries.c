@@ -5,6 +5,7 @@
  * and decisions wait in a bounded list; the bus's notices and their own deadlines bring them back. */
 #include "query.h"
 
+#include "backup.h"
 #include "log.h"
 #include "verify.h"
 
@@ -26,6 +27,7 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_PUBLISHER_CONFIRM] = query_publisher_confirm,
     [CASEBUS_OP_REJECTS_LIST] = query_rejects_list,
     [CASEBUS_OP_STORE_VERIFY] = query_store_verify,
+    [CASEBUS_OP_STORE_BACKUP] = query_store_backup,
     [CASEBUS_OP_BROKER_STATUS] = query_broker_status,
 };
 
@@ -213,11 +215,17 @@ static void resume(struct queries *self, size_t index, const struct submission_r
     free(w);
 }
 
-static int64_t next_deadline(const struct queries *self)
+static bool runs(struct queries *self, enum waiting_kind kind)
 {
-    uint64_t run;
-    bool verifying = verifier_state(self->verifier, &run) == VERIFY_RUNNING;
-    int64_t next = zclock_mono() + (verifying ? 50 : 1000);
+    const struct run *run =
+        kind == WAITING_VERIFY ? verifier_run(self->verifier) : backup_run(self->backup);
+    return run->state == RUN_RUNNING;
+}
+
+static int64_t next_deadline(struct queries *self)
+{
+    bool at_work = runs(self, WAITING_VERIFY) || runs(self, WAITING_BACKUP);
+    int64_t next = zclock_mono() + (at_work ? 50 : 1000);
     for (size_t i = 0; i < self->waiting_count; i++) {
         if (self->waiting[i]->until < next) {
             next = self->waiting[i]->until;
@@ -237,16 +245,14 @@ static void resume_overdue(struct queries *self)
     }
 }
 
-/* Those who wait for a check that has ended. */
-static void resume_verified(struct queries *self)
+/* Those who wait for a run that has ended. */
+static void resume_ended(struct queries *self, enum waiting_kind kind)
 {
-    uint64_t run;
-    verifier_collect(self->verifier);
-    if (verifier_state(self->verifier, &run) == VERIFY_RUNNING) {
+    if (runs(self, kind)) {
         return;
     }
     for (size_t i = self->waiting_count; i-- > 0;) {
-        if (self->waiting[i]->kind == WAITING_VERIFY) {
+        if (self->waiting[i]->kind == kind) {
             resume(self, i, NULL, false);
         }
     }
@@ -374,7 +380,8 @@ static void serve(struct queries *self)
         read_exchange(self);
         handle_new(self);
         resume_overdue(self);
-        resume_verified(self);
+        resume_ended(self, WAITING_VERIFY);
+        resume_ended(self, WAITING_BACKUP);
         if (zclock_mono() >= self->reader_check_at) {
             store_reader_check(self->options->store);
             self->reader_check_at = zclock_mono() + 60000;
@@ -418,7 +425,8 @@ static bool start(struct queries *self)
     int rc = txn_new_read(self->options->store, &self->txn);
     self->exchange = zsock_new_pair(">" EXCHANGE_ENDPOINT);
     self->verifier = verifier_new(self->options->store);
-    if (rc != 0 || !self->exchange || !self->verifier) {
+    self->backup = backup_new(self->options->store);
+    if (rc != 0 || !self->exchange || !self->verifier || !self->backup) {
         snprintf(self->options->why, sizeof self->options->why, "out of memory");
         return false;
     }
@@ -434,6 +442,7 @@ static void end(struct queries *self)
         free(w);
     }
     verifier_destroy(&self->verifier);
+    backup_destroy(&self->backup);
     zsock_destroy(&self->router);
     zsock_destroy(&self->exchange);
     txn_destroy(&self->txn);

@@ -15,6 +15,7 @@
 #define QUERY_WAITS 1
 /* Store entries one request may look at: then it answers what it has, with `next`. */
 #define WORK_MAX 20000
+#define BACKUP_DIR_MAX 1024 /* bytes of a backup's path */
 #define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
 
 struct envelope {
@@ -22,7 +23,13 @@ struct envelope {
     zmq_msg_t frame[ENVELOPE_FRAMES];
 };
 
-enum waiting_kind { WAITING_NOBODY, WAITING_CONFIRM, WAITING_SUBMISSION, WAITING_VERIFY };
+enum waiting_kind {
+    WAITING_NOBODY,
+    WAITING_CONFIRM,
+    WAITING_SUBMISSION,
+    WAITING_VERIFY,
+    WAITING_BACKUP
+};
 
 /* A request that is answered later. */
 struct waiting {
@@ -52,6 +59,7 @@ struct queries {
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
     struct verifier *verifier;
+    struct backup *backup;
     int64_t reader_check_at;
     bool stop;
 };
@@ -118,6 +126,6 @@ query_fn query_case_get, query_case_get_many, query_case_known, query_case_recen
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
     query_session_list, query_session_cases, query_quarantine_list, query_quarantine_accept,
     query_quarantine_reject, query_publisher_confirm, query_rejects_list, query_store_verify,
-    query_broker_status;
+    query_store_backup, query_broker_status;
 
 #endif

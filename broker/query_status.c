@@ -1,7 +1,5 @@
-/* The broker about itself: status, and the check of its store. */
+/* The broker about itself. */
 #include "query.h"
-
-#include "verify.h"
 
 #ifndef CASEBUS_VERSION
 #define CASEBUS_VERSION "unknown"
@@ -74,53 +72,4 @@ int query_broker_status(struct query *q)
     pack_endpoints(q);
     pack_traffic(q);
     return pack_store(q);
-}
-
-/* --- verify ----------------------------------------------------------------------------- */
-
-static int answer_verify(struct query *q, uint64_t run, enum verify_state state)
-{
-    static const char *const words[] = {"none", "running", "passed", "failed"};
-    const struct verify_report *r = verifier_report(q->self->verifier);
-    unsigned n = state == VERIFY_RUNNING ? 0 : r->finding_count;
-    msgpack_pack_map(&q->pk, 6);
-    pack_uint(&q->pk, "run", run);
-    casebus_pack_text(&q->pk, "state");
-    casebus_pack_text(&q->pk, words[state]);
-    pack_uint(&q->pk, "checked", atomic_load(&r->checked));
-    pack_uint(&q->pk, "total", atomic_load(&r->total));
-    casebus_pack_text(&q->pk, "findings");
-    n = n < FINDINGS_MAX ? n : FINDINGS_MAX;
-    msgpack_pack_array(&q->pk, n);
-    for (unsigned i = 0; i < n; i++) {
-        casebus_pack_text(&q->pk, r->findings[i]);
-    }
-    pack_uint(&q->pk, "seq", state == VERIFY_RUNNING ? 0 : r->seq);
-    return 0;
-}
-
-int query_store_verify(struct query *q)
-{
-    uint64_t asked, wait_ms, run;
-    int rc = arg_number(q, "run", 0, INT64_MAX, 0, &asked);
-    rc = rc ? rc : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS,
-                              &wait_ms);
-    if (rc != 0) {
-        return rc;
-    }
-    verifier_collect(q->self->verifier);
-    enum verify_state state = verifier_state(q->self->verifier, &run);
-    if (!q->resumed && state != VERIFY_RUNNING && (asked == 0 || asked != run)) {
-        int64_t started = verifier_start(q->self->verifier);
-        if (started < 0) {
-            return (int)started;
-        }
-        state = verifier_state(q->self->verifier, &run);
-    }
-    if (state != VERIFY_RUNNING || q->time_up || wait_ms == 0) {
-        return answer_verify(q, run, state);
-    }
-    q->wait_kind = WAITING_VERIFY;
-    q->wait_until = q->resumed ? q->resumed->until : zclock_mono() + (int64_t)wait_ms;
-    return QUERY_WAITS;
 }

@@ -3,6 +3,7 @@
  * Durability: default flags only, so a commit returns after data and meta page are synced. Before a
  * commit writes, file space for everything it can need is reserved (fallocate keeping the size): a
  * full disk is met there, where nothing has been touched, and not as EIO inside the commit. */
+#include "folder.h"
 #include "store_private.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL /* short inputs: the call costs more than the hash */
@@ -53,22 +53,6 @@ int store_error(int rc)
 }
 
 /* --- opening ---------------------------------------------------------------------------- */
-
-static int take_lock(struct store *self, char *why, size_t why_size)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/broker.lock", self->dir);
-    self->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (self->lock_fd < 0) {
-        snprintf(why, why_size, "%s: %s", path, strerror(errno));
-        return CASEBUS_EIO;
-    }
-    if (flock(self->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        snprintf(why, why_size, "%s: another casebus-broker runs on this store", self->dir);
-        return CASEBUS_ELOCKED;
-    }
-    return 0;
-}
 
 static int open_env(struct store *self, bool read_only, char *why, size_t why_size)
 {
@@ -162,6 +146,7 @@ int store_open(struct store **self_p, const struct store_options *options, char 
         return CASEBUS_ENOMEM;
     }
     self->lock_fd = -1;
+    atomic_init(&self->held_seq, UINT64_MAX);
     self->map_bytes = options->map_bytes ? options->map_bytes : STORE_MAP_DEFAULT;
     self->dir = strdup(options->dir);
     int rc = self->dir ? 0 : CASEBUS_ENOMEM;
@@ -170,7 +155,7 @@ int store_open(struct store **self_p, const struct store_options *options, char 
         rc = CASEBUS_EIO;
     }
     if (rc == 0 && !options->read_only) {
-        rc = take_lock(self, why, why_size);
+        rc = folder_lock(self->dir, &self->lock_fd, why, why_size);
     }
     if (rc == 0) {
         rc = open_env(self, options->read_only, why, why_size);
@@ -179,7 +164,7 @@ int store_open(struct store **self_p, const struct store_options *options, char 
         store_reader_check(self);
         rc = open_trees(self, options->read_only, why, why_size);
     }
-    if (rc == 0) {
+    if (rc == 0 && !options->any_state) {
         rc = check_state(self, options->read_only, why, why_size);
     }
     if (rc != 0) {
@@ -209,6 +194,16 @@ void store_close(struct store **self_p)
 const char *store_dir(const struct store *self)
 {
     return self->dir;
+}
+
+void store_hold(struct store *self, uint64_t seq)
+{
+    atomic_store(&self->held_seq, seq);
+}
+
+uint64_t store_held_seq(const struct store *self)
+{
+    return atomic_load(&self->held_seq);
 }
 
 void store_reader_check(struct store *self)

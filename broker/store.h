@@ -27,6 +27,7 @@ struct store_options {
     const char *dir;
     uint64_t map_bytes; /* the most the file can grow to: address space, not disk */
     bool read_only;     /* beside a running broker, or without one */
+    bool any_state;     /* even where the state cannot be read: for repair */
 };
 #define STORE_MAP_DEFAULT (64ull << 30)
 
@@ -44,6 +45,10 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);
+/* A long read (a backup) says up to which seq it stands on the log; UINT64_MAX: it has ended. Whoever
+ * trims the log stays at or below what store_held_seq() says: freed pages are of no use before. Any thread. */
+void store_hold(struct store *self, uint64_t seq);
+uint64_t store_held_seq(const struct store *self);
 /* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
 int store_has_room(struct store *self);
 

@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include <lmdb.h>
+#include <stdatomic.h>
 
 struct store {
     MDB_env *env;
@@ -15,6 +16,7 @@ struct store {
     uint64_t page_size, map_bytes;
     uint64_t reserved; /* file bytes allocated so far */
     uint64_t wanted;   /* what the newest commit asked for behind what was used */
+    atomic_uint_fast64_t held_seq;
 };
 
 struct txn {

@@ -1,8 +1,6 @@
 /* Verifying a store: the run, its thread, and the event log with its heads; see verify.h. */
 #include "verifying.h"
 
-#include <ctype.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,37 +10,30 @@
 
 void finding(struct verifying *v, const char *format, ...)
 {
-    unsigned n = v->report->finding_count++;
+    struct verify_report *r = v->report;
+    unsigned n = r->finding_count++;
     if (n >= FINDINGS_MAX) {
         return;
     }
     va_list args;
     va_start(args, format);
-    if (vasprintf(&v->report->findings[n], format, args) < 0) {
-        v->report->findings[n] = NULL;
-        v->report->finding_count = n;
+    if (vasprintf(&r->findings[n], format, args) < 0) {
+        r->findings[n] = NULL;
+        r->finding_count = n;
+    } else if (r->said) {
+        r->said(r->findings[n]);
     }
     va_end(args);
 }
 
-const char *shown(struct casebus_bytes key)
+const char *shown(enum tree tree, struct casebus_bytes key)
 {
-    static _Thread_local char text[2 * KEY_MAX + 1];
-    size_t n = 0;
-    bool number = key.size == 8;
-    if (number) {
-        snprintf(text, sizeof text, "%llu", (unsigned long long)key_to_number(key));
-        return text;
-    }
-    for (size_t i = 0; i < key.size && n + 4 < sizeof text; i++) {
-        unsigned char c = key.data[i];
-        n += (size_t)snprintf(text + n, sizeof text - n, c < ' ' || c == 0x7f ? "|%02x" : "%c", c);
-    }
-    text[n] = '\0';
-    return text;
+    static _Thread_local char text[KEY_SHOWN_MAX];
+    return key_shown(tree, key, text);
 }
 
-struct total *total_of(struct totals *t, struct casebus_bytes name)
+/* Where the name is, or where it belongs. */
+static size_t place_of(const struct totals *t, struct casebus_bytes name)
 {
     size_t low = 0, high = t->count;
     while (low < high) {
@@ -53,8 +44,20 @@ struct total *total_of(struct totals *t, struct casebus_bytes name)
             high = middle;
         }
     }
-    if (low < t->count && casebus_bytes_is(name, t->list[low].name)) {
-        return &t->list[low];
+    return low;
+}
+
+struct total *total_known(const struct totals *t, struct casebus_bytes name)
+{
+    size_t at = place_of(t, name);
+    return at < t->count && casebus_bytes_is(name, t->list[at].name) ? &t->list[at] : NULL;
+}
+
+struct total *total_of(struct totals *t, struct casebus_bytes name)
+{
+    struct total *known = total_known(t, name);
+    if (known) {
+        return known;
     }
     if (t->count == t->capacity) {
         size_t wider = t->capacity ? t->capacity * 2 : 64;
@@ -65,8 +68,9 @@ struct total *total_of(struct totals *t, struct casebus_bytes name)
         t->list = p;
         t->capacity = wider;
     }
-    struct total *new = &t->list[low];
-    memmove(new + 1, new, (t->count++ - low) * sizeof *new);
+    size_t at = place_of(t, name);
+    struct total *new = &t->list[at];
+    memmove(new + 1, new, (t->count++ - at) * sizeof *new);
     memset(new, 0, sizeof *new);
     snprintf(new->name, sizeof new->name, "%.*s", (int)name.size, (const char *)name.data);
     return new;
@@ -77,20 +81,46 @@ static bool given_up(const struct verifying *v)
     return atomic_load_explicit(&v->report->cancel, memory_order_relaxed) != 0;
 }
 
+void step(struct verifying *v)
+{
+    atomic_fetch_add_explicit(&v->report->steps, 1, memory_order_relaxed);
+}
+
+/* A tree whose keys do not rise is damaged, and might go on for ever. */
+static bool goes_on(struct verifying *v, const struct cursor *c, bool first)
+{
+    if (!c->key.data) {
+        return false;
+    }
+    step(v);
+    v->walked[c->tree]++;
+    if (!first && casebus_bytes_compare(key_bytes(&v->previous), c->key) >= 0) {
+        finding(v, "%s %s: comes after a higher key: the tree is damaged", tree_names[c->tree],
+                shown(c->tree, c->key));
+        return false;
+    }
+    v->previous = key_text(c->key);
+    return true;
+}
+
 bool next_entry(struct verifying *v, struct cursor *c, bool first)
 {
+    atomic_store_explicit(&v->report->tree, (int)c->tree, memory_order_relaxed);
     bool at = first ? cursor_seek(c, casebus_bytes("", 1)) : cursor_next(c);
-    while (!at && txn_error(v->txn) == CASEBUS_ECORRUPT && c->key.data && !given_up(v)) {
+    bool on = goes_on(v, c, first);
+    while (!at && txn_error(v->txn) == CASEBUS_ECORRUPT && on && !given_up(v)) {
         finding(v, "%s %s: bytes do not match their checksum", tree_names[c->tree],
-                shown(c->key));
+                shown(c->tree, c->key));
         txn_forgive(v->txn);
         at = cursor_next(c);
+        on = goes_on(v, c, false);
     }
     if (!at && txn_error(v->txn) != 0) {
         finding(v, "%s: the tree cannot be read: %s", tree_names[c->tree],
                 casebus_strerror(txn_error(v->txn)));
         txn_forgive(v->txn);
     }
+    at = at && on;
     atomic_fetch_add_explicit(&v->report->checked, at, memory_order_relaxed);
     return at && !given_up(v);
 }
@@ -100,7 +130,7 @@ bool next_decoded(struct verifying *v, struct cursor *c, bool first, enum entry_
 {
     bool at = next_entry(v, c, first);
     while (at && entry_decode(type, c->value, entry) != 0) {
-        finding(v, "%s %s: cannot be decoded", tree_names[c->tree], shown(c->key));
+        finding(v, "%s %s: cannot be decoded", tree_names[c->tree], shown(c->tree, c->key));
         at = next_entry(v, c, false);
     }
     return at;
@@ -110,6 +140,7 @@ bool load_event(struct verifying *v, uint64_t seq, struct log_entry *log,
                 struct casebus_event *event)
 {
     struct casebus_fault fault;
+    step(v);
     if (!txn_log(v->txn, seq, log) ||
         casebus_event_decode(log->topic, log->body, event, &fault) != 0) {
         txn_forgive(v->txn);
@@ -152,6 +183,10 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
     if (memcmp(event.epoch, v->state.epoch, sizeof event.epoch) != 0) {
         finding(v, "log %llu: of another epoch", (unsigned long long)seq);
     }
+    if (event.at < v->at) {
+        finding(v, "log %llu: its time lies before that of the event before", (unsigned long long)seq);
+    }
+    v->at = event.at;
     struct total *stream = total_of(&v->streams, stream_of(&event));
     if (stream && event.prev != stream->newest) {
         finding(v, "log %llu: prev is %llu, the event before it in %s is %llu",
@@ -162,7 +197,7 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
         stream->newest = seq;
     }
     v->case_events += event.kind < CASEBUS_CASE_EVENT_COUNT;
-    v->session_events += event.session.data != NULL;
+    v->session_events += event.kind >= CASEBUS_CASE_EVENT_COUNT;
 }
 
 static void verify_log(struct verifying *v)
@@ -186,29 +221,49 @@ static void verify_log(struct verifying *v)
         finding(v, "log: ends at %llu, the state says %llu", (unsigned long long)expected - 1,
                 (unsigned long long)v->state.seq);
     }
+    if (v->at > v->state.at) {
+        finding(v, "meta state: its time lies before that of the newest event");
+    }
 }
 
 static void verify_heads(struct verifying *v)
 {
     struct cursor c;
     struct head_entry head;
-    size_t seen = 0;
     cursor_open(&c, v->txn, TREE_HEAD);
     for (bool at = next_decoded(v, &c, true, ENTRY_HEAD, &head); at;
          at = next_decoded(v, &c, false, ENTRY_HEAD, &head)) {
-        size_t before = v->streams.count;
-        const struct total *stream = total_of(&v->streams, c.key);
-        seen += v->streams.count == before;
+        struct total *stream = total_known(&v->streams, c.key);
         if (!stream || stream->newest != head.seq) {
-            finding(v, "head %s: is %llu, its last event is %llu", shown(c.key),
+            finding(v, "head %s: is %llu, its last event is %llu", shown(c.tree, c.key),
                     (unsigned long long)head.seq,
                     (unsigned long long)(stream ? stream->newest : 0));
         }
+        if (stream) {
+            stream->found = true;
+        }
     }
     cursor_close(&c);
-    if (seen < v->streams.count && !given_up(v)) {
-        finding(v, "head: %zu of %zu streams have none", v->streams.count - seen,
-                v->streams.count);
+    for (size_t i = 0; i < v->streams.count && !given_up(v); i++) {
+        if (!v->streams.list[i].found) {
+            finding(v, "head %s: is missing", v->streams.list[i].name);
+        }
+    }
+}
+
+/* What has been walked is what LMDB counts: a branch page that points past some leaves shows here. */
+static void verify_counts(struct verifying *v)
+{
+    struct store_sizes sizes;
+    if (store_measure(v->txn, &sizes) != 0) {
+        finding(v, "the trees cannot be measured");
+        return;
+    }
+    for (int t = TREE_META + 1; t < TREE_COUNT; t++) {
+        if (v->walked[t] != sizes.entries[t]) {
+            finding(v, "%s: %llu entries are there, LMDB counts %llu", tree_names[t],
+                    (unsigned long long)v->walked[t], (unsigned long long)sizes.entries[t]);
+        }
     }
 }
 
@@ -218,7 +273,7 @@ typedef void part_fn(struct verifying *v);
 
 static part_fn *const parts[] = {
     verify_log,       verify_heads,      verify_cases,      verify_indexes,
-    verify_sessions,  verify_publishers, verify_quarantine,
+    verify_sessions,  verify_publishers, verify_quarantine, verify_counts,
 };
 
 static void estimate(struct verifying *v)
@@ -269,11 +324,7 @@ void verify_report_clear(struct verify_report *report)
 struct verifier {
     struct store *store;
     struct verify_report report;
-    enum verify_state state;
-    uint64_t run;
-    pthread_t thread;
-    atomic_bool done; /* set last by the thread: what it wrote before may then be read */
-    int result;
+    struct run run;
 };
 
 struct verifier *verifier_new(struct store *store)
@@ -285,41 +336,25 @@ struct verifier *verifier_new(struct store *store)
     return self;
 }
 
-static void *run(void *arg)
+static bool work(void *arg)
 {
     struct verifier *self = arg;
-    self->result = verify_store(self->store, &self->report);
-    atomic_store(&self->done, true);
-    return NULL;
+    return verify_store(self->store, &self->report) == 0 && self->report.finding_count == 0;
 }
 
-int64_t verifier_start(struct verifier *self)
+int verifier_start(struct verifier *self)
 {
-    if (self->state != VERIFY_RUNNING) {
-        verify_report_clear(&self->report);
-        atomic_store(&self->done, false);
-        if (pthread_create(&self->thread, NULL, run, self) != 0) {
-            return CASEBUS_EBUSY;
-        }
-        self->state = VERIFY_RUNNING;
-        self->run++;
+    if (self->run.state == RUN_RUNNING) {
+        return 0;
     }
-    return (int64_t)self->run;
+    verify_report_clear(&self->report);
+    return run_start(&self->run, work, self);
 }
 
-void verifier_collect(struct verifier *self)
+const struct run *verifier_run(struct verifier *self)
 {
-    if (self->state == VERIFY_RUNNING && atomic_load(&self->done)) {
-        pthread_join(self->thread, NULL);
-        bool passed = self->result == 0 && self->report.finding_count == 0;
-        self->state = passed ? VERIFY_PASSED : VERIFY_FAILED;
-    }
-}
-
-enum verify_state verifier_state(const struct verifier *self, uint64_t *run_number)
-{
-    *run_number = self->run;
-    return self->state;
+    run_collect(&self->run);
+    return &self->run;
 }
 
 const struct verify_report *verifier_report(const struct verifier *self)
@@ -331,10 +366,8 @@ void verifier_destroy(struct verifier **self_p)
 {
     struct verifier *self = *self_p;
     if (self) {
-        if (self->state == VERIFY_RUNNING) {
-            atomic_store(&self->report.cancel, 1);
-            pthread_join(self->thread, NULL);
-        }
+        atomic_store(&self->report.cancel, 1);
+        run_join(&self->run);
         verify_report_clear(&self->report);
         free(self);
         *self_p = NULL;

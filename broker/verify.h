@@ -8,15 +8,17 @@
 #ifndef BROKER_VERIFY_H
 #define BROKER_VERIFY_H
 
+#include "run.h"
 #include "store.h"
-
-#include <stdatomic.h>
 
 #define FINDINGS_MAX 100
 
 struct verify_report {
     atomic_uint_fast64_t checked, total; /* records; an estimate of all there are */
+    atomic_uint_fast64_t steps;          /* rises as long as the check gets on */
+    atomic_int tree;                     /* enum tree: where it is */
     atomic_int cancel;                   /* set to give up */
+    void (*said)(const char *finding);   /* told each finding at once; NULL: nobody */
     uint64_t seq;                        /* of the snapshot */
     unsigned finding_count;              /* may go past FINDINGS_MAX: those are counted only */
     char *findings[FINDINGS_MAX];
@@ -28,15 +30,13 @@ void verify_report_clear(struct verify_report *report);
 
 /* The broker's one run at a time, in a thread of its own. */
 struct verifier;
-enum verify_state { VERIFY_NONE, VERIFY_RUNNING, VERIFY_PASSED, VERIFY_FAILED };
 
 struct verifier *verifier_new(struct store *store); /* NULL: no memory */
 void verifier_destroy(struct verifier **self_p);
-/* Starts a run or joins the one that runs; its number, or an error. */
-int64_t verifier_start(struct verifier *self);
-enum verify_state verifier_state(const struct verifier *self, uint64_t *run);
+/* Starts a run or joins the one that runs. 0 or CASEBUS_EBUSY. */
+int verifier_start(struct verifier *self);
+/* The latest run, as far as it is; its report once it has ended. */
+const struct run *verifier_run(struct verifier *self);
 const struct verify_report *verifier_report(const struct verifier *self);
-/* Takes the result of a run that has ended; called now and then. */
-void verifier_collect(struct verifier *self);
 
 #endif

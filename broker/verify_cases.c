@@ -13,10 +13,15 @@ static bool of_topic(const struct casebus_event *event, enum casebus_event_kind 
     return event->kind == kind && casebus_bytes_equal(key_bytes(&key), case_id);
 }
 
-/* Walks one chain back to its beginning; counts its events above `since` into *count. */
+struct chain {
+    uint64_t since; /* a seq */
+    uint64_t count; /* of its events above `since` */
+    uint64_t at;    /* time of its newest */
+};
+
+/* Walks one chain back to its beginning. */
 static void walk_chain(struct verifying *v, struct casebus_bytes id,
-                       enum casebus_event_kind kind, uint64_t seq, uint64_t since,
-                       uint64_t *count)
+                       enum casebus_event_kind kind, uint64_t seq, struct chain *chain)
 {
     while (seq != 0) {
         struct log_entry log;
@@ -25,13 +30,32 @@ static void walk_chain(struct verifying *v, struct casebus_bytes id,
             return;
         }
         if (!of_topic(&event, kind, id) || event.prev_topic >= seq) {
-            finding(v, "case %s: its chain of %s events is broken at %llu", shown(id),
-                    casebus_event_kind_word(kind), (unsigned long long)seq);
+            finding(v, "case %s: its chain of %s events is broken at %llu",
+                    shown(TREE_CASE, id), casebus_event_kind_word(kind),
+                    (unsigned long long)seq);
             return;
         }
         v->chained++;
-        *count += seq > since;
+        chain->count += seq > chain->since;
+        chain->at = chain->at ? chain->at : event.at;
         seq = event.prev_topic;
+    }
+}
+
+/* What the entry counts against the synced events since its creation, which itself was the first time. */
+static void verify_seen(struct verifying *v, struct casebus_bytes id,
+                        const struct case_entry *entry, const struct chain *synced)
+{
+    if (entry->flags & CASE_REDACTED) {
+        return;
+    }
+    if (entry->seen_count != synced->count + 1) {
+        finding(v, "case %s: seen_count is %llu, its events say %llu", shown(TREE_CASE, id),
+                (unsigned long long)entry->seen_count, (unsigned long long)synced->count + 1);
+    }
+    if (synced->count > 0 && entry->last_synced_at != synced->at) {
+        finding(v, "case %s: last_synced_at is not that of its last synced event",
+                shown(TREE_CASE, id));
     }
 }
 
@@ -40,13 +64,29 @@ static void verify_chains(struct verifying *v, struct casebus_bytes id,
 {
     for (unsigned k = 0; k < CASEBUS_CASE_EVENT_COUNT; k++) {
         enum casebus_event_kind kind = (enum casebus_event_kind)k;
-        uint64_t count = 0;
-        walk_chain(v, id, kind, entry->last[k], entry->created_seq, &count);
-        if (kind == CASEBUS_EVENT_SYNCED && !(entry->flags & CASE_REDACTED) &&
-            entry->seen_count != count + 1) {
-            finding(v, "case %s: seen_count is %llu, its events say %llu", shown(id),
-                    (unsigned long long)entry->seen_count, (unsigned long long)count + 1);
+        struct chain chain = {.since = entry->created_seq};
+        walk_chain(v, id, kind, entry->last[k], &chain);
+        if (kind == CASEBUS_EVENT_SYNCED) {
+            verify_seen(v, id, entry, &chain);
         }
+    }
+}
+
+/* The seqs an entry holds besides its chains are ends of them. */
+static void verify_seqs(struct verifying *v, struct casebus_bytes id,
+                        const struct case_entry *entry)
+{
+    const uint64_t *last = entry->last;
+    uint64_t record = last[CASEBUS_EVENT_UPDATED] > last[CASEBUS_EVENT_CREATED]
+                          ? last[CASEBUS_EVENT_UPDATED]
+                          : last[CASEBUS_EVENT_CREATED];
+    uint64_t updated = entry->flags & CASE_REDACTED  ? last[CASEBUS_EVENT_REDACTED]
+                       : entry->flags & CASE_DELETED ? last[CASEBUS_EVENT_DELETED]
+                                                     : record;
+    if (entry->created_seq != last[CASEBUS_EVENT_CREATED] || entry->updated_seq != updated ||
+        entry->record_seq != (entry->flags & CASE_REDACTED ? 0 : record)) {
+        finding(v, "case %s: created_seq, updated_seq and record_seq are not those of its events",
+                shown(TREE_CASE, id));
     }
 }
 
@@ -54,7 +94,7 @@ static void expect(struct verifying *v, enum tree tree, const struct key *key,
                    struct casebus_bytes id)
 {
     if (!has(v, tree, key)) {
-        finding(v, "%s: the entry of case %s is missing", tree_names[tree], shown(id));
+        finding(v, "%s: the entry of case %s is missing", tree_names[tree], shown(TREE_CASE, id));
     }
 }
 
@@ -66,18 +106,19 @@ static void verify_living(struct verifying *v, struct casebus_bytes id,
     struct casebus_event event;
     struct casebus_bytes agency, regulator_id;
     if (casebus_case_id_split(id, &agency, &regulator_id) != 0) {
-        finding(v, "case %s: not a case id", shown(id));
+        finding(v, "case %s: not a case id", shown(TREE_CASE, id));
         return;
     }
     if (!load_event(v, entry->record_seq, &log, &event) ||
         !record_load(v->txn, entry, &record)) {
         txn_forgive(v->txn);
-        finding(v, "case %s: its record cannot be read", shown(id));
+        finding(v, "case %s: its record cannot be read", shown(TREE_CASE, id));
         return;
     }
-    if (event.version != entry->version) {
-        finding(v, "case %s: version %llu, its record is of version %llu", shown(id),
-                (unsigned long long)entry->version, (unsigned long long)event.version);
+    if (event.version != entry->version || event.at != entry->updated_at) {
+        finding(v, "case %s: version %llu, its record is of version %llu, or another time",
+                shown(TREE_CASE, id), (unsigned long long)entry->version,
+                (unsigned long long)event.version);
     }
     struct casebus_bytes date =
         casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
@@ -105,6 +146,7 @@ void verify_cases(struct verifying *v)
     for (bool at = next_decoded(v, &c, true, ENTRY_CASE, &entry); at;
          at = next_decoded(v, &c, false, ENTRY_CASE, &entry)) {
         verify_chains(v, c.key, &entry);
+        verify_seqs(v, c.key, &entry);
         if (!(entry.flags & (CASE_DELETED | CASE_REDACTED))) {
             verify_living(v, c.key, &entry);
         }
@@ -138,7 +180,7 @@ static void verify_created(struct verifying *v)
         txn_forgive(v->txn);
         if (!known || entry.created_seq < seq) {
             finding(v, "created %llu: names case %s, which was not created then",
-                    (unsigned long long)seq, shown(created.case_id));
+                    (unsigned long long)seq, shown(TREE_CASE, created.case_id));
         }
         if (casebus_case_id_split(created.case_id, &agency, &id) != 0 ||
             !(total = total_of(&v->agencies, agency))) {
@@ -160,87 +202,140 @@ static void verify_agencies(struct verifying *v)
     cursor_open(&c, v->txn, TREE_AGENCY);
     for (bool at = next_decoded(v, &c, true, ENTRY_AGENCY, &agency); at;
          at = next_decoded(v, &c, false, ENTRY_AGENCY, &agency)) {
-        const struct total *t = total_of(&v->agencies, c.key);
+        struct total *t = total_of(&v->agencies, c.key);
         n++;
         if (!t || t->cases != agency.cases || t->fine_pence != agency.fine_pence ||
             t->newest != agency.created_seq) {
-            finding(v, "agency %s: its totals are not those of its cases", shown(c.key));
+            finding(v, "agency %s: its totals are not those of its cases", shown(c.tree, c.key));
+        }
+        if (t) {
+            t->found = true;
         }
     }
     cursor_close(&c);
-    if (n != v->state.agencies || n < v->agencies.count) {
-        finding(v, "agency: %llu entries, the state says %llu, cases are of %zu",
-                (unsigned long long)n, (unsigned long long)v->state.agencies,
-                v->agencies.count);
+    for (size_t i = 0; i < v->agencies.count; i++) {
+        if (!v->agencies.list[i].found) {
+            finding(v, "agency %s: is missing", v->agencies.list[i].name);
+        }
     }
+    if (n != v->state.agencies) {
+        finding(v, "meta state: says %llu agencies, there are %llu",
+                (unsigned long long)v->state.agencies, (unsigned long long)n);
+    }
+}
+
+/* The record of the living case that an index entry speaks of. */
+static bool load_owner(struct verifying *v, struct casebus_bytes agency,
+                       struct casebus_bytes id, struct casebus_record *record)
+{
+    struct key key = key_named(agency, id);
+    struct case_entry entry;
+    step(v);
+    bool living = txn_load(v->txn, TREE_CASE, &key, ENTRY_CASE, &entry) &&
+                  !(entry.flags & (CASE_DELETED | CASE_REDACTED)) &&
+                  record_load(v->txn, &entry, record);
+    txn_forgive(v->txn);
+    return living;
+}
+
+static struct casebus_bytes agency_of_key(struct casebus_bytes key)
+{
+    const unsigned char *nul = memchr(key.data, 0, key.size);
+    return casebus_bytes(key.data, nul ? (size_t)(nul - key.data) : 0);
 }
 
 static void verify_dates(struct verifying *v)
 {
     struct cursor c;
-    uint64_t n = 0;
     cursor_open(&c, v->txn, TREE_DATE);
     for (bool at = next_entry(v, &c, true); at; at = next_entry(v, &c, false)) {
-        n++;
+        struct casebus_bytes date, agency = agency_of_key(c.key);
+        struct casebus_bytes id = key_date_id(c.key, &date);
+        struct casebus_record record;
+        struct key now = {.size = 0};
+        if (load_owner(v, agency, id, &record)) {
+            now = key_date(agency,
+                           casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]), id);
+        }
+        if (!casebus_bytes_equal(key_bytes(&now), c.key)) {
+            finding(v, "date %s: no case has that date", shown(c.tree, c.key));
+        }
     }
     cursor_close(&c);
-    if (n != v->living) { /* each case has been found to have one */
-        finding(v, "date: %llu entries for %llu cases", (unsigned long long)n,
-                (unsigned long long)v->living);
+}
+
+/* --- offenders -------------------------------------------------------------------------- */
+
+struct offenders {
+    struct key key; /* of the one whose references are being counted */
+    struct offender_entry entry;
+    uint64_t cases, fine, count;
+};
+
+static void end_offender(struct verifying *v, struct offenders *o)
+{
+    if (o->cases != o->entry.cases || o->fine != o->entry.fine_pence) {
+        finding(v, "offender %s: its totals are not those of its cases",
+                shown(TREE_OFFENDER, key_bytes(&o->key)));
+    }
+    o->cases = o->fine = 0;
+    memset(&o->entry, 0, sizeof o->entry);
+}
+
+static void begin_offender(struct verifying *v, struct offenders *o, const struct cursor *c)
+{
+    end_offender(v, o);
+    o->count++;
+    o->key = key_text(c->key);
+    if (entry_decode(ENTRY_OFFENDER, c->value, &o->entry) != 0) {
+        finding(v, "offender %s: cannot be decoded", shown(c->tree, c->key));
+        return;
+    }
+    struct key now = offender_key(agency_of_key(c->key), o->entry.offender);
+    if (!casebus_bytes_equal(key_bytes(&now), c->key)) {
+        finding(v, "offender %s: describes another", shown(c->tree, c->key));
     }
 }
 
-static uint64_t fine_of_case(struct verifying *v, struct casebus_bytes offender_key_)
+static void count_reference(struct verifying *v, struct offenders *o, const struct cursor *c)
 {
-    const unsigned char *nul = memchr(offender_key_.data, 0, offender_key_.size);
-    struct casebus_bytes agency =
-        casebus_bytes(offender_key_.data, nul ? (size_t)(nul - offender_key_.data) : 0);
-    struct key key = key_named(agency, key_offender_id(offender_key_));
-    struct case_entry entry;
+    struct casebus_bytes agency = agency_of_key(c->key), id = key_offender_id(c->key);
+    struct casebus_bytes of = casebus_bytes(c->key.data, c->key.size - id.size);
     struct casebus_record record;
-    uint64_t fine = 0;
-    if (txn_load(v->txn, TREE_CASE, &key, ENTRY_CASE, &entry) &&
-        record_load(v->txn, &entry, &record)) {
-        fine = casebus_as_uint(record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE], 0);
+    struct key now = {.size = 0};
+    if (!casebus_bytes_equal(of, key_bytes(&o->key))) {
+        end_offender(v, o);
+        o->key = key_text(of);
+        finding(v, "offender %s: is missing", shown(c->tree, of));
     }
-    txn_forgive(v->txn);
-    return fine;
+    if (load_owner(v, agency, id, &record)) {
+        now = offender_key(agency, record.field[CASEBUS_CASE_OFFENDER]);
+    }
+    if (!casebus_bytes_equal(key_bytes(&now), of)) {
+        finding(v, "offender %s: no such case has this offender", shown(c->tree, c->key));
+        return;
+    }
+    o->cases++;
+    o->fine += casebus_as_uint(record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE], 0);
 }
 
 static void verify_offenders(struct verifying *v)
 {
     struct cursor c;
-    struct offender_entry offender = {.cases = 0};
-    struct key name = {.size = 0};
-    uint64_t cases = 0, fine = 0, refs = 0, offenders = 0;
+    struct offenders o = {.count = 0};
     cursor_open(&c, v->txn, TREE_OFFENDER);
-    for (bool at = next_entry(v, &c, true);; at = next_entry(v, &c, false)) {
-        bool is_offender = at && key_offender_id(c.key).size == 0;
-        if (at && !is_offender) {
-            refs++;
-            cases++;
-            fine += fine_of_case(v, c.key);
-            continue;
-        }
-        if (cases != offender.cases || fine != offender.fine_pence) {
-            finding(v, "offender %s: its totals are not those of its cases",
-                    shown(key_bytes(&name)));
-        }
-        if (!at) {
-            break;
-        }
-        offenders++;
-        cases = fine = 0;
-        name = key_text(c.key);
-        if (entry_decode(ENTRY_OFFENDER, c.value, &offender) != 0) {
-            finding(v, "offender %s: cannot be decoded", shown(c.key));
+    for (bool at = next_entry(v, &c, true); at; at = next_entry(v, &c, false)) {
+        if (key_offender_id(c.key).size == 0) {
+            begin_offender(v, &o, &c);
+        } else {
+            count_reference(v, &o, &c);
         }
     }
     cursor_close(&c);
-    if (refs != v->living || offenders != v->state.offenders) {
-        finding(v, "offender: %llu of %llu offenders, %llu references for %llu cases",
-                (unsigned long long)offenders, (unsigned long long)v->state.offenders,
-                (unsigned long long)refs, (unsigned long long)v->living);
+    end_offender(v, &o);
+    if (o.count != v->state.offenders) {
+        finding(v, "meta state: says %llu offenders, there are %llu",
+                (unsigned long long)v->state.offenders, (unsigned long long)o.count);
     }
 }
 

@@ -1,42 +1,105 @@
 /* Verifying sessions, publishers and quarantine. */
 #include "verifying.h"
 
+#include <casebus/outcome.h>
 #include <string.h>
 
 /* --- sessions --------------------------------------------------------------------------- */
 
+#define SESSION_KINDS (CASEBUS_EVENT_KIND_COUNT - CASEBUS_CASE_EVENT_COUNT)
+
 struct counted {
-    uint64_t created, updated, synced, conflicts, events;
+    uint64_t created, updated, synced, conflicts;
+    uint64_t next[SESSION_KINDS]; /* the seq at which the chain of each kind goes on */
+    bool told;                    /* its newest event of its own has been looked at */
+    enum casebus_event_kind behind; /* kind and seq of the event after */
+    uint64_t behind_seq;
 };
 
-static void walk_session(struct verifying *v, struct casebus_bytes name, uint64_t seq,
-                         struct counted *n)
+/* The newest event of a session said what its counters were: they are that still, or have risen since. */
+static bool counters_agree(const struct session_entry *s, struct casebus_bytes payload)
 {
-    enum casebus_event_kind behind = CASEBUS_EVENT_KIND_COUNT; /* kind of the event after */
-    uint64_t behind_seq = 0;
-    while (seq != 0) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        {"pages_processed", s->pages_processed}, {"page_errors", s->page_errors},
+        {"cases_created", s->created},           {"cases_updated", s->updated},
+        {"cases_existing", s->existing},         {"errors_count", s->errors},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        uint64_t told = casebus_as_uint(casebus_map_get(payload, counters[i].name), 0);
+        if (told > counters[i].value || (told != counters[i].value && !s->unshown)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An event of the session itself: next in the chain of its kind. */
+static bool take_own(struct verifying *v, const struct session_entry *s,
+                     struct casebus_bytes name, const struct casebus_event *event,
+                     struct counted *n)
+{
+    uint64_t *next = &n->next[event->kind - CASEBUS_CASE_EVENT_COUNT];
+    if (*next != event->seq) {
+        return false;
+    }
+    *next = event->prev_topic;
+    v->told++;
+    if (!n->told && !counters_agree(s, event->payload)) {
+        finding(v, "session %s: its counters are not those of its last event",
+                shown(TREE_SESSION, name));
+    }
+    n->told = true;
+    return true;
+}
+
+static void take_case_event(const struct casebus_event *event, struct counted *n)
+{
+    n->created += event->kind == CASEBUS_EVENT_CREATED;
+    n->updated += event->kind == CASEBUS_EVENT_UPDATED;
+    n->synced += event->kind == CASEBUS_EVENT_SYNCED;
+    n->conflicts += event->kind == CASEBUS_EVENT_CONFLICT;
+    /* updated and the synced right behind it are one report, counted as updated */
+    n->synced -= event->kind == CASEBUS_EVENT_UPDATED && n->behind == CASEBUS_EVENT_SYNCED &&
+                 n->behind_seq == event->seq + 1;
+    n->behind = event->kind;
+    n->behind_seq = event->seq;
+}
+
+static void walk_session(struct verifying *v, struct casebus_bytes name,
+                         const struct session_entry *s, struct counted *n)
+{
+    uint64_t seq = s->newest;
+    bool whole = true;
+    n->behind = CASEBUS_EVENT_KIND_COUNT;
+    memcpy(n->next, s->last, sizeof n->next);
+    while (seq != 0 && whole) {
         struct log_entry log;
         struct casebus_event event;
         if (!load_event(v, seq, &log, &event)) {
             return;
         }
-        struct key key = key_named(event.topic.segment[2], event.session);
-        if (!casebus_bytes_equal(key_bytes(&key), name) || log.session_before >= seq) {
-            finding(v, "session %s: its chain of events is broken at %llu", shown(name),
-                    (unsigned long long)seq);
-            return;
+        bool own = event.kind >= CASEBUS_CASE_EVENT_COUNT;
+        struct key key = key_named(event.topic.segment[2],
+                                   own ? event.topic.segment[3] : event.session);
+        whole = casebus_bytes_equal(key_bytes(&key), name) && log.session_before < seq;
+        if (whole && own) {
+            whole = take_own(v, s, name, &event, n);
+        } else if (whole) {
+            take_case_event(&event, n);
         }
-        n->events++;
-        n->created += event.kind == CASEBUS_EVENT_CREATED;
-        n->updated += event.kind == CASEBUS_EVENT_UPDATED;
-        n->synced += event.kind == CASEBUS_EVENT_SYNCED;
-        n->conflicts += event.kind == CASEBUS_EVENT_CONFLICT;
-        /* updated and the synced right behind it are one report, counted as updated */
-        n->synced -= event.kind == CASEBUS_EVENT_UPDATED && behind == CASEBUS_EVENT_SYNCED &&
-                     behind_seq == seq + 1;
-        behind = event.kind;
-        behind_seq = seq;
-        seq = log.session_before;
+        if (whole) {
+            seq = log.session_before;
+        }
+    }
+    for (int k = 0; k < SESSION_KINDS; k++) {
+        whole = whole && n->next[k] == 0;
+    }
+    if (!whole) {
+        finding(v, "session %s: its chain of events is broken at %llu", shown(TREE_SESSION, name),
+                (unsigned long long)seq);
     }
 }
 
@@ -48,17 +111,18 @@ void verify_sessions(struct verifying *v)
     cursor_open(&c, v->txn, TREE_SESSION);
     for (bool at = next_decoded(v, &c, true, ENTRY_SESSION, &s); at;
          at = next_decoded(v, &c, false, ENTRY_SESSION, &s)) {
-        struct counted n = {0};
+        struct counted n = {.told = false};
         struct key started = key_number(s.started_seq);
         sessions++;
-        walk_session(v, c.key, s.newest, &n);
+        walk_session(v, c.key, &s, &n);
         /* What makes no event (an edit without a difference, a refusal) is in the counters alone. */
         if (n.created != s.created || n.updated != s.updated || n.synced > s.existing ||
             n.conflicts > s.errors) {
-            finding(v, "session %s: its counters are not those of its events", shown(c.key));
+            finding(v, "session %s: its counters are not those of its events", shown(c.tree, c.key));
         }
         if (!has(v, TREE_STARTED, &started)) {
-            finding(v, "started: the entry of session %s is missing", shown(c.key));
+            finding(v, "started %llu: the entry of session %s is missing",
+                    (unsigned long long)s.started_seq, shown(c.tree, c.key));
         }
     }
     cursor_close(&c);
@@ -68,14 +132,18 @@ void verify_sessions(struct verifying *v)
         struct key key = key_text(c.value);
         started++;
         if (!has(v, TREE_SESSION, &key)) {
-            finding(v, "started %s: names a session that is not there", shown(c.key));
+            finding(v, "started %s: names a session that is not there", shown(c.tree, c.key));
         }
     }
     cursor_close(&c);
     if (sessions != v->state.sessions || started != sessions) {
-        finding(v, "session: %llu entries, %llu started, the state says %llu",
-                (unsigned long long)sessions, (unsigned long long)started,
-                (unsigned long long)v->state.sessions);
+        finding(v, "meta state: says %llu sessions, there are %llu, and %llu started",
+                (unsigned long long)v->state.sessions, (unsigned long long)sessions,
+                (unsigned long long)started);
+    }
+    if (v->told != v->session_events) {
+        finding(v, "log: %llu session events, %llu of them in the chains of a session",
+                (unsigned long long)v->session_events, (unsigned long long)v->told);
     }
 }
 
@@ -94,34 +162,70 @@ static void verify_refusals(struct verifying *v)
         bool known = txn_load(v->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &p);
         txn_forgive(v->txn);
         if (!known || number <= p.acked || number > p.decided) {
-            finding(v, "refusal %s: of a number its publisher does not wait for", shown(c.key));
+            finding(v, "refusal %s: of a number its publisher does not wait for", shown(c.tree, c.key));
         }
     }
     cursor_close(&c);
+}
+
+static uint64_t count_refusals(struct verifying *v, struct casebus_bytes publisher)
+{
+    struct cursor c;
+    uint64_t n = 0;
+    cursor_open(&c, v->txn, TREE_REFUSAL);
+    for (bool at = cursor_seek(&c, publisher);
+         at && c.key.size == publisher.size + 8 &&
+         memcmp(c.key.data, publisher.data, publisher.size) == 0;
+         at = cursor_next(&c)) {
+        step(v);
+        n++;
+    }
+    cursor_close(&c);
+    txn_forgive(v->txn);
+    return n;
+}
+
+/* Refusals go as polls pass them: until the first has, all are there. */
+static void verify_publisher(struct verifying *v, struct casebus_bytes key,
+                             const struct publisher_entry *p)
+{
+    uint64_t outcomes = 0, refused = p->outcome[CASEBUS_OUTCOME_REJECTED] +
+                                     p->outcome[CASEBUS_OUTCOME_CONFLICT];
+    uint64_t kept = count_refusals(v, key);
+    for (unsigned i = 0; i < sizeof p->outcome / sizeof *p->outcome; i++) {
+        outcomes += p->outcome[i];
+    }
+    if (outcomes != p->decided || p->acked > p->decided) {
+        finding(v, "publisher %s: its counts are not those of %llu reports",
+                shown(TREE_PUBLISHER, key), (unsigned long long)p->decided);
+    }
+    if (kept > refused || (p->acked == 0 && kept != refused)) {
+        finding(v, "publisher %s: %llu refusals are kept, its counts say %llu",
+                shown(TREE_PUBLISHER, key), (unsigned long long)kept,
+                (unsigned long long)refused);
+    }
 }
 
 void verify_publishers(struct verifying *v)
 {
     struct cursor c;
     struct publisher_entry p;
-    uint64_t publishers = 0;
+    uint64_t publishers = 0, decided = 0;
     cursor_open(&c, v->txn, TREE_PUBLISHER);
     for (bool at = next_decoded(v, &c, true, ENTRY_PUBLISHER, &p); at;
          at = next_decoded(v, &c, false, ENTRY_PUBLISHER, &p)) {
-        uint64_t outcomes = 0;
+        verify_publisher(v, c.key, &p);
         publishers++;
-        for (unsigned i = 0; i < sizeof p.outcome / sizeof *p.outcome; i++) {
-            outcomes += p.outcome[i];
-        }
-        if (outcomes != p.decided || p.acked > p.decided) {
-            finding(v, "publisher %s: its counts are not those of %llu reports", shown(c.key),
-                    (unsigned long long)p.decided);
-        }
+        decided += p.decided;
     }
     cursor_close(&c);
     if (publishers != v->state.publishers) {
-        finding(v, "publisher: %llu entries, the state says %llu",
-                (unsigned long long)publishers, (unsigned long long)v->state.publishers);
+        finding(v, "publisher: one or more are missing: the state says %llu, there are %llu",
+                (unsigned long long)v->state.publishers, (unsigned long long)publishers);
+    }
+    if (decided > v->state.entry) {
+        finding(v, "meta state: says %llu entries, publishers sent %llu",
+                (unsigned long long)v->state.entry, (unsigned long long)decided);
     }
     verify_refusals(v);
 }
@@ -134,12 +238,25 @@ static void verify_conflicts(struct verifying *v)
     cursor_open(&c, v->txn, TREE_CONFLICT);
     for (bool at = next_entry(v, &c, true); at; at = next_entry(v, &c, false)) {
         struct key key = key_text(c.value);
-        if (!has(v, TREE_QUARANTINE, &key)) {
+        struct quarantine_entry q;
+        bool known = txn_load(v->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
+        txn_forgive(v->txn);
+        if (!known || q.seq < key_to_number(c.key)) { /* above: it has come back since */
             finding(v, "conflict %s: names a quarantined report that is not there",
-                    shown(c.key));
+                    shown(c.tree, c.key));
         }
     }
     cursor_close(&c);
+}
+
+static bool has_conflict(struct verifying *v, uint64_t seq, struct casebus_bytes quarantine)
+{
+    struct key number = key_number(seq);
+    struct casebus_bytes key;
+    bool there = txn_get(v->txn, TREE_CONFLICT, key_bytes(&number), &key) &&
+                 casebus_bytes_equal(key, quarantine);
+    txn_forgive(v->txn);
+    return there;
 }
 
 static void verify_rejects(struct verifying *v)
@@ -170,10 +287,10 @@ void verify_quarantine(struct verifying *v)
     cursor_open(&c, v->txn, TREE_QUARANTINE);
     for (bool at = next_decoded(v, &c, true, ENTRY_QUARANTINE, &q); at;
          at = next_decoded(v, &c, false, ENTRY_QUARANTINE, &q)) {
-        struct key number = key_number(q.seq);
         open += q.status == QUARANTINE_OPEN;
-        if (q.seq != 0 && !has(v, TREE_CONFLICT, &number)) {
-            finding(v, "quarantine %s: its conflict entry is missing", shown(c.key));
+        if (q.seq != 0 && !has_conflict(v, q.seq, c.key)) {
+            finding(v, "conflict %llu: the entry of quarantine %s is missing",
+                    (unsigned long long)q.seq, shown(c.tree, c.key));
         }
     }
     cursor_close(&c);

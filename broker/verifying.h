@@ -8,6 +8,7 @@
 struct total { /* recounted, of one agency or one stream */
     char name[CASEBUS_TOPIC_MAX];
     uint64_t cases, fine_pence, newest;
+    bool found; /* its entry */
 };
 
 struct totals { /* sorted by name */
@@ -22,13 +23,21 @@ struct verifying {
     struct totals streams, agencies;
     uint64_t living, chained; /* cases that can be got; case events reached through chains */
     uint64_t case_events, session_events;
+    uint64_t told;     /* session events reached through chains */
+    uint64_t at;       /* of the event before */
+    struct key previous; /* in the tree being walked */
+    uint64_t walked[TREE_COUNT];
 };
 
 void finding(struct verifying *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A key as text, for findings; a static buffer each thread. */
-const char *shown(struct casebus_bytes key);
+const char *shown(enum tree tree, struct casebus_bytes key);
 /* The total of that name, made where it is new; NULL: no memory. */
 struct total *total_of(struct totals *totals, struct casebus_bytes name);
+struct total *total_known(const struct totals *totals, struct casebus_bytes name); /* NULL: new */
+
+/* Says that the check gets on. */
+void step(struct verifying *v);
 
 /* Goes through a tree: first true for the first call. Corrupt values become findings and are passed over. */
 bool next_entry(struct verifying *v, struct cursor *c, bool first);

@@ -22,6 +22,7 @@ enum command {
     REJECTS,
     STATUS,
     VERIFY,
+    BACKUP,
     COMMAND_COUNT
 };
 
@@ -50,6 +51,8 @@ static const struct {
                 "waits for the broker's three endpoints, says how it is"},
     [VERIFY] = {"verify", ctl_verify, "[DIR]", 0, 1,
                 "checks the broker's store, or the one in a folder"},
+    [BACKUP] = {"backup", ctl_backup, "DIR", 1, 1,
+                "copies the store into a new folder of the broker's machine, and checks it"},
 };
 
 #define BIT(command) (UINT32_C(1) << (command))
@@ -84,7 +87,7 @@ static const struct flag flags[] = {
     ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, ALL,
-        "how long to wait for an answer (5; verify: for the check, no limit)"),
+        "how long to wait for an answer (5; verify, backup: for their end, no limit)"),
     ROW("help", NULL, help, flag_switch, ALL, "this text"),
     ROW("version", NULL, version, flag_switch, ALL, "the version"),
 };

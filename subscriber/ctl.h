@@ -100,6 +100,7 @@ int ctl_quarantine(struct ctl *self);
 int ctl_rejects(struct ctl *self);
 int ctl_status(struct ctl *self);
 int ctl_verify(struct ctl *self);
+int ctl_backup(struct ctl *self);
 
 /* A table of events given as maps, as case.history has them. */
 void ctl_events_table(struct table *table, struct casebus_bytes events);

@@ -1,12 +1,9 @@
-/* casebus-ctl about the broker itself: status, verify.
+/* casebus-ctl about the broker itself: status.
  *
  * status is what a script waits with: it ends well only once requests are answered, heads come
  * out of the fan-out and reports would be taken in. That a port is open proves little; each
  * endpoint is used for what it is there for. The broker names its other endpoints, so --query
- * alone is enough to find them.
- *
- * verify asks the running broker, which checks in a transaction of its own while it goes on. A
- * folder is checked by the broker's program: this one knows nothing of the store. */
+ * alone is enough to find them. */
 #include "ctl.h"
 
 #include "deadline.h"
@@ -14,14 +11,8 @@
 #include "show.h"
 
 #include <casebus/subscriber.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zmq.h>
-
-#define VERIFY_POLL_MS 1000
-#define BROKER "casebus-broker"
 
 /* --- status ----------------------------------------------------------------------------- */
 
@@ -176,109 +167,4 @@ int ctl_status(struct ctl *self)
         try_endpoint(self, self->settings.ingest, "ingest", try_ingest, deadline);
     status = print_status(self);
     return fanout != EXIT_FINE ? fanout : ingest != EXIT_FINE ? ingest : status;
-}
-
-/* --- verify ----------------------------------------------------------------------------- */
-
-static void say_progress(const struct ctl *self, bool end)
-{
-    if (!isatty(STDERR_FILENO)) {
-        return;
-    }
-    struct text line = {0};
-    text_add(&line, "\rchecked ");
-    text_add_count(&line, casebus_as_uint(ctl_result(self, "checked"), 0));
-    text_add(&line, " of about ");
-    text_add_count(&line, casebus_as_uint(ctl_result(self, "total"), 0));
-    text_add(&line, end ? "\n" : " ");
-    fputs(text_get(&line), stderr);
-    text_free(&line);
-}
-
-static bool state_is(const struct ctl *self, const char *state)
-{
-    return casebus_bytes_is(casebus_as_str(ctl_result(self, "state")), state);
-}
-
-static int print_findings(struct ctl *self)
-{
-    struct casebus_bytes finding;
-    const bool passed = state_is(self, "passed");
-    if (self->settings.json) {
-        const int status = ctl_print_result(self);
-        return passed ? status : EXIT_NOT_FOUND;
-    }
-    struct rows rows = ctl_rows(ctl_result(self, "findings"));
-    while (ctl_next_row(&rows, &finding)) {
-        text_add_foreign(&self->out, casebus_as_str(finding));
-        text_add(&self->out, "\n");
-    }
-    text_add(&self->out, passed ? "passed: " : "failed: ");
-    text_add_count(&self->out, casebus_as_uint(ctl_result(self, "checked"), 0));
-    text_add(&self->out, " records, up to seq ");
-    text_format(&self->out, "%llu\n",
-                (unsigned long long)casebus_as_uint(ctl_result(self, "seq"), self->reply.seq));
-    const int status = ctl_flush(self);
-    return passed ? status : EXIT_NOT_FOUND;
-}
-
-/* The check may take hours and --timeout limits the whole; whether there is a broker shows
- * soon, at every poll. */
-static int verify_broker(struct ctl *self)
-{
-    const int whole = self->settings.timeout_ms;
-    const int64_t deadline = deadline_after(whole == TIMEOUT_UNSET ? -1 : whole);
-    uint64_t run = FLAG_UNSET;
-    do {
-        const int left = deadline_left(deadline);
-        self->settings.timeout_ms =
-            left >= 0 && left < TIMEOUT_DEFAULT_MS ? left : TIMEOUT_DEFAULT_MS;
-        casebus_call_begin(self->call, CASEBUS_OP_STORE_VERIFY);
-        ctl_add_uint(self, "run", run);
-        casebus_call_uint(self->call, "wait_ms", VERIFY_POLL_MS);
-        const int status = ctl_ask(self, NULL);
-        if (status != EXIT_FINE) {
-            return status;
-        }
-        run = casebus_as_uint(ctl_result(self, "run"), FLAG_UNSET);
-        say_progress(self, !state_is(self, "running"));
-        if (!state_is(self, "running")) {
-            return print_findings(self);
-        }
-    } while (deadline_left(deadline) != 0);
-    fputs(PROGRAM ": time is up and the check still runs\n", stderr);
-    return EXIT_NOT_REACHED;
-}
-
-/* The broker's program beside this one, or the one in PATH; does not come back but for errors.
- */
-static int verify_folder(const char *folder)
-{
-    char path[4096];
-    char *arguments[] = {(char[]){BROKER}, (char[]){"--verify"}, NULL, NULL};
-    char *const copy = strdup(folder);
-    arguments[2] = copy;
-    ssize_t size = copy != NULL ? readlink("/proc/self/exe", path, sizeof path) : -1;
-    while (size > 0 && path[size - 1] != '/') {
-        size--;
-    }
-    if (size > 0 && (size_t)size + sizeof BROKER <= sizeof path) {
-        memcpy(path + size, BROKER, sizeof BROKER);
-        execv(path, arguments);
-    }
-    execvp(BROKER, arguments);
-    fprintf(stderr, PROGRAM ": " BROKER ": %s\n", strerror(errno));
-    free(copy);
-    return EXIT_NOT_FOUND;
-}
-
-int ctl_verify(struct ctl *self)
-{
-    if (self->argc == 0) {
-        return verify_broker(self);
-    }
-    if (self->settings.json) {
-        return ctl_usage("verify DIR prints text: --json is for a running broker");
-    }
-    return verify_folder(self->argv[0]);
 }

@@ -28,6 +28,7 @@
     X(CASEBUS_OP_PUBLISHER_CONFIRM, "publisher.confirm") \
     X(CASEBUS_OP_REJECTS_LIST, "rejects.list") \
     X(CASEBUS_OP_STORE_VERIFY, "store.verify") \
+    X(CASEBUS_OP_STORE_BACKUP, "store.backup") \
     X(CASEBUS_OP_BROKER_STATUS, "broker.status")
 
 enum casebus_op {

@@ -252,6 +252,7 @@ static struct casebus_bytes arguments_of(enum casebus_op op)
         [CASEBUS_OP_QUARANTINE_REJECT] = "{quarantine:42}",
         [CASEBUS_OP_REJECTS_LIST] = "{limit:50}",
         [CASEBUS_OP_STORE_VERIFY] = "{run:3,wait_ms:3000}",
+        [CASEBUS_OP_STORE_BACKUP] = "{dir:'/srv/backups/monday',run:3,wait_ms:3000}",
         [CASEBUS_OP_BROKER_STATUS] = "{}",
     };
     if (op == CASEBUS_OP_CASE_RECENT) {

@@ -1879,6 +1879,9 @@ ARGUMENTS = {                                       # operation: (good, {argumen
                                             for n in range(65)])}),
     "rejects.list": ({}, {"limit": (0, 501, "5"), "next": ("x", b"short")}),
     "store.verify": ({}, {"run": ("1", -1), "wait_ms": (-1, 3001, "5")}),
+    "store.backup": ({"dir": "/nonexistent/folder/of/a/backup"},
+                     {"dir": (1, "relative", "", "/a\0b", "/" + 1024 * "a"), "run": ("1", -1),
+                      "wait_ms": (-1, 3001, "5")}),
     "heads": ({}, {}),
     "broker.status": ({}, {}),
 }

@@ -1,0 +1,130 @@
+/* Folders of stores: made, locked, emptied, synced. Renaming a finished folder into place is what turns
+ * something half written into something that is there; until then nobody takes it for a store. */
+#include "folder.h"
+
+#include <casebus/errors.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int failed(const char *path, char *why, size_t why_size)
+{
+    int code = errno == ENOSPC || errno == EDQUOT ? CASEBUS_ENOSPC : CASEBUS_EIO;
+    snprintf(why, why_size, "%s: %s", path, strerror(errno));
+    return code;
+}
+
+bool folder_path(char path[FOLDER_PATH_MAX], const char *folder, const char *name)
+{
+    int size = snprintf(path, FOLDER_PATH_MAX, "%s/%s", folder, name);
+    return size > 0 && size < FOLDER_PATH_MAX;
+}
+
+/* --- locks ------------------------------------------------------------------------------ */
+
+int folder_lock(const char *folder, int *fd, char *why, size_t why_size)
+{
+    char path[FOLDER_PATH_MAX];
+    if (!folder_path(path, folder, "broker.lock")) {
+        errno = ENAMETOOLONG;
+        return failed(folder, why, why_size);
+    }
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        return failed(path, why, why_size);
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
+        snprintf(why, why_size, "%s: another casebus-broker runs on this store", folder);
+        close(*fd);
+        *fd = -1;
+        return CASEBUS_ELOCKED;
+    }
+    return 0;
+}
+
+/* --- making and removing ---------------------------------------------------------------- */
+
+const char *folder_is_free(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) {
+        return errno == ENOENT ? NULL : strerror(errno);
+    }
+    bool empty = true;
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
+    }
+    closedir(dir);
+    return empty ? NULL : "is there already and not empty";
+}
+
+static void remove_files(const char *folder)
+{
+    static const char *const names[] = {DATA_FILE, READERS_FILE, "broker.lock"};
+    char path[FOLDER_PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (folder_path(path, folder, names[i])) {
+            unlink(path);
+        }
+    }
+}
+
+int folder_new(const char *folder, int *fd, char *why, size_t why_size)
+{
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
+        return failed(folder, why, why_size);
+    }
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0) {
+        return failed(folder, why, why_size);
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
+        snprintf(why, why_size, "%s: another process works in it", folder);
+        close(*fd);
+        *fd = -1;
+        return CASEBUS_ELOCKED;
+    }
+    remove_files(folder);
+    return 0;
+}
+
+void folder_remove(const char *folder)
+{
+    remove_files(folder);
+    rmdir(folder);
+}
+
+/* --- making sure ------------------------------------------------------------------------ */
+
+int folder_sync(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? CASEBUS_EIO : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+int folder_sync_parent(const char *path)
+{
+    char parent[FOLDER_PATH_MAX];
+    int size = snprintf(parent, sizeof parent, "%s", path);
+    if (size < 0 || (size_t)size >= sizeof parent) {
+        return CASEBUS_EIO;
+    }
+    while (size > 1 && parent[size - 1] == '/') {
+        parent[--size] = '\0';
+    }
+    char *slash = strrchr(parent, '/');
+    if (!slash) {
+        return folder_sync(".");
+    }
+    slash[slash == parent ? 1 : 0] = '\0';
+    return folder_sync(parent);
+}

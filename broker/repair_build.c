@@ -1,0 +1,292 @@
+/* Building the derived trees from cases, log, sessions and quarantine. */
+#include "repairing.h"
+
+#include <casebus/event.h>
+#include <string.h>
+
+/* --- cases ------------------------------------------------------------------------------ */
+
+static int load_agency(struct repairing *r, const struct key *key, struct agency_entry *agency)
+{
+    memset(agency, 0, sizeof *agency);
+    if (!txn_load(r->write, TREE_AGENCY, key, ENTRY_AGENCY, agency)) {
+        load_old(r, TREE_AGENCY, key, ENTRY_AGENCY, agency); /* what else is known of it */
+        agency->cases = agency->fine_pence = agency->created_seq = 0;
+        r->state.agencies++;
+    }
+    return txn_error(r->write);
+}
+
+static int add_to_agency(struct repairing *r, struct casebus_bytes code, uint64_t fine)
+{
+    struct key key = key_text(code);
+    struct agency_entry agency;
+    int rc = load_agency(r, &key, &agency);
+    agency.cases++;
+    agency.fine_pence += fine;
+    return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
+}
+
+static bool is_of(const struct key *key, struct casebus_bytes agency, struct casebus_bytes map)
+{
+    struct key now = offender_key(agency, map);
+    return map.data && casebus_bytes_equal(key_bytes(&now), key_bytes(key));
+}
+
+static void begin_offender(struct repairing *r, const struct key *key,
+                           struct casebus_bytes agency, struct casebus_bytes map,
+                           const struct case_entry *entry, struct offender_entry *offender)
+{
+    bool known = load_old(r, TREE_OFFENDER, key, ENTRY_OFFENDER, offender);
+    if (!known || !is_of(key, agency, offender->offender)) {
+        *offender = (struct offender_entry){entry->inserted_at, entry->updated_at, 0, 0, map};
+    }
+    offender->cases = offender->fine_pence = 0;
+    r->state.offenders++;
+}
+
+static int add_to_offender(struct repairing *r, struct casebus_bytes agency,
+                           struct casebus_bytes id, struct casebus_bytes map, uint64_t fine,
+                           const struct case_entry *entry)
+{
+    struct key key = offender_key(agency, map);
+    struct key reference = key_offender_case(&key, id);
+    struct offender_entry offender;
+    if (!txn_load(r->write, TREE_OFFENDER, &key, ENTRY_OFFENDER, &offender)) {
+        begin_offender(r, &key, agency, map, entry, &offender);
+    }
+    offender.cases++;
+    offender.fine_pence += fine;
+    int rc = txn_error(r->write);
+    rc = rc ? rc : built(r, TREE_OFFENDER, &key, ENTRY_OFFENDER, &offender);
+    return rc ? rc : built_bytes(r, TREE_OFFENDER, &reference, casebus_bytes("", 0));
+}
+
+static int index_living(struct repairing *r, struct casebus_bytes case_id,
+                        const struct case_entry *entry)
+{
+    struct casebus_record record;
+    struct casebus_bytes agency, id;
+    if (casebus_case_id_split(case_id, &agency, &id) != 0 ||
+        !record_load(r->from, entry, &record)) {
+        txn_forgive(r->from);
+        left_out(r, TREE_CASE, case_id);
+        return 0;
+    }
+    uint64_t fine = casebus_as_uint(record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE], 0);
+    struct key date =
+        key_date(agency, casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]), id);
+    r->state.cases++;
+    int rc = built_bytes(r, TREE_DATE, &date, casebus_bytes("", 0));
+    rc = rc ? rc : add_to_agency(r, agency, fine);
+    return rc ? rc : add_to_offender(r, agency, id, record.field[CASEBUS_CASE_OFFENDER], fine,
+                                     entry);
+}
+
+/* Each created row names the one before it of its agency: known only once all are in order. */
+static int chain_created(struct repairing *r)
+{
+    struct cursor c;
+    struct created_entry created;
+    int rc = 0;
+    cursor_open(&c, r->from, TREE_CREATED);
+    for (bool at = next_good(&c, true, ENTRY_CREATED, &created); at && rc == 0;
+         at = next_good(&c, false, ENTRY_CREATED, &created)) {
+        struct key number = key_text(c.key), agency_key;
+        struct agency_entry agency;
+        struct casebus_bytes code, id;
+        casebus_case_id_split(created.case_id, &code, &id);
+        agency_key = key_text(code);
+        rc = load_agency(r, &agency_key, &agency);
+        created.before = agency.created_seq;
+        agency.created_seq = key_to_number(c.key);
+        rc = rc ? rc : built(r, TREE_CREATED, &number, ENTRY_CREATED, &created);
+        rc = rc ? rc : built(r, TREE_AGENCY, &agency_key, ENTRY_AGENCY, &agency);
+    }
+    cursor_close(&c);
+    return rc ? rc : txn_error(r->from);
+}
+
+int build_cases(struct repairing *r)
+{
+    struct cursor c;
+    struct case_entry entry;
+    int rc = 0;
+    cursor_open(&c, r->from, TREE_CASE);
+    for (bool at = next_good(&c, true, ENTRY_CASE, &entry); at && rc == 0;
+         at = next_good(&c, false, ENTRY_CASE, &entry)) {
+        struct created_entry created = {0, c.key};
+        struct key number = key_number(entry.created_seq);
+        if (entry.created_seq != 0) {
+            rc = built(r, TREE_CREATED, &number, ENTRY_CREATED, &created);
+        }
+        if (rc == 0 && !(entry.flags & (CASE_DELETED | CASE_REDACTED))) {
+            rc = index_living(r, c.key, &entry);
+        }
+    }
+    cursor_close(&c);
+    rc = rc ? rc : txn_error(r->from);
+    rc = rc ? rc : build_step(r);
+    return rc ? rc : chain_created(r);
+}
+
+/* --- sessions, quarantine, counts ------------------------------------------------------- */
+
+static int build_started(struct repairing *r)
+{
+    struct cursor c;
+    struct session_entry session;
+    int rc = 0;
+    cursor_open(&c, r->from, TREE_SESSION);
+    for (bool at = next_good(&c, true, ENTRY_SESSION, &session); at && rc == 0;
+         at = next_good(&c, false, ENTRY_SESSION, &session)) {
+        struct key number = key_number(session.started_seq);
+        r->state.sessions++;
+        rc = built_bytes(r, TREE_STARTED, &number, c.key);
+    }
+    cursor_close(&c);
+    return rc ? rc : txn_error(r->from);
+}
+
+static int build_conflicts(struct repairing *r)
+{
+    struct cursor c;
+    struct quarantine_entry q;
+    int rc = 0;
+    cursor_open(&c, r->from, TREE_QUARANTINE);
+    for (bool at = next_good(&c, true, ENTRY_QUARANTINE, &q); at && rc == 0;
+         at = next_good(&c, false, ENTRY_QUARANTINE, &q)) {
+        struct key number = key_number(q.seq);
+        r->state.quarantined += q.status == QUARANTINE_OPEN;
+        if (q.seq != 0) {
+            rc = built_bytes(r, TREE_CONFLICT, &number, c.key);
+        }
+    }
+    cursor_close(&c);
+    return rc ? rc : txn_error(r->from);
+}
+
+/* A report that came again after it was accepted has a newer conflict: the older one is known to its own
+ * row alone, which is kept where it names a row that is there. */
+static int keep_conflicts(struct repairing *r)
+{
+    struct cursor c;
+    int rc = 0;
+    cursor_open(&c, r->old, TREE_CONFLICT);
+    for (bool at = cursor_seek(&c, casebus_bytes("", 1));
+         rc == 0 && (at || (txn_error(r->old) == CASEBUS_ECORRUPT && c.key.data));
+         at = cursor_next(&c)) {
+        struct quarantine_entry q;
+        struct key number = key_text(c.key), key = key_text(c.value);
+        txn_forgive(r->old);
+        if (at && txn_load(r->from, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q) &&
+            q.seq > key_to_number(c.key)) {
+            rc = built_bytes(r, TREE_CONFLICT, &number, c.value);
+        }
+        txn_forgive(r->from);
+    }
+    txn_forgive(r->old);
+    cursor_close(&c);
+    return rc;
+}
+
+static int count_publishers(struct repairing *r)
+{
+    struct cursor c;
+    struct publisher_entry publisher;
+    uint64_t decided = 0;
+    cursor_open(&c, r->from, TREE_PUBLISHER);
+    for (bool at = next_good(&c, true, ENTRY_PUBLISHER, &publisher); at;
+         at = next_good(&c, false, ENTRY_PUBLISHER, &publisher)) {
+        r->state.publishers++;
+        decided += publisher.decided;
+    }
+    cursor_close(&c);
+    if (r->state.entry < decided) {
+        r->state.entry = decided;
+    }
+    cursor_open(&c, r->from, TREE_REJECT);
+    if (cursor_last(&c) || c.key.data) {
+        r->state.rejects = key_to_number(c.key);
+    }
+    cursor_close(&c);
+    txn_forgive(r->from);
+    return 0;
+}
+
+int build_others(struct repairing *r)
+{
+    int rc = build_started(r);
+    rc = rc ? rc : build_conflicts(r);
+    rc = rc ? rc : keep_conflicts(r);
+    return rc ? rc : count_publishers(r);
+}
+
+/* --- heads ------------------------------------------------------------------------------ */
+
+static struct casebus_bytes stream_of(struct casebus_bytes topic)
+{
+    size_t at = 0;
+    for (int colons = 0; at < topic.size && colons < 3; at++) {
+        colons += topic.data[at] == ':';
+    }
+    return casebus_bytes(topic.data, at);
+}
+
+static void note_time(struct repairing *r, const struct log_entry *log)
+{
+    uint64_t at = casebus_as_uint(casebus_map_get(log->body, "at"), 0);
+    if (at > r->state.at) {
+        r->state.at = at;
+    }
+}
+
+static int heads_of_log(struct repairing *r)
+{
+    struct cursor c;
+    struct log_entry log;
+    int rc = 0;
+    cursor_open(&c, r->from, TREE_LOG);
+    for (bool at = next_good(&c, true, ENTRY_LOG, &log); at && rc == 0;
+         at = next_good(&c, false, ENTRY_LOG, &log)) {
+        struct head_entry head = {key_to_number(c.key)};
+        struct key stream = key_text(stream_of(log.topic));
+        note_time(r, &log);
+        rc = built(r, TREE_HEAD, &stream, ENTRY_HEAD, &head);
+        if (head.seq > r->state.seq) {
+            r->state.seq = head.seq;
+        }
+    }
+    cursor_close(&c);
+    return rc ? rc : txn_error(r->from);
+}
+
+/* A head whose event the log does not give (trimmed, or damaged) is known to the old tree alone. */
+static int keep_heads(struct repairing *r)
+{
+    struct cursor c;
+    struct head_entry head, now;
+    int rc = 0;
+    cursor_open(&c, r->old, TREE_HEAD);
+    for (bool at = next_good(&c, true, ENTRY_HEAD, &head); at && rc == 0;
+         at = next_good(&c, false, ENTRY_HEAD, &head)) {
+        struct log_entry log;
+        struct key stream = key_text(c.key);
+        bool there = txn_log(r->from, head.seq, &log);
+        txn_forgive(r->from);
+        bool later = txn_load(r->write, TREE_HEAD, &stream, ENTRY_HEAD, &now) &&
+                     now.seq >= head.seq;
+        if (!there && !later && head.seq <= r->state.seq) {
+            rc = built(r, TREE_HEAD, &stream, ENTRY_HEAD, &head);
+        }
+    }
+    txn_forgive(r->old);
+    cursor_close(&c);
+    return rc ? rc : txn_error(r->write);
+}
+
+int build_heads(struct repairing *r)
+{
+    int rc = heads_of_log(r);
+    return rc ? rc : keep_heads(r);
+}
