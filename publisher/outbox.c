@@ -178,7 +178,10 @@ static int open_env(struct outbox *self)
 static int open_trees(struct outbox *self)
 {
     MDB_txn *txn;
-    int error = reserve_for_commit(self);
+    MDB_envinfo info;
+    mdb_env_info(self->env, &info);
+    /* One that is not new is opened on a full disk too: nothing is written. */
+    int error = info.me_last_txnid == 0 ? reserve_for_commit(self) : 0;
     error = error ? error : outbox_begin(self, &txn);
     if (error) {
         return error;
@@ -244,11 +247,10 @@ int casebus_outbox_open(struct outbox **self_p, const struct outbox_options *opt
         return CASEBUS_ENOMEM;
     }
     self->options = *options;
-    self->options.folder = strdup(options->folder);
     self->lock_fd = -1;
     msgpack_sbuffer_init(&self->scratch);
-    int error = self->options.folder ? 0 : CASEBUS_ENOMEM;
-    if (!error && mkdir(options->folder, 0700) < 0 && errno != EEXIST) {
+    int error = 0;
+    if (mkdir(options->folder, 0700) < 0 && errno != EEXIST) {
         error = outbox_error(errno);
     }
     int (*const steps[])(struct outbox *) = {take_lock, open_env, open_trees, read_state};
@@ -261,6 +263,8 @@ int casebus_outbox_open(struct outbox **self_p, const struct outbox_options *opt
         int why = errno;
         casebus_outbox_close(&self);
         errno = why;
+    } else {
+        self->options.folder = NULL; /* the caller's */
     }
     *self_p = self;
     return error;
@@ -280,7 +284,6 @@ void casebus_outbox_close(struct outbox **self_p)
         close(self->lock_fd);
     }
     msgpack_sbuffer_destroy(&self->scratch);
-    free((char *)self->options.folder);
     free(self);
 }
 

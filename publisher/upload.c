@@ -254,6 +254,7 @@ static void resume(struct upload *self)
             (unsigned long long)self->left_open, self->options->outbox);
     }
     self->stuck = confirm_all(self);
+    self->cut_short = self->stuck && stop_requested();
     memcpy(self->before, casebus_publisher_stats(self->publisher)->outcomes,
            sizeof self->before);
 }
