@@ -464,24 +464,6 @@ uint64_t casebus_have_base(struct have *self)
     return self->base;
 }
 
-uint64_t casebus_have_position(const struct have *self)
-{
-    uint64_t position = self->base;
-    for (size_t i = 0; self->wide_count > 0 && i < self->room; i++) {
-        const struct stream *stream = &self->slots[i];
-        if (stream->size > 0 && stream->covered && stream->place.have > position) {
-            position = stream->place.have;
-        }
-    }
-    for (size_t i = 0; i < self->topic_count; i++) {
-        const struct topic *topic = &self->topics[i];
-        if (!topic->in_stream && topic->place.have > position) {
-            position = topic->place.have;
-        }
-    }
-    return position;
-}
-
 /* --- what is missing -------------------------------------------------------------------- */
 
 size_t casebus_have_holes(const struct have *self)

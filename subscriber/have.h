@@ -38,8 +38,6 @@ int casebus_have_head(struct have *self, struct casebus_bytes stream, uint64_t h
 void casebus_have_claim(struct have *self, uint64_t before, uint64_t seq);
 /* Everything up to this seq is there, in every stream; it never falls but by a reset. */
 uint64_t casebus_have_base(struct have *self);
-/* Of a reader of one stream or topic: its position, which may be above the base. */
-uint64_t casebus_have_position(const struct have *self);
 
 /* --- what is missing -------------------------------------------------------------------- */
 

@@ -231,7 +231,6 @@ static void ask_for_missing(struct intake *self, int64_t now, struct question *q
 void intake_question(struct intake *self, int64_t now, struct question *question)
 {
     self->stats.questions++;
-    casebus_have_answered(self->have, 0); /* what was asked for before is no more */
     if (self->pulling) {
         self->asked = ASKED_PULL;
         ask_for_all(self, question, self->pulled);
@@ -260,11 +259,6 @@ static int tell_gone(struct intake *self, struct casebus_gap gap)
 
 static int answer_pull(struct intake *self, const struct answer *answer)
 {
-    if (answer->behind) { /* what follows comes by itself, and heads show what does not */
-        self->pulling = self->pull_repairs = false;
-        self->asked = ASKED_NOTHING;
-        return 0;
-    }
     if (answer->gone <= self->pulled) {
         return 0;
     }
@@ -374,7 +368,7 @@ void intake_answered(struct intake *self, int64_t now)
     if (asked == ASKED_PULL) {
         self->pulled = self->answer_through;
         casebus_have_reset(self->have, self->pulled);
-        self->pulling = self->pulled < self->answer_seq;
+        self->pulling = self->pulled < self->answer_seq; /* not where the broker is behind */
         self->pull_repairs = self->pull_repairs && self->pulling;
     } else if (asked == ASKED_REPAIR) {
         casebus_have_answered(self->have, self->answer_through);
@@ -399,12 +393,11 @@ void intake_refused(struct intake *self, int64_t now)
 uint64_t intake_cursor(struct intake *self)
 {
     const struct slot *next = self->hold.ready.first;
-    const uint64_t limit = self->one ? casebus_have_position(self->have)
-                                     : casebus_have_base(self->have);
-    if (next != NULL && next->event.seq <= limit) {
+    const uint64_t base = casebus_have_base(self->have);
+    if (base <= self->handed || (next != NULL && next->event.seq <= base)) {
         return self->handed;
     }
-    return limit > self->handed ? limit : self->handed;
+    return base;
 }
 
 bool intake_is_repairing(const struct intake *self)

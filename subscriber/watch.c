@@ -3,8 +3,12 @@
  * It begins nowhere else than where it says: a line on stderr for each pattern, once a heads
  * message has proved that every event behind that seq will come. stdout has events and nothing
  * else, one write a line, so a reader of the pipe never sees half of one nor waits for a full
- * buffer. Everything that is not an event (waiting, holes, another history) is a sentence on
- * stderr. */
+ * buffer. Everything that is not an event (waiting, what is gone, another history) is a sentence
+ * on stderr.
+ *
+ * A cursor is saved behind the lines it covers, when no more of them wait or there are many: a
+ * watch that is killed prints at most the lines since then again, and skips none. */
+#include "cursor_file.h"
 #include "flags.h"
 #include "json.h"
 #include "show.h"
@@ -23,6 +27,8 @@
 #define PROGRAM "casebus-watch"
 #define PATIENCE_MS 1500 /* before it says that it waits */
 #define SLICE_MS 500     /* a signal that comes just before a wait is seen after this */
+#define UNSAVED_MAX 1000 /* lines */
+#define SAVE_MS 1000     /* a cursor that moves without lines is saved so often */
 
 enum {
     EXIT_FINE = 0,
@@ -32,10 +38,10 @@ enum {
 };
 
 struct settings {
-    const char *ingest, *fanout, *query;
+    const char *ingest, *fanout, *query, *cursor;
     uint64_t count, after;
     int timeout_ms;
-    bool from_start, json, help, version;
+    bool from_start, unordered, json, help, version;
 };
 
 struct watch {
@@ -44,8 +50,10 @@ struct watch {
     char **patterns;
     int pattern_count;
     bool colour, said_live;
-    int64_t deadline;
-    uint64_t shown;
+    enum casebus_subscriber_state said_state;
+    int64_t deadline, save_at;
+    uint64_t shown, unsaved;
+    struct casebus_cursor saved;
     struct text line;
 };
 
@@ -77,6 +85,10 @@ static const struct flag flags[] = {
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, "end after SECONDS"),
     ROW("after", "SEQ", after, flag_number, "first what the log holds after SEQ"),
     ROW("from-start", NULL, from_start, flag_switch, "first everything the log holds"),
+    ROW("cursor", "FILE", cursor, flag_text,
+        "begin where FILE says, and keep it up to date"),
+    ROW("unordered", NULL, unordered, flag_switch,
+        "do not hold events back for those missing elsewhere"),
     ROW("fanout", "ENDPOINT", fanout, flag_text,
         "where events come from (" CASEBUS_FANOUT_DEFAULT ")"),
     ROW("query", "ENDPOINT", query, flag_text,
@@ -94,7 +106,9 @@ static void print_help(void)
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs(
-        "\nA pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
+        "\nWith --cursor nothing is skipped, and after a kill at most the last lines come again;\n"
+        "--from-start and --after then count only while FILE does not exist.\n"
+        "A pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
         "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
         "Exit: 0 N events seen, interrupted, or time up without --count; 1 output failed;\n"
         "2 usage or an impossible pattern; 3 time up before N.\n",
@@ -126,12 +140,44 @@ static int subscribe(struct watch *self)
     return EXIT_FINE;
 }
 
+/* From the cursor, if there is one; else from where the command line says: 0 or a code, of which
+ * CASEBUS_EMALFORMED and CASEBUS_EIO are the file's. */
+static int start(struct watch *self)
+{
+    const struct settings *settings = &self->settings;
+    if (settings->cursor != NULL) {
+        const int rc = cursor_file_read(settings->cursor, &self->saved);
+        if (rc != 0) {
+            return rc == 1 ? casebus_subscriber_start_cursor(self->subscriber, &self->saved)
+                           : rc;
+        }
+    }
+    if (settings->from_start || settings->after != FLAG_UNSET) {
+        return casebus_subscriber_start_at(self->subscriber,
+                                           settings->from_start ? 0 : settings->after);
+    }
+    return casebus_subscriber_start(self->subscriber);
+}
+
+static int say_no_start(const struct settings *settings, int rc)
+{
+    if (settings->cursor != NULL && (rc == CASEBUS_EMALFORMED || rc == CASEBUS_EIO)) {
+        fprintf(stderr, PROGRAM ": %s: %s\n", settings->cursor,
+                rc == CASEBUS_EIO ? strerror(errno) : "holds no cursor");
+    } else {
+        fprintf(stderr, PROGRAM ": %s, %s: %s\n", settings->fanout, settings->query,
+                rc == CASEBUS_EINVAL ? "not endpoints" : casebus_strerror(rc));
+    }
+    return EXIT_USAGE;
+}
+
 static int open_subscriber(struct watch *self)
 {
     const struct settings *settings = &self->settings;
     struct casebus_subscriber_options options = casebus_subscriber_options();
     options.fanout = settings->fanout;
     options.query = settings->query;
+    options.unordered = settings->unordered;
     int rc = casebus_subscriber_new(&self->subscriber, options);
     if (rc != 0) {
         fprintf(stderr, PROGRAM ": %s\n", casebus_strerror(rc));
@@ -141,18 +187,8 @@ static int open_subscriber(struct watch *self)
     if (status != EXIT_FINE) {
         return status;
     }
-    if (settings->from_start || settings->after != FLAG_UNSET) {
-        rc = casebus_subscriber_start_at(self->subscriber,
-                                         settings->from_start ? 0 : settings->after);
-    } else {
-        rc = casebus_subscriber_start(self->subscriber);
-    }
-    if (rc != 0) {
-        fprintf(stderr, PROGRAM ": %s, %s: %s\n", settings->fanout, settings->query,
-                rc == CASEBUS_EINVAL ? "not endpoints" : casebus_strerror(rc));
-        return EXIT_USAGE;
-    }
-    return EXIT_FINE;
+    rc = start(self);
+    return rc == 0 ? EXIT_FINE : say_no_start(settings, rc);
 }
 
 static bool time_is_up(const struct watch *self)
@@ -203,6 +239,41 @@ static int join(struct watch *self)
     return 0;
 }
 
+/* --- the cursor ------------------------------------------------------------------------- */
+
+/* Behind the lines, which a file on a disk may not have yet. */
+static int save_cursor(struct watch *self)
+{
+    struct casebus_cursor cursor;
+    self->unsaved = 0;
+    self->save_at = deadline_after(SAVE_MS);
+    if (self->settings.cursor == NULL ||
+        casebus_subscriber_cursor(self->subscriber, &cursor) != 0 ||
+        (cursor.seq == self->saved.seq &&
+         memcmp(cursor.epoch, self->saved.epoch, sizeof cursor.epoch) == 0)) {
+        return EXIT_FINE;
+    }
+    if (fdatasync(STDOUT_FILENO) != 0 && errno == EIO) {
+        fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(errno));
+        return EXIT_OUTPUT;
+    }
+    if (cursor_file_write(self->settings.cursor, &cursor) != 0) {
+        fprintf(stderr, PROGRAM ": %s: %s\n", self->settings.cursor, strerror(errno));
+        return EXIT_OUTPUT;
+    }
+    self->saved = cursor;
+    return EXIT_FINE;
+}
+
+/* Nothing more waits, or much has been shown. */
+static bool is_time_to_save(const struct watch *self, int rc)
+{
+    if (self->unsaved > 0) {
+        return rc != 1 || self->unsaved >= UNSAVED_MAX;
+    }
+    return rc != 1 && deadline_left(self->save_at) == 0;
+}
+
 /* --- showing ---------------------------------------------------------------------------- */
 
 static int show(struct watch *self, const struct casebus_event *event)
@@ -222,6 +293,7 @@ static int show(struct watch *self, const struct casebus_event *event)
         return EXIT_OUTPUT;
     }
     self->shown++;
+    self->unsaved++;
     return EXIT_FINE;
 }
 
@@ -229,7 +301,7 @@ static void say_gap(const struct casebus_gap *gap)
 {
     struct text stream = {0};
     text_add_foreign(&stream, gap->stream);
-    fprintf(stderr, PROGRAM ": events are missing: those of %s after seq %llu up to seq %llu\n",
+    fprintf(stderr, PROGRAM ": events are gone: those of %s after seq %llu up to seq %llu\n",
             stream.size > 0 ? text_get(&stream) : "all patterns",
             (unsigned long long)gap->after, (unsigned long long)gap->through);
     text_free(&stream);
@@ -245,9 +317,9 @@ static int report(struct watch *self, int rc)
         say_gap(casebus_subscriber_gap(self->subscriber));
         return EXIT_FINE;
     case CASEBUS_EEPOCH:
-        fputs(PROGRAM ": the broker's history is another one now; seqs begin anew\n", stderr);
+        fputs(PROGRAM ": epoch changed: the broker's history is another one now\n", stderr);
         self->said_live = false;
-        return EXIT_FINE;
+        return save_cursor(self);
     default:
         fprintf(stderr, PROGRAM ": %s\n", casebus_strerror(rc));
         return EXIT_OUTPUT;
@@ -267,21 +339,52 @@ static bool reader_is_gone(void)
     return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
-static int follow_events(struct watch *self)
+/* What it is doing, where that lasts and is not what it should be doing. */
+static void say_state(struct watch *self)
+{
+    const enum casebus_subscriber_state state = casebus_subscriber_state(self->subscriber);
+    if (state != self->said_state) {
+        fprintf(stderr, PROGRAM ": %s\n", casebus_subscriber_state_word(state));
+        self->said_state = state;
+    }
+}
+
+static int next(struct watch *self, const struct casebus_event **event)
+{
+    if (!self->said_live) {
+        return join(self);
+    }
+    return casebus_subscriber_next(self->subscriber, event,
+                                   self->unsaved > 0 ? 0 : slice(self, SLICE_MS));
+}
+
+static int follow_event(struct watch *self)
 {
     const struct casebus_event *event;
+    bool waited = self->said_live && self->unsaved == 0;
     int status = EXIT_FINE;
+    const int rc = next(self, &event);
+    if (rc == 1) {
+        status = show(self, event);
+    } else if (rc < 0) {
+        status = report(self, rc);
+    } else if (reader_is_gone()) {
+        return EXIT_OUTPUT;
+    } else if (waited) {
+        say_state(self);
+    }
+    return status == EXIT_FINE && is_time_to_save(self, rc) ? save_cursor(self) : status;
+}
+
+static int follow_events(struct watch *self)
+{
+    int status = EXIT_FINE;
+    self->said_state = CASEBUS_SUBSCRIBER_LIVE;
     while (status == EXIT_FINE && !is_done(self) && !time_is_up(self)) {
-        int rc = self->said_live
-                     ? casebus_subscriber_next(self->subscriber, &event, slice(self, SLICE_MS))
-                     : join(self);
-        if (rc == 1) {
-            status = show(self, event);
-        } else if (rc < 0) {
-            status = report(self, rc);
-        } else if (reader_is_gone()) {
-            return EXIT_OUTPUT;
-        }
+        status = follow_event(self);
+    }
+    if (status == EXIT_FINE) {
+        status = save_cursor(self);
     }
     if (status == EXIT_FINE && !is_done(self) && self->settings.count != FLAG_UNSET) {
         fprintf(stderr, PROGRAM ": time is up after %llu of %llu events\n",
@@ -289,6 +392,16 @@ static int follow_events(struct watch *self)
         return EXIT_SHORT;
     }
     return status;
+}
+
+static void say_losses(const struct watch *self)
+{
+    struct casebus_subscriber_stats stats;
+    casebus_subscriber_stats(self->subscriber, &stats);
+    if (stats.repaired > 0 || stats.lost > 0) {
+        fprintf(stderr, PROGRAM ": repaired=%llu lost=%llu\n",
+                (unsigned long long)stats.repaired, (unsigned long long)stats.lost);
+    }
 }
 
 static int run(struct watch *self)
@@ -300,12 +413,16 @@ static int run(struct watch *self)
     if (settings->from_start && settings->after != FLAG_UNSET) {
         return usage("--after or --from-start, not both");
     }
+    if (settings->cursor != NULL && settings->unordered) {
+        return usage("--cursor needs order, --unordered has none");
+    }
     int status = open_subscriber(self);
     if (status == EXIT_FINE) {
         catch_signals();
         self->deadline = deadline_after(settings->timeout_ms);
         self->colour = !settings->json && terminal_has_colour(STDOUT_FILENO);
         status = follow_events(self);
+        say_losses(self);
     }
     casebus_subscriber_destroy(&self->subscriber);
     text_free(&self->line);

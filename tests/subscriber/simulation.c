@@ -507,14 +507,14 @@ static void put_back(void)
         broker.committed < 8) {
         return;
     }
-    if (broker.waiting > 0) {
-        broker.old = broker.pipe[chance((uint32_t)broker.waiting)];
-        broker.has_old = true;
-    }
+    broker.old = broker.waiting > 0 && chance(2) == 0
+                     ? broker.pipe[chance((uint32_t)broker.waiting)]
+                     : heads_message(false);
+    broker.has_old = true;
     if (chance(2) == 0) {
         cut_connection();
     }
-    broker.committed -= chance(6);
+    broker.committed -= chance(40) % broker.committed;
     broker.committed = broker.committed > broker.floor ? broker.committed : broker.floor;
     broker.epoch++;
     memset(broker.heads, 0, sizeof broker.heads);
@@ -545,7 +545,9 @@ static void adverse_step(void)
         cut_connection();
         break;
     case 1:
-        kill_reader();
+        if (chance(4) == 0) {
+            kill_reader();
+        }
         break;
     case 2:
         trim();

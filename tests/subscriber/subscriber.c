@@ -734,7 +734,7 @@ static void a_head_that_moved_on_is_asked_about(void **state)
     peer->seq = 8;
     peer_page(peer, page, 1, 8, 0);
     assert_next_is(3);
-    assert_cursor(8);
+    assert_cursor(6);
     peer_event(peer, ONE, 9, 8, 3);
     assert_next_is(9);
     assert_int_equal(stats().questions, 1);
