@@ -6,7 +6,7 @@
 It prints seven numbers, and examples of what is not zero; exit code 0 for seven zeros, otherwise 1.
 
   lost       a report was confirmed, and the store neither decided it nor refused it; or the store knows
-             less of a publisher or of a case than was confirmed; or an outbox has less than it took
+             less of a publisher, a case or a session than that; or an outbox has less than it took
   changed    what is stored or was delivered differs from what was intended: a field of the record, the
              record a case points to, the bytes of an event, the row of a view
   doubled    a report was decided twice, or an event was handed to one reader twice (a reader killed
@@ -19,7 +19,7 @@ It prints seven numbers, and examples of what is not zero; exit code 0 for seven
              got of the old one); a row is missing in a view
   reordered  events were handed over in another order than that of their seqs, or a worker's reports
              were decided in another order than it sent them
-  phantom    an event, case, publisher, or row of a view that nobody intended; an event handed
+  phantom    an event, case, session, publisher, or row of a view that nobody intended; an event handed
              over that the log does not have
 
 It shares no code with casebus: it knows the store from broker/keys.h and broker/entries.h, events
@@ -38,6 +38,7 @@ class Findings:
     def __init__(self):
         self.counts = dict.fromkeys(NAMES, 0)
         self.examples = {name: [] for name in NAMES}
+        self.compared = ""
 
     def add(self, name, text, *args):
         self.counts[name] += 1
@@ -54,6 +55,7 @@ class Findings:
             hidden = self.counts[name] - len(self.examples[name])
             if hidden > 0:
                 print("%s: … and %d more" % (name, hidden), file=out)
+        print(self.compared, file=out)
         print(self.line(), file=out)
 
     def clean(self):
@@ -115,14 +117,15 @@ class Decisions:
         self.versions = {}
         self.of = {}          # (worker, row): seqs
         self.last_row = {}    # worker: row decided last
+        self.started = {}     # session: seqs of its started events
+        self.counted = {}     # session id: reports decided in it
 
     def walk(self):
         for event in self.store.events:
             if event.topic.startswith("case:"):
                 self.take(event)
-            else:
-                self.found.add("phantom", "event %d (%s): no worker has a session", event.seq,
-                               event.topic)
+            elif event.kind == "started":
+                self.started.setdefault(event.key, []).append(event.seq)
         for case_id, seq in self.updated.items():
             self.found.add("phantom", "event %d updates %s, and no report did that", seq, case_id)
 
@@ -144,9 +147,12 @@ class Decisions:
         self.versions[case_id] = event.content.get("version", 0)
 
     def decide(self, event, source):
+        session = event.content.get("session")
+        if session:
+            self.counted[session] = self.counted.get(session, 0) + 1
         key = source.get("parser"), source.get("row")
         intent = self.intents.get(key)
-        if intent is None or intent.case_id != event.key:
+        if intent is None or intent.key != event.key:
             self.found.add("phantom", "event %d (%s) comes of report %s/%s, which nobody meant",
                            event.seq, event.topic, *key)
             return
@@ -165,7 +171,8 @@ class Decisions:
 def check_reports(decisions, intents, found):
     """Every confirmed report was decided, and every report once."""
     for key, intent in intents.items():
-        seqs = decisions.of.get(key, [])
+        is_session = intent.topic.startswith("session:")
+        seqs = decisions.started.get(intent.key, []) if is_session else decisions.of.get(key, [])
         if intent.confirmed and not seqs and not intent.refused:
             found.add("lost", "report %s (%s) is confirmed and not in the store", intent, intent.topic)
         times = len(seqs) + (1 if intent.refused else 0)
@@ -176,7 +183,7 @@ def check_reports(decisions, intents, found):
 
 def check_cases(store, decisions, intents, found):
     """The cases are what their events made of them."""
-    intended = {intent.case_id for intent in intents.values()}
+    intended = {intent.key for intent in intents.values()}
     for case_id, version in decisions.versions.items():
         entry = store.cases.get(case_id)
         if entry is None:
@@ -213,6 +220,19 @@ def check_publishers(store, workers, found):
         if sum(entry["outcome"]) != entry["decided"]:
             found.add("doubled", "publisher %s: %d outcomes of %d numbers", publisher[:8],
                       sum(entry["outcome"]), entry["decided"])
+
+
+def check_sessions(store, decisions, intents, found):
+    """Sessions are those that workers began, and count each of their reports once."""
+    intended = {intent.key for intent in intents.values() if intent.topic.startswith("session:")}
+    for session in sorted(store.sessions.keys() - intended):
+        found.add("phantom", "session %s is nobody's", session)
+    for session, entry in store.sessions.items():
+        counted = sum(entry[name] for name in ("created", "updated", "existing"))
+        decided = decisions.counted.get(session.partition(":")[2], 0)
+        if counted != decided:
+            found.add("lost" if counted < decided else "doubled",
+                      "session %s counts %d reports, its events tell of %d", session, counted, decided)
 
 
 # --- what was stored is what was delivered -------------------------------------------------------
@@ -304,8 +324,12 @@ def check(ledgers, folder):
     decisions.walk()
     check_reports(decisions, intents, found)
     check_cases(store, decisions, intents, found)
+    check_sessions(store, decisions, intents, found)
     check_publishers(store, workers, found)
     check_readers(store, readers, decisions, found)
+    found.compared = "%d reports, %d confirmed; %d events, %d handed over to %d readers" % (
+        len(intents), sum(intent.confirmed for intent in intents.values()), len(store.events),
+        sum(len(run.events) for reader in readers for run in reader.runs), len(readers))
     return found
 
 

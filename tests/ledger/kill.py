@@ -17,8 +17,8 @@ VERIFY_EVERY = 5
 
 
 def start_load(trial, rate):
-    for name in ("w1", "w2"):
-        trial.worker(name, outbox=True, rate=rate, cases=500, seed=trial.seed)
+    for name, group in (("w1", 1), ("w2", 20)):
+        trial.worker(name, outbox=True, group=group, rate=rate, cases=500, seed=trial.seed)
     trial.reader("r1", flags=("--from-start", "--cursor", trial.cursor("r1")))
     trial.reader("r2", "case:created", "case:synced:hse",
                  flags=("--from-start", "--cursor", trial.cursor("r2")))

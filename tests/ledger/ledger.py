@@ -63,7 +63,8 @@ class Intent:
         return "%s/%d" % (self.name, self.row)
 
     @property
-    def case_id(self):
+    def key(self):
+        """Of its case, or of its session: agency:id."""
         return ":".join(self.topic.split(":")[2:4])
 
 

@@ -26,6 +26,10 @@ LAYOUTS = {
     "case": [("flags", NUMBER), ("version", NUMBER), ("record_seq", NUMBER),
              ("created_seq", NUMBER), ("updated_seq", NUMBER)],
     "head": [("seq", NUMBER)],
+    "session": [("status", NUMBER), ("started_seq", NUMBER), ("started_at", NUMBER),
+                ("ended_at", NUMBER), ("last_seen_at", NUMBER), ("pages_processed", NUMBER),
+                ("page_errors", NUMBER), ("created", NUMBER), ("updated", NUMBER),
+                ("existing", NUMBER), ("errors", NUMBER)],
     "publisher": [("decided", NUMBER), ("check", 8), ("acked", NUMBER), ("last_seen_at", NUMBER),
                   ("outcome", (NUMBER, 9))],
 }
@@ -115,6 +119,7 @@ class Store:
             self.events.append(Event(struct.unpack(">Q", key)[0], entry["topic"].decode(),
                                      entry["body"], unpack(entry["body"])))
         self.cases = {key.decode(): entry for key, entry in rows("case")}
+        self.sessions = {key.decode(): entry for key, entry in rows("session")}
         self.heads = {key.decode(): entry["seq"] for key, entry in rows("head")}
         self.publishers = {key[-PUBLISHER_SIZE:].hex(): entry
                            for key, entry in rows("publisher")}

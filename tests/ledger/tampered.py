@@ -10,6 +10,7 @@ import sys
 import lmdb
 import msgpack
 
+import store
 from trial import Trial, main
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,7 +28,7 @@ class Copy:
     """Ledgers and store of the run, to be spoilt."""
 
     def __init__(self, trial, number):
-        self.dir = os.path.join(trial.broker.dir, "copy-%d" % number)
+        self.dir = os.path.join(trial.broker.dir, "copy-%s" % number)
         self.ledgers, self.store = os.path.join(self.dir, "ledgers"), os.path.join(self.dir, "store")
         shutil.copytree(trial.folder, self.ledgers)
         os.mkdir(self.store)
@@ -86,8 +87,9 @@ def get_event(txn, handle, seq):
     return parts[0], msgpack.unpackb(parts[1])
 
 
-def number_of(line, kind):
-    return next(n for n, entry in enumerate(line) if kind in entry)
+def first_events(lines):
+    """Where the first two events follow each other in a reader's ledger."""
+    return next(n for n in range(len(lines)) if "digest" in lines[n] and "digest" in lines[n + 1])
 
 
 # --- what is done to them; each gives what may be found besides --------------------------------------
@@ -132,6 +134,30 @@ def case_removed(copy):
     copy.write("case", change)
 
 
+def session_counts(more):
+    def change(txn, handle):
+        for key, value in txn.cursor(db=handle):
+            entry = store.decode("session", value)
+            for name in ("created", "updated", "existing"):
+                entry[name] += more if name == "existing" else 0
+            txn.put(bytes(key), b"".join(leb128(entry[name]) for name, _ in
+                                         store.LAYOUTS["session"]) + bytes(8), db=handle)
+    return change
+
+
+def session_counts_less(copy):
+    copy.write("session", session_counts(-1))
+
+
+def session_counts_more(copy):
+    copy.write("session", session_counts(1))
+
+
+def session_of_nobody(copy):
+    copy.edit("w1.worker", lambda lines: [line for line in lines if line.get("intend") != 0 and
+                                          line.get("taken") != 0])
+
+
 def field_changed(copy):
     def change(txn, handle):
         topic, content = get_event(txn, handle, 5)
@@ -144,7 +170,7 @@ def field_changed(copy):
 
 def bytes_changed_on_the_way(copy):
     def change(lines):
-        at = number_of(lines, "digest")
+        at = first_events(lines)
         lines[at]["digest"] = "0" * 32
         return lines
     copy.edit("r1.reader", change)
@@ -152,7 +178,7 @@ def bytes_changed_on_the_way(copy):
 
 def handed_over_twice(copy):
     def change(lines):
-        at = number_of(lines, "digest")
+        at = first_events(lines)
         return lines[:at + 1] + lines[at:]
     copy.edit("r1.reader", change)
 
@@ -174,7 +200,7 @@ def decided_twice(copy):
 
 def event_removed(copy):
     copy.write("log", lambda txn, handle: txn.delete(struct.pack(">Q", 7), db=handle))
-    return {"lost", "phantom", "changed"}
+    return {"lost", "phantom", "changed", "doubled"}
 
 
 def chain_broken(copy):
@@ -194,14 +220,14 @@ def head_moved(copy):
 
 def line_of_a_reader_removed(copy):
     def change(lines):
-        del lines[number_of(lines, "digest") + 3]
+        del lines[first_events(lines) + 1]
         return lines
     copy.edit("r1.reader", change)
 
 
 def lines_of_a_reader_swapped(copy):
     def change(lines):
-        at = number_of(lines, "digest")
+        at = first_events(lines)
         lines[at], lines[at + 1] = lines[at + 1], lines[at]
         return lines
     copy.edit("r1.reader", change)
@@ -263,6 +289,17 @@ def view_row(copy, change):
             file.write(json.dumps(line) + "\n")
 
 
+def told_that_it_is_gone(copy):
+    """A line is missing, and the reader was told; and a process was killed in the middle of a line."""
+    def change(lines):
+        at = first_events(lines) + 1
+        lines[at] = {"gone": lines[at]["seq"], "after": lines[at]["seq"] - 1, "stream": ""}
+        return lines
+    copy.edit("r1.reader", change)
+    with open(os.path.join(copy.ledgers, "w1.worker"), "a") as file:
+        file.write('{"intend": 10')
+
+
 def view_as_it_should_be(copy):
     view_row(copy, lambda versions: None)
 
@@ -282,12 +319,15 @@ def view_with_a_row_too_many(copy):
 TAMPERED = [
     ("lost", confirmed_and_nowhere), ("lost", two_reports_one_number),
     ("lost", forgotten_by_the_outbox), ("lost", progress_put_back), ("lost", case_removed),
+    ("lost", session_counts_less),
     ("changed", field_changed), ("changed", bytes_changed_on_the_way),
     ("changed", view_with_an_old_row), ("doubled", handed_over_twice), ("doubled", decided_twice),
+    ("doubled", session_counts_more),
     ("gapped", event_removed), ("gapped", chain_broken), ("gapped", head_moved),
     ("missed", line_of_a_reader_removed), ("missed", view_without_a_row),
     ("reordered", lines_of_a_reader_swapped), ("reordered", rows_swapped),
-    ("phantom", meant_by_nobody), ("phantom", delivered_from_nowhere),
+    ("phantom", meant_by_nobody), ("phantom", session_of_nobody),
+    ("phantom", delivered_from_nowhere),
     ("phantom", view_with_a_row_too_many)]
 
 
@@ -297,9 +337,11 @@ def tampering_is_found():
         trial.worker("w1", count=400, cases=60)
         trial.worker("w2", count=100, cases=20)
         trial.finish()
-        untouched = Copy(trial, 0)
-        view_as_it_should_be(untouched)
-        assert untouched.check() == (0, dict.fromkeys(untouched.check()[1], 0)), untouched.check()
+        for harmless in (view_as_it_should_be, told_that_it_is_gone):
+            copy = Copy(trial, harmless.__name__)
+            harmless(copy)
+            code, numbers = copy.check()
+            assert code == 0 and not any(numbers.values()), (harmless.__name__, numbers)
         for number, (name, tamper) in enumerate(TAMPERED, 1):
             copy = Copy(trial, number)
             besides = tamper(copy) or set()

@@ -178,7 +178,7 @@ class Trial:
 
     def judge(self, ledgers=None, store=None, what=""):
         found = check.check(ledgers or self.folder, store or self.broker.store)
-        print("%s%s: " % (self.name, what), end="")
+        print("%s%s (seed %d): " % (self.name, what, self.seed), end="")
         found.report()
         sys.stdout.flush()
         assert found.clean(), found.line()

@@ -8,7 +8,7 @@
  * After ROWS rows, over all its runs, or SIGTERM it waits until everything taken is confirmed, and
  * leaves with 0; or with 75 where that took longer than MS. A case is scraped many times, with values
  * that change now and then: a report makes created, updated or only synced. Its `source` names
- * the row.
+ * the row. Row 0 starts a session, NAME-session, to which all others belong.
  *
  * Numbers and rows both go up by one, so within a run they keep their distance: that is how a run
  * knows which rows the outbox took before the one before it died. */
@@ -24,6 +24,7 @@ struct worker {
     const char *ledger, *name, *ingest, *query, *outbox;
     uint64_t count, rate, cases, seed, hold_ms;
     unsigned group;
+    char session[64];
     struct book book;
     struct casebus_publisher *publisher;
     const struct casebus_publisher_stats *stats;
@@ -96,6 +97,15 @@ static void pack_row(struct worker *self, uint64_t number, const struct row *row
 }
 
 /* --- the ledger ----------------------------------------------------------------------------- */
+
+static void write_session_intent(struct worker *self)
+{
+    book_add(&self->book,
+             "{\"intend\": 0, \"topic\": \"session:started:hse:%s:\", \"data\": {\"worker\": "
+             "\"%s\"}}\n",
+             self->session, self->name);
+    book_flush(&self->book);
+}
 
 static void write_intent(struct worker *self, uint64_t number, const struct row *row)
 {
@@ -222,18 +232,33 @@ static void begin_run(struct worker *self)
     book_flush(&self->book);
 }
 
+static int64_t send_session(struct worker *self)
+{
+    const struct casebus_session_start start = {.worker = self->name};
+    return casebus_publisher_session_start(self->publisher, "hse", self->session, &start, 200);
+}
+
+static int64_t send_case(struct worker *self, const struct row *row)
+{
+    return casebus_publisher_send(
+        self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"), casebus_cstr(row->key),
+        casebus_cstr(self->session), casebus_bytes(self->data.data, self->data.size), 200);
+}
+
 /* Until there is room; nothing but a failure ends it. */
 static void send_row(struct worker *self)
 {
-    struct row row;
-    fill_row(self, self->row, &row);
-    pack_row(self, self->row, &row);
-    write_intent(self, self->row, &row);
+    struct row row = {.key = ""};
+    if (self->row == 0) {
+        write_session_intent(self);
+    } else {
+        fill_row(self, self->row, &row);
+        pack_row(self, self->row, &row);
+        write_intent(self, self->row, &row);
+    }
     int64_t number;
     do {
-        number = casebus_publisher_send(
-            self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"), casebus_cstr(row.key),
-            casebus_bytes(NULL, 0), casebus_bytes(self->data.data, self->data.size), 200);
+        number = self->row == 0 ? send_session(self) : send_case(self, &row);
         write_progress(self);
     } while (number == CASEBUS_ETIMEDOUT || number == CASEBUS_EINTR);
     if (number < 0) {
@@ -308,6 +333,7 @@ static void read_options(struct worker *self, int argc, char **argv)
     if (!self->ledger || !self->name || !self->ingest || !self->query || self->cases == 0) {
         give_up("worker", "--ledger, --name, --ingest and --query are needed");
     }
+    snprintf(self->session, sizeof self->session, "%s-session", self->name);
 }
 
 int main(int argc, char **argv)
