@@ -1,7 +1,7 @@
 /* The ledger of one driver: lines of JSON that outlive a kill -9 (ledger.py says which).
  *
- * A line is written whole, with one write(2), when it is flushed: what the kernel has taken stays
- * when the process is killed. */
+ * A line is written whole, with one write(2), when it is flushed: what the kernel has taken
+ * stays when the process is killed. */
 #ifndef TESTS_LEDGER_BOOK_H
 #define TESTS_LEDGER_BOOK_H
 

@@ -1,29 +1,32 @@
 #!/usr/bin/python3
 """The independent checker: were promises P1 to P4 kept?
 
-    check.py LEDGERS STORE      compares the ledgers of a folder (ledger.py) with a store (store.py)
+    check.py LEDGERS STORE    compares a folder of ledgers (ledger.py) with a store (store.py)
 
-It prints seven numbers, and examples of what is not zero; exit code 0 for seven zeros, otherwise 1.
+It prints seven numbers, and examples of what is not zero; exit code 0 for seven zeros,
+otherwise 1.
 
-  lost       a report was confirmed, and the store neither decided it nor refused it; or the store knows
-             less of a publisher, a case or a session than that; or an outbox has less than it took
-  changed    what is stored or was delivered differs from what was intended: a field of the record, the
-             record a case points to, the bytes of an event, the row of a view
-  doubled    a report was decided twice, or an event was handed to one reader twice (a reader killed
-             after its last cursor may get again what lies above that cursor); a report that went
-             under another id after a divergence may be decided again, because its caller was told
-  gapped     the log has a hole in its seqs, an event names another predecessor (prev, prev_topic)
-             than the log has, or a head is not the last of its stream
-  missed     an event of a reader's patterns lies above where it joined, was never handed over, and
-             the reader was not told that it is gone (a range, or with a new epoch all that it had not
-             got of the old one); a row is missing in a view
-  reordered  events were handed over in another order than that of their seqs, or a worker's reports
-             were decided in another order than it sent them
-  phantom    an event, case, session, publisher, or row of a view that nobody intended; an event handed
-             over that the log does not have
+  lost       a report was confirmed, and the store neither decided it nor refused it; or the
+             store knows less of a publisher, a case or a session than that; or an outbox has
+             less than it took
+  changed    what is stored or was delivered differs from what was intended: a field of the
+             record, the record a case points to, the bytes of an event, the row of a view
+  doubled    a report was decided twice, or an event was handed to one reader twice (a reader
+             killed after its last cursor may get again what lies above that cursor); a report
+             that went under another id after a divergence may be decided again, because its
+             caller was told
+  gapped     the log has a hole in its seqs, an event names another predecessor (prev,
+             prev_topic) than the log has, or a head is not the last of its stream
+  missed     an event of a reader's patterns lies above where it joined, was never handed over,
+             and the reader was not told that it is gone (a range, or with a new epoch all that
+             it had not got of the old one); a row is missing in a view
+  reordered  events were handed over in another order than that of their seqs, or a worker's
+             reports were decided in another order than it sent them
+  phantom    an event, case, session, publisher, or row of a view that nobody intended; an event
+             handed over that the log does not have
 
-It shares no code with casebus: it knows the store from broker/keys.h and broker/entries.h, events
-from proto/PROTOCOL.md."""
+It shares no code with casebus: it knows the store from broker/keys.h and broker/entries.h,
+events from proto/PROTOCOL.md."""
 import hashlib
 import sys
 
@@ -62,7 +65,7 @@ class Findings:
         return not any(self.counts.values())
 
 
-# --- the log agrees with itself ----------------------------------------------------------------
+# --- the log agrees with itself ---------------------------------------------------------------
 
 def check_log(store, found):
     """Seqs, chains, heads. What lies below the floor is taken on its word."""
@@ -90,7 +93,7 @@ def check_log(store, found):
             found.add("gapped", "the head of %s is %d, its last event %s", stream, head, last)
 
 
-# --- what was intended is what is stored ---------------------------------------------------------
+# --- what was intended is what is stored ------------------------------------------------------
 
 def merged(record, data):
     """Is every field of a report in the record?"""
@@ -107,8 +110,8 @@ def merged(record, data):
 
 
 class Decisions:
-    """Walks the log and finds for each report the event that decided it: created, or synced (behind an
-    updated where a field changed); both carry the report's source."""
+    """Walks the log and finds for each report the event that decided it: created, or synced
+    (behind an updated where a field changed); both carry the report's source."""
 
     def __init__(self, store, intents, found):
         self.store, self.intents, self.found = store, intents, found
@@ -235,7 +238,7 @@ def check_sessions(store, decisions, intents, found):
                       "session %s counts %d reports, its events tell of %d", session, counted, decided)
 
 
-# --- what was stored is what was delivered -------------------------------------------------------
+# --- what was stored is what was delivered ----------------------------------------------------
 
 def digest(event):
     return hashlib.blake2b(event.topic.encode() + event.body, digest_size=16).hexdigest()
@@ -274,7 +277,8 @@ def check_delivered(name, run, log, digests, found):
 
 
 def check_missed(name, runs, end, log, seen, found):
-    """All runs in this history: everything above where the first joined was handed over, up to `end`."""
+    """All runs in this history: everything above where the first joined was handed over, up to
+    `end`."""
     if not runs or all(run.view for run in runs):
         return
     for seq, event in log.items():
@@ -327,9 +331,12 @@ def check(ledgers, folder):
     check_sessions(store, decisions, intents, found)
     check_publishers(store, workers, found)
     check_readers(store, readers, decisions, found)
+    found.confirmed = sum(intent.confirmed for intent in intents.values())
+    found.handed_over = sum(len(run.events) for reader in readers for run in reader.runs)
+    found.idle = [reader.name for reader in readers
+                  if not any(run.events or run.view for run in reader.runs)]
     found.compared = "%d reports, %d confirmed; %d events, %d handed over to %d readers" % (
-        len(intents), sum(intent.confirmed for intent in intents.values()), len(store.events),
-        sum(len(run.events) for reader in readers for run in reader.runs), len(readers))
+        len(intents), found.confirmed, len(store.events), found.handed_over, len(readers))
     return found
 
 

@@ -1,6 +1,6 @@
-"""Clocks that are days apart, and that jump while everything runs: publisher ten days ahead, broker right,
-subscriber ten days behind; then each of them somewhere else, every moment. Order and delivery are what
-they always are, and the broker's `at` never goes back.
+"""Clocks that are days apart, and that jump while everything runs: publisher ten days ahead,
+broker right, subscriber ten days behind; then each of them somewhere else, every moment. Order
+and delivery are what they always are, and the broker's `at` never goes back.
 
     clocks.py [--jumps N] [--seed S]
 

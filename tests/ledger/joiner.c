@@ -1,10 +1,12 @@
-/* Views that join in the middle of a burst, one after the other, and write at the end what they show.
+/* Views that join in the middle of a burst, one after the other, and write at the end what they
+ * show.
  *
  *   joiner --folder DIR --fanout E --query E --count N --every MS [--after MS] [--prefix NAME]
  *
- * View k joins at `after` + k * `every` milliseconds, as PROTOCOL.md says: subscribe, wait for heads, ask
- * for the rows (S), apply the events above S. At SIGTERM each follows up to where the broker is
- * then, and writes its ledger (ledger.py): the version of each case as it knows it. */
+ * View k joins at `after` + k * `every` milliseconds, as PROTOCOL.md says: subscribe, wait for
+ * heads, ask for the rows (S), apply the events above S. At SIGTERM each follows up to where
+ * the broker is then, and writes its ledger (ledger.py): the version of each case as it knows
+ * it. */
 #include "book.h"
 
 #include <casebus/client.h>
@@ -47,7 +49,7 @@ struct joiner {
     struct view *views;
 };
 
-/* --- rows ------------------------------------------------------------------------------------ */
+/* --- rows --------------------------------------------------------------------------------- */
 
 static void show(struct view *self, struct casebus_bytes id, uint64_t version)
 {
@@ -85,7 +87,7 @@ static void show_event(struct view *self, const struct casebus_event *event)
     }
 }
 
-/* --- the way of a view ------------------------------------------------------------------------ */
+/* --- the way of a view -------------------------------------------------------------------- */
 
 static void must(int rc, const char *what)
 {
@@ -202,7 +204,7 @@ static void step(struct joiner *joiner, struct view *self, uint64_t now)
     }
 }
 
-/* --- all of them ------------------------------------------------------------------------------ */
+/* --- all of them -------------------------------------------------------------------------- */
 
 static void write_view(const struct joiner *joiner, const struct view *self, size_t index)
 {

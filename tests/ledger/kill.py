@@ -1,10 +1,10 @@
-"""kill -9 at random moments, under load: of the broker, of publishers with an outbox, of both, of all
-three kinds of process. Every trial ends in seven zeros.
+"""kill -9 at random moments, under load: of the broker, of publishers with an outbox, of both,
+of all three kinds of process. Every trial ends in seven zeros.
 
     kill.py [broker] [publisher] [both] [all] [reopen] [--rounds N] [--seed S] [--events N]
 
-A round kills what its mode says and starts it again. `reopen` fills a store with --events events and
-measures how long a killed broker takes until it is ready."""
+A round kills what its mode says and starts it again. `reopen` fills a store with --events
+events and measures how long a killed broker takes until it is ready."""
 import time
 
 from trial import Trial, arguments, main

@@ -1,31 +1,45 @@
 """Reads the ledgers that workers and readers of the fault tests keep.
 
-A ledger is a file of JSON lines, each written in one piece before what it announces is done, or after
-what it records has happened. A process killed while it wrote leaves half a line; whoever goes on
-with the file begins with a line feed, so a half line is the last before a run and is passed over.
+A ledger is a file of JSON lines, each written in one piece before what it announces is done, or
+after what it records has happened. A process killed while it wrote leaves half a line; whoever
+goes on with the file begins with a line feed, so a half line is the last before a run and is
+passed over.
 
 A worker's, NAME.worker:
     {"run": 1, "worker": NAME, "publisher": id, "outbox": true, "sent": n, "row": …}
-                                                    a process begins, with n reports in its outbox
-    {"intend": row, "topic": …, "data": {…}}        about to be sent; `data` names source.parser NAME
-                                                    and source.row, which make it known in the store
-    {"taken": row, "number": n}                     the library took it, under this number; with
-                                                    "of": another's row, in a copy of his outbox
-    {"confirmed": n}                                all up to n are confirmed
-    {"refused": n, "outcome": …, "code": …}         rejected, in conflict or void, as the broker said
-    {"diverged": n, "last": m, "publisher": id}     n to m go under another id and may be stored twice
-    {"restored": n}                                 somebody put an outbox back to where n was its last
-    {"backup": name}, {"undone": name}              a backup of the store was begun; the store was put
-                                                    back to it: what was confirmed in between is gone
+        a process begins, with n reports taken by its outbox so far
+    {"intend": row, "topic": …, "data": {…}}
+        about to be sent; `data` names source.parser NAME and source.row, which make it known in
+        the store
+    {"taken": row, "number": n}
+        the library took it, under this number; with "of": another's row, in a copy of his outbox
+    {"confirmed": n}
+        all up to n are confirmed
+    {"refused": n, "outcome": …, "code": …}
+        rejected, in conflict or void, as the broker said
+    {"diverged": n, "last": m, "publisher": id}
+        n to m go under another id and may be stored twice
+    {"restored": n}
+        somebody put an outbox back to where n was its last
+    {"backup": name}, {"undone": name}
+        a backup of the store was begun; the store was put back to it: what was confirmed in
+        between is gone
 
 A reader's, NAME.reader:
-    {"run": 1, "reader": NAME, "patterns": […]}     a process begins
-    {"joined": seq, "epoch": …}                     every event above seq is to come
-    {"seq": …, "prev": …, "epoch": …, "topic": …, "digest": …}    an event was handed over
-    {"at": seq}                                     everything up to seq was handed over
-    {"gone": through, "after": seq, "stream": …}    the library said what is missing for good
-    {"stats": {"repaired": n, …}}                   the library's counts, when the process ends well
-    {"view": {case id: version}, "seq": …, "epoch": …}    what a view made of events shows at the end
+    {"run": 1, "reader": NAME, "patterns": […]}
+        a process begins
+    {"joined": seq, "epoch": …}
+        every event above seq is to come
+    {"seq": …, "prev": …, "epoch": …, "topic": …, "late": microseconds, "digest": …}
+        an event was handed over
+    {"at": seq}
+        everything up to seq was handed over
+    {"gone": through, "after": seq, "stream": …}
+        the library said what is missing for good
+    {"stats": {"repaired": n, …}}
+        the library's counts, when the process ends well
+    {"view": {case id: version}, "seq": …}
+        what a view made of events shows at the end
 """
 import glob
 import json

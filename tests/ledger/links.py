@@ -1,11 +1,12 @@
-"""Links that are cut, refused, stalled, half-closed, delayed, and that deliver twice: each fault in both
-directions, on each of the three sockets, in an order and at moments drawn from the seed, while
-workers publish and readers read. It ends in seven zeros.
+"""Links that are cut, refused, stalled, half-closed, delayed, and that deliver twice: each
+fault in both directions, on each of the three sockets, in an order and at moments drawn from
+the seed, while workers publish and readers read. It ends in seven zeros.
 
     links.py [storm] [overlapping] [dead] [--rounds N] [--seed S]
 
-A round of `storm` has every fault once, one at a time; `overlapping` draws several at once; `dead` stalls
-links for longer than heartbeats wait, so that both sides give the connection up."""
+A round of `storm` has every fault once, one at a time; `overlapping` draws several at once;
+`dead` stalls links for longer than heartbeats wait, so that both sides give the connection
+up."""
 import itertools
 import time
 

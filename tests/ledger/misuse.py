@@ -1,6 +1,6 @@
-"""Publishers that misuse the numbering: another's id, an outbox put back, an outbox copied and used twice,
-reports in the middle that cannot be decoded or are too large. Nobody else's report is swallowed or
-blocked, and every own report ends stored once, or its publisher was told.
+"""Publishers that misuse the numbering: another's id, an outbox put back, an outbox copied and
+used twice, reports in the middle that cannot be decoded or are too large. Nobody else's report
+is swallowed or blocked, and every own report ends stored once, or its publisher was told.
 
     misuse.py [--seed S]"""
 import json
@@ -141,7 +141,8 @@ def again(worker, **options):
 
 
 def restored_outbox():
-    """An outbox is put back to where 20 of its reports were unconfirmed; it had gone on since."""
+    """An outbox is put back to where 20 of its reports were unconfirmed; it had gone on
+    since."""
     with Trial("misuse: a restored outbox", ARGS.seed) as trial:
         bystander(trial)
         worker = outbox_with_unconfirmed(trial, "restored")
@@ -176,7 +177,8 @@ def copied_outbox():
 
 
 def spoilt_reports():
-    """Undecodable and too large reports between good ones: refused, and nothing stops behind them."""
+    """Undecodable and too large reports between good ones: refused, and nothing stops behind
+    them."""
     with Trial("misuse: spoilt reports", ARGS.seed) as trial:
         bystander(trial)
         stranger = Stranger(trial, "spoilt")

@@ -10,8 +10,9 @@
     proxy.duplicate(to_server, 0.1) # a tenth of the messages arrives twice
     proxy.heal()                    # no fault from now on; broken connections stay broken
 
-It works on bytes, and knows enough of ZMTP 3 (a greeting of 64 bytes, then frames) to duplicate whole
-messages: twice the same bytes anywhere else would be no message. It runs on a thread of its own."""
+It works on bytes, and knows enough of ZMTP 3 (a greeting of 64 bytes, then frames) to duplicate
+whole messages: twice the same bytes anywhere else would be no message. It runs on a thread of
+its own."""
 import asyncio
 import random
 import socket
@@ -179,7 +180,8 @@ class Proxy:
             self.half_closed.discard(writer)
 
     async def carry(self, reader, writer, direction):
-        """One direction of one connection, until it ends. What is for a half-closed side is lost."""
+        """One direction of one connection, until it ends. What is for a half-closed side is
+        lost."""
         way, messages = self.ways[direction], Messages()
 
         def twice():

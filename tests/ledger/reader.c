@@ -1,10 +1,11 @@
-/* A subscriber that keeps a ledger (ledger.py): each event it was handed is a line, flushed before
- * its cursor moves.
+/* A subscriber that keeps a ledger (ledger.py): each event it was handed is a line, flushed
+ * before its cursor moves.
  *
- *   reader --ledger FILE --name NAME --fanout E --query E [--from-start] [--cursor FILE] PATTERN...
+ *   reader --ledger FILE --name NAME --fanout E --query E [--from-start] [--cursor FILE]
+ *          PATTERN...
  *
- * --from-start counts only while there is no cursor; with neither it begins with what happens now. It
- * reads until SIGTERM. */
+ * --from-start counts only while there is no cursor; with neither it begins with what happens
+ * now. It reads until SIGTERM. */
 #include "book.h"
 
 #include <casebus/subscriber.h>
@@ -96,7 +97,7 @@ static void add_event(struct reader *self, const struct casebus_event *event)
     self->unflushed++;
 }
 
-/* --- the cursor ---------------------------------------------------------------------------- */
+/* --- the cursor --------------------------------------------------------------------------- */
 
 /* The place of the file is taken in one step: a kill leaves the old one or the new one. */
 static void save_cursor(const struct reader *self)

@@ -1,7 +1,7 @@
-"""Yesterday's backup is restored under connected subscribers and publishers. Every one of them notices the
-new epoch, nothing of one history is taken for the other, and each history by itself ends in
-seven zeros: the old one, kept beside, with all that was confirmed; the new one with what was
-confirmed before the backup and since the restore.
+"""Yesterday's backup is restored under connected subscribers and publishers. Every one of them
+notices the new epoch, nothing of one history is taken for the other, and each history by itself
+ends in seven zeros: the old one, kept beside, with all that was confirmed; the new one with
+what was confirmed before the backup and since the restore.
 
     restore.py [--rounds N] [--seed S]"""
 import glob
@@ -25,14 +25,16 @@ def note(trial, **line):
 
 
 def await_quiet(trial):
-    """The broker is gone: until each worker has meant some more, and so taken in what had come."""
+    """The broker is gone: until each worker has meant some more, and so taken in what had
+    come."""
     for worker in trial.workers:
         size = os.path.getsize(worker.ledger)
         await_true(lambda: os.path.getsize(worker.ledger) > size + 5000, worker.name + " goes on")
 
 
 def ledgers_now(trial, name):
-    """The ledgers of workers as they are, to be read beside those that readers have at the end."""
+    """The ledgers of workers as they are, to be read beside those that readers have at the
+    end."""
     folder = os.path.join(trial.broker.dir, name)
     os.mkdir(folder)
     for path in glob.glob(os.path.join(trial.folder, "*.worker")):

@@ -1,10 +1,11 @@
-"""A subscriber stopped (SIGSTOP) while events pass, with our default high-water mark: it comes back
-complete, the broker's memory stays bounded, and the fast subscriber beside it does not notice.
+"""A subscriber stopped (SIGSTOP) while events pass, with our default high-water mark: it comes
+back complete, the broker's memory stays bounded, and the fast subscriber beside it does not
+notice.
 
     slow.py [--events N] [--pairs N] [--rate REPORTS_PER_SECOND] [--seed S]
 
-With --pairs each pair is a run in which nobody stops and one in which one does; the median of the
-pairs' ratios of the fast subscriber's p99 is at most 1.5."""
+With --pairs each pair is a run in which nobody stops and one in which one does; the median of
+the pairs' ratios of the fast subscriber's p99 is at most 1.5."""
 import os
 import signal
 import statistics
@@ -16,8 +17,8 @@ from trial import BIN, Trial, arguments, await_true, last_seq, main
 ARGS = arguments(__doc__, events=25000, pairs=0, rate=3000)
 RATIO = 1.5
 SAMPLE = 0.01                        # seconds between looks at the memory
-# What the broker may take more while a subscriber does not read: its queue of 16,384 events, and
-# batches that grew. A sanitizer keeps freed memory, so there it is more.
+# What the broker may take more while a subscriber does not read: its queue of 16,384 events,
+# and batches that grew. A sanitizer keeps freed memory, so there it is more.
 GROWTH_KIB = 128 << 10
 GROWTH_SANITIZED_KIB = 640 << 10
 

@@ -1,9 +1,10 @@
-"""Reads a casebus store: its trees, keys and values as broker/keys.h and broker/entries.h describe
-them, and nothing else of casebus.
+"""Reads a casebus store: its trees, keys and values as broker/keys.h and broker/entries.h
+describe them, and nothing else of casebus.
 
-A value is the members of one struct in order: numbers as unsigned LEB128, fixed members as they are,
-byte strings as a LEB128 length and the bytes; members left out at the end are zero or empty; eight
-bytes of checksum follow, which `casebus-ctl verify` proves and this reader passes over."""
+A value is the members of one struct in order: numbers as unsigned LEB128, fixed members as they
+are, byte strings as a LEB128 length and the bytes; members left out at the end are zero or
+empty; eight bytes of checksum follow, which `casebus-ctl verify` proves and this reader passes
+over."""
 import collections
 import struct
 

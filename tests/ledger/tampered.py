@@ -1,5 +1,6 @@
-"""The checker's own test: ledgers and stores of a real run, tampered with, one thing at a time. Each
-must turn the number it stands for, and only numbers it may touch, into something else than zero."""
+"""The checker's own test: ledgers and stores of a real run, tampered with, one thing at a time.
+Each must turn the number it stands for, and only numbers it may touch, into something else than
+zero."""
 import json
 import os
 import shutil
@@ -53,8 +54,8 @@ class Copy:
                 file.write(json.dumps(line) + "\n")
 
     def write(self, tree, change):
-        """change(txn, handle) on a tree of the store; checksums are not kept, the checker leaves
-        them to verify."""
+        """change(txn, handle) on a tree of the store; checksums are not kept, the checker
+        leaves them to verify."""
         with lmdb.open(self.store, max_dbs=64, map_size=1 << 32) as env:
             with env.begin(write=True) as txn:
                 handle = env.open_db(tree.encode(), txn, create=False)
@@ -92,7 +93,7 @@ def first_events(lines):
     return next(n for n in range(len(lines)) if "digest" in lines[n] and "digest" in lines[n + 1])
 
 
-# --- what is done to them; each gives what may be found besides --------------------------------------
+# --- what is done to them; each gives what may be found besides -------------------------------
 
 def confirmed_and_nowhere(copy):
     def change(lines):
@@ -290,7 +291,8 @@ def view_row(copy, change):
 
 
 def told_that_it_is_gone(copy):
-    """A line is missing, and the reader was told; and a process was killed in the middle of a line."""
+    """A line is missing, and the reader was told; and a process was killed in the middle of a
+    line."""
     def change(lines):
         at = first_events(lines) + 1
         lines[at] = {"gone": lines[at]["seq"], "after": lines[at]["seq"] - 1, "stream": ""}

@@ -1,10 +1,11 @@
-"""What the fault tests share: a broker, workers and readers with ledgers, and the checker at the end.
+"""What the fault tests share: a broker, workers and readers with ledgers, and the checker at
+the end.
 
     with Trial("kill", seed) as trial:
         trial.worker("w1", count=1000, rate=500)
         trial.reader("r1", "case:*", "session:*")
         ...                              # the faults
-        trial.finish()                   # all confirmed, all delivered, seven zeros, verify passes
+        trial.finish()                   # all confirmed, all delivered, seven zeros
 """
 import argparse
 import json
@@ -120,7 +121,8 @@ class Trial:
         self.broker.__exit__(kind, value, trace)
 
     def worker(self, name, outbox=None, env=None, **options):
-        """outbox: True for one of its own, or a folder. Without a count it works until settle()."""
+        """outbox: True for one of its own, or a folder. Without a count it works until
+        settle()."""
         command = [os.path.join(BIN, "ledger-worker"), "--ledger",
                    os.path.join(self.folder, name + ".worker"), "--name", name, "--ingest",
                    self.ingest, "--query", self.query]
@@ -182,3 +184,5 @@ class Trial:
         found.report()
         sys.stdout.flush()
         assert found.clean(), found.line()
+        assert found.confirmed and not found.idle, "nothing was confirmed, or handed over to %s" % \
+            found.idle

@@ -1,17 +1,18 @@
-/* A scraper worker that keeps a ledger (ledger.py): what it means to send is written before it is
- * sent, what it was promised when it was. Killed at any moment and started again with the same
- * arguments it goes on: first with what its outbox holds, then with the row after the last it meant.
+/* A scraper worker that keeps a ledger (ledger.py): what it means to send is written before it
+ * is sent, what it was promised when it was. Killed at any moment and started again with the
+ * same arguments it goes on: first with what its outbox holds, then with the row after the last
+ * it meant.
  *
  *   worker --ledger FILE --name NAME --ingest E --query E [--outbox DIR] [--group N]
  *          [--count ROWS] [--rate PER_SECOND] [--cases N] [--seed S] [--hold MS]
  *
- * After ROWS rows, over all its runs, or SIGTERM it waits until everything taken is confirmed, and
- * leaves with 0; or with 75 where that took longer than MS. A case is scraped many times, with values
- * that change now and then: a report makes created, updated or only synced. Its `source` names
- * the row. Row 0 starts a session, NAME-session, to which all others belong.
+ * After ROWS rows, over all its runs, or SIGTERM it waits until everything taken is confirmed,
+ * and leaves with 0; or with 75 where that took longer than MS. A case is scraped many times,
+ * with values that change now and then: a report makes created, updated or only synced. Its
+ * `source` names the row. Row 0 starts a session, NAME-session, to which all others belong.
  *
- * Numbers and rows both go up by one, so within a run they keep their distance: that is how a run
- * knows which rows the outbox took before the one before it died. */
+ * Numbers and rows both go up by one, so within a run they keep their distance: that is how a
+ * run knows which rows the outbox took before the one before it died. */
 #include "book.h"
 
 #include <casebus/publisher.h>
@@ -96,7 +97,7 @@ static void pack_row(struct worker *self, uint64_t number, const struct row *row
     msgpack_pack_uint64(&pk, number);
 }
 
-/* --- the ledger ----------------------------------------------------------------------------- */
+/* --- the ledger --------------------------------------------------------------------------- */
 
 static void write_session_intent(struct worker *self)
 {
@@ -195,7 +196,7 @@ static void read_ledger(struct worker *self)
     fclose(file);
 }
 
-/* --- the work ------------------------------------------------------------------------------- */
+/* --- the work ----------------------------------------------------------------------------- */
 
 static void open_publisher(struct worker *self)
 {
