@@ -1,12 +1,12 @@
 /* Views that join in the middle of a burst, one after the other, and write at the end what they
  * show.
  *
- *   joiner --folder DIR --fanout E --query E --count N --every MS [--after MS] [--prefix NAME]
+ *   joiner --folder DIR --fanout E --query E --count N --every MS [--after MS]
  *
  * View k joins at `after` + k * `every` milliseconds, as PROTOCOL.md says: subscribe, wait for
- * heads, ask for the rows (S), apply the events above S. At SIGTERM each follows up to where
- * the broker is then, and writes its ledger (ledger.py): the version of each case as it knows
- * it. */
+ * heads, ask for the rows (S), apply the events above S. It says when all have joined. At
+ * SIGTERM each follows up to where the broker is then, and writes its ledger (ledger.py): the
+ * version of each case as it knows it. */
 #include "book.h"
 
 #include <casebus/client.h>
@@ -20,6 +20,7 @@
 
 #define ROWS_MAX 4096 /* keys are NAME-cNNNNNN: one row for each name and number */
 #define KEY_SIZE 40
+#define TURN 100 /* events a view takes before the next has its turn */
 
 struct row {
     char id[KEY_SIZE];
@@ -43,7 +44,7 @@ struct view {
 };
 
 struct joiner {
-    const char *folder, *fanout, *query, *prefix;
+    const char *folder, *fanout, *query;
     uint64_t count, every, after;
     void *zmq;
     struct view *views;
@@ -157,9 +158,12 @@ static void take_page(struct view *self)
 static void follow(struct view *self)
 {
     const struct casebus_event *event;
-    int rc;
-    while ((rc = casebus_subscriber_next(self->subscriber, &event, 0)) == 1) {
-        show_event(self, event);
+    int rc = 1;
+    for (unsigned n = 0; n < TURN && rc == 1; n++) {
+        rc = casebus_subscriber_next(self->subscriber, &event, 0);
+        if (rc == 1) {
+            show_event(self, event);
+        }
     }
     if (rc != CASEBUS_EINTR) {
         must(rc, "next");
@@ -210,13 +214,11 @@ static void write_view(const struct joiner *joiner, const struct view *self, siz
 {
     char path[4096];
     struct book book;
-    snprintf(path, sizeof path, "%s/%s%03zu.reader", joiner->folder, joiner->prefix, index);
+    snprintf(path, sizeof path, "%s/v%03zu.reader", joiner->folder, index);
     book_open(&book, path);
-    book_add(&book,
-             "{\"run\": 1, \"reader\": \"%s%03zu\", \"patterns\": [\"case:*\"]}\n{\"joined\": %llu, "
-             "\"snapshot\": %llu, \"epoch\": \"",
-             joiner->prefix, index, (unsigned long long)self->joined.seq,
-             (unsigned long long)self->snapshot);
+    book_add(&book, "{\"run\": 1, \"reader\": \"v%03zu\", \"patterns\": [\"case:*\"]}\n", index);
+    book_add(&book, "{\"joined\": %llu, \"snapshot\": %llu, \"epoch\": \"",
+             (unsigned long long)self->joined.seq, (unsigned long long)self->snapshot);
     book_add_hex(&book, self->joined.epoch, CASEBUS_EPOCH_SIZE);
     book_add(&book, "\"}\n{\"view\": {");
     for (size_t i = 0; i < self->count; i++) {
@@ -227,15 +229,27 @@ static void write_view(const struct joiner *joiner, const struct view *self, siz
     book_close(&book);
 }
 
+static size_t past(const struct joiner *self, enum stage stage)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        count += self->views[i].stage > stage;
+    }
+    return count;
+}
+
 static void run(struct joiner *self)
 {
-    size_t done = 0;
-    while (done < self->count) {
+    bool said = false;
+    while (past(self, ENDING) < self->count) {
         uint64_t now = now_us();
-        done = 0;
         for (size_t i = 0; i < self->count; i++) {
             step(self, &self->views[i], now);
-            done += self->views[i].stage == DONE;
+        }
+        if (!said && past(self, ASKING) == self->count) {
+            said = true;
+            puts("all joined");
+            fflush(stdout);
         }
         zmq_poll(NULL, 0, 1);
     }
@@ -247,8 +261,8 @@ static void read_options(struct joiner *self, int argc, char **argv)
         {"folder", required_argument, NULL, 'd'}, {"fanout", required_argument, NULL, 'f'},
         {"query", required_argument, NULL, 'q'},  {"count", required_argument, NULL, 'c'},
         {"every", required_argument, NULL, 'e'},  {"after", required_argument, NULL, 'a'},
-        {"prefix", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
-    *self = (struct joiner){.prefix = "v"};
+        {NULL, 0, NULL, 0}};
+    *self = (struct joiner){.folder = NULL};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'd': self->folder = optarg; break;
@@ -257,7 +271,6 @@ static void read_options(struct joiner *self, int argc, char **argv)
         case 'c': self->count = number_of(optarg); break;
         case 'e': self->every = number_of(optarg); break;
         case 'a': self->after = number_of(optarg); break;
-        case 'p': self->prefix = optarg; break;
         default: exit(2);
         }
     }
