@@ -31,7 +31,7 @@ import hashlib
 import sys
 
 from ledger import read_folder
-from store import Store
+from store import Store, stream_of
 
 NAMES = ("lost", "changed", "doubled", "gapped", "missed", "reordered", "phantom")
 EXAMPLES = 5
@@ -70,7 +70,7 @@ class Findings:
 def check_log(store, found):
     """Seqs, chains, heads. What lies below the floor is taken on its word."""
     heads, topics = {}, {}
-    first = expected = max(store.state["floor"], 1)
+    first = expected = store.floor
     for event in store.events:
         if event.seq != expected:
             found.add("gapped", "the log goes from %d to %d", expected - 1, event.seq)
@@ -120,8 +120,13 @@ class Decisions:
         self.versions = {}
         self.of = {}          # (worker, row): seqs
         self.last_row = {}    # worker: row decided last
+        self.first_row = {}   # worker: the lowest row decided
         self.started = {}     # session: seqs of its started events
         self.counted = {}     # session id: reports decided in it
+
+    def may_be_trimmed(self, intent):
+        """Was it decided by an event below the floor, as far as one can see?"""
+        return self.store.floor > 1 and intent.row < self.first_row.get(intent.name, sys.maxsize)
 
     def walk(self):
         for event in self.store.events:
@@ -160,9 +165,10 @@ class Decisions:
                            event.seq, event.topic, *key)
             return
         self.of.setdefault(key, []).append(event.seq)
+        self.first_row.setdefault(intent.name, intent.row)
         record = self.records.get(event.key, (0, {}))[1]
         field = merged(record, intent.data)
-        if field:
+        if field and (record or self.store.floor == 1):
             self.found.add("changed", "report %s meant %s %r; after event %d it is %r", intent, field,
                            intent.data[field], event.seq, record.get(field))
         if not intent.again and intent.row < self.last_row.get(intent.name, -1):
@@ -176,7 +182,8 @@ def check_reports(decisions, intents, found):
     for key, intent in intents.items():
         is_session = intent.topic.startswith("session:")
         seqs = decisions.started.get(intent.key, []) if is_session else decisions.of.get(key, [])
-        if intent.confirmed and not seqs and not intent.refused:
+        if intent.confirmed and not seqs and not intent.refused and \
+                not decisions.may_be_trimmed(intent):
             found.add("lost", "report %s (%s) is confirmed and not in the store", intent, intent.topic)
         times = len(seqs) + (1 if intent.refused else 0)
         if times > 1 + intent.again:
@@ -201,7 +208,7 @@ def check_cases(store, decisions, intents, found):
                       entry["version"], version)
     for case_id, entry in store.cases.items():
         if case_id not in decisions.versions and \
-                (store.state["floor"] <= 1 or case_id not in intended):
+                (store.floor == 1 or case_id not in intended):
             found.add("phantom", "case %s has no event", case_id)
 
 
@@ -233,7 +240,7 @@ def check_sessions(store, decisions, intents, found):
     for session, entry in store.sessions.items():
         counted = sum(entry[name] for name in ("created", "updated", "existing"))
         decided = decisions.counted.get(session.partition(":")[2], 0)
-        if counted != decided:
+        if counted < decided or (counted > decided and store.floor == 1):
             found.add("lost" if counted < decided else "doubled",
                       "session %s counts %d reports, its events tell of %d", session, counted, decided)
 
@@ -248,47 +255,60 @@ def covers(patterns, topic):
     return any(topic.startswith(pattern.rstrip("*").rstrip(":") + ":") for pattern in patterns)
 
 
-def check_delivered(name, run, log, digests, found):
-    """One process: in order, once, and what the log has."""
-    last, seen = run.joined or 0, set()
-    streams = {}
-    for line in run.events:
+class Delivered:
+    """What one reader got in this history, over all its runs."""
+
+    def __init__(self, name, store, log, digests, found):
+        self.name, self.store, self.log, self.digests, self.found = name, store, log, digests, found
+        self.seen = set()
+
+    def compare(self, line):
+        """With the event in the log; below the floor there is nothing to compare with."""
         seq, topic = line["seq"], line["topic"]
-        event = log.get(seq)
+        event = self.log.get(seq)
+        if event is None and 0 < seq < self.store.floor:
+            return
         if event is None or event.topic != topic:
-            found.add("phantom", "reader %s got event %d (%s), the log has %s", name, seq, topic,
-                      event.topic if event else "none")
-            continue
-        if seq in seen or seq <= (run.joined or 0):
-            found.add("doubled", "reader %s got event %d again (it joined at %d)", name, seq,
-                      run.joined or 0)
-            continue
-        if seq not in digests:
-            digests[seq] = digest(event)
-        if line["digest"] != digests[seq] or line["prev"] != event.content["prev"] or \
+            self.found.add("phantom", "reader %s got event %d (%s), the log has %s", self.name, seq,
+                           topic, event.topic if event else "none")
+            return
+        if seq not in self.digests:
+            self.digests[seq] = digest(event)
+        if line["digest"] != self.digests[seq] or line["prev"] != event.content["prev"] or \
                 line["epoch"] != event.content["epoch"].hex():
-            found.add("changed", "reader %s got event %d (%s) with other bytes", name, seq, topic)
-        before = last if run.ordered else streams.get(event.stream, 0)
-        if seq < before:
-            found.add("reordered", "reader %s got event %d after %d", name, seq, before)
-        seen.add(seq)
-        last, streams[event.stream] = max(seq, last), seq
-    return seen
+            self.found.add("changed", "reader %s got event %d (%s) with other bytes", self.name, seq,
+                           topic)
 
+    def take(self, run):
+        """One process: what the log has, once, in order."""
+        last, seen = {}, set()
+        for line in run.events:
+            seq, stream = line["seq"], "" if run.ordered else stream_of(line["topic"])
+            self.compare(line)
+            if seq in seen or seq <= run.joined:
+                self.found.add("doubled", "reader %s got event %d again (it joined at %d)", self.name,
+                               seq, run.joined)
+            elif seq < last.get(stream, 0):
+                self.found.add("reordered", "reader %s got event %d after %d", self.name, seq,
+                               last[stream])
+            last[stream] = max(seq, last.get(stream, 0))
+            seen.add(seq)
+        self.seen |= seen
 
-def check_missed(name, runs, end, log, seen, found):
-    """All runs in this history: everything above where the first joined was handed over, up to
-    `end`."""
-    if not runs or all(run.view for run in runs):
-        return
-    for seq, event in log.items():
-        if not runs[0].joined < seq <= end or seq in seen or \
-                not covers(runs[0].patterns, event.topic):
-            continue
-        told = any(after < seq <= through and event.topic.startswith(stream)
-                   for run in runs for stream, after, through in run.gone)
-        if not told:
-            found.add("missed", "reader %s never got event %d (%s)", name, seq, event.topic)
+    def check_missed(self, runs, end):
+        """Everything above where the first joined, up to `end`, was handed over or told as gone."""
+        first, patterns = runs[0].joined, runs[0].patterns
+        gone = [part for run in runs for part in run.gone]
+        for seq in range(first + 1, end + 1):
+            if seq in self.seen:
+                continue
+            event = self.log.get(seq)
+            topic = event.topic if event else "trimmed since"
+            wanted = covers(patterns, topic) if event else {"case:*", "session:*"} <= set(patterns)
+            if wanted and not any(after < seq <= through and
+                                  (not stream or not event or topic.startswith(stream))
+                                  for stream, after, through in gone):
+                self.found.add("missed", "reader %s never got event %d (%s)", self.name, seq, topic)
 
 
 def check_view(name, view, decisions, found):
@@ -304,18 +324,19 @@ def check_view(name, view, decisions, found):
 
 
 def check_readers(store, readers, decisions, found):
-    log = {event.seq: event for event in store.events}
-    digests = {}
+    log, digests = {event.seq: event for event in store.events}, {}
     for reader in readers:
-        runs, seen = [run for run in reader.runs if run.epoch == store.epoch], set()
+        runs = [run for run in reader.runs if run.epoch == store.epoch]
+        delivered = Delivered(reader.name, store, log, digests, found)
         for run in runs:
-            seen |= check_delivered(reader.name, run, log, digests, found)
+            delivered.take(run)
             if run.view:
                 check_view(reader.name, run.view, decisions, found)
-        newer = [run for run in reader.runs if run.epoch not in (store.epoch, None)]
-        left = runs and newer and reader.runs.index(newer[-1]) > reader.runs.index(runs[-1])
-        end = max(seen, default=0) if left else store.state["seq"]
-        check_missed(reader.name, runs, end, log, seen, found)
+        if runs and not all(run.view for run in runs):
+            newer = [run for run in reader.runs if run.epoch not in (store.epoch, None)]
+            left = newer and reader.runs.index(newer[-1]) > reader.runs.index(runs[-1])
+            delivered.check_missed(runs, max(delivered.seen, default=0) if left
+                                   else store.state["seq"])
 
 
 def check(ledgers, folder):

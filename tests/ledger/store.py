@@ -36,12 +36,16 @@ LAYOUTS = {
 }
 
 
+def stream_of(topic):
+    return ":".join(topic.split(":")[:3]) + ":"
+
+
 class Event(collections.namedtuple("Event", "seq topic body content")):
     """One event of the log: its place, its frames as stored, and the body unpacked."""
 
     @property
     def stream(self):
-        return ":".join(self.topic.split(":")[:3]) + ":"
+        return stream_of(self.topic)
 
     @property
     def kind(self):
@@ -115,6 +119,7 @@ class Store:
 
         self.state = dict(rows("meta"))[b"state"]
         self.epoch = self.state["epoch"].hex()
+        self.floor = max(self.state["floor"], 1)    # the log begins here
         self.events = []
         for key, entry in rows("log"):
             self.events.append(Event(struct.unpack(">Q", key)[0], entry["topic"].decode(),
