@@ -70,6 +70,28 @@ def comes_back_complete():
     run(stops=True)
 
 
+def told_what_is_gone():
+    """The log is trimmed past a stopped subscriber, and past one that was killed and comes back with
+    its cursor: each is told the range, and goes on behind it."""
+    with Trial("slow, and the log trimmed", ARGS.seed, "--retain-events", "2000") as trial:
+        slow = trial.reader("slow")
+        killed = trial.reader("killed", flags=("--from-start", "--cursor", trial.cursor("killed")))
+        trial.reader("fast")
+        trial.worker("w1", rate=ARGS.rate, cases=500, seed=ARGS.seed)
+        for reader in trial.readers:
+            await_true(lambda: last_seq(reader.ledger) > 200, "all read")
+        killed.kill()
+        slow.signal(signal.SIGSTOP)
+        trial.await_seq(trial.seq() + ARGS.events)
+        slow.signal(signal.SIGCONT)
+        killed.start()
+        trial.finish()
+        for reader in (slow, killed):
+            gone = [line for line in read_lines(reader.ledger) if "gone" in line]
+            print("   %s: %s" % (reader.name, gone))
+            assert gone, "%s was told of nothing" % reader.name
+
+
 def nobody_notices():
     ratios = []
     for _ in range(ARGS.pairs):
@@ -79,4 +101,4 @@ def nobody_notices():
     assert statistics.median(ratios) <= RATIO
 
 
-main([nobody_notices if ARGS.pairs else comes_back_complete])
+main([nobody_notices] if ARGS.pairs else [comes_back_complete, told_what_is_gone])
