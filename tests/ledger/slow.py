@@ -14,7 +14,7 @@ import time
 from ledger import Reader, read_lines
 from trial import BIN, Trial, arguments, await_true, last_seq, main
 
-ARGS = arguments(__doc__, events=25000, pairs=0, rate=3000)
+ARGS = arguments(__doc__, events=20000, pairs=0, rate=3000)
 RATIO = 1.5
 SAMPLE = 0.01                        # seconds between looks at the memory
 # What the broker may take more while a subscriber does not read: its queue of 16,384 events,
