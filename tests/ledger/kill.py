@@ -28,7 +28,7 @@ def await_load(trial, rounds):
     """Until work has gone on for a random while."""
     client = trial.broker.client()
     seq = client.ask("heads")["seq"]
-    trial.await_seq(seq + trial.random.randrange(1, 300 if rounds <= 20 else 100))
+    trial.await_seq(seq + trial.random.randrange(1, 200))
     time.sleep(trial.random.random() * 0.01)    # at no moment in particular
 
 
@@ -36,7 +36,7 @@ def killed(mode, victims):
     """victims(trial): what a round kills; started again in the order of their death."""
     rounds = ARGS.rounds or ROUNDS[mode]
     with Trial("kill %s, %d rounds" % (mode, rounds), ARGS.seed) as trial:
-        start_load(trial, 1500 if rounds <= 20 else 500)
+        start_load(trial, 600)
         for n in range(rounds):
             await_load(trial, rounds)
             doomed = victims(trial)

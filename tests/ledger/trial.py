@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
 import check  # noqa: E402
-from casebus import BIN, Broker, main  # noqa: E402,F401
+from casebus import BIN, SRC, Broker, main  # noqa: E402,F401
 
 EVERYTHING = ("case:*", "session:*")
 PATIENCE = 120                       # seconds for what takes one at most
@@ -117,7 +117,9 @@ class Trial:
             if program.running():
                 program.kill()
         if kind is not None:
-            print("again: %s (seed %d)" % (" ".join(sys.argv), self.seed), flush=True)
+            seed = [] if "--seed" in sys.argv else ["--seed", str(self.seed)]
+            print("again: CASEBUS_BIN=%s CASEBUS_SRC=%s python3 %s"
+                  % (BIN, SRC, " ".join(sys.argv + seed)), flush=True)
         self.broker.__exit__(kind, value, trace)
 
     def worker(self, name, outbox=None, env=None, **options):
