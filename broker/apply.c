@@ -286,6 +286,7 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
         prepared = &self->prepared;
     }
     const struct casebus_report_head *head = &prepared->head;
+    struct before before = remember(self);
     self->report = &prepared->report;
     self->being = prepared;
     if (head->numbered) {
@@ -293,11 +294,13 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
         result->number = head->number;
         memcpy(result->publisher, head->publisher, sizeof result->publisher);
         result->effect = publisher_admits(self, head, &publisher);
+        if (taken_back(self, &before)) {
+            result->effect = EFFECT_DIVERGED; /* what it has got to cannot be read */
+        }
         if (result->effect != EFFECT_DECIDED || txn_error(self->txn) != 0) {
             return;
         }
     }
-    struct before before = remember(self);
     result->outcome = decide_report(self, entry, prepared);
     if (taken_back(self, &before)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
@@ -315,6 +318,16 @@ static void apply_decision(struct apply *self, const struct apply_entry *entry,
 {
     struct before before = remember(self);
     result->outcome = decide_quarantine(self, entry, result);
+    if (taken_back(self, &before)) {
+        result->outcome = CASEBUS_OUTCOME_REJECTED;
+    }
+}
+
+static void apply_ack(struct apply *self, const struct apply_entry *entry,
+                      struct apply_result *result)
+{
+    struct before before = remember(self);
+    decide_ack(self, entry);
     if (taken_back(self, &before)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
     }
@@ -338,7 +351,7 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
         apply_decision(self, entry, result);
         break;
     case APPLY_ACK:
-        decide_ack(self, entry);
+        apply_ack(self, entry, result);
         break;
     }
     result->fault = self->fault;

@@ -53,7 +53,7 @@ enum apply_effect {
     EFFECT_DECIDED,
     EFFECT_DUPLICATE, /* decided before */
     EFFECT_AHEAD,     /* a number before it is missing, or it is beyond the window */
-    EFFECT_DIVERGED   /* the right number, another check */
+    EFFECT_DIVERGED   /* the right number, another check; or its publisher's entry is corrupt */
 };
 
 struct apply_result {

@@ -44,8 +44,7 @@ static uint64_t fine_of(struct casebus_bytes raw)
     return casebus_as_uint(raw, 0);
 }
 
-/* An agency is made by the first case reported for it. False: there are too many of them. */
-static bool load_agency(struct apply *self, struct agency_entry *agency)
+bool load_agency(struct apply *self, struct agency_entry *agency)
 {
     struct key key = key_text(agency_of(self));
     memset(agency, 0, sizeof *agency);
@@ -59,7 +58,7 @@ static bool load_agency(struct apply *self, struct agency_entry *agency)
     return true;
 }
 
-static void save_agency(struct apply *self, const struct agency_entry *agency)
+void save_agency(struct apply *self, const struct agency_entry *agency)
 {
     struct key key = key_text(agency_of(self));
     txn_save(self->txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency);
@@ -106,6 +105,25 @@ static void take_from_offender(struct apply *self, struct casebus_bytes offender
         self->state.offenders--;
     } else {
         txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
+    }
+}
+
+/* The case's offender is described otherwise, or fined otherwise: another one, or the same one changed. */
+static void change_offender(struct apply *self, struct casebus_bytes old, uint64_t old_fine,
+                            struct casebus_bytes new, uint64_t new_fine)
+{
+    struct key from = offender_key(agency_of(self), old), to = key_of_offender(self, new);
+    struct offender_entry entry;
+    if (!casebus_bytes_equal(key_bytes(&from), key_bytes(&to))) {
+        take_from_offender(self, old, old_fine);
+        add_to_offender(self, new, new_fine);
+    } else if (txn_load(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry)) {
+        entry.last_seen = self->at;
+        entry.fine_pence += new_fine - old_fine;
+        entry.offender = new;
+        txn_save(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry);
+    } else {
+        txn_fail(self->txn, CASEBUS_ECORRUPT);
     }
 }
 
@@ -164,8 +182,8 @@ static void reindex_case(struct apply *self, const struct casebus_record *old,
     }
     if (old_fine != new_fine || !casebus_bytes_equal(old->field[CASEBUS_CASE_OFFENDER],
                                                      new[CASEBUS_CASE_OFFENDER])) {
-        take_from_offender(self, old->field[CASEBUS_CASE_OFFENDER], old_fine);
-        add_to_offender(self, new[CASEBUS_CASE_OFFENDER], new_fine);
+        change_offender(self, old->field[CASEBUS_CASE_OFFENDER], old_fine,
+                        new[CASEBUS_CASE_OFFENDER], new_fine);
     }
     struct agency_entry agency;
     if (old_fine != new_fine && load_agency(self, &agency)) {

@@ -134,7 +134,12 @@ void decide_ack(struct apply *self, const struct apply_entry *entry)
     for (uint64_t n = publisher.acked + 1; n <= after; n++) { /* at most a window of them */
         struct key at = key_refusal(&key, n);
         struct casebus_bytes value;
-        if (txn_get(self->txn, TREE_REFUSAL, key_bytes(&at), &value)) {
+        bool there = txn_get(self->txn, TREE_REFUSAL, key_bytes(&at), &value);
+        if (txn_error(self->txn) == CASEBUS_ECORRUPT) { /* there, and nobody can read it any more */
+            txn_forgive(self->txn);
+            there = true;
+        }
+        if (there) {
             txn_delete(self->txn, TREE_REFUSAL, &at);
         }
     }

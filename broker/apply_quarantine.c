@@ -108,6 +108,10 @@ static bool load_decision(struct apply *self, const struct apply_entry *entry,
         reject(self, CASEBUS_ENOTFOUND, "quarantine");
         return false;
     }
+    if (d->q.seq != d->seq) { /* accepted in its time; since then the same content collided again */
+        reject(self, CASEBUS_EDECIDED, "quarantine");
+        return false;
+    }
     return true;
 }
 
@@ -153,13 +157,13 @@ static void close_decision(struct apply *self, struct decision *d, uint64_t stat
 }
 
 /* What an acceptance displaces is not to come back by the next scrape. */
-static void displace(struct apply *self, const struct case_entry *entry)
+static void displace(struct apply *self, const unsigned char *hash)
 {
     static const unsigned char none[CASEBUS_HASH_SIZE];
-    if (memcmp(entry->hash, none, sizeof none) == 0) {
+    if (memcmp(hash, none, sizeof none) == 0) {
         return;
     }
-    struct key key = key_quarantine(self->case_id, entry->hash);
+    struct key key = key_quarantine(self->case_id, hash);
     struct quarantine_entry q = {.status = QUARANTINE_OPEN};
     bool open = txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q) &&
                 q.status == QUARANTINE_OPEN;
@@ -190,7 +194,7 @@ static int restore_report(struct apply *self, const struct decision *d, struct c
 static enum casebus_outcome accept_report(struct apply *self, struct decision *d)
 {
     struct case_entry entry = {.flags = 0};
-    unsigned char hash[CASEBUS_HASH_SIZE];
+    unsigned char hash[CASEBUS_HASH_SIZE], before[CASEBUS_HASH_SIZE];
     int rc = restore_report(self, d, d->as.data ? d->as : d->case_id);
     if (rc != 0) {
         return reject(self, rc, "as");
@@ -204,11 +208,13 @@ static enum casebus_outcome accept_report(struct apply *self, struct decision *d
         return reject(self, CASEBUS_EVALUE, "as"); /* it would only collide there */
     }
     content_hash(&self->report->record, hash);
-    if (!d->as.data && known && !(entry.flags & CASE_DELETED)) {
-        displace(self, &entry);
-    }
+    bool displaces = known && !(entry.flags & CASE_DELETED);
+    memcpy(before, entry.hash, sizeof before);
     enum casebus_outcome outcome = store_scraped(self, &entry, known, hash);
     if (outcome != CASEBUS_OUTCOME_REJECTED) {
+        if (displaces) {
+            displace(self, before);
+        }
         emit_resolved(self, d, "accept");
         close_decision(self, d, QUARANTINE_ACCEPTED, outcome);
     }

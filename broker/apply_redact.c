@@ -7,6 +7,33 @@
 
 #include <string.h>
 
+/* An offender's record shows the map last reported. Where that is one this case once had, a case that is
+ * still his shows now. */
+static void forget_offender(struct apply *self, struct casebus_bytes record)
+{
+    struct casebus_bytes agency = self->report->topic.segment[2];
+    struct casebus_bytes offender = casebus_map_get(record, "offender");
+    struct key key = offender_key(agency, offender);
+    struct offender_entry entry;
+    struct case_entry other;
+    struct casebus_record others;
+    struct cursor c;
+    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry) ||
+        !casebus_bytes_equal(entry.offender, offender)) {
+        return;
+    }
+    cursor_open(&c, self->txn, TREE_OFFENDER);
+    if (cursor_seek(&c, key_bytes(&key)) && cursor_next(&c)) {
+        struct key other_key = key_named(agency, key_offender_id(c.key));
+        if (txn_load(self->txn, TREE_CASE, &other_key, ENTRY_CASE, &other) &&
+            record_load(self->txn, &other, &others)) {
+            entry.offender = others.field[CASEBUS_CASE_OFFENDER];
+            txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
+        }
+    }
+    cursor_close(&c);
+}
+
 /* An event of this case without anything but its place in the chains. */
 static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
 {
@@ -21,6 +48,9 @@ static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
         return;
     }
     *before = event.prev_topic;
+    if (event.kind == CASEBUS_EVENT_CREATED || event.kind == CASEBUS_EVENT_UPDATED) {
+        forget_offender(self, event.payload);
+    }
     msgpack_sbuffer_clear(&self->payload);
     msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
     msgpack_pack_map(&pk, 1);
@@ -76,31 +106,6 @@ static void empty_quarantine(struct apply *self)
     cursor_close(&c);
 }
 
-/* The offender's own record showed the map last reported: if that was this case's, another shows now. */
-static void refresh_offender(struct apply *self, struct casebus_bytes offender)
-{
-    struct casebus_bytes agency = self->report->topic.segment[2];
-    struct key key = offender_key(agency, offender);
-    struct offender_entry entry;
-    struct case_entry other;
-    struct casebus_record record;
-    struct cursor c;
-    txn_flush(self->txn);
-    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
-        return;
-    }
-    cursor_open(&c, self->txn, TREE_OFFENDER);
-    if (cursor_seek(&c, key_bytes(&key)) && cursor_next(&c)) {
-        struct key other_key = key_named(agency, key_offender_id(c.key));
-        if (txn_load(self->txn, TREE_CASE, &other_key, ENTRY_CASE, &other) &&
-            record_load(self->txn, &other, &record)) {
-            entry.offender = record.field[CASEBUS_CASE_OFFENDER];
-            txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
-        }
-    }
-    cursor_close(&c);
-}
-
 enum casebus_outcome decide_redacted(struct apply *self)
 {
     struct key key = key_text(self->case_id);
@@ -117,10 +122,8 @@ enum casebus_outcome decide_redacted(struct apply *self)
             return reject(self, CASEBUS_EINTERNAL, "");
         }
         unindex_case(self, &old);
-        struct casebus_bytes offender =
-            txn_copy(self->txn, old.field[CASEBUS_CASE_OFFENDER]);
-        refresh_offender(self, offender);
     }
+    txn_flush(self->txn); /* a cursor sees only what LMDB has */
     stub_events(self, &entry);
     empty_quarantine(self);
     entry.flags = CASE_REDACTED;

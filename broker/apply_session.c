@@ -82,10 +82,15 @@ static struct casebus_bytes known_fields(struct apply *self, struct casebus_byte
 static enum casebus_outcome start(struct apply *self, bool known)
 {
     struct casebus_bytes session_id = self->report->topic.segment[3];
+    struct agency_entry agency;
     if (known) {
         return ended(&self->session) ? reject(self, CASEBUS_EENDED, "")
                                      : CASEBUS_OUTCOME_SESSION;
     }
+    if (!load_agency(self, &agency)) {
+        return reject(self, CASEBUS_ETOOMANY, "agency");
+    }
+    save_agency(self, &agency);
     self->session = (struct session_entry){
         .status = SESSION_RUNNING,
         .started_seq = self->state.seq + 1,

@@ -1,5 +1,6 @@
-/* Making backups; see backup.h. A backup is written beside the name it is to have, as DIR.partial; what a killed
- * broker left there is no store (the state is written last) and goes with the next attempt. */
+/* Making backups; see backup.h. A backup is written beside the name it is to have, as
+ * DIR.partial; what a killed broker left there is no store (the state is written last) and goes
+ * with the next attempt. */
 #include "backup.h"
 
 #include <stdio.h>
@@ -107,7 +108,7 @@ int backup_make(struct store *store, const char *dir, struct backup_report *repo
         return rc;
     }
     rc = backup_copy(store, partial, NULL, report);
-    if (rc == 0 && (folder_sync(partial) != 0 || rename(partial, dir) < 0)) {
+    if (rc == 0 && (folder_finished(partial) != 0 || rename(partial, dir) < 0)) {
         rc = fail(report, CASEBUS_EIO, "the finished backup cannot be given its name");
     }
     if (rc == 0 && folder_sync_parent(dir) != 0) {

@@ -1,5 +1,5 @@
-/* Backups: a store copied logically (copy.h) while it goes on, checked as verify checks any store, and
- * only then given its name. */
+/* Backups: a store copied logically (copy.h) while it goes on, checked as verify checks any
+ * store, and only then given its name. */
 #ifndef BROKER_BACKUP_H
 #define BROKER_BACKUP_H
 
@@ -16,12 +16,12 @@ struct backup_report {
     char why[FOLDER_PATH_MAX + 256]; /* what went wrong, for people */
 };
 
-/* Copies what a read transaction begun now sees into the folder `dir`, which is there and empty, and
- * checks it. On failure `why` says what. */
+/* Copies what a read transaction begun now sees into the folder `dir`, which is there and
+ * empty, and checks it. On failure `why` says what. */
 int backup_copy(struct store *store, const char *dir, const unsigned char *epoch,
                 struct backup_report *report);
-/* The same into a folder that appears only when all of it is there: `dir` is free before (folder.h),
- * and stays so on failure. Meanwhile store_held_seq() is the snapshot's. */
+/* The same into a folder that appears only when all of it is there: `dir` is free before
+ * (folder.h), and stays so on failure. Meanwhile store_held_seq() is the snapshot's. */
 int backup_make(struct store *store, const char *dir, struct backup_report *report);
 void backup_report_clear(struct backup_report *report);
 

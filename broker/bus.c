@@ -10,6 +10,7 @@
 #include "committer.h"
 #include "exchange.h"
 #include "heads.h"
+#include "keepalive.h"
 #include "log.h"
 
 #include <casebus/event.h>
@@ -26,6 +27,7 @@ struct bus {
     uint64_t epoch_seq;      /* the newest event sent */
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
+    int64_t heads_sent;      /* the last one */
     int64_t second_at;
     uint64_t second_reports, second_events;
     struct notice notice;    /* not handed over yet */
@@ -412,6 +414,9 @@ static int take(struct bus *self)
 
 /* --- the loop --------------------------------------------------------------------------- */
 
+/* However many ask for heads, everybody gets them: not more often than this. */
+#define HEADS_LEAST_MS 20
+
 /* XPUB hands us each subscription; somebody who asks for heads gets them soon. */
 static void read_subscriptions(struct bus *self)
 {
@@ -424,8 +429,9 @@ static void read_subscriptions(struct bus *self)
             return;
         }
         size_t shared = (size_t)size < sizeof heads - 1 ? (size_t)size : sizeof heads - 1;
-        if (size > 0 && memcmp(frame, heads, shared) == 0) {
-            self->heads_at = 0;
+        if (size > 0 && memcmp(frame, heads, shared) == 0 &&
+            self->heads_sent + HEADS_LEAST_MS < self->heads_at) {
+            self->heads_at = self->heads_sent + HEADS_LEAST_MS;
         }
     }
 }
@@ -444,6 +450,7 @@ static void keep_time(struct bus *self)
     int64_t now = zclock_mono();
     if (now >= self->heads_at) {
         send_heads(self, false, 0);
+        self->heads_sent = now;
         self->heads_at = now + CASEBUS_HEADS_INTERVAL_MS;
     }
     if (now >= self->second_at) {
@@ -502,6 +509,8 @@ static void set_int(void *socket, int option, int value)
     zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
+#define SUBSCRIPTIONS_AT_ONCE 64
+
 /* All before bind: libzmq applies them to connections made later only. */
 static void set_options(void *socket)
 {
@@ -510,9 +519,18 @@ static void set_options(void *socket)
     set_int(socket, ZMQ_RCVHWM, CASEBUS_HWM);
     set_int(socket, ZMQ_SNDHWM, CASEBUS_HWM);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+    keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
+}
+
+/* Subscriptions come up this way and nothing else. libzmq keeps fifty bytes and more for each byte of
+ * one, and takes in all that a peer has queued before it gives this thread back: both are bounded here. */
+static void set_fanout_options(void *socket)
+{
+    int64_t largest = CASEBUS_SUBSCRIPTION_MAX;
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    set_int(socket, ZMQ_RCVHWM, SUBSCRIPTIONS_AT_ONCE);
+    set_int(socket, ZMQ_XPUB_VERBOSE, 1);
 }
 
 static zsock_t *bind_socket(struct bus *self, int type, const char *endpoint, char **bound)
@@ -523,7 +541,7 @@ static zsock_t *bind_socket(struct bus *self, int type, const char *endpoint, ch
     }
     set_options(zsock_resolve(s));
     if (type == ZMQ_XPUB) {
-        set_int(zsock_resolve(s), ZMQ_XPUB_VERBOSE, 1);
+        set_fanout_options(zsock_resolve(s));
     }
     if (zsock_bind(s, "%s", endpoint) < 0) {
         snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s", endpoint,

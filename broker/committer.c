@@ -119,7 +119,8 @@ static void *run(void *arg)
             give_up_failed(b);
             atomic_store(&self->done, b);
             wake(self->done_fd);
-        } else if (atomic_load(&self->stop)) {
+        }
+        if (atomic_load(&self->stop)) { /* both may have come with one wake */
             return NULL;
         }
     }

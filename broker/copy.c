@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-/* Copied between two commits: what LMDB holds in memory, and what a sync has to write at once beside
- * the commits of a broker at work. */
+/* Copied between two commits: what LMDB holds in memory, and what a sync has to write at once
+ * beside the commits of a broker at work. */
 #define STEP_BYTES (16u << 20)
 
 struct copying {
@@ -253,7 +253,7 @@ static bool wanted(const struct copying *c, int tree)
 
 static int copy_all(struct copying *c)
 {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     int rc = measure(c, &bytes);
     rc = rc ? rc : check_space(c, bytes);
     rc = rc ? rc : open_env(c, bytes);

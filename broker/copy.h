@@ -1,8 +1,8 @@
 /* A logical copy of a store: key by key, in key order, into a new LMDB environment.
  *
- * LMDB's own copy carries freed pages along, and with them bytes of records that were redacted; this one
- * holds what can be read through the trees and nothing else. Every checksum is tried on the way. The
- * state is written last, so that half a copy is not a store. */
+ * LMDB's own copy carries freed pages along, and with them bytes of records that were redacted;
+ * this one holds what can be read through the trees and nothing else. Every checksum is tried
+ * on the way. The state is written last, so that half a copy is not a store. */
 #ifndef BROKER_COPY_H
 #define BROKER_COPY_H
 
@@ -12,10 +12,10 @@
 
 struct copy_options {
     const char *dir;            /* an empty folder */
-    const unsigned char *epoch; /* NULL: the history goes on; else another begins, in state and events */
+    const unsigned char *epoch; /* NULL: the history goes on; else another, in state and events */
     const bool *left_out;       /* by tree: those that are left empty; NULL: none */
-    /* Called for each value that does not match its checksum, which is then copied as it is; NULL: such
-     * a value ends the copy. */
+    /* Called for each value that does not match its checksum, which is then copied as it is;
+     * NULL: such a value ends the copy. */
     void (*damaged)(void *arg, enum tree tree, struct casebus_bytes key);
     void *arg;
 };

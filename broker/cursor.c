@@ -66,3 +66,10 @@ bool cursor_before(struct cursor *c, struct casebus_bytes key)
 {
     return cursor_seek(c, key) ? cursor_prev(c) : c->txn->error == 0 && cursor_last(c);
 }
+
+bool cursor_found_by_key(const struct cursor *c)
+{
+    MDB_val k = {c->key.size, (void *)(uintptr_t)c->key.data}, v;
+    return mdb_get(c->txn->mdb, c->txn->store->dbi[c->tree], &k, &v) == 0 &&
+           v.mv_data == (const void *)c->value.data;
+}

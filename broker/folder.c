@@ -1,5 +1,6 @@
-/* Folders of stores: made, locked, emptied, synced. Renaming a finished folder into place is what turns
- * something half written into something that is there; until then nobody takes it for a store. */
+/* Folders of stores: made, locked, emptied, synced. Renaming a finished folder into place is
+ * what turns something half written into something that is there; until then nobody takes it
+ * for a store. */
 #include "folder.h"
 
 #include <casebus/errors.h>
@@ -11,6 +12,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MARKER "unfinished" /* a file in folders that are no store yet */
 
 static int failed(const char *path, char *why, size_t why_size)
 {
@@ -63,15 +66,39 @@ const char *folder_is_free(const char *folder)
     return empty ? NULL : "is there already and not empty";
 }
 
+static const char *const store_files[] = {DATA_FILE, READERS_FILE, "broker.lock"};
+
 static void remove_files(const char *folder)
 {
-    static const char *const names[] = {DATA_FILE, READERS_FILE, "broker.lock"};
     char path[FOLDER_PATH_MAX];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (folder_path(path, folder, names[i])) {
+    for (size_t i = 0; i < sizeof store_files / sizeof *store_files; i++) {
+        if (folder_path(path, folder, store_files[i])) {
             unlink(path);
         }
     }
+}
+
+/* What has no marker may be anybody's, and a store. */
+static int mark(const char *folder, char *why, size_t why_size)
+{
+    char path[FOLDER_PATH_MAX];
+    if (!folder_path(path, folder, MARKER)) {
+        errno = ENAMETOOLONG;
+        return failed(folder, why, why_size);
+    }
+    if (access(path, F_OK) < 0) {
+        const char *taken = folder_is_free(folder);
+        int fd = taken ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (taken) {
+            snprintf(why, why_size, "%s: %s", folder, taken);
+            return CASEBUS_EVALUE;
+        }
+        if (fd < 0) {
+            return failed(path, why, why_size);
+        }
+        close(fd);
+    }
+    return 0;
 }
 
 int folder_new(const char *folder, int *fd, char *why, size_t why_size)
@@ -79,7 +106,7 @@ int folder_new(const char *folder, int *fd, char *why, size_t why_size)
     if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
         return failed(folder, why, why_size);
     }
-    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (*fd < 0) {
         return failed(folder, why, why_size);
     }
@@ -89,13 +116,30 @@ int folder_new(const char *folder, int *fd, char *why, size_t why_size)
         *fd = -1;
         return CASEBUS_ELOCKED;
     }
-    remove_files(folder);
-    return 0;
+    int rc = mark(folder, why, why_size);
+    if (rc == 0) {
+        remove_files(folder);
+    } else {
+        close(*fd);
+        *fd = -1;
+    }
+    return rc;
+}
+
+int folder_finished(const char *folder)
+{
+    char path[FOLDER_PATH_MAX];
+    return folder_path(path, folder, MARKER) && unlink(path) == 0 ? folder_sync(folder)
+                                                                  : CASEBUS_EIO;
 }
 
 void folder_remove(const char *folder)
 {
+    char path[FOLDER_PATH_MAX];
     remove_files(folder);
+    if (folder_path(path, folder, MARKER)) { /* last: until then it can be told from a store */
+        unlink(path);
+    }
     rmdir(folder);
 }
 

@@ -1,5 +1,5 @@
-/* Folders that hold a store, or are to hold one: locks, whether they are free, and making sure that
- * what was renamed stays renamed. */
+/* Folders that hold a store, or are to hold one: locks, whether they are free, and making sure
+ * that what was renamed stays renamed. */
 #ifndef BROKER_FOLDER_H
 #define BROKER_FOLDER_H
 
@@ -19,9 +19,11 @@ int folder_lock(const char *folder, int *fd, char *why, size_t why_size);
 /* NULL where there is nothing of that name, or an empty folder; else what is. */
 const char *folder_is_free(const char *folder);
 
-/* Makes a folder for something unfinished, or empties the one that a killed process left. Locked
- * while *fd is open: CASEBUS_ELOCKED where another process works in it. */
+/* Makes a folder for something unfinished, or empties the one that a killed process left.
+ * Locked while *fd is open: CASEBUS_ELOCKED where another process works in it. */
 int folder_new(const char *folder, int *fd, char *why, size_t why_size);
+/* It is finished: nothing may be emptied out of it any more. */
+int folder_finished(const char *folder);
 /* Removes a store's files and the folder they are in; what else is there stays. */
 void folder_remove(const char *folder);
 

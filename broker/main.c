@@ -84,7 +84,7 @@ static void print_help(void)
            "\n"
            "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
-           "3 cannot start, 4 the store failed.\n",
+           "3 cannot start, restore or repair, 4 the store failed.\n",
            CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
            CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
            CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
@@ -247,10 +247,11 @@ static int start(struct broker *self)
     const struct settings *s = &self->command->settings;
     struct store_options options = {.dir = s->data, .map_bytes = s->map_size};
     char why[4500];
-    if (store_open(&self->store, &options, why, sizeof why) != 0 ||
-        tail_check(self->store, why, sizeof why) != 0) {
+    int rc = store_open(&self->store, &options, why, sizeof why);
+    rc = rc ? rc : tail_check(self->store, why, sizeof why);
+    if (rc != 0) {
         log_error("%s", why);
-        return EXIT_START;
+        return rc == CASEBUS_EIO ? EXIT_STORE : EXIT_START;
     }
     self->counters.started_at = (uint64_t)zclock_time() * 1000u;
     self->bus_options = (struct bus_options){
@@ -321,6 +322,16 @@ static int wait_for_end(struct broker *self)
     }
 }
 
+static void hold_signals(bool hold)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &ours, NULL);
+}
+
 static int serve(struct command *command)
 {
     struct broker *self = calloc(1, sizeof *self);
@@ -328,7 +339,9 @@ static int serve(struct command *command)
         return EXIT_START;
     }
     self->command = command;
+    hold_signals(true); /* every thread made now never gets one */
     int code = start(self);
+    hold_signals(false);
     if (code == EXIT_OK) {
         code = say_ready(self);
     }

@@ -1,4 +1,5 @@
-/* Checking, restoring and repairing stores that no broker serves from this process; see offline.h. */
+/* Checking, restoring and repairing stores that no broker serves from this process; see
+ * offline.h. */
 #include "offline.h"
 
 #include "guard.h"
@@ -49,7 +50,8 @@ static uint64_t steps(const void *arg)
     return steps_of(&job->report) + steps_of(&job->repair.copy);
 }
 
-/* How the child ended is a finding like those it made itself: where it was, and what happened there. */
+/* How the child ended is a finding like those it made itself: where it was, and what happened
+ * there. */
 static int run_guarded(struct job *job, const struct backup_report *report,
                        int (*work)(void *))
 {
@@ -144,8 +146,8 @@ static int restore_in_child(void *arg)
     if (place.replaced[0] != '\0') {
         printf("what was in %s is now in %s\n", job->dir, place.replaced);
     }
-    printf("restored %s into %s: %llu cases, %llu events, seq %llu, new epoch %s\n", job->backup,
-           job->dir, (unsigned long long)r->state.cases, (unsigned long long)r->events,
+    printf("restored %s into %s: %llu cases, %llu events, seq %llu, new epoch %s\n",
+           job->backup, job->dir, (unsigned long long)r->state.cases, (unsigned long long)r->events,
            (unsigned long long)r->state.seq, epoch_shown(&r->state, epoch));
     return EXIT_OK;
 }
@@ -178,8 +180,8 @@ static int say_repaired(const struct job *job, const struct place *place)
     }
     printf("what was in %s is now in %s\n", job->dir, place->replaced);
     if (findings > 0) {
-        printf("%s: rebuilt, and %u findings stay: what cannot be read is not made up\n", job->dir,
-               findings);
+        printf("%s: rebuilt, and %u findings stay: what cannot be read is not made up\n",
+               job->dir, findings);
     } else {
         printf("%s: rebuilt and good, seq %llu\n", job->dir,
                (unsigned long long)r->copy.state.seq);

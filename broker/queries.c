@@ -6,6 +6,7 @@
 #include "query.h"
 
 #include "backup.h"
+#include "keepalive.h"
 #include "log.h"
 #include "verify.h"
 
@@ -132,11 +133,17 @@ static void encode_reply(struct query *q, int rc)
 static bool put_aside(struct queries *self, const struct query *q, struct envelope *e,
                       zmq_msg_t *body)
 {
-    struct waiting *w =
-        self->waiting_count < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
+    size_t size = zmq_msg_size(body);
+    for (unsigned i = 0; i < e->count; i++) {
+        size += zmq_msg_size(&e->frame[i]);
+    }
+    bool room = self->waiting_count < WAITING_MAX && self->waiting_bytes + size <= WAITING_BYTES;
+    struct waiting *w = room ? calloc(1, sizeof *w) : NULL;
     if (!w) {
         return false;
     }
+    w->size = size;
+    self->waiting_bytes += size;
     w->kind = q->wait_kind;
     w->until = q->wait_until;
     w->id = q->wait_id;
@@ -185,13 +192,19 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     envelope_close(e);
 }
 
+/* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. */
+#define SLICE_REQUESTS 100
+#define SLICE_MS 10
+
 static void handle_new(struct queries *self)
 {
     struct envelope envelope;
     zmq_msg_t body;
     void *router = zsock_resolve(self->router);
-    /* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. */
-    for (int n = 0; n < 100 && receive_request(router, &envelope, &body); n++) {
+    int64_t until = zclock_mono() + SLICE_MS;
+    for (int n = 0; n < SLICE_REQUESTS && zclock_mono() <= until &&
+                    receive_request(router, &envelope, &body);
+         n++) {
         struct query q = {.resumed = NULL};
         if (envelope.count > 0) {
             handle(self, &envelope, &body, &q);
@@ -209,6 +222,7 @@ static void resume(struct queries *self, size_t index, const struct submission_r
 {
     struct waiting *w = self->waiting[index];
     self->waiting[index] = self->waiting[--self->waiting_count];
+    self->waiting_bytes -= w->size;
     atomic_store(&self->options->counters->polls, self->waiting_count);
     struct query q = {.resumed = w, .answer = answer, .time_up = time_up};
     handle(self, &w->envelope, &w->body, &q);
@@ -405,8 +419,7 @@ static bool bind_router(struct queries *self)
     set_int(socket, ZMQ_SNDHWM, 1000);
     set_int(socket, ZMQ_RCVHWM, 1000);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
+    keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
     if (zsock_bind(self->router, "%s", self->options->query) < 0) {
         snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s",

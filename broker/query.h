@@ -39,8 +39,10 @@ struct waiting {
     int64_t until; /* monotonic ms */
     uint64_t id;   /* of its submission */
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+    size_t size; /* of its frames */
 };
 #define WAITING_MAX 4096
+#define WAITING_BYTES (64u << 20) /* of all of them: a poll may be as large as any request */
 
 struct arrived { /* the highest number seen of a publisher */
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
@@ -54,7 +56,7 @@ struct queries {
     struct txn *txn;
     msgpack_sbuffer result, rows, reply;
     struct waiting *waiting[WAITING_MAX];
-    size_t waiting_count;
+    size_t waiting_count, waiting_bytes;
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;

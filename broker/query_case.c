@@ -76,7 +76,9 @@ static void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_byte
 {
     struct key key = key_text(code);
     struct agency_entry a = {.disabled = 0};
-    txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &a);
+    if (!txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &a)) {
+        txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case has one */
+    }
     casebus_pack_text(pk, "agency_record");
     msgpack_pack_map(pk, 4u + (a.name.data ? 1u : 0u) + (a.base_url.data ? 1u : 0u));
     casebus_pack_text(pk, "code");
@@ -105,7 +107,9 @@ static void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_by
     struct key key = offender_key(agency, offender);
     struct offender_entry o = {.cases = 0};
     struct normal name = normal_name(offender_name(offender));
-    txn_load(q->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &o);
+    if (!txn_load(q->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &o)) {
+        txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case that can be got has one */
+    }
     casebus_pack_text(pk, "offender_record");
     msgpack_pack_map(pk, 7);
     casebus_pack_text(pk, "agency");

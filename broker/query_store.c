@@ -1,5 +1,5 @@
-/* Long work on the whole store: its check and its backup. Each runs in a thread of its own; a request
- * starts it or joins it, and waits for its end as long as a poll may. */
+/* Long work on the whole store: its check and its backup. Each runs in a thread of its own; a
+ * request starts it or joins it, and waits for its end as long as a poll may. */
 #include "query.h"
 
 #include "backup.h"

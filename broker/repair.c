@@ -1,6 +1,6 @@
-/* Repair: what is kept is copied beside, what is derived is built there, and the result takes the store's
- * place; see repair.h. The old store is only read, and its derived trees only where they
- * know what nothing else does (first seen, an agency's name). */
+/* Repair: what is kept is copied beside, what is derived is built there, and the result takes
+ * the store's place; see repair.h. The old store is only read, and its derived trees only where
+ * they know what nothing else does (first seen, an agency's name). */
 #include "repairing.h"
 
 #include <sodium.h>
@@ -118,8 +118,8 @@ static void name_damaged(void *arg, enum tree tree, struct casebus_bytes key)
     left_out(arg, tree, key);
 }
 
-/* The state, or what it can be told from where it cannot be read: then another epoch begins, for
- * nobody can say what the old one had come to. */
+/* The state, or what it can be told from where it cannot be read: then another epoch begins,
+ * for nobody can say what the old one had come to. */
 static bool read_state(struct repairing *r)
 {
     struct cursor c;

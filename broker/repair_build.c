@@ -166,8 +166,8 @@ static int build_conflicts(struct repairing *r)
     return rc ? rc : txn_error(r->from);
 }
 
-/* A report that came again after it was accepted has a newer conflict: the older one is known to its own
- * row alone, which is kept where it names a row that is there. */
+/* A report that came again after it was accepted has a newer conflict: the older one is known
+ * to its own row alone, which is kept where it names a row that is there. */
 static int keep_conflicts(struct repairing *r)
 {
     struct cursor c;
@@ -261,7 +261,8 @@ static int heads_of_log(struct repairing *r)
     return rc ? rc : txn_error(r->from);
 }
 
-/* A head whose event the log does not give (trimmed, or damaged) is known to the old tree alone. */
+/* A head whose event the log does not give (trimmed, or damaged) is known to the old tree
+ * alone. */
 static int keep_heads(struct repairing *r)
 {
     struct cursor c;

@@ -17,8 +17,8 @@ struct repairing {
 /* Says that something cannot be read and is left out. */
 void left_out(struct repairing *r, enum tree tree, struct casebus_bytes key);
 
-/* Goes through a tree of `from` or `old`: first true for the first call. Unreadable values are passed
- * over; those of `from` have been named when they were copied. */
+/* Goes through a tree of `from` or `old`: first true for the first call. Unreadable values are
+ * passed over; those of `from` have been named when they were copied. */
 bool next_good(struct cursor *c, bool first, enum entry_type type, void *entry);
 /* One entry built; commits now and then. 0 or an error. */
 int built(struct repairing *r, enum tree tree, const struct key *key, enum entry_type type,
@@ -31,8 +31,8 @@ bool load_old(struct repairing *r, enum tree tree, const struct key *key, enum e
 /* Commits, and lets `from` see it. */
 int build_step(struct repairing *r);
 
-int build_cases(struct repairing *r);   /* date, offender, agency, created */
-int build_others(struct repairing *r);  /* started, conflict; counts of sessions, publishers, rejects */
+int build_cases(struct repairing *r);  /* date, offender, agency, created */
+int build_others(struct repairing *r); /* started, conflict; what the state counts */
 int build_heads(struct repairing *r);
 
 #endif

@@ -1,5 +1,5 @@
-/* Putting a store in the place of another; see restore.h for the order of things, which is what keeps
- * either the old store or the new one there at every instant. */
+/* Putting a store in the place of another; see restore.h for the order of things, which is what
+ * keeps either the old store or the new one there at every instant. */
 #include "restore.h"
 
 #include <errno.h>
@@ -31,8 +31,8 @@ static int name_replaced(struct place *self)
     return folder_path(self->replaced, self->folder, name) ? 0 : CASEBUS_ETOOLONG;
 }
 
-/* An attempt that was killed after its one step has left the old store under `restoring`: it is kept. One
- * killed before has left a second name of the store that is still in its place. */
+/* An attempt that was killed after its one step has left the old store under `restoring`: it is
+ * kept. One killed before has left a second name of the store that is still in its place. */
 static int tidy(struct place *self, char *why, size_t why_size)
 {
     char ours[FOLDER_PATH_MAX], theirs[FOLDER_PATH_MAX];

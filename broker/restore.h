@@ -1,7 +1,8 @@
 /* A store built beside the one in a folder, and put in its place in one step.
  *
- * Inside the folder, `restoring` holds what is being made: while it is made, the folder's own store is as it was,
- * and one rename of its file is the step. What stood there is kept, in replaced-<UTC time>. */
+ * Inside the folder, `restoring` holds what is being made: while it is made, the folder's own
+ * store is as it was, and one rename of its file is the step. What stood there is kept, in
+ * replaced-<UTC time>. */
 #ifndef BROKER_RESTORE_H
 #define BROKER_RESTORE_H
 
@@ -22,7 +23,8 @@ int place_take(struct place *self, char *why, size_t why_size);
 /* Always after place_open(): removes what was not taken, and lets the lock go. */
 void place_close(struct place *self);
 
-/* Copies the store in `from` into the place under a new epoch, checks the copy, and takes it. */
+/* Copies the store in `from` into the place under a new epoch, checks the copy, and takes it.
+ * */
 int restore_store(struct place *place, const char *from, struct backup_report *report);
 
 #endif

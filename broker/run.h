@@ -1,5 +1,5 @@
-/* A run: one long piece of work at a time in a thread of its own, which others start, join and wait
- * for. The thread that starts runs is the one that collects them. */
+/* A run: one long piece of work at a time in a thread of its own, which others start, join and
+ * wait for. The thread that starts runs is the one that collects them. */
 #ifndef BROKER_RUN_H
 #define BROKER_RUN_H
 

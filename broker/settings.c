@@ -67,6 +67,9 @@ static bool parse_bytes(const char *value, uint64_t *bytes)
 static bool is_word(const char *words, const char *value)
 {
     size_t n = strlen(value);
+    if (strchr(value, ' ')) {
+        return false;
+    }
     for (const char *at = strstr(words, value); at && n > 0; at = strstr(at + 1, value)) {
         if ((at == words || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' ')) {
             return true;

@@ -22,6 +22,7 @@
 /* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared. */
 #define PAGES_PER_PUT 2
 #define READERS_MAX 64
+#define READERS_BYTES (16 << 10) /* more than their table needs */
 
 /* The one place where LMDB's codes become ours. */
 int store_error(int rc)
@@ -47,6 +48,11 @@ int store_error(int rc)
     case MDB_PANIC:
     case EIO:
         return CASEBUS_EIO;
+    case ENOENT: /* the folder that was named, not the disk */
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+        return CASEBUS_EINVAL;
     default:
         return rc > 0 ? CASEBUS_EIO : CASEBUS_EINTERNAL;
     }
@@ -54,7 +60,26 @@ int store_error(int rc)
 
 /* --- opening ---------------------------------------------------------------------------- */
 
-static int open_env(struct store *self, bool read_only, char *why, size_t why_size)
+/* LMDB maps its table of readers and writes to it: on a full disk a hole in that file would end the
+ * process by a signal. Its blocks are there before LMDB is. */
+static int reserve_readers(struct store *self, char *why, size_t why_size)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/lock.mdb", self->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? errno : fallocate(fd, 0, 0, READERS_BYTES) < 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (rc == 0 || rc == EOPNOTSUPP || rc == ENOSYS) {
+        return 0;
+    }
+    snprintf(why, why_size, "%s: %s", path, strerror(rc));
+    return store_error(rc);
+}
+
+static int open_env(struct store *self, const char *path, unsigned flags, char *why,
+                    size_t why_size)
 {
     int rc = mdb_env_create(&self->env);
     if (rc == 0) {
@@ -67,7 +92,7 @@ static int open_env(struct store *self, bool read_only, char *why, size_t why_si
         rc = mdb_env_set_maxreaders(self->env, READERS_MAX);
     }
     if (rc == 0) {
-        rc = mdb_env_open(self->env, self->dir, MDB_NOTLS | (read_only ? MDB_RDONLY : 0u), 0600);
+        rc = mdb_env_open(self->env, path, MDB_NOTLS | flags, 0600);
     }
     if (rc != 0) {
         snprintf(why, why_size, "%s: cannot open the store: %s", self->dir, mdb_strerror(rc));
@@ -107,6 +132,79 @@ static int open_trees(struct store *self, bool read_only, char *why, size_t why_
 }
 
 /* A new store gets its epoch here, outside of apply: it is the id of a history, not part of it. */
+static int put_first_state(struct store *self)
+{
+    struct txn *txn = NULL;
+    struct state state = {.schema = SCHEMA_VERSION};
+    randombytes_buf(state.epoch, sizeof state.epoch);
+    int rc = txn_new_write(self, &txn);
+    if (rc == 0) {
+        rc = txn_begin(txn);
+    }
+    if (rc == 0) {
+        txn_set_state(txn, &state);
+        rc = txn_commit(txn);
+    }
+    txn_destroy(&txn);
+    return rc;
+}
+
+static int sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? errno : fsync(fd) < 0 && errno != EINVAL ? errno : 0; /* EINVAL: it cannot */
+    if (fd >= 0) {
+        close(fd);
+    }
+    return store_error(rc);
+}
+
+static int give_name(struct store *self, const char *from, const char *to)
+{
+    char parent[4096];
+    snprintf(parent, sizeof parent, "%s/..", self->dir);
+    int rc = rename(from, to) < 0 ? store_error(errno) : 0;
+    rc = rc ? rc : sync_folder(self->dir);
+    return rc ? rc : sync_folder(parent);
+}
+
+/* Makes the store where there is none: under another name, which becomes its own when it is complete and
+ * on the disk. Whenever the power fails, there is a whole store or none. */
+static int make(struct store *self, char *why, size_t why_size)
+{
+    char path[4096], unfinished[4096];
+    snprintf(path, sizeof path, "%s/data.mdb", self->dir);
+    snprintf(unfinished, sizeof unfinished, "%s/data.mdb.new", self->dir);
+    if (access(path, F_OK) == 0) {
+        return 0;
+    }
+    unlink(unfinished);
+    why[0] = '\0';
+    int rc = open_env(self, unfinished, MDB_NOSUBDIR | MDB_NOLOCK, why, why_size);
+    rc = rc ? rc : open_trees(self, false, why, why_size);
+    rc = rc ? rc : put_first_state(self);
+    if (self->env) {
+        mdb_env_close(self->env);
+        self->env = NULL;
+    }
+    self->reserved = 0; /* of a file that is opened again */
+    rc = rc ? rc : give_name(self, unfinished, path);
+    if (rc != 0 && !why[0]) {
+        snprintf(why, why_size, "%s: cannot make the store: %s", self->dir, casebus_strerror(rc));
+    }
+    return rc;
+}
+
+/* What a start finds may be in the page cache alone, left there by a process that was killed between
+ * writing its meta page and syncing it, or whose disk failed then. A commit of our own makes sure of all
+ * of it before anything is confirmed; where there is no space for one, a sync is what can be had. */
+static int make_sure(struct store *self, struct txn *txn, const struct state *state)
+{
+    txn_set_state(txn, state);
+    int rc = txn_commit(txn);
+    return rc != CASEBUS_ENOSPC ? rc : fdatasync(self->data_fd) == 0 ? 0 : store_error(errno);
+}
+
 static int check_state(struct store *self, bool read_only, char *why, size_t why_size)
 {
     struct txn *txn = NULL;
@@ -116,19 +214,13 @@ static int check_state(struct store *self, bool read_only, char *why, size_t why
         rc = txn_begin(txn);
     }
     if (rc == 0 && !txn_state(txn, &state)) {
-        rc = txn_error(txn);
-        if (rc == 0 && read_only) {
-            rc = CASEBUS_ENOTFOUND;
-        } else if (rc == 0) {
-            memset(&state, 0, sizeof state);
-            state.schema = SCHEMA_VERSION;
-            randombytes_buf(state.epoch, sizeof state.epoch);
-            txn_set_state(txn, &state);
-            rc = txn_commit(txn);
-        }
+        rc = txn_error(txn) ? txn_error(txn) : CASEBUS_ECORRUPT; /* it has had one */
     }
     if (rc == 0 && state.schema != SCHEMA_VERSION) {
         rc = CASEBUS_ESCHEMA;
+    }
+    if (rc == 0 && !read_only) {
+        rc = make_sure(self, txn, &state);
     }
     if (rc != 0) {
         snprintf(why, why_size, "%s: %s", self->dir, casebus_strerror(rc));
@@ -152,13 +244,19 @@ int store_open(struct store **self_p, const struct store_options *options, char 
     int rc = self->dir ? 0 : CASEBUS_ENOMEM;
     if (rc == 0 && !options->read_only && mkdir(self->dir, 0700) < 0 && errno != EEXIST) {
         snprintf(why, why_size, "%s: cannot create the folder: %s", self->dir, strerror(errno));
-        rc = CASEBUS_EIO;
+        rc = store_error(errno);
     }
     if (rc == 0 && !options->read_only) {
         rc = folder_lock(self->dir, &self->lock_fd, why, why_size);
     }
+    if (rc == 0 && !options->read_only) {
+        rc = reserve_readers(self, why, why_size);
+    }
+    if (rc == 0 && !options->read_only) {
+        rc = make(self, why, why_size);
+    }
     if (rc == 0) {
-        rc = open_env(self, options->read_only, why, why_size);
+        rc = open_env(self, self->dir, options->read_only ? MDB_RDONLY : 0u, why, why_size);
     }
     if (rc == 0) {
         store_reader_check(self);
@@ -288,14 +386,14 @@ static int reserve(struct store *self, uint64_t more)
     return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
 }
 
-/* The disk says no here or nowhere: space for all that this commit can write is reserved before
- * LMDB writes its first page. */
+/* The disk says no here or nowhere: space for all that this commit can write is reserved before LMDB
+ * writes its first page. What is still gathered counts without the byte strings of its entries. */
 int store_reserve(struct txn *self)
 {
-    return reserve(self->store, overlay_bytes(self->overlay) * 2 +
-                                    overlay_count(self->overlay) * PAGES_PER_PUT *
-                                        self->store->page_size +
-                                    RESERVE_LEAST);
+    uint64_t bytes = self->put_bytes + overlay_bytes(self->overlay);
+    uint64_t count = self->put_count + overlay_count(self->overlay);
+    return reserve(self->store,
+                   bytes * 2 + count * PAGES_PER_PUT * self->store->page_size + RESERVE_LEAST);
 }
 
 int store_has_room(struct store *self)

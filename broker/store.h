@@ -45,8 +45,8 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);
-/* A long read (a backup) says up to which seq it stands on the log; UINT64_MAX: it has ended. Whoever
- * trims the log stays at or below what store_held_seq() says: freed pages are of no use before. Any thread. */
+/* A long read (a backup) says up to which seq it stands on the log; UINT64_MAX: it has ended. Who
+ * trims the log stays at or below store_held_seq(): pages freed before are of no use. Any thread. */
 void store_hold(struct store *self, uint64_t seq);
 uint64_t store_held_seq(const struct store *self);
 /* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
@@ -68,7 +68,7 @@ int txn_commit(struct txn *self);
 int txn_flush(struct txn *self);
 int txn_error(const struct txn *self);
 void txn_fail(struct txn *self, int error); /* the first one stays */
-/* Reads on after a corrupt value: for verify alone. A cursor then stands on it, without a value. */
+/* Reads on after a corrupt value: for verify, and for what is to be deleted. A cursor then stands on it, without a value. */
 void txn_forgive(struct txn *self);
 
 struct txn_mark {
@@ -116,6 +116,8 @@ bool cursor_before(struct cursor *c, struct casebus_bytes key); /* last key < ke
 bool cursor_last(struct cursor *c);
 bool cursor_next(struct cursor *c);
 bool cursor_prev(struct cursor *c);
+/* Does its key lead to where it stands? Not so in a tree whose branches are damaged: for verify alone. */
+bool cursor_found_by_key(const struct cursor *c);
 
 /* The state record, and one event of the log. */
 bool txn_state(struct txn *self, struct state *state);

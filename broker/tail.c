@@ -28,8 +28,8 @@ static bool is_prefix(struct casebus_bytes prefix, struct casebus_bytes of)
     return of.size >= prefix.size && memcmp(of.data, prefix.data, prefix.size) == 0;
 }
 
-/* `last` is said to be the newest event whose topic begins so, and this one is at `seq`: then it is this
- * one, or a newer one that is there. */
+/* `last` is said to be the newest event whose topic begins so, and this one is at `seq`: then
+ * it is this one, or a newer one that is there. */
 static bool is_newest(struct tail *t, uint64_t last, uint64_t seq, struct casebus_bytes topic)
 {
     struct log_entry log;
@@ -100,7 +100,8 @@ static bool check_log(struct tail *t)
     cursor_open(&c, t->txn, TREE_LOG);
     bool at = cursor_last(&c);
     if (txn_error(t->txn) == 0 && at != (expected > 0)) {
-        good = disagree(t, "log: %s", at ? "has events that the state does not know" : "is empty");
+        good = disagree(t, "log: %s",
+                        at ? "has events that the state does not know" : "is empty");
     }
     for (unsigned n = 0; good && at && n < TAIL_EVENTS; n++, expected--) {
         uint64_t seq = key_to_number(c.key);
@@ -136,8 +137,8 @@ int tail_check(struct store *store, char *why, size_t why_size)
     }
     if (!good) {
         snprintf(why, why_size,
-                 "%s: the store does not agree with itself (%s); casebus-broker --verify says all "
-                 "that is wrong, --repair rebuilds what can be, --restore puts a backup back",
+                 "%s: the store does not agree with itself (%s); casebus-broker --verify says "
+                 "all that is wrong, --repair rebuilds what can be, --restore puts a backup back",
                  store_dir(store), t.fault);
     }
     return good ? 0 : CASEBUS_ECORRUPT;

@@ -1,5 +1,6 @@
-/* Every start looks whether the end of the log, the state, heads, cases and sessions agree: the newest
- * events only, in milliseconds. It is what a start after an I/O error has to know; verify.h proves the whole. */
+/* Every start looks whether the end of the log, the state, heads, cases and sessions agree: the
+ * newest events only, in milliseconds. It is what a start after an I/O error has to know;
+ * verify.h proves the whole. */
 #ifndef BROKER_TAIL_H
 #define BROKER_TAIL_H
 

@@ -58,6 +58,7 @@ int txn_begin(struct txn *self)
 {
     self->error = 0;
     self->flushes = 0;
+    self->put_bytes = self->put_count = 0;
     int rc;
     if (self->renewable) {
         rc = mdb_txn_renew(self->mdb);
@@ -278,6 +279,7 @@ static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_i
     }
     struct casebus_bytes value =
         item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+    self->put_bytes += k.mv_size + value.size;
     return value.data ? put_value(cursor, item, value) : ENOMEM;
 }
 
@@ -290,6 +292,7 @@ static int flush_tree(struct txn *self, enum tree tree)
         return rc;
     }
     MDB_cursor *cursor;
+    self->put_count += count;
     rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], &cursor);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = put_item(self, cursor, items[i]);
@@ -316,7 +319,10 @@ int txn_commit(struct txn *self)
         txn_fail(self, store_reserve(self));
     }
     if (self->error == 0) {
-        txn_flush(self);
+        txn_flush(self); /* into LMDB's memory: it writes its file when it commits */
+    }
+    if (self->error == 0 || self->error == CASEBUS_ENOSPC) {
+        txn_fail(self, store_reserve(self)); /* now that its size is known */
     }
     if (self->error == 0) {
         MDB_txn *mdb = self->mdb;

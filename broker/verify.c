@@ -121,6 +121,9 @@ bool next_entry(struct verifying *v, struct cursor *c, bool first)
         txn_forgive(v->txn);
     }
     at = at && on;
+    if (at && !cursor_found_by_key(c)) {
+        finding(v, "%s %s: cannot be found by its key", tree_names[c->tree], shown(c->tree, c->key));
+    }
     atomic_fetch_add_explicit(&v->report->checked, at, memory_order_relaxed);
     return at && !given_up(v);
 }
@@ -184,7 +187,8 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
         finding(v, "log %llu: of another epoch", (unsigned long long)seq);
     }
     if (event.at < v->at) {
-        finding(v, "log %llu: its time lies before that of the event before", (unsigned long long)seq);
+        finding(v, "log %llu: its time lies before that of the event before",
+                (unsigned long long)seq);
     }
     v->at = event.at;
     struct total *stream = total_of(&v->streams, stream_of(&event));
@@ -195,6 +199,9 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
     }
     if (stream) {
         stream->newest = seq;
+    }
+    if (event.kind == CASEBUS_EVENT_CONFLICT) {
+        verify_conflict(v, &event);
     }
     v->case_events += event.kind < CASEBUS_CASE_EVENT_COUNT;
     v->session_events += event.kind >= CASEBUS_CASE_EVENT_COUNT;
@@ -251,7 +258,7 @@ static void verify_heads(struct verifying *v)
     }
 }
 
-/* What has been walked is what LMDB counts: a branch page that points past some leaves shows here. */
+/* What has been walked is what LMDB counts: a branch page that points past leaves shows here. */
 static void verify_counts(struct verifying *v)
 {
     struct store_sizes sizes;

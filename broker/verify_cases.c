@@ -42,7 +42,7 @@ static void walk_chain(struct verifying *v, struct casebus_bytes id,
     }
 }
 
-/* What the entry counts against the synced events since its creation, which itself was the first time. */
+/* What the entry counts, against its synced events since its creation, which was the first time. */
 static void verify_seen(struct verifying *v, struct casebus_bytes id,
                         const struct case_entry *entry, const struct chain *synced)
 {
@@ -93,8 +93,10 @@ static void verify_seqs(struct verifying *v, struct casebus_bytes id,
 static void expect(struct verifying *v, enum tree tree, const struct key *key,
                    struct casebus_bytes id)
 {
+    char case_id[KEY_SHOWN_MAX];
     if (!has(v, tree, key)) {
-        finding(v, "%s: the entry of case %s is missing", tree_names[tree], shown(TREE_CASE, id));
+        finding(v, "%s %s: the entry of case %s is missing", tree_names[tree],
+                shown(tree, key_bytes(key)), key_shown(TREE_CASE, id, case_id));
     }
 }
 

@@ -16,7 +16,7 @@ struct counted {
     uint64_t behind_seq;
 };
 
-/* The newest event of a session said what its counters were: they are that still, or have risen since. */
+/* The newest event of a session said what its counters were: they are that still, or have risen. */
 static bool counters_agree(const struct session_entry *s, struct casebus_bytes payload)
 {
     const struct {
@@ -118,7 +118,8 @@ void verify_sessions(struct verifying *v)
         /* What makes no event (an edit without a difference, a refusal) is in the counters alone. */
         if (n.created != s.created || n.updated != s.updated || n.synced > s.existing ||
             n.conflicts > s.errors) {
-            finding(v, "session %s: its counters are not those of its events", shown(c.tree, c.key));
+            finding(v, "session %s: its counters are not those of its events",
+                    shown(c.tree, c.key));
         }
         if (!has(v, TREE_STARTED, &started)) {
             finding(v, "started %llu: the entry of session %s is missing",
@@ -132,7 +133,8 @@ void verify_sessions(struct verifying *v)
         struct key key = key_text(c.value);
         started++;
         if (!has(v, TREE_SESSION, &key)) {
-            finding(v, "started %s: names a session that is not there", shown(c.tree, c.key));
+            finding(v, "started %llu: names session %s, which is not there",
+                    (unsigned long long)key_to_number(c.key), shown(TREE_SESSION, c.value));
         }
     }
     cursor_close(&c);
@@ -162,7 +164,8 @@ static void verify_refusals(struct verifying *v)
         bool known = txn_load(v->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &p);
         txn_forgive(v->txn);
         if (!known || number <= p.acked || number > p.decided) {
-            finding(v, "refusal %s: of a number its publisher does not wait for", shown(c.tree, c.key));
+            finding(v, "refusal %s: of a number its publisher does not wait for",
+                    shown(c.tree, c.key));
         }
     }
     cursor_close(&c);
@@ -242,11 +245,35 @@ static void verify_conflicts(struct verifying *v)
         bool known = txn_load(v->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
         txn_forgive(v->txn);
         if (!known || q.seq < key_to_number(c.key)) { /* above: it has come back since */
-            finding(v, "conflict %s: names a quarantined report that is not there",
-                    shown(c.tree, c.key));
+            finding(v, "conflict %llu: names quarantine %s, which is not there",
+                    (unsigned long long)key_to_number(c.key), shown(TREE_QUARANTINE, c.value));
         }
     }
     cursor_close(&c);
+}
+
+/* The row has the event's seq, or a newer one where the same report has come back since. */
+void verify_conflict(struct verifying *v, const struct casebus_event *event)
+{
+    struct key first = key_named(event->topic.segment[2], event->topic.segment[3]);
+    struct cursor c;
+    bool found = false;
+    first.data[first.size++] = 0;
+    cursor_open(&c, v->txn, TREE_QUARANTINE);
+    for (bool at = cursor_seek(&c, key_bytes(&first));
+         at && !found && c.key.size == first.size + CASEBUS_HASH_SIZE &&
+         memcmp(c.key.data, first.data, first.size) == 0;
+         at = cursor_next(&c)) {
+        struct quarantine_entry q;
+        found = entry_decode(ENTRY_QUARANTINE, c.value, &q) == 0 && q.seq >= event->seq;
+    }
+    cursor_close(&c);
+    txn_forgive(v->txn);
+    first.size--;
+    if (!found) {
+        finding(v, "quarantine %s: what conflict %llu put there is missing",
+                shown(TREE_CASE, key_bytes(&first)), (unsigned long long)event->seq);
+    }
 }
 
 static bool has_conflict(struct verifying *v, uint64_t seq, struct casebus_bytes quarantine)

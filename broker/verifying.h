@@ -53,5 +53,7 @@ void verify_indexes(struct verifying *v);
 void verify_sessions(struct verifying *v);
 void verify_publishers(struct verifying *v);
 void verify_quarantine(struct verifying *v);
+/* A conflict event has put something into quarantine. */
+void verify_conflict(struct verifying *v, const struct casebus_event *event);
 
 #endif

@@ -1,16 +1,16 @@
 /* What follows from a confirmation.
  *
- * In this order: is it an answer to us, newer than the last, and does the broker's history of us
- * agree with ours? Then what it refused is written down (with an outbox) or told to the caller
- * (without), then what is decided is let go of, and last, what it wants is sent again. So a step
- * that fails leaves everything as it was, and the next poll brings the same. */
+ * In this order: is it an answer to us, newer than the last, and does the broker's history of
+ * us agree with ours? Then what it refused is written down (with an outbox) or told to the
+ * caller (without), then what is decided is let go of, and last, what it wants is sent again.
+ * So a step that fails leaves everything as it was, and the next poll brings the same. */
 #include "handle.h"
 #include "refusal.h"
 
 #include <string.h>
 
 #define POLL_PAUSE_MS 20  /* after an answer without news */
-#define POLL_ERROR_MS 500 /* after an answer that is an error, or behind, or cannot be stored */
+#define POLL_ERROR_MS 500 /* after an answer that is an error, behind, or not storable */
 #define SETTLE_EVERY 1024 /* decided reports stay on the disk at most so long */
 
 /* check(number), from memory or from the disk; false: it is not known any more. */
@@ -55,8 +55,8 @@ static void tell_window(struct casebus_publisher *self, const struct confirm_ans
         const struct kept *kept = casebus_window_at(&self->window, n);
         struct casebus_refusal refusal;
         if (casebus_walk_at(&walk, n - self->base)) {
-            refusal = casebus_refusal_by_broker(&walk.next, n, kept_topic(kept),
-                                                kept_body(kept));
+            refusal =
+                casebus_refusal_by_broker(&walk.next, n, kept_topic(kept), kept_body(kept));
         } else if (kept->cause != KEPT_WHOLE && voids_decided) {
             refusal =
                 casebus_refusal_of_void(kept->cause, n, kept_topic(kept), kept_body(kept));
@@ -126,8 +126,8 @@ static int settle(struct casebus_publisher *self, const struct confirm_answer *a
     }
     settled.broker = answer->state;
     memcpy(settled.outcomes, answer->outcomes, sizeof settled.outcomes);
-    bool voids_decided = answer->outcomes[CASEBUS_OUTCOME_VOID] >
-                         self->settled.outcomes[CASEBUS_OUTCOME_VOID];
+    bool voids_decided =
+        answer->outcomes[CASEBUS_OUTCOME_VOID] > self->settled.outcomes[CASEBUS_OUTCOME_VOID];
     if (self->outbox) {
         error = write_down(self, answer, &settled, refuses, voids_decided);
     } else {
@@ -199,8 +199,8 @@ int casebus_publisher_answered(struct casebus_publisher *self, struct casebus_by
         return 0;
     }
     if (!agrees(self, &answer)) {
-        return casebus_publisher_postpone(
-            self, casebus_publisher_diverge(self, &answer.state, now));
+        return casebus_publisher_postpone(self,
+                                          casebus_publisher_diverge(self, &answer.state, now));
     }
     return take(self, &answer, now);
 }

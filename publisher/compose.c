@@ -229,8 +229,8 @@ int casebus_compose_void(struct casebus_bytes topic, const struct casebus_report
     return error;
 }
 
-/* Everything up to and with the check's pair is written anew, in the same order; what follows it
- * stays as it is. */
+/* Everything up to and with the check's pair is written anew, in the same order; what follows
+ * it stays as it is. */
 static int renumbered_body(struct casebus_bytes old, const struct casebus_report_parts *parts,
                            zmq_msg_t *body, size_t *check_at)
 {

@@ -1,14 +1,14 @@
 /* What cannot go as it is: reports under an id whose history is lost, reports that are damaged,
  * reports that are taken back.
  *
- * The broker decides a number once, and the checks tie each report to all before it. So where its
- * history and ours part (it was put back to an older store, we to an older outbox, or two of us
- * go on from one), nothing can be sent under that id again: everything unconfirmed goes under a
- * fresh one. With an outbox that is on the disk before anything goes out. What was decided and
- * not yet confirmed is then sent a second time, which the caller is told.
+ * The broker decides a number once, and the checks tie each report to all before it. So where
+ * its history and ours part (it was put back to an older store, we to an older outbox, or two
+ * of us go on from one), nothing can be sent under that id again: everything unconfirmed goes
+ * under a fresh one. With an outbox that is on the disk before anything goes out. What was
+ * decided and not yet confirmed is then sent a second time, which the caller is told.
  *
- * One report that cannot be sent goes as a void under its number, with the hash of what it stands
- * for, so that the chain goes on. */
+ * One report that cannot be sent goes as a void under its number, with the hash of what it
+ * stands for, so that the chain goes on. */
 #include "handle.h"
 
 #include <sodium.h>
@@ -96,8 +96,8 @@ int casebus_publisher_diverge(struct casebus_publisher *self, const struct broke
     unsigned char id[CASEBUS_PUBLISHER_SIZE];
     randombytes_buf(id, sizeof id);
     struct broker_state state = *broker; /* it may be a part of what changes */
-    int error = self->outbox ? diverge_on_disk(self, id, &state)
-                             : diverge_in_memory(self, id, &state);
+    int error =
+        self->outbox ? diverge_on_disk(self, id, &state) : diverge_in_memory(self, id, &state);
     if (error) {
         return error;
     }
@@ -115,8 +115,8 @@ int casebus_publisher_diverge(struct casebus_publisher *self, const struct broke
 
 /* --- voids -------------------------------------------------------------------------------- */
 
-/* Makes the void that goes in the place of `number`; kept->check and hash are those of the report
- * it stands for. */
+/* Makes the void that goes in the place of `number`; kept->check and hash are those of the
+ * report it stands for. */
 static int make_void(struct casebus_publisher *self, uint64_t number,
                      struct casebus_bytes topic, const char *reason, enum kept_cause cause,
                      struct kept *kept)
@@ -141,8 +141,7 @@ int casebus_publisher_mend(struct casebus_publisher *self, const struct outbox_d
     memcpy(kept.hash, damage->hash, sizeof kept.hash);
     struct casebus_bytes topic =
         casebus_bytes(damage->topic_size ? damage->topic : NULL, damage->topic_size);
-    int error =
-        make_void(self, damage->number, topic, OUTBOX_DAMAGED, KEPT_DAMAGED, &kept);
+    int error = make_void(self, damage->number, topic, OUTBOX_DAMAGED, KEPT_DAMAGED, &kept);
     if (!error) {
         error = casebus_outbox_replace(self->outbox, damage->number, &kept);
         kept_close(&kept);

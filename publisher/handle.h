@@ -1,9 +1,10 @@
 /* What a publisher consists of (private to the publisher): publisher.c takes reports from the
  * caller, keep.c keeps them, progress.c sees them through, answer.c says what follows from a
- * confirmation, diverge.c what follows where there is none to be had; session.c packs the reports
- * of sessions.
+ * confirmation, diverge.c what follows where there is none to be had; session.c packs the
+ * reports of sessions.
  *
- * Numbers are the caller's, and never change; the broker's are lower by `base`. From low to high:
+ * Numbers are the caller's, and never change; the broker's are lower by `base`. From low to
+ * high:
  *
  *   stats.confirmed  decided and told to the caller; what is above is kept
  *   decided          decided, but refusals in between may still have to be fetched
@@ -11,7 +12,7 @@
  *   highest          given to the socket, as far as is known
  *   window_last()    in memory, ready to be sent
  *   stats.stored     kept: with an outbox, on the disk
- *   stats.sent       taken from the caller; with an outbox, the last ones may still be staged */
+ *   stats.sent       taken from the caller; with an outbox, the last may still be staged */
 #ifndef CASEBUS_PUBLISHER_HANDLE_H
 #define CASEBUS_PUBLISHER_HANDLE_H
 
@@ -33,8 +34,8 @@ struct casebus_publisher {
     struct window staged;  /* with an outbox: what is not on the disk yet */
     struct window window;  /* what is being sent: with an outbox, the oldest on the disk */
     struct pace pace;
-    /* What the last confirmation left behind; with an outbox it may be ahead of the disk, and goes
-     * there with the next commit. */
+    /* What the last confirmation left behind; with an outbox it may be ahead of the disk, and
+     * goes there with the next commit. */
     struct outbox_settled settled;
     bool split_told; /* of the divergence noted in the outbox */
 
@@ -80,10 +81,10 @@ bool casebus_publisher_has_room(const struct casebus_publisher *self, size_t siz
 int casebus_publisher_make_room(struct casebus_publisher *self);
 /* Takes what was made in the tail: it is kept now, or where this fails it is not. */
 int casebus_publisher_take(struct casebus_publisher *self, const unsigned char *next_check);
-/* One commit of the outbox: what is staged, if `reports`, and what a confirmation left behind. */
+/* One commit of the outbox: what is staged, if `reports`, and what is settled. */
 int casebus_publisher_store(struct casebus_publisher *self, bool reports,
-                            const struct outbox_settled *settled,
-                            struct casebus_bytes refusals, bool voids_decided);
+                            const struct outbox_settled *settled, struct casebus_bytes refusals,
+                            bool voids_decided);
 /* Brings into the window what there is room for. */
 int casebus_publisher_feed(struct casebus_publisher *self, int64_t now);
 /* The caller hears what the outbox still has to tell. */

@@ -2,12 +2,12 @@
  *
  * Without an outbox a report is made in the window and stays there until it is confirmed. With
  * one it is made in `staged`, goes to the disk with the others of its group, and only then into
- * the window, from which it is sent; where the window has no room for it, it is read from the disk
- * when it has. So nothing is given to a socket, nor a number to the caller for good, before it
- * is durable.
+ * the window, from which it is sent; where the window has no room for it, it is read from the
+ * disk when it has. So nothing is given to a socket, nor a number to the caller for good,
+ * before it is durable.
  *
  * What a confirmation leaves behind (settled) need not be on the disk at once: a process that
- * dies before asks the broker again. It goes with the next commit, or when it has become much. */
+ * dies before asks the broker again. It goes with the next commit, or when it is much. */
 #include "handle.h"
 
 #include <string.h>
@@ -68,8 +68,8 @@ static void unstage(struct casebus_publisher *self)
 }
 
 int casebus_publisher_store(struct casebus_publisher *self, bool reports,
-                            const struct outbox_settled *settled,
-                            struct casebus_bytes refusals, bool voids_decided)
+                            const struct outbox_settled *settled, struct casebus_bytes refusals,
+                            bool voids_decided)
 {
     struct outbox_change change = {
         .reports = reports ? &self->staged : NULL,
@@ -93,8 +93,8 @@ int casebus_publisher_store(struct casebus_publisher *self, bool reports,
 
 static int store_staged(struct casebus_publisher *self)
 {
-    int error = casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0),
-                                        false);
+    int error =
+        casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0), false);
     if (error && error != CASEBUS_ENOSPC && error != CASEBUS_ENOMEM) {
         self->dead = error;
     }

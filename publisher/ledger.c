@@ -1,8 +1,8 @@
 /* Which number is which line. The broker names what it refuses by number, people by line; and
  * what a session needs is numbered as well, but not counted with the records.
  *
- * Only what is not confirmed yet is remembered: as much as the publisher keeps, which is a window
- * or an outbox. */
+ * Only what is not confirmed yet is remembered: as much as the publisher keeps, which is a
+ * window or an outbox. */
 #include "ledger.h"
 
 #include <casebus/errors.h>

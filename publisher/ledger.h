@@ -16,8 +16,8 @@ struct ledger {
 /* Numbers up to `through` are somebody else's. */
 void ledger_begin(struct ledger *self, uint64_t through);
 void ledger_end(struct ledger *self);
-/* The report with this number, the next one, is the record on this line; 0: it is a session's. 0
- * or CASEBUS_ENOMEM. */
+/* The report with this number, the next one, is the record on this line; 0: it is a session's.
+ * 0 or CASEBUS_ENOMEM. */
 int ledger_note(struct ledger *self, uint64_t number, unsigned long line);
 /* Everything up to this number is confirmed. */
 void ledger_confirm(struct ledger *self, uint64_t through);

@@ -187,7 +187,8 @@ static const struct option_row rows[] = {
     {"deleted", NULL, read_deleted, "the records name cases to delete"},
     {"dry-run", NULL, read_dry_run, "check the records, send nothing"},
     {"outbox", "DIR", read_outbox,
-     "keep each record in this folder until it is confirmed; send first what an earlier run left"},
+     "keep each record in this folder until it is confirmed; send first what an earlier run "
+     "left"},
     {"resume", NULL, read_resume, "with --outbox, without FILE: send only what is left there"},
     {"rate", "N", read_rate, "at most N records a second"},
     {"timeout", "S", read_timeout,

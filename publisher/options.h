@@ -20,8 +20,8 @@ struct options {
     bool dry_run;
     const char *outbox; /* a folder, or NULL */
     bool resume;        /* only what is in it; there is no path */
-    double rate;    /* records a second; 0: as fast as it goes */
-    int timeout_ms; /* without a new confirmation */
+    double rate;        /* records a second; 0: as fast as it goes */
+    int timeout_ms;     /* without a new confirmation */
     const char *ingest, *query;
 };
 

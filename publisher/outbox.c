@@ -1,8 +1,8 @@
 /* The outbox: a folder with one LMDB environment, in which reports are durable.
  *
- * A commit returns after its pages and its meta page are synced (LMDB's default flags), and what
- * a torn commit leaves is not there at the next start. State in memory follows the disk: it is
- * what the last commit that succeeded wrote.
+ * A commit returns after its pages and its meta page are synced (LMDB's default flags), and
+ * what a torn commit leaves is not there at the next start. State in memory follows the disk:
+ * it is what the last commit that succeeded wrote.
  *
  * File space for everything a commit can need is reserved before it writes (fallocate): so a
  * full disk is met where nothing has happened, and the caller is told that a report was not
@@ -62,7 +62,7 @@ static int allocate(struct outbox *self, uint64_t to)
     return 0;
 }
 
-/* Room for `more` bytes behind what is used: in steps, or where the disk has less, just that. */
+/* Room for `more` bytes behind what is used: in steps, or, on a disk with less, just that. */
 static int reserve(struct outbox *self, uint64_t more)
 {
     MDB_envinfo info;
@@ -153,8 +153,8 @@ static int open_env(struct outbox *self)
 {
     const struct outbox_options *o = &self->options;
     MDB_stat stat;
-    /* Twice for records on pages of their own, twice that while all are renumbered, and room for
-     * pages that are not free yet. */
+    /* Twice for records on pages of their own, twice that while all are renumbered, and room
+     * for pages that are not free yet. */
     self->map_bytes = 8 * o->bytes_max + (64ull << 20);
     int rc = mdb_env_create(&self->env);
     if (rc == 0) {
@@ -213,8 +213,7 @@ static int read_state(struct outbox *self)
     }
     error = outbox_error(mdb_get(txn, self->states, &key, &value));
     if (!error) {
-        error =
-            outbox_unpack_state(casebus_bytes(value.mv_data, value.mv_size), &self->state);
+        error = outbox_unpack_state(casebus_bytes(value.mv_data, value.mv_size), &self->state);
     }
     mdb_txn_abort(txn);
     if (error == CASEBUS_ENOTFOUND || error == CASEBUS_ECORRUPT) {

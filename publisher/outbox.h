@@ -50,8 +50,8 @@ int casebus_outbox_open(struct outbox **self_p, const struct outbox_options *opt
 void casebus_outbox_close(struct outbox **self_p);
 /* Borrowed; current for the life of the outbox, and never ahead of the disk. */
 const struct outbox_state *casebus_outbox_state(const struct outbox *self);
-/* Is there a place for so many reports of `bytes` bytes together, where those up to `through` are
- * decided? An empty outbox has one for any. */
+/* Is there a place for so many reports of `bytes` bytes together, where those up to `through`
+ * are decided? An empty outbox has one for any. */
 bool casebus_outbox_has_room(const struct outbox *self, uint64_t through, uint64_t count,
                              uint64_t bytes);
 

@@ -17,7 +17,8 @@ static inline size_t outbox_report_size(const struct kept *kept)
     return OUTBOX_REPORT_HEAD + kept_size(kept) + OUTBOX_DIGEST;
 }
 /* Into `out`, which has room for outbox_report_size(). */
-void outbox_pack_report(const struct kept *kept, const unsigned char *check, unsigned char *out);
+void outbox_pack_report(const struct kept *kept, const unsigned char *check,
+                        unsigned char *out);
 
 /* A report where it lies on the disk. */
 struct outbox_report {

@@ -1,5 +1,5 @@
-/* What the outbox consists of (private to outbox.c, which opens it and commits, and
- * outbox_reports.c, which says what is in a commit). */
+/* What the outbox consists of: outbox.c opens it and commits, outbox_reports.c and
+ * outbox_renumber.c say what is in a commit. */
 #ifndef CASEBUS_PUBLISHER_OUTBOX_PRIVATE_H
 #define CASEBUS_PUBLISHER_OUTBOX_PRIVATE_H
 
@@ -16,7 +16,7 @@ struct outbox {
     struct outbox_state state; /* as it is on the disk */
     /* Of the commit under way: bytes of new records, deleted records, bytes to be kept free. */
     uint64_t written, deleted, spare;
-    msgpack_sbuffer scratch;   /* a refusal on its way in or out */
+    msgpack_sbuffer scratch; /* a refusal on its way in or out */
 };
 
 /* The one place where LMDB's codes become ours. */
@@ -38,11 +38,35 @@ static inline uint64_t outbox_number(MDB_val key)
     return n;
 }
 
+static inline struct casebus_bytes outbox_bytes(MDB_val value)
+{
+    return casebus_bytes(value.mv_data, value.mv_size);
+}
+
+/* Counts follow what is damaged, too, and must not wrap. */
+static inline uint64_t outbox_less(uint64_t from, uint64_t by)
+{
+    return from > by ? from - by : 0;
+}
+
 /* A transaction to write in; what begins must end. */
 int outbox_begin(struct outbox *self, MDB_txn **txn);
 /* Where `error` is 0: reserves the space and commits, with the state; only then self->state is
  * that. */
 int outbox_end(struct outbox *self, MDB_txn *txn, int error, const struct outbox_state *state);
+
+/* --- outbox_reports.c --------------------------------------------------------------------- */
+
+int outbox_get(MDB_txn *txn, MDB_dbi dbi, uint64_t number, MDB_val *value);
+int outbox_put_report(struct outbox *self, MDB_txn *txn, uint64_t number,
+                      const struct kept *kept, const unsigned char *check, unsigned flags);
+/* A copy of what is kept under a number, as far as it can be read: 0, or CASEBUS_ECORRUPT: then
+ * kept->hash is what stands there, and of the messages (the caller closes both) the topic may
+ * be.
+ */
+int outbox_load(struct outbox *self, MDB_txn *txn, uint64_t number, struct kept *kept);
+
+/* --- outbox_renumber.c -------------------------------------------------------------------- */
 
 /* Makes a state from what is there, under a fresh id. */
 int outbox_rebuild(struct outbox *self, const unsigned char *id);

@@ -14,21 +14,10 @@
 /* Kept free whenever reports are added, for the commit that lets them go. */
 #define SPARE (1ull << 20)
 
-static uint64_t less(uint64_t from, uint64_t by)
-{
-    return from > by ? from - by : 0;
-}
-
-static struct casebus_bytes bytes_of(MDB_val value)
-{
-    return casebus_bytes(value.mv_data, value.mv_size);
-}
-
-static int get(struct outbox *self, MDB_txn *txn, MDB_dbi dbi, uint64_t number, MDB_val *value)
+int outbox_get(MDB_txn *txn, MDB_dbi dbi, uint64_t number, MDB_val *value)
 {
     unsigned char bytes[8];
     MDB_val key = outbox_key(number, bytes);
-    (void)self;
     return outbox_error(mdb_get(txn, dbi, &key, value));
 }
 
@@ -43,13 +32,12 @@ bool casebus_outbox_has_room(const struct outbox *self, uint64_t through, uint64
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-static int put_report(struct outbox *self, MDB_txn *txn, uint64_t number,
+int outbox_put_report(struct outbox *self, MDB_txn *txn, uint64_t number,
                       const struct kept *kept, const unsigned char *check, unsigned flags)
 {
     unsigned char bytes[8];
     MDB_val key = outbox_key(number, bytes), value = {outbox_report_size(kept), NULL};
-    int error =
-        outbox_error(mdb_put(txn, self->reports, &key, &value, MDB_RESERVE | flags));
+    int error = outbox_error(mdb_put(txn, self->reports, &key, &value, MDB_RESERVE | flags));
     if (!error) {
         outbox_pack_report(kept, check, value.mv_data);
         self->written += value.mv_size;
@@ -84,12 +72,12 @@ static int note_refusal(struct outbox *self, MDB_txn *txn, struct outbox_state *
     if (!refused && state->voids == 0) {
         return 0;
     }
-    (void)outbox_unpack_report(bytes_of(value), &report); /* as far as it can be read */
+    (void)outbox_unpack_report(outbox_bytes(value), &report); /* as far as it can be read */
     struct casebus_refusal refusal =
         refused ? casebus_refusal_by_broker(&walk->next, number, report.topic, report.body)
                 : casebus_refusal_of_void(report.cause, number, report.topic, report.body);
     if (report.cause != KEPT_WHOLE) {
-        state->voids = less(state->voids, 1);
+        state->voids = outbox_less(state->voids, 1);
     }
     return refused || (report.cause != KEPT_WHOLE && voids_decided)
                ? put_refusal(self, txn, state, &refusal)
@@ -111,7 +99,7 @@ static int let_go(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
             uint64_t size = value.mv_size;
             error = note_refusal(self, txn, state, &walk, n, value, change->voids_decided);
             error = error ? error : outbox_error(mdb_del(txn, self->reports, &key, NULL));
-            state->bytes = less(state->bytes, size);
+            state->bytes = outbox_less(state->bytes, size);
             self->deleted++;
         }
         error = error == CASEBUS_ENOTFOUND ? 0 : error;
@@ -128,7 +116,7 @@ static int let_go_of_refusals(struct outbox *self, MDB_txn *txn, struct outbox_s
         MDB_val key = outbox_key(n, bytes), value;
         error = outbox_error(mdb_get(txn, self->refusals, &key, &value));
         if (!error) {
-            state->bytes = less(state->bytes, value.mv_size);
+            state->bytes = outbox_less(state->bytes, value.mv_size);
             self->deleted++;
             error = outbox_error(mdb_del(txn, self->refusals, &key, NULL));
         }
@@ -143,7 +131,7 @@ static int add(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
     int error = 0;
     for (uint64_t n = state->last + 1; !error && n <= window_last(reports); n++) {
         const struct kept *kept = casebus_window_at(reports, n);
-        error = put_report(self, txn, n, kept, kept->check, MDB_APPEND);
+        error = outbox_put_report(self, txn, n, kept, kept->check, MDB_APPEND);
         state->bytes += outbox_report_size(kept);
     }
     state->last = window_last(reports);
@@ -187,26 +175,24 @@ int casebus_outbox_replace(struct outbox *self, uint64_t number, const struct ke
     if (error) {
         return error;
     }
-    error = get(self, txn, self->reports, number, &old);
+    error = outbox_get(txn, self->reports, number, &old);
     if (!error) {
-        state.bytes = less(state.bytes, old.mv_size) + outbox_report_size(kept);
+        state.bytes = outbox_less(state.bytes, old.mv_size) + outbox_report_size(kept);
         state.voids++;
-        error = put_report(self, txn, number, kept, kept->check, 0);
+        error = outbox_put_report(self, txn, number, kept, kept->check, 0);
     }
     return outbox_end(self, txn, error, &state);
 }
 
-/* --- renumbering -------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------ */
 
-/* A copy of what is kept under a number, as far as it can be read: 0, or CASEBUS_ECORRUPT, then
- * kept->hash is what stands there and only the topic is a message. */
-static int load(struct outbox *self, MDB_txn *txn, uint64_t number, struct kept *kept)
+int outbox_load(struct outbox *self, MDB_txn *txn, uint64_t number, struct kept *kept)
 {
     struct outbox_report report = {.topic = {NULL, 0}};
     MDB_val value;
-    int damage = get(self, txn, self->reports, number, &value);
+    int damage = outbox_get(txn, self->reports, number, &value);
     if (!damage) {
-        damage = outbox_unpack_report(bytes_of(value), &report);
+        damage = outbox_unpack_report(outbox_bytes(value), &report);
     }
     if (damage == CASEBUS_ENOTFOUND) {
         damage = CASEBUS_ECORRUPT;
@@ -221,142 +207,6 @@ static int load(struct outbox *self, MDB_txn *txn, uint64_t number, struct kept 
     return error ? error : damage;
 }
 
-static int damaged_again(const struct kept *old, struct casebus_report_parts parts,
-                         struct kept *kept, unsigned char *next_check)
-{
-    struct casebus_bytes topic = kept_topic(old);
-    parts.void_reason = casebus_cstr(OUTBOX_DAMAGED);
-    parts.void_hash = old->hash;
-    *kept = (struct kept){.cause = KEPT_DAMAGED};
-    int error = casebus_compose_void(topic.size ? topic : casebus_bytes(NULL, 0), &parts, kept);
-    memmove(next_check, parts.check, CASEBUS_CHECK_SIZE);
-    casebus_check_next(next_check, old->hash);
-    return error;
-}
-
-/* One report under the state's new id; moves state->next_check behind it. */
-static int renumber_one(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
-                        uint64_t number)
-{
-    unsigned char check[CASEBUS_CHECK_SIZE];
-    struct kept old, kept;
-    memcpy(check, state->next_check, sizeof check);
-    struct casebus_report_parts parts = {
-        .publisher = state->id, .number = number - state->base, .check = check};
-    int error = load(self, txn, number, &old);
-    if (error && error != CASEBUS_ECORRUPT) {
-        return error;
-    }
-    bool damaged = error == CASEBUS_ECORRUPT;
-    if (!damaged) {
-        error = casebus_compose_again(&old, &parts, &kept, state->next_check);
-        damaged = error == CASEBUS_ECORRUPT;
-    }
-    if (damaged) {
-        error = damaged_again(&old, parts, &kept, state->next_check);
-        state->voids++;
-    }
-    uint64_t before = damaged ? 0 : outbox_report_size(&old);
-    kept_close(&old);
-    if (error) {
-        return error;
-    }
-    error = put_report(self, txn, number, &kept, check, 0);
-    state->bytes = less(state->bytes, before) + outbox_report_size(&kept);
-    kept_close(&kept);
-    return error;
-}
-
-static int renumber(struct outbox *self, struct outbox_state *state, const unsigned char *id,
-                    const struct broker_state *broker)
-{
-    MDB_txn *txn;
-    int error = outbox_begin(self, &txn);
-    if (error) {
-        return error;
-    }
-    if (state->last > state->settled.through) {
-        memcpy(state->split.id, state->id, sizeof state->split.id);
-        state->split.first = state->settled.through + 1;
-        state->split.last = state->last;
-    }
-    memcpy(state->id, id, sizeof state->id);
-    state->base = state->settled.through;
-    memset(state->next_check, 0, sizeof state->next_check);
-    memset(state->settled.check, 0, sizeof state->settled.check);
-    memset(state->settled.outcomes, 0, sizeof state->settled.outcomes);
-    state->settled.broker = *broker;
-    for (uint64_t n = state->base + 1; !error && n <= state->last; n++) {
-        error = renumber_one(self, txn, state, n);
-    }
-    return outbox_end(self, txn, error, state);
-}
-
-int casebus_outbox_renumber(struct outbox *self, const unsigned char *id,
-                            const struct broker_state *broker)
-{
-    struct outbox_state state = self->state;
-    return renumber(self, &state, id, broker);
-}
-
-/* The lowest and highest key of a tree, and how many there are. */
-static int extent(MDB_txn *txn, MDB_dbi dbi, uint64_t *first, uint64_t *last, uint64_t *count)
-{
-    MDB_cursor *cursor;
-    MDB_stat stat;
-    MDB_val key, value;
-    *first = *last = *count = 0;
-    int rc = mdb_stat(txn, dbi, &stat);
-    if (rc == 0 && stat.ms_entries > 0) {
-        *count = stat.ms_entries;
-        rc = mdb_cursor_open(txn, dbi, &cursor);
-        if (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST)) == 0) {
-            *first = outbox_number(key);
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-            *last = rc == 0 ? outbox_number(key) : 0;
-        }
-        if (cursor) {
-            mdb_cursor_close(cursor);
-        }
-    }
-    return outbox_error(rc);
-}
-
-static int survey(struct outbox *self, MDB_txn *txn, struct outbox_state *state)
-{
-    uint64_t first, count, ignored;
-    MDB_val value;
-    int error = extent(txn, self->refusals, &ignored, &state->refusals, &count);
-    if (!error) {
-        error = extent(txn, self->reports, &first, &state->last, &count);
-    }
-    if (!error && count > 0) {
-        state->settled.through = first - 1;
-        error = first > 0 && state->last - first + 1 == count ? 0 : CASEBUS_ECORRUPT;
-    }
-    for (uint64_t n = state->settled.through + 1; !error && n <= state->last; n++) {
-        error = get(self, txn, self->reports, n, &value);
-        state->bytes += error ? 0 : value.mv_size;
-    }
-    return error == CASEBUS_ENOTFOUND ? CASEBUS_ECORRUPT : error;
-}
-
-int outbox_rebuild(struct outbox *self, const unsigned char *id)
-{
-    struct outbox_state state = {.base = 0};
-    struct broker_state nobody = {.known = false};
-    MDB_txn *txn;
-    int error = outbox_error(mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn));
-    if (error) {
-        return error;
-    }
-    error = survey(self, txn, &state);
-    mdb_txn_abort(txn);
-    return error ? error : renumber(self, &state, id, &nobody);
-}
-
-/* --- reading ------------------------------------------------------------------------------ */
-
 static int check_at(struct outbox *self, MDB_txn *txn, uint64_t number, unsigned char *check)
 {
     struct outbox_report report;
@@ -365,8 +215,8 @@ static int check_at(struct outbox *self, MDB_txn *txn, uint64_t number, unsigned
         memcpy(check, self->state.next_check, CASEBUS_CHECK_SIZE);
         return 0;
     }
-    int error = get(self, txn, self->reports, number, &value);
-    error = error ? error : outbox_unpack_report(bytes_of(value), &report);
+    int error = outbox_get(txn, self->reports, number, &value);
+    error = error ? error : outbox_unpack_report(outbox_bytes(value), &report);
     if (!error) {
         memcpy(check, report.check, CASEBUS_CHECK_SIZE);
     }
@@ -385,8 +235,8 @@ int casebus_outbox_check(struct outbox *self, uint64_t number,
     }
     error = check_at(self, txn, number, check);
     if (error == CASEBUS_ECORRUPT && /* the one before it says it too */
-        get(self, txn, self->reports, number - 1, &value) == 0 &&
-        outbox_unpack_report(bytes_of(value), &before) == 0) {
+        outbox_get(txn, self->reports, number - 1, &value) == 0 &&
+        outbox_unpack_report(outbox_bytes(value), &before) == 0) {
         memcpy(check, before.check, CASEBUS_CHECK_SIZE);
         casebus_check_next(check, before.hash);
         error = 0;
@@ -405,7 +255,7 @@ int casebus_outbox_read(struct outbox *self, uint64_t number, struct kept *kept)
     if (error) {
         return error;
     }
-    error = load(self, txn, number, kept);
+    error = outbox_load(self, txn, number, kept);
     if (error == CASEBUS_ECORRUPT) {
         kept_close(kept);
     }
@@ -413,7 +263,7 @@ int casebus_outbox_read(struct outbox *self, uint64_t number, struct kept *kept)
     return error;
 }
 
-/* Does the chain of checks say that the hash of a damaged report is the one that stands there? */
+/* Is the hash that stands in a damaged report its own? The chain of checks knows. */
 static int look_at_damage(struct outbox *self, MDB_txn *txn, const struct window *window,
                           const struct outbox_report *report, struct outbox_damage *damage)
 {
@@ -441,11 +291,11 @@ static int feed_one(struct outbox *self, MDB_txn *txn, struct window *window,
 {
     struct outbox_report report = {.topic = {NULL, 0}};
     MDB_val value;
-    int error = get(self, txn, self->reports, window_last(window) + 1, &value);
+    int error = outbox_get(txn, self->reports, window_last(window) + 1, &value);
     if (error && error != CASEBUS_ENOTFOUND) {
         return error;
     }
-    error = error ? CASEBUS_ECORRUPT : outbox_unpack_report(bytes_of(value), &report);
+    error = error ? CASEBUS_ECORRUPT : outbox_unpack_report(outbox_bytes(value), &report);
     if (error || memcmp(report.check, window->next_check, CASEBUS_CHECK_SIZE) != 0) {
         return look_at_damage(self, txn, window, &report, damage);
     }
@@ -496,7 +346,7 @@ int casebus_outbox_refusal(struct outbox *self, uint64_t after, uint64_t *key,
             return error;
         }
         *key += 1;
-        error = get(self, txn, self->refusals, *key, &value);
+        error = outbox_get(txn, self->refusals, *key, &value);
         self->scratch.size = 0;
         if (!error && msgpack_sbuffer_write(&self->scratch, value.mv_data, value.mv_size)) {
             error = CASEBUS_ENOMEM;

@@ -37,8 +37,8 @@ void upload_watch(struct upload *self)
     if (self->stop_at == 0 && stop_requested()) {
         self->stop_at = now;
     }
-    say_progress(&self->voice, now / 1000, self->input ? input_share(self->input) : -1, self->ledger.sent,
-                 self->ledger.confirmed);
+    say_progress(&self->voice, now / 1000, self->input ? input_share(self->input) : -1,
+                 self->ledger.sent, self->ledger.confirmed);
 }
 
 bool upload_again(struct upload *self, int64_t rc)

@@ -1,9 +1,10 @@
 /* Taking reports from the caller.
  *
- * A report is made where it will be kept (compose.c), checked and tied to those before it (number
- * and check), taken (keep.c), and from then on progress.c's. What can never be accepted gets no number, so
- * that it cannot hold up what comes behind it; where the window is full the caller waits. The
- * promise to him is that a number given means: kept here until the broker has decided it.
+ * A report is made where it will be kept (compose.c), checked and tied to those before it
+ * (number and check), taken (keep.c), and from then on progress.c's. What can never be accepted
+ * gets no number, so that it cannot hold up what comes behind it; where the window is full the
+ * caller waits. The promise to him is that a number given means: kept here until the broker has
+ * decided it.
  *
  * Sending is the hot path: the data is copied once, hashed once, and the clock is read once.
  * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
@@ -178,9 +179,8 @@ static int make(struct casebus_publisher *self, struct casebus_report_parts *par
     if (error) {
         return casebus_fault_at(&self->fault, "", error);
     }
-    error = self->options.verify
-                ? decode_again(kept_topic(kept), kept_body(kept), &self->fault)
-                : 0;
+    error = self->options.verify ? decode_again(kept_topic(kept), kept_body(kept), &self->fault)
+                                 : 0;
     if (error) {
         kept_close(kept);
         return error;
@@ -205,7 +205,7 @@ static int wait_for_room(struct casebus_publisher *self, size_t size, int64_t un
     return error;
 }
 
-/* Keeps a report. Id and number may change while room is waited for, so it is made again then. */
+/* Keeps a report. Waiting for room may change id and number, so it is made again then. */
 static int keep(struct casebus_publisher *self, struct casebus_report_parts *parts,
                 int timeout_ms)
 {
@@ -301,7 +301,7 @@ int casebus_publisher_confirm(struct casebus_publisher *self, uint64_t number, i
     if (goal > self->stats.sent) {
         return CASEBUS_EINVAL;
     }
-    int error = casebus_publisher_sync(self);
+    int error = goal > self->stats.stored ? casebus_publisher_sync(self) : self->dead;
     error = error ? error : casebus_publisher_turn(self, casebus_publisher_now());
     while (!error && self->stats.confirmed < goal) {
         if (casebus_publisher_now() >= until) {

@@ -236,12 +236,15 @@ static void read_all(struct upload *self)
     }
 }
 
-/* Waits until everything handed over is confirmed, or patience ends. */
+/* Waits until everything handed over is confirmed, or patience ends; where the disk of the
+ * outbox is full, until everything that is in it is. */
 static int confirm_all(struct upload *self)
 {
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
     int rc;
     do {
-        rc = casebus_publisher_confirm(self->publisher, 0, UPLOAD_SLICE_MS);
+        uint64_t goal = self->stuck == CASEBUS_ENOSPC ? stats->stored : 0;
+        rc = casebus_publisher_confirm(self->publisher, goal, UPLOAD_SLICE_MS);
     } while (upload_again(self, rc));
     return rc;
 }
@@ -278,8 +281,10 @@ static void explain_stuck(struct upload *self)
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
     unsigned long long left = stats->sent - stats->confirmed;
     if (self->stuck == CASEBUS_ENOSPC) {
-        say(&self->voice, "%s: the disk is full; what does not fit was not taken",
-            self->options->outbox);
+        unsigned long first = ledger_line(&self->ledger, stats->stored + 1);
+        say_at(&self->voice, first ? first : self->line,
+               "the disk of %s is full: from this line on nothing was taken",
+               self->options->outbox);
     } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
         say(&self->voice, "%s", casebus_strerror(self->stuck));
     } else if (stats->links == 0 && stats->answers == 0) {
@@ -302,8 +307,8 @@ static void explain_stuck(struct upload *self)
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* What the line counts: the records of the file; with --resume, the reports that were left (those
- * of sessions are told apart once they are decided). */
+/* What the line counts: the records of the file; with --resume, the reports that were left
+ * (those of sessions are told apart once they are decided). */
 static void count(const struct upload *self, uint64_t n[CASEBUS_OUTCOME_COUNT], uint64_t *sent,
                   uint64_t *confirmed)
 {
@@ -327,8 +332,8 @@ static void print_summary(const struct upload *self)
 {
     uint64_t n[CASEBUS_OUTCOME_COUNT], sent, confirmed;
     count(self, n, &sent, &confirmed);
-    uint64_t rejected = n[CASEBUS_OUTCOME_REJECTED] + n[CASEBUS_OUTCOME_VOID] -
-                        self->sessions_refused;
+    uint64_t rejected =
+        n[CASEBUS_OUTCOME_REJECTED] + n[CASEBUS_OUTCOME_VOID] - self->sessions_refused;
     printf("sent=%llu confirmed=%llu created=%llu updated=%llu synced=%llu conflict=%llu "
            "rejected=%llu",
            (unsigned long long)sent, (unsigned long long)confirmed,

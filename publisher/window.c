@@ -2,8 +2,8 @@
  *
  * A publisher that sends again must have what it sent, byte for byte. This is where it is: a
  * ring of reports under consecutive numbers, which grows at its end (push), is read anywhere
- * (at) and is let go of at its beginning (drop). With an outbox it holds the oldest of what is on
- * the disk, and is fed from there.
+ * (at) and is let go of at its beginning (drop). With an outbox it holds the oldest of what is
+ * on the disk, and is fed from there.
  *
  * A report is held as the two messages that are sent: sending one is a copy that shares the
  * bytes, and libzmq counts who still has them. Its messages are made in the ring itself, at the

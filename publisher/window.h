@@ -6,7 +6,11 @@
 #include <zmq.h>
 
 /* Why a report goes as a void: not at all; its bytes are damaged; the caller withdrew it. */
-enum kept_cause { KEPT_WHOLE, KEPT_DAMAGED, KEPT_WITHDRAWN };
+enum kept_cause {
+    KEPT_WHOLE,
+    KEPT_DAMAGED,
+    KEPT_WITHDRAWN
+};
 
 struct kept {
     zmq_msg_t topic, body;
@@ -64,7 +68,7 @@ void casebus_window_push(struct window *self,
                          const unsigned char next_check[CASEBUS_CHECK_SIZE]);
 /* Lets go of the report pushed last, as if it had not been. */
 void casebus_window_pop(struct window *self);
-/* The first report of one becomes the last of the other, which has room and next this number. */
+/* The first report of one becomes the last of the other, which has room and is there next. */
 void casebus_window_move(struct window *from, struct window *to);
 /* The report with this number; NULL: not kept. */
 struct kept *casebus_window_at(struct window *self, uint64_t number);

@@ -1,8 +1,9 @@
 /* casebus-ctl about the whole store: verify, backup.
  *
- * The running broker does the work beside its other work, and is polled until it has ended: that may
- * take hours, so --timeout limits the whole, and whether there is a broker shows at every poll. A folder is
- * checked by the broker's program: this one knows nothing of the store. */
+ * The running broker does the work beside its other work, and is polled until it has ended:
+ * that may take hours, so --timeout limits the whole, and whether there is a broker shows at
+ * every poll. A folder is checked by the broker's program: this one knows nothing of the store.
+ * */
 #include "ctl.h"
 
 #include "deadline.h"
@@ -20,7 +21,8 @@
 
 struct work {
     enum casebus_op op;
-    const char *name, *doing, *done; /* "check", "checked", the key of what is done */
+    const char *name, *doing; /* "check", "checked" */
+    const char *done;         /* the key of how much is done */
     const char *dir;                 /* an argument of the first request; NULL: none */
 };
 
@@ -137,8 +139,8 @@ int ctl_backup(struct ctl *self)
     struct text dir = {0};
     int status = absolute(self->argv[0], &dir);
     if (status == EXIT_FINE) {
-        const struct work work = {CASEBUS_OP_STORE_BACKUP, "backup", "copied and checked", "done",
-                                  text_get(&dir)};
+        const struct work work = {CASEBUS_OP_STORE_BACKUP, "backup", "copied and checked",
+                                  "done", text_get(&dir)};
         status = carry_out(self, &work);
     }
     text_free(&dir);
@@ -155,7 +157,8 @@ int ctl_backup(struct ctl *self)
 
 static int verify_broker(struct ctl *self)
 {
-    static const struct work work = {CASEBUS_OP_STORE_VERIFY, "check", "checked", "checked", NULL};
+    static const struct work work = {CASEBUS_OP_STORE_VERIFY, "check", "checked", "checked",
+                                     NULL};
     const int status = carry_out(self, &work);
     if (status != EXIT_FINE) {
         return status;

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define RESEND_LOOK_MS 250 /* how often a question on its way is looked after */
+#define QUIET_MS 10000     /* ten heads messages that did not come */
 
 enum message {
     NOTHING,
@@ -40,6 +41,7 @@ static int receive(struct casebus_subscriber *self, struct slot *slot)
         }
         frames++;
     }
+    self->quiet_since = 0;
     return frames;
 }
 
@@ -76,6 +78,28 @@ static int read_message(struct casebus_subscriber *self)
     return frames;
 }
 
+/* How long it may go on being quiet. A connection over which nothing comes may be dead without
+ * anybody knowing: it is made again. What was lost by that is found like all else. */
+static int quiet_left(struct casebus_subscriber *self)
+{
+    const int64_t now = now_ms();
+    if (self->quiet_since == 0) {
+        self->quiet_since = now;
+    } else if (now - self->quiet_since >= QUIET_MS) {
+        self->quiet_since = now;
+        if (zmq_disconnect(self->socket, self->fanout) == 0 &&
+            zmq_connect(self->socket, self->fanout) != 0) {
+            return casebus_link_error();
+        }
+    }
+    return (int)(self->quiet_since + QUIET_MS - now);
+}
+
+static int shorter(int left, int other)
+{
+    return left < 0 || left > other ? other : left;
+}
+
 /* Waits for the socket, or the answer that is due, or the time of the next question: 1, 0 time
  * up, or a code. */
 static int wait_for_message(struct casebus_subscriber *self, struct patience *patience)
@@ -86,13 +110,17 @@ static int wait_for_message(struct casebus_subscriber *self, struct patience *pa
     if (self->intake.asked != ASKED_NOTHING) {
         items[count++] = (zmq_pollitem_t){.socket = casebus_client_socket(self->client),
                                           .events = ZMQ_POLLIN};
-        left = left < 0 || left > RESEND_LOOK_MS ? RESEND_LOOK_MS : left;
+        left = shorter(left, RESEND_LOOK_MS);
     } else if (due != INT64_MAX) {
-        const int until = deadline_left(due);
-        left = left < 0 || left > until ? until : left;
+        left = shorter(left, deadline_left(due));
     }
     if (!self->intake.pulling) { /* or it would always be ready */
+        const int quiet = quiet_left(self);
+        if (quiet < 0) {
+            return quiet;
+        }
         items[count++] = (zmq_pollitem_t){.socket = self->socket, .events = ZMQ_POLLIN};
+        left = shorter(left, quiet);
     }
     const int ready = zmq_poll(items, count, left);
     if (ready < 0) {

@@ -10,6 +10,7 @@
 #define CASEBUS_RECORD_MAX (256 * 1024)   /* a case record after merging */
 #define CASEBUS_SOURCE_MAX 4096           /* `source` of a case */
 #define CASEBUS_FRAME_MAX (1024 * 1024)   /* ZMQ_MAXMSGSIZE on ingest; above, the peer is cut off */
+#define CASEBUS_SUBSCRIPTION_MAX 1024     /* a subscription; above, the peer is cut off */
 #define CASEBUS_REQUEST_MAX (640 * 1024)  /* body of a request */
 #define CASEBUS_REPLY_MAX (1024 * 1024)   /* a reply stops taking rows past this */
 #define CASEBUS_FULL_EVENT_MAX (16 * 1024) /* a larger event is sent in its thin form */

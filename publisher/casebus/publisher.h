@@ -5,24 +5,25 @@
  * the caller waits, and what could not be confirmed in his time he is told.
  *
  * Where reports are kept is the caller's choice. With an outbox, a folder, each is on the disk
- * before casebus_publisher_send() returns and stays there until it is confirmed, whatever happens
- * to broker, network and this process; the next publisher on the folder goes on where this one
- * ended, with the same numbers. Without one they live as long as the handle.
+ * before casebus_publisher_send() returns and stays there until it is confirmed, whatever
+ * happens to broker, network and this process; the next publisher on the folder goes on where
+ * this one ended, with the same numbers (what was confirmed last may be unconfirmed there for a
+ * moment, until the broker has been asked). Without one they live as long as the handle.
  *
  * The handle belongs to one thread, and there is no other behind it: confirmations are taken in
  * and lost reports sent again only inside the calls below. Who has nothing to send calls
- * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end; without
- * an outbox, what is unconfirmed when a publisher is destroyed may be lost.
+ * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end;
+ * without an outbox, what is unconfirmed when a publisher is destroyed may be lost.
  *
  * A broker whose history of this publisher is not ours (it was restored, or the outbox was put
- * back or copied) is found out by comparing checks. Then everything unconfirmed goes under a fresh
- * id, on the disk before anything is sent under it, and the caller is told which reports may be
- * stored twice. Numbers stay what they are.
+ * back or copied) is found out by comparing checks. Then everything unconfirmed goes under a
+ * fresh id, on the disk before anything is sent under it, and the caller is told which reports
+ * may be stored twice. Numbers stay what they are.
  *
  * Timeouts are in milliseconds; 0 does not wait, a negative one waits for ever. Every call may
- * give CASEBUS_EINTR when a signal arrives while it waits, and CASEBUS_EIO once a socket or the
- * outbox failed: then nothing more is done with this handle, and what is in the outbox is for the
- * next. */
+ * give CASEBUS_EINTR when a signal arrives while it waits, and CASEBUS_EIO (CASEBUS_ECORRUPT,
+ * where the outbox cannot be read) once a socket or the disk failed: then nothing more is done
+ * with this handle, and what is in the outbox is for the next. */
 #ifndef CASEBUS_PUBLISHER_H
 #define CASEBUS_PUBLISHER_H
 
@@ -31,9 +32,9 @@
 
 struct casebus_publisher;
 
-/* What did not become what was reported: rejected, in conflict (kept in quarantine), or void (it
- * was withdrawn, or damaged in the outbox: code CASEBUS_ECORRUPT). Borrowed for the time of the
- * callback. */
+/* What did not become what was reported: rejected, in conflict (kept in quarantine), or void
+ * (it was withdrawn, or damaged in the outbox: code CASEBUS_ECORRUPT). Borrowed for the time of
+ * the callback. */
 struct casebus_refusal {
     uint64_t number;              /* 0: the outbox has lost it */
     enum casebus_outcome outcome; /* rejected, conflict or void */
@@ -65,10 +66,10 @@ struct casebus_publisher_options {
     unsigned outbox_group;  /* reports that may share a commit, see casebus_publisher_sync() */
     bool verify;   /* decode each report before it gets its number, as the broker will */
     void *context; /* a ZeroMQ context; NULL: one of its own */
-    /* Called from inside send, pump, confirm and sync, in order of number, once for each refusal;
-     * with an outbox at least once: it is kept there until this has returned, and told again where
-     * the process died too early. It must not call the publisher. NULL: refusals are only counted;
-     * not with an outbox. */
+    /* Called from inside send, pump, confirm and sync, in order of number, once for each
+     * refusal; with an outbox at least once: it is kept there until this has returned, and told
+     * again where the process died too early. It must not call the publisher. NULL: refusals
+     * are only counted; not with an outbox. */
     void (*refused)(void *arg, const struct casebus_refusal *refusal);
     void *refused_arg;
     /* Called likewise after a fresh id was taken. May be NULL. */
@@ -82,8 +83,8 @@ struct casebus_publisher_options casebus_publisher_options(void);
 /* Makes a publisher, with a fresh random id or the one in the outbox; what is unconfirmed there
  * (stats: sent and confirmed) goes out by itself. It connects by itself, also to a broker that
  * starts later. 0, CASEBUS_EINVAL (an option out of range, an impossible endpoint),
- * CASEBUS_ENOMEM, CASEBUS_EIO; of the outbox also CASEBUS_ELOCKED (another publisher has it open),
- * CASEBUS_ESCHEMA (not an outbox of this version), CASEBUS_ECORRUPT, CASEBUS_ENOSPC. */
+ * CASEBUS_ENOMEM, CASEBUS_EIO; of the outbox also CASEBUS_ELOCKED (another publisher has it
+ * open), CASEBUS_ESCHEMA (not an outbox of this version), CASEBUS_ECORRUPT, CASEBUS_ENOSPC. */
 int casebus_publisher_new(struct casebus_publisher **self_p,
                           struct casebus_publisher_options options);
 /* Syncs, as far as the disk lets it. */
@@ -100,12 +101,12 @@ int64_t casebus_publisher_send(struct casebus_publisher *self, enum casebus_repo
                                struct casebus_bytes session, struct casebus_bytes data,
                                int timeout_ms);
 /* With an outbox_group above 1, send returns before its report is on the disk; it is there with
- * the last of its group, before pump and confirm wait, and after this. 0; CASEBUS_ENOSPC: not yet,
- * nothing is lost, call it again; CASEBUS_EIO. Without an outbox: 0. */
+ * the last of its group, before pump and confirm wait, and after this. 0; CASEBUS_ENOSPC: not
+ * yet, nothing is lost, call it again; CASEBUS_EIO. Without an outbox: 0. */
 int casebus_publisher_sync(struct casebus_publisher *self);
 /* Takes an unconfirmed report back: a void goes in its place, and `refused` is told of it when
- * that is decided. Where the broker has decided the report meanwhile, that stands. `reason` has at
- * most 256 bytes. 0; CASEBUS_ENOTFOUND: confirmed already, or never sent; CASEBUS_EINVAL,
+ * that is decided. Where the broker has decided the report meanwhile, that stands. `reason` has
+ * at most 256 bytes. 0; CASEBUS_ENOTFOUND: confirmed already, or never sent; CASEBUS_EINVAL,
  * CASEBUS_ENOSPC, ... */
 int casebus_publisher_withdraw(struct casebus_publisher *self, uint64_t number,
                                const char *reason);
@@ -167,8 +168,8 @@ struct casebus_publisher_stats {
     bool linked;                              /* reached now, as far as is known */
     char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
-    int outbox_error; /* what follows from an answer could not be stored, and is asked for again:
-                         CASEBUS_ENOSPC; 0: fine */
+    int outbox_error; /* what follows from an answer could not be stored, and is asked for
+                         again: CASEBUS_ENOSPC; 0: fine */
 };
 /* Borrowed; stays current for the life of the handle. */
 const struct casebus_publisher_stats *casebus_publisher_stats(

@@ -416,16 +416,21 @@ static void spawn(peer_fn *run, const struct endpoints *e, unsigned count, pid_t
     }
 }
 
-static double cpu_us(const struct rusage *used)
+/* Microseconds of the processors' time, in the program and in the kernel for it. */
+struct cpu {
+    double user, system;
+};
+
+static void add_cpu(struct cpu *sum, const struct rusage *used)
 {
-    return (double)(used->ru_utime.tv_sec + used->ru_stime.tv_sec) * 1e6 +
-           (double)(used->ru_utime.tv_usec + used->ru_stime.tv_usec);
+    sum->user += (double)used->ru_utime.tv_sec * 1e6 + (double)used->ru_utime.tv_usec;
+    sum->system += (double)used->ru_stime.tv_sec * 1e6 + (double)used->ru_stime.tv_usec;
 }
 
-/* Waits for these to end; their cpu time in microseconds. */
-static double reap(const pid_t *pids, unsigned count)
+/* Waits for these to end; what they used. */
+static struct cpu reap(const pid_t *pids, unsigned count)
 {
-    double cpu = 0;
+    struct cpu cpu = {0, 0};
     for (unsigned i = 0; i < count; i++) {
         int status;
         struct rusage used;
@@ -434,7 +439,7 @@ static double reap(const pid_t *pids, unsigned count)
             atomic_store(&shared->failed, 1);
             continue;
         }
-        cpu += cpu_us(&used);
+        add_cpu(&cpu, &used);
     }
     return cpu;
 }
@@ -449,12 +454,17 @@ static double run_round(pid_t server, const struct endpoints *e, peer_fn *publis
     await(&shared->publishers_ready, shape.publishers);
     usleep(200000); /* raw subscribers cannot prove that their subscription has arrived */
     atomic_store(&shared->go, 1);
-    double out = reap(publishers, shape.publishers), in = reap(watchers, shape.subscribers);
+    struct cpu out = reap(publishers, shape.publishers), in = reap(watchers, shape.subscribers);
+    struct cpu own = {0, 0};
     struct rusage used;
     kill(server, SIGTERM);
     wait4(server, NULL, 0, &used);
-    printf("  cpu a message: server %.2f us, publishers %.2f us, subscribers %.2f us\n",
-           cpu_us(&used) / shape.reports, out / shape.reports, in / shape.reports);
+    add_cpu(&own, &used);
+    double n = shape.reports;
+    printf("  cpu a message, user+kernel us: server %.2f+%.2f, publishers %.2f+%.2f, "
+           "subscribers %.2f+%.2f; server waits %.3f\n",
+           own.user / n, own.system / n, out.user / n, out.system / n, in.user / n,
+           in.system / n, (double)used.ru_nvcsw / n);
     double seconds = (double)(atomic_load(&shared->last_ns) - atomic_load(&shared->first_ns)) / 1e9;
     return atomic_load(&shared->failed) ? 0 : shape.reports / seconds;
 }

@@ -229,6 +229,39 @@ static void rejected_from_quarantine_it_stays_out(void **state)
     expect_rejected(CASEBUS_EDECIDED, "");
 }
 
+static void an_acceptance_that_fails_displaces_nothing(void **state)
+{
+    (void)state;
+    desk_report(&d, SCRAPED,
+                "{'offender': {'name': 'Acme Ltd'}, 'offence_action_date': '2024-01-02', "
+                "'offence_hearing_date': '2024-01-03'}");
+    desk_report(&d, SCRAPED,
+                "{'offender': {'name': 'Bolt Ltd'}, 'offence_action_date': '2024-02-01'}");
+    expect(CASEBUS_OUTCOME_CONFLICT, "conflict 1");
+    desk_decide(&d, APPLY_ACCEPT, 2, NULL);
+    expect_rejected(CASEBUS_EVALUE, "offence_hearing_date");
+    assert_int_equal(desk_entries(&d, TREE_QUARANTINE), 1);
+}
+
+/* Accepted content that collides again waits again, under another number: the old one decides nothing. */
+static void a_decision_of_the_past_decides_nothing_new(void **state)
+{
+    (void)state;
+    const char *bolt = "{'offender': {'name': 'Bolt Ltd'}, 'offence_action_date': '2020-02-01'}";
+    desk_report(&d, SCRAPED, ACME);
+    desk_report(&d, SCRAPED, bolt);
+    desk_decide(&d, APPLY_ACCEPT, 2, NULL);
+    expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1 resolved 1");
+    desk_report(&d, "case:edited:hse:1:",
+                "{'offender': {'name': 'Cord Ltd'}, 'offence_action_date': '2021-02-01'}");
+    desk_report(&d, SCRAPED, bolt);
+    expect(CASEBUS_OUTCOME_CONFLICT, "conflict 1");
+    desk_decide(&d, APPLY_ACCEPT, 2, NULL);
+    expect_rejected(CASEBUS_EDECIDED, "quarantine");
+    desk_decide(&d, APPLY_REJECT, 7, NULL);
+    expect(CASEBUS_OUTCOME_REJECTED, "resolved 1");
+}
+
 static void a_scrape_overwrites_an_edit(void **state)
 {
     (void)state;
@@ -300,6 +333,22 @@ static void redaction_leaves_the_offenders_other_cases(void **state)
     assert_true(desk_holds(&d, "Ayr"));
 }
 
+static void redaction_reaches_what_an_offender_kept_of_it(void **state)
+{
+    (void)state;
+    desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'Acme Ltd', 'town': 'Ayr'}}");
+    desk_report(&d, "case:scraped:hse:3:", "{'offender': {'name': 'Bolt Ltd', 'town': 'Rye'}}");
+    desk_report(&d, SCRAPED, "{'offender': {'name': 'Acme Ltd', 'town': 'Zanzibar'}}");
+    desk_report(&d, "case:edited:hse:1:", "{'offender': {'name': 'Bolt Ltd', 'town': 'Timbuktu'}}");
+    desk_report(&d, "case:deleted:hse:1:", NULL);
+    desk_report(&d, "case:redacted:hse:1:", NULL);
+    expect(CASEBUS_OUTCOME_REDACTED, "redacted 1");
+    assert_false(desk_holds(&d, "Zanzibar"));
+    assert_false(desk_holds(&d, "Timbuktu"));
+    assert_true(desk_holds(&d, "Ayr"));
+    assert_true(desk_holds(&d, "Rye"));
+}
+
 static void hearing_before_action_is_refused_after_merging_too(void **state)
 {
     (void)state;
@@ -333,6 +382,32 @@ static void offenders_are_recognised_across_spellings(void **state)
     assert_int_equal(desk_state(&d).offenders, 1);
     desk_report(&d, "case:scraped:hse:3:", "{'offender': {'name': 'Acme Ltd.', 'postcode': 'X1'}}");
     assert_int_equal(desk_state(&d).offenders, 2);
+}
+
+static struct offender_entry acme(void)
+{
+    struct offender_entry entry = {.cases = 0};
+    struct key key = key_offender(casebus_cstr("hse"), casebus_cstr("acme limited"),
+                                  casebus_cstr("AB12CD"));
+    struct txn *txn;
+    assert_int_equal(txn_new_read(d.store, &txn), 0);
+    assert_int_equal(txn_begin(txn), 0);
+    assert_true(txn_load(txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry));
+    txn_destroy(&txn);
+    return entry;
+}
+
+static void a_corrected_fine_leaves_the_offender_known_since_then(void **state)
+{
+    (void)state;
+    desk_report(&d, SCRAPED, ACME);
+    uint64_t first_seen = acme().first_seen;
+    desk_report(&d, SCRAPED, ACME_FINED);
+    expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1");
+    assert_int_equal(acme().first_seen, first_seen);
+    assert_int_equal(acme().last_seen, first_seen + 1000000);
+    assert_int_equal(acme().fine_pence, 2000);
+    assert_int_equal(desk_state(&d).offenders, 1);
 }
 
 static void an_event_over_16_kib_is_sent_thin_and_kept_whole(void **state)
@@ -371,15 +446,19 @@ int main(void)
         TEST(accepted_from_quarantine_it_is_applied),
         TEST(accepted_as_another_case_it_is_created),
         TEST(rejected_from_quarantine_it_stays_out),
+        TEST(an_acceptance_that_fails_displaces_nothing),
+        TEST(a_decision_of_the_past_decides_nothing_new),
         TEST(a_scrape_overwrites_an_edit),
         TEST(an_edit_without_a_difference_has_no_event),
         TEST(a_deleted_case_leaves_the_lists_and_can_come_back),
         TEST(after_redaction_no_byte_is_left),
         TEST(redaction_leaves_the_offenders_other_cases),
+        TEST(redaction_reaches_what_an_offender_kept_of_it),
         TEST(hearing_before_action_is_refused_after_merging_too),
         TEST(a_new_case_needs_an_offenders_name),
         TEST(two_records_may_share_a_reference),
         TEST(offenders_are_recognised_across_spellings),
+        TEST(a_corrected_fine_leaves_the_offender_known_since_then),
         TEST(an_event_over_16_kib_is_sent_thin_and_kept_whole),
     };
     return cmocka_run_group_tests_name("apply: cases", tests, NULL, NULL);

@@ -122,6 +122,26 @@ static void the_same_id_at_two_agencies_is_two_sessions(void **state)
     assert_string_equal(desk_at(&d, "payload/cases_found"), "0");
 }
 
+/* Each agency has streams, and every heads message names them: sessions make no more of them than cases. */
+static void sessions_make_no_more_agencies_than_there_may_be(void **state)
+{
+    (void)state;
+    char topic[64];
+    d.session = NULL;
+    for (int i = 0; i < CASEBUS_AGENCIES_MAX; i++) {
+        snprintf(topic, sizeof topic, "session:started:a%d:s1:", i);
+        desk_report(&d, topic, NULL);
+        assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_SESSION);
+    }
+    desk_report(&d, "session:started:another:s1:", NULL);
+    assert_int_equal(d.result.fault.code, CASEBUS_ETOOMANY);
+    assert_string_equal(d.result.fault.field, "agency");
+    desk_report(&d, "session:started:a1:s2:", NULL);
+    desk_report(&d, "case:scraped:a1:1:", "{'offender': {'name': 'A'}}");
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
+    assert_int_equal(desk_state(&d).agencies, CASEBUS_AGENCIES_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -135,6 +155,7 @@ int main(void)
         TEST(an_end_is_final),
         TEST(an_unknown_session_counts_nowhere_and_cannot_end),
         TEST(the_same_id_at_two_agencies_is_two_sessions),
+        TEST(sessions_make_no_more_agencies_than_there_may_be),
     };
     return cmocka_run_group_tests_name("apply: sessions", tests, NULL, NULL);
 }

@@ -127,12 +127,12 @@ static void a_read_sees_the_commit_before_it_began(void **state)
 }
 
 /* Writes through LMDB itself, past the checksums. */
-static void tamper(const char *tree, const char *key, const char *value, size_t size)
+static void tamper_key(const char *tree, struct casebus_bytes key, const char *value, size_t size)
 {
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
-    MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {size, (void *)(uintptr_t)value};
+    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v = {size, (void *)(uintptr_t)value};
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, TREE_COUNT), 0);
     assert_int_equal(mdb_env_set_mapsize(env, 256u << 20), 0);
@@ -142,6 +142,11 @@ static void tamper(const char *tree, const char *key, const char *value, size_t 
     assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+static void tamper(const char *tree, const char *key, const char *value, size_t size)
+{
+    tamper_key(tree, text(key), value, size);
 }
 
 static void close_for_tampering(void)
@@ -190,6 +195,90 @@ static void a_corrupt_record_refuses_its_report_and_no_other(void **state)
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
     desk_end(&d);
     assert_int_equal(desk_state(&d).cases, 2);
+}
+
+static void ack(const unsigned char *publisher, uint64_t after)
+{
+    msgpack_sbuffer body;
+    msgpack_packer pk;
+    msgpack_sbuffer_init(&body);
+    msgpack_packer_init(&pk, &body, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, 2);
+    casebus_pack_text(&pk, "publisher");
+    casebus_pack_bin(&pk, casebus_bytes(publisher, CASEBUS_PUBLISHER_SIZE));
+    casebus_pack_text(&pk, "after");
+    msgpack_pack_uint64(&pk, after);
+    struct apply_entry entry = {.kind = APPLY_ACK,
+                                .at = d.clock,
+                                .actor = text("local"),
+                                .body = casebus_bytes(body.data, body.size)};
+    desk_apply(&d, &entry);
+    msgpack_sbuffer_destroy(&body);
+}
+
+/* Number 1 of this publisher, which nothing can be made of. */
+static void send_refused(const unsigned char *publisher)
+{
+    msgpack_sbuffer body;
+    unsigned char check[CASEBUS_CHECK_SIZE] = {0};
+    struct casebus_report_parts parts = {.publisher = publisher, .number = 1, .check = check};
+    msgpack_sbuffer_init(&body);
+    assert_int_equal(casebus_report_encode(&parts, &body), 0);
+    desk_raw(&d, "case:scraped:hse:1:", body.data, body.size);
+    msgpack_sbuffer_destroy(&body);
+}
+
+/* desk_apply() asserts that the batch goes on: the broker would end with it. */
+static void a_corrupt_publisher_stops_nobody_else(void **state)
+{
+    (void)state;
+    static const unsigned char lost[CASEBUS_PUBLISHER_SIZE] = {1}, sound[CASEBUS_PUBLISHER_SIZE] = {2};
+    struct key publisher = key_publisher(text("local"), lost);
+    struct key other = key_publisher(text("local"), sound);
+    struct key refusal = key_refusal(&other, 1);
+    send_refused(lost);
+    send_refused(sound);
+    assert_int_equal(desk_entries(&d, TREE_REFUSAL), 2);
+    close_for_tampering();
+    tamper_key("publisher", key_bytes(&publisher), "x", 1);
+    tamper_key("refusal", key_bytes(&refusal), "x", 1);
+    reopen_after_tampering();
+    desk_begin(&d);
+    send_refused(lost);
+    assert_int_equal(d.result.effect, EFFECT_DIVERGED);
+    ack(lost, 1);
+    ack(sound, 1);
+    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
+    desk_end(&d);
+    assert_int_equal(desk_entries(&d, TREE_REFUSAL), 1);
+    assert_int_equal(desk_entries(&d, TREE_PUBLISHER), 2);
+}
+
+/* A state that is gone is not a new store: its log would be written over. */
+static void a_store_without_its_state_is_refused(void **state)
+{
+    (void)state;
+    struct store *other;
+    struct store_options options = {.dir = d.dir, .map_bytes = 256u << 20};
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val k = {5, (void *)(uintptr_t) "state"};
+    char why[4500];
+    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
+    close_for_tampering();
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, TREE_COUNT), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, 256u << 20), 0);
+    assert_int_equal(mdb_env_open(env, d.dir, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
+    assert_int_equal(mdb_del(txn, dbi, &k, NULL), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    assert_int_equal(store_open(&other, &options, why, sizeof why), CASEBUS_ECORRUPT);
+    assert_null(other);
 }
 
 static void a_second_writer_is_refused(void **state)
@@ -279,6 +368,8 @@ int main(void)
         TEST(a_read_sees_the_commit_before_it_began),
         TEST(a_value_without_its_checksum_is_never_served),
         TEST(a_corrupt_record_refuses_its_report_and_no_other),
+        TEST(a_corrupt_publisher_stops_nobody_else),
+        TEST(a_store_without_its_state_is_refused),
         TEST(a_second_writer_is_refused),
         TEST(a_full_map_is_no_space_and_keeps_what_was_there),
         TEST(a_store_of_another_layout_is_refused),

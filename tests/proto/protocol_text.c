@@ -430,7 +430,7 @@ static void outcomes_are_the_headers(void **state)
     X(PROTOCOL_VERSION)                                                                        \
     X(REPORT_MAX)                                                                              \
     X(RECORD_MAX) X(SOURCE_MAX)                                                                \
-    X(FRAME_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX) X(SEGMENT_MAX)     \
+    X(FRAME_MAX) X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX) X(SEGMENT_MAX)     \
         X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX)       \
             X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE)      \
                 X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) X(PUBLISHER_WINDOW) X(GET_MANY_MAX)   \

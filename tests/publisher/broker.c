@@ -40,9 +40,8 @@ void broker_start(struct broker *self, const char *flag, const char *value)
     snprintf(program, sizeof program, "%s/casebus-broker", bin);
     snprintf(store, sizeof store, "%s/store", self->folder);
     snprintf(fanout, sizeof fanout, "ipc://%s/fanout", self->folder);
-    const char *argv[] = {program,    "--data",    store,   "--ingest",   self->ingest,
-                          "--fanout", fanout,      "--query", self->query, flag,
-                          value,      NULL};
+    const char *argv[] = {program, "--data",  store,       "--ingest", self->ingest, "--fanout",
+                          fanout,  "--query", self->query, flag,       value,        NULL};
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     self->pid = fork();
     if (self->pid == 0) {

@@ -2,10 +2,12 @@
 #include "test.h"
 
 #include "confirm.h"
+#include "refusal.h"
 
 #include <string.h>
 
 static const unsigned char me[CASEBUS_PUBLISHER_SIZE] = "me me me me me ";
+static const struct casebus_bytes none = {NULL, 0};
 static const unsigned char check[CASEBUS_CHECK_SIZE] = "checked";
 
 struct draft {
@@ -151,6 +153,32 @@ static void a_later_poll_names_epoch_and_entry(void **state)
     assert_true(casebus_bytes_equal(epoch, casebus_bytes("epoch 7", CASEBUS_EPOCH_SIZE)));
     assert_int_equal(casebus_as_uint(casebus_map_get(request.map, "entry"), 0), 30);
     msgpack_sbuffer_destroy(&out);
+}
+
+static bool says_outbox(bool outbox)
+{
+    struct confirm_poll poll = {
+        .publisher = me, .outbox = outbox, .state = &(struct broker_state){0}};
+    msgpack_sbuffer out;
+    struct casebus_request request;
+    struct casebus_fault fault;
+    struct casebus_reader r;
+    msgpack_sbuffer_init(&out);
+    casebus_confirm_encode(&poll, &out);
+    assert_int_equal(
+        casebus_request_decode(casebus_bytes(out.data, out.size), &request, &fault), 0);
+    casebus_reader_init(&r, casebus_map_get(request.map, "outbox"));
+    bool said = casebus_read_bool(&r);
+    assert_int_equal(r.error, 0);
+    msgpack_sbuffer_destroy(&out);
+    return said;
+}
+
+static void a_poll_says_whether_the_id_outlives_the_process(void **state)
+{
+    (void)state;
+    assert_true(says_outbox(true));
+    assert_false(says_outbox(false));
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -309,6 +337,48 @@ static void a_refusal_without_a_number_is_out_of_protocol(void **state)
     assert_int_equal(casebus_refusals_next(&reader, &refusal), CASEBUS_EPROTO);
 }
 
+static struct casebus_bytes refusals_of(msgpack_sbuffer *out, uint64_t a, uint64_t b)
+{
+    msgpack_packer pk;
+    out->size = 0;
+    msgpack_packer_init(&pk, out, msgpack_sbuffer_write);
+    msgpack_pack_array(&pk, 2);
+    pack_refusal(&pk, a, "rejected", "missing");
+    pack_refusal(&pk, b, "conflict", NULL);
+    return casebus_bytes(out->data, out->size);
+}
+
+static void refusals_out_of_order_or_ahead_are_no_answer(void **state)
+{
+    (void)state;
+    msgpack_sbuffer out;
+    uint64_t last;
+    msgpack_sbuffer_init(&out);
+    assert_int_equal(casebus_refusals_check(refusals_of(&out, 3, 5), 5, &last), 0);
+    assert_int_equal(last, 5);
+    assert_int_equal(casebus_refusals_check(refusals_of(&out, 3, 5), 4, &last), CASEBUS_EPROTO);
+    assert_int_equal(casebus_refusals_check(refusals_of(&out, 5, 3), 9, &last), CASEBUS_EPROTO);
+    assert_int_equal(casebus_refusals_check(refusals_of(&out, 3, 3), 9, &last), CASEBUS_EPROTO);
+    assert_int_equal(casebus_refusals_check(none, 9, &last), 0);
+    assert_int_equal(last, 0);
+    msgpack_sbuffer_destroy(&out);
+}
+
+static void a_walk_meets_each_refusal_once(void **state)
+{
+    (void)state;
+    msgpack_sbuffer out;
+    struct refusal_walk walk;
+    msgpack_sbuffer_init(&out);
+    casebus_walk_begin(&walk, refusals_of(&out, 3, 5));
+    for (uint64_t n = 1; n <= 7; n++) {
+        assert_int_equal(casebus_walk_at(&walk, n), n == 3 || n == 5);
+    }
+    casebus_walk_begin(&walk, none);
+    assert_false(casebus_walk_at(&walk, 1));
+    msgpack_sbuffer_destroy(&out);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, clear_reply)
@@ -316,6 +386,7 @@ int main(void)
         T(a_poll_says_who_asks_and_after_what),
         T(the_first_poll_names_no_epoch),
         T(a_later_poll_names_epoch_and_entry),
+        T(a_poll_says_whether_the_id_outlives_the_process),
         T(an_answer_says_what_is_decided),
         T(outcomes_of_a_later_version_are_left_out),
         T(nothing_is_wanted_where_want_is_absent),
@@ -329,6 +400,8 @@ int main(void)
         T(a_conflict_names_its_place_in_quarantine),
         T(a_code_of_a_later_version_is_internal),
         T(a_refusal_without_a_number_is_out_of_protocol),
+        T(refusals_out_of_order_or_ahead_are_no_answer),
+        T(a_walk_meets_each_refusal_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,8 +87,8 @@ static const struct casebus_publisher_stats *stats(void)
 }
 
 /* {"offender": {"name": "N"}} */
-static const unsigned char new_case[] = {0x81, 0xa8, 'o', 'f', 'f', 'e', 'n', 'd',  'e', 'r',
-                                         0x81, 0xa4, 'n', 'a', 'm', 'e', 0xa1, 'N'};
+static const unsigned char new_case[] = {0x81, 0xa8, 'o',  'f', 'f', 'e', 'n', 'd',  'e',
+                                         'r',  0x81, 0xa4, 'n', 'a', 'm', 'e', 0xa1, 'N'};
 
 static int64_t send_case(unsigned key)
 {
@@ -438,11 +438,10 @@ static void a_divergence_is_told_though_the_process_dies_first(void **state)
     send_cases(1, 3);
     casebus_publisher_destroy(&publisher);
     snprintf(path, sizeof path, "%s/box", broker.folder);
-    assert_int_equal(
-        casebus_outbox_open(&box, &(struct outbox_options){path, 1000, 1 << 20}), 0);
-    assert_int_equal(casebus_outbox_renumber(box, (const unsigned char *)"0123456789abcdef",
-                                             &nobody),
+    assert_int_equal(casebus_outbox_open(&box, &(struct outbox_options){path, 1000, 1 << 20}),
                      0);
+    assert_int_equal(
+        casebus_outbox_renumber(box, (const unsigned char *)"0123456789abcdef", &nobody), 0);
     casebus_outbox_close(&box);
     open_on("box");
     assert_int_equal(casebus_publisher_pump(publisher, 0), 0);
@@ -487,8 +486,8 @@ static void what_is_withdrawn_is_void_and_blocks_nothing(void **state)
     }
 }
 
-/* So many reports are in the outbox, and decided, as if their publisher had died before it heard
- * of that. */
+/* So many reports are in the outbox, and decided, as if their publisher had died before it
+ * heard of that. */
 static void decide_unheard(unsigned count)
 {
     open_on("box");

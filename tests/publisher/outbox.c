@@ -240,9 +240,9 @@ static int settle(uint64_t through, const uint64_t *refused, size_t count)
     settled.broker = broker;
     settled.outcomes[CASEBUS_OUTCOME_CREATED] = 5;
     assert_int_equal(casebus_outbox_check(outbox, through + 1, settled.check), 0);
-    int error = casebus_outbox_write(
-        outbox, &(struct outbox_change){
-                    .settled = &settled, .refusals = refusals, .voids_decided = true});
+    int error = casebus_outbox_write(outbox, &(struct outbox_change){.settled = &settled,
+                                                                     .refusals = refusals,
+                                                                     .voids_decided = true});
     msgpack_sbuffer_destroy(&bytes);
     return error;
 }
@@ -286,11 +286,11 @@ static void refusals_stay_with_their_report_until_taken(void **state)
 
     struct outbox_settled settled = state_of()->settled;
     settled.taken = 2;
-    assert_int_equal(
-        casebus_outbox_write(outbox, &(struct outbox_change){.settled = &settled}), 0);
+    assert_int_equal(casebus_outbox_write(outbox, &(struct outbox_change){.settled = &settled}),
+                     0);
     reopen();
-    assert_int_equal(
-        casebus_outbox_refusal(outbox, state_of()->settled.taken, &key, &refusal), 0);
+    assert_int_equal(casebus_outbox_refusal(outbox, state_of()->settled.taken, &key, &refusal),
+                     0);
     assert_int_equal(state_of()->bytes, 0);
 }
 

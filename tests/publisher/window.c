@@ -296,10 +296,59 @@ static void a_bad_topic_leaves_nothing_behind(void **state)
     assert_topic(&composer, CASEBUS_REPORT_SCRAPED, "hse", "2", "case:scraped:hse:2:");
 }
 
+static void what_is_popped_was_never_pushed(void **state)
+{
+    struct window *window = *state;
+    unsigned char before[CASEBUS_CHECK_SIZE];
+    push_to(window, 2);
+    memcpy(before, window->next_check, sizeof before);
+    size_t bytes = window->bytes;
+    push_to(window, 3);
+    casebus_window_pop(window);
+    assert_int_equal(window_last(window), 2);
+    assert_int_equal(window->bytes, bytes);
+    assert_memory_equal(window->next_check, before, sizeof before);
+    push_to(window, 3);
+}
+
+static void what_is_moved_keeps_number_bytes_and_check(void **state)
+{
+    struct window *from = *state, to;
+    unsigned char check[CASEBUS_CHECK_SIZE];
+    assert_int_equal(casebus_window_init(&to, PLACES, BYTES), 0);
+    push_to(from, 3);
+    memcpy(check, casebus_window_check(from, 2), sizeof check);
+    casebus_window_move(from, &to);
+    casebus_window_move(from, &to);
+    assert_int_equal(from->count, 1);
+    assert_int_equal(from->first, 3);
+    assert_int_equal(window_last(&to), 2);
+    assert_memory_equal(casebus_window_at(&to, 2)->check, check, sizeof check);
+    assert_memory_equal(kept_body(casebus_window_at(&to, 2)).data, "2", 1);
+    assert_memory_equal(to.next_check, casebus_window_check(from, 3), sizeof check);
+    casebus_window_clear(&to);
+}
+
+static void a_window_that_restarts_goes_on_from_there(void **state)
+{
+    struct window *window = *state;
+    const unsigned char check[CASEBUS_CHECK_SIZE] = "another";
+    push_to(window, 3);
+    casebus_window_restart(window, 70, check);
+    assert_int_equal(window_last(window), 69);
+    assert_int_equal(window->bytes, 0);
+    push_to(window, 70);
+    assert_memory_equal(casebus_window_at(window, 70)->check, check, sizeof check);
+    assert_null(casebus_window_at(window, 3));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(what_is_popped_was_never_pushed),
+        T(what_is_moved_keeps_number_bytes_and_check),
+        T(a_window_that_restarts_goes_on_from_there),
         T(the_first_number_is_one),
         T(a_kept_report_has_the_bytes_it_came_with),
         T(numbers_outside_are_not_kept),

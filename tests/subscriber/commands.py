@@ -297,6 +297,68 @@ class WatchTest(WithBroker):
         self.assertNotIn("\x1b", run_on_terminal(command + ["--json"])[0])
 
 
+class CursorTest(WithBroker):
+    def setUp(self):
+        super().setUp()
+        self.file = os.path.join(new_folder(), "cursor")
+        self.broker.publish(*[case(i) for i in range(9)])
+
+    def text(self):
+        with open(self.file) as file:
+            return file.read()
+
+    def seqs(self, *arguments):
+        watch = Watch(self.broker, "--json", "--cursor", self.file, *arguments, "case", live=False)
+        seqs = [event["seq"] for event in watch.events()]
+        self.assertEqual(watch.wait(), 0)
+        return seqs
+
+    def test_a_file_goes_before_where_to_begin(self):
+        self.assertEqual(self.seqs("--after", "1", "--count", "3"), [2, 3, 4])
+        self.assertEqual(self.seqs("--from-start", "--count", "2"), [5, 6])
+        self.assertEqual(self.seqs("--count", "3"), [7, 8, 9])
+        self.assertEqual(os.listdir(os.path.dirname(self.file)), ["cursor"])
+
+    def test_it_is_written_before_anything_has_happened(self):
+        watch = Watch(self.broker, "--cursor", self.file, "--timeout", "0.5", "case")
+        self.assertEqual(watch.wait(), 0)
+        self.broker.publish(case("next"))
+        self.assertEqual(self.seqs("--count", "1"), [10])
+
+    def test_what_matches_nothing_moves_it_too(self):
+        watch = Watch(self.broker, "--cursor", self.file, "session")
+        self.broker.publish(case("next"))
+        while not self.text().endswith(" 10\n"):
+            self.assertIsNone(watch.process.poll())
+        self.assertEqual(watch.end(), 0)
+
+    def test_a_file_that_holds_none_is_refused_and_kept(self):
+        for text in "", "nonsense\n", "casebus-cursor 1 0123456789abcdef 5", \
+                "casebus-cursor 1 0123456789abcdeF 5\n", "casebus-cursor 1 0123456789abcdef -5\n":
+            with self.subTest(text):
+                with open(self.file, "w") as file:
+                    file.write(text)
+                watch = Watch(self.broker, "--cursor", self.file, "case", live=False)
+                self.assertIn("holds no cursor", watch.err.next())
+                self.assertEqual(watch.wait(), 2)
+                self.assertEqual(self.text(), text)
+
+    def test_where_it_cannot_be_written_watching_ends(self):
+        watch = Watch(self.broker, "--cursor", "/nonexistent/cursor", "case", live=False)
+        watch.err.until("/nonexistent/cursor: ")
+        self.assertEqual(watch.wait(), 1)
+
+    def test_without_order_there_is_none(self):
+        watch = Watch(self.broker, "--cursor", self.file, "--unordered", "case", live=False)
+        self.assertIn("order", watch.err.next())
+        self.assertEqual(watch.wait(), 2)
+
+    def test_unordered_sees_the_same(self):
+        watch = Watch(self.broker, "--json", "--unordered", "--from-start", "--count", "9", "case")
+        self.assertEqual(sorted(event["seq"] for event in watch.events()), list(range(1, 10)))
+        self.assertEqual(watch.wait(), 0)
+
+
 class RestartTest(WithBroker):
     endpoints = staticmethod(own_files)
 

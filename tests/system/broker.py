@@ -45,6 +45,8 @@ def a_settings_file_is_checked_line_by_line():
     assert done.returncode == 2 and name + ":2: map-syze" in done.stderr, done.stderr
     done, name = with_config("data = /tmp/x\n\nlog-level = loud\n", "-n")
     assert done.returncode == 2 and name + ":3: log-level" in done.stderr, done.stderr
+    done, name = with_config("log-level = warning info\n", "-n")  # two words of the list, in its order
+    assert done.returncode == 2 and name + ":1: log-level" in done.stderr, done.stderr
 
 
 def flags_win_over_the_file():

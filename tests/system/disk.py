@@ -36,6 +36,11 @@ def stored(client):
     return client.result("broker.status")["store"]["cases"]
 
 
+def held(client):
+    """What a publisher is told whose next report is not decided for now."""
+    return client.result("publisher.confirm", publisher=os.urandom(16), after=0, wait_ms=0).get("held", "")
+
+
 def unnumbered(broker, client):
     """Reports without a number, sent until the broker has counted one as not stored."""
     socket = zmq.Context.instance().socket(zmq.PUB)
@@ -72,48 +77,105 @@ def a_full_map_holds_and_a_larger_one_goes_on():
         assert broker.client().verify() == []
 
 
-def a_full_disk_holds_and_resumes_by_itself():
-    with Broker() as broker:
-        broker.stop()
-        small = os.path.join(broker.dir, "small")
-        os.mkdir(small)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", small],
-                          capture_output=True).returncode != 0:
+class SmallDisk:
+    """The broker's store on a file system of its own, with so much of it left. `there`: it could be mounted."""
+
+    def __init__(self, broker, left):
+        self.broker, self.left = broker, left
+        self.dir = os.path.join(broker.dir, "small")
+
+    def __enter__(self):
+        self.broker.stop()
+        os.mkdir(self.dir)
+        self.there = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", self.dir],
+                                    capture_output=True).returncode == 0
+        if self.there:
+            with open(os.path.join(self.dir, "other"), "wb") as other:
+                other.write(bytes((96 << 20) - self.left))
+            self.broker.store = os.path.join(self.dir, "store")
+        else:
             print("skipped: mounting a small file system needs root")
-            broker.start()
+        self.broker.start()
+        return self
+
+    def make_room(self):
+        os.unlink(os.path.join(self.dir, "other"))
+
+    def __exit__(self, *error):
+        if self.there:
+            if self.broker.process.poll() is None:
+                self.broker.process.terminate()
+                self.broker.process.wait()
+            subprocess.run(["umount", "-l", self.dir], check=True)
+            self.broker.store = os.path.join(self.broker.dir, "store")
+            self.broker.start()
+
+
+def a_full_disk_holds_and_resumes_by_itself():
+    with Broker(ipc=True) as broker, SmallDisk(broker, 16 << 20) as disk:
+        if not disk.there:
             return
-        try:
-            with open(os.path.join(small, "other"), "wb") as other:
-                other.write(bytes(80 << 20))
-            broker.store = os.path.join(small, "store")
-            broker.start()
-            client = broker.client()
-            file = register(os.path.join(broker.dir, "cases.ndjson"), 2000)
-            publishing = broker.start_program("casebus-publish", "--timeout", 60, file)
-            await_state(client, "read-only: ")
-            at = stored(client)
-            assert at < 2000
-            assert publishing.poll() is None
-            if at > 0:
-                assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
-            assert stored(client) == at, "stored while there was no space"
-            os.unlink(os.path.join(small, "other"))
-            out, err = publishing.communicate(timeout=120)
-            assert publishing.returncode == 0, err
-            assert " created=2000 " in out, out
-            assert state(client) == "serving"
-            assert stored(client) == 2000
-            assert client.verify() == []
-            broker.stop()
-            broker.start()  # so that leaving stops it again
-        finally:
-            if broker.process.poll() is None:
-                broker.process.terminate()
-                broker.process.wait()
-            subprocess.run(["umount", "-l", small], check=True)
-            broker.store = os.path.join(broker.dir, "store")
-            broker.start()
+        client = broker.client()
+        file = register(os.path.join(broker.dir, "cases.ndjson"), 2000)
+        publishing = broker.start_program("casebus-publish", "--timeout", 60, file)
+        await_state(client, "read-only: ")
+        at = stored(client)
+        assert at < 2000
+        assert publishing.poll() is None
+        if at > 0:
+            assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
+        assert stored(client) == at, "stored while there was no space"
+        assert held(client).startswith("read-only: "), held(client)
+        assert "no space is left for the store in " + broker.store in broker.read_log()
+        broker.kill()
+        broker.start()  # there is no space to begin with, but what is there can be read
+        client = broker.client()
+        assert stored(client) >= at  # a smaller batch may still have found room
+        await_state(client, "read-only: ")
+        assert publishing.poll() is None
+        disk.make_room()
+        out, err = publishing.communicate(timeout=120)
+        assert publishing.returncode == 0, err
+        assert " created=2000 " in out, out
+        assert state(client) == "serving"
+        assert stored(client) == 2000
+        assert client.verify() == []
+        assert "there is space in " + broker.store in broker.read_log()
+        broker.stop()
+        broker.start()
+
+
+def a_full_disk_is_met_before_a_commit_whatever_its_records_hold():
+    """Quarantined reports are large and make small events."""
+    with Broker(ipc=True) as broker, SmallDisk(broker, 20 << 20) as disk:
+        if not disk.there:
+            return
+        client = broker.client()
+        socket = zmq.Context.instance().socket(zmq.XPUB)
+        socket.setsockopt(zmq.XPUB_NODROP, 1)
+        socket.connect(broker.ingest)
+        socket.recv()
+
+        def report(name, date, **ext):
+            data = {"offender": {"name": name}, "offence_action_date": date, "ext": ext}
+            socket.send_multipart([b"case:scraped:hse:1:", msgpack.packb({"v": 1, "data": data})])
+
+        report("Acme", "2024-01-02")
+        for n in range(60):
+            report("Bolt %d" % n, "2020-01-02", text="x" * 470000)
+        await_state(client, "read-only: ")
+        assert 0 < len(client.result("quarantine.list", limit=1)["rows"])
+        disk.make_room()
+        await_state(client, "serving")
+        report("Acme", "2024-01-02")
+        while client.result("broker.status")["applied"]["synced"] == 0:
+            pass
+        assert client.verify() == []
+        socket.close(linger=0)
+        broker.stop()
+        broker.start()
 
 
 if __name__ == "__main__":
-    main([a_full_map_holds_and_a_larger_one_goes_on, a_full_disk_holds_and_resumes_by_itself])
+    main([a_full_map_holds_and_a_larger_one_goes_on, a_full_disk_holds_and_resumes_by_itself,
+          a_full_disk_is_met_before_a_commit_whatever_its_records_hold])

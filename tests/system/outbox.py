@@ -218,6 +218,38 @@ def a_copy_and_its_original_both_go_on():
         assert len(known(client, "original", 3000)) == len(known(client, "copied", 3000)) == 3000
 
 
+def a_fresh_id_is_taken_whole_or_not_at_all():
+    """An outbox put back, whose publisher is killed again and again while it renumbers and sends."""
+    rng = random.Random(SEED)
+    with Broker(ipc=True) as broker:
+        box, old = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "old")
+        file, err = os.path.join(broker.dir, "file"), os.path.join(broker.dir, "err")
+        broker.publish("--outbox", box, write(file, "start", 10))
+        shutil.copytree(box, old)
+        broker.publish("--outbox", box, write(file, "newer", 20))
+        broker.kill()
+        broker.publish("--outbox", old, "--timeout", 0.5, write(file, "left", 4000), code=3)
+        broker.start()
+        data = os.path.join(old, "data.mdb")
+        with open(err, "w+") as said:
+            for _ in range(4):
+                resuming = subprocess.Popen(broker.command("casebus-publish", "--outbox", old, "--resume"),
+                                            stdout=subprocess.DEVNULL, stderr=said)
+                changes, before = rng.randrange(1, 4), os.stat(data).st_mtime_ns
+                while resuming.poll() is None and changes > 0:
+                    now = os.stat(data).st_mtime_ns
+                    changes, before = changes - (now > before), now
+                resuming.kill()
+                resuming.wait()
+            done = broker.publish("--outbox", old, "--resume")
+            said.seek(0)
+            assert "fresh id" in said.read() + done["stderr"]
+        client = broker.client()
+        assert known(client, "left", 4000) == list(range(4000))
+        assert broker.publish("--outbox", old, "--resume")["stderr"] == ""
+        assert client.verify() == []
+
+
 def a_full_disk_takes_no_more_and_loses_nothing():
     with Broker(ipc=True) as broker:
         small = os.path.join(broker.dir, "small")
@@ -230,9 +262,9 @@ def a_full_disk_takes_no_more_and_loses_nothing():
             broker.kill()
             box, file = os.path.join(small, "box"), os.path.join(broker.dir, "file")
             full = broker.publish("--outbox", box, "--timeout", 1, write(file, "d", 60000), code=3)
-            assert "the disk is full" in full["stderr"], full
             left = int(re.search(r"(\d+) reports stay in", full["stderr"])[1])
             assert 1000 < left < 60000, full
+            assert "%s:%d: the disk of %s is full" % (file, left + 1, box) in full["stderr"], full
             broker.start()
             again = broker.publish("--outbox", box, "--timeout", 60, "--resume")
             assert again["sent"] == again["confirmed"] == again["created"] == left, (again, full)
@@ -246,4 +278,5 @@ if __name__ == "__main__":
         main([killed_at_random_moments])
     main([killed_at_random_moments, what_an_earlier_run_left_goes_first, resuming_alone_counts_what_was_left,
           one_outbox_is_one_publishers, wrong_usage_is_refused, a_copy_and_its_original_both_go_on,
+          a_fresh_id_is_taken_whole_or_not_at_all,
           a_full_disk_takes_no_more_and_loses_nothing])

@@ -1,0 +1,113 @@
+"""Peers that ask for too much: each is bounded, and nobody beside them notices."""
+import os
+import re
+import time
+
+import msgpack
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from casebus import Broker, main
+
+HEADS = b"sys:heads:all:"
+
+
+def connect(kind, endpoint):
+    socket = zmq.Context.instance().socket(kind)
+    socket.linger = 0
+    socket.sndhwm = 0
+    socket.connect(endpoint)
+    return socket
+
+
+def polls_that_wait_are_bounded_in_bytes():
+    with Broker() as broker:
+        dealer = connect(zmq.DEALER, broker.query)
+        for n in range(400):
+            dealer.send_multipart([b"", msgpack.packb(
+                {"v": 1, "op": "publisher.confirm", "publisher": os.urandom(16), "pad": b"x" * 600000})])
+        busy = 0
+        for n in range(400):
+            reply = msgpack.unpackb(dealer.recv_multipart()[1])
+            busy += reply.get("error", {}).get("code") == "busy"
+        assert busy > 0, "some 110 of them at a time are 64 MiB"
+        # Those who waited have been answered, and their place is free again.
+        assert "result" in broker.client().ask("publisher.confirm", publisher=bytes(16), wait_ms=10)
+        dealer.close()
+
+
+def a_subscription_longer_than_any_topic_cuts_its_peer_off():
+    with Broker() as broker:
+        sub = connect(zmq.SUB, broker.fanout)
+        monitor = sub.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        sub.subscribe(b"x" * 900)
+        sub.subscribe(HEADS)
+        sub.recv_multipart()
+        assert not monitor.poll(0)
+        sub.subscribe(b"x" * 2000)
+        assert monitor.poll(10000), "the peer was not cut off"
+        recv_monitor_message(monitor)
+        sub.disable_monitor()
+        sub.close()
+
+
+def a_flood_of_subscriptions_stalls_and_floods_nobody():
+    with Broker() as broker:
+        watcher = connect(zmq.SUB, broker.fanout)
+        watcher.subscribe(HEADS)
+        watcher.recv_multipart()
+        flood = connect(zmq.XSUB, broker.fanout)
+        began, heads = time.monotonic(), 0
+        while time.monotonic() < began + 3:
+            for _ in range(50):
+                flood.send(b"\x01" + HEADS)
+                flood.send(b"\x00" + HEADS)
+            while watcher.poll(0):
+                watcher.recv_multipart()
+                heads += 1
+        assert 1 <= heads <= 3 * 50 + 10, heads
+        flood.close()
+        watcher.close()
+
+
+def costly_requests_hold_up_no_poll():
+    with Broker() as broker:
+        reports = connect(zmq.XPUB, broker.ingest)
+        reports.recv()
+        body = msgpack.packb({"v": 1, "data": {"offender": {"name": "Acme"}}})
+        for _ in range(20000):
+            reports.send_multipart([b"case:scraped:hse:1:", body])
+        client = broker.client()
+        while client.ask("heads")["seq"] < 20000:
+            pass
+        dealer = connect(zmq.DEALER, broker.query)
+        oldest = msgpack.packb({"v": 1, "op": "case.history", "id": "hse:1", "next": (2).to_bytes(8, "big")})
+        for _ in range(150):
+            dealer.send_multipart([b"", oldest])
+        client.ask("broker.status")  # they are being answered
+        began = time.monotonic()
+        client.result("publisher.confirm", publisher=bytes(16), wait_ms=1)
+        waited, answered = time.monotonic() - began, 0
+        while dealer.poll(0):
+            dealer.recv_multipart()
+            answered += 1
+        assert answered < 50, (answered, waited)
+        dealer.close()
+        reports.close()
+
+
+def signals_are_the_main_threads():
+    """A system call of another thread would be cut short by one, a frame or a reserve with it."""
+    with Broker() as broker:
+        tasks = "/proc/%d/task" % broker.process.pid
+        for task in os.listdir(tasks):
+            with open(os.path.join(tasks, task, "status")) as status:
+                blocked = int(re.search(r"SigBlk:\s+(\w+)", status.read()).group(1), 16)
+            main_thread = int(task) == broker.process.pid
+            for number in (1, 2, 15):  # HUP, INT, TERM
+                assert bool(blocked >> number - 1 & 1) != main_thread, (task, number, hex(blocked))
+
+
+main([polls_that_wait_are_bounded_in_bytes, a_subscription_longer_than_any_topic_cuts_its_peer_off,
+      a_flood_of_subscriptions_stalls_and_floods_nobody,
+      costly_requests_hold_up_no_poll, signals_are_the_main_threads])
