@@ -40,10 +40,11 @@ static void envelope_close(struct envelope *e)
 }
 
 /* Reads one request: its last frame is the body, all before it the way back. False: nothing is there.
- * With more frames than an envelope may have, the request is dropped: e->count is 0. */
+ * With more of them than an envelope may have, the request is dropped: e->count is 0. */
 static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
 {
     bool too_many = false;
+    size_t size = 0;
     e->count = 0;
     zmq_msg_init(body);
     if (zmq_msg_recv(body, router, ZMQ_DONTWAIT) < 0) {
@@ -51,7 +52,8 @@ static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
         return false;
     }
     while (zmq_msg_more(body)) {
-        if (e->count < ENVELOPE_FRAMES) {
+        size += e->count > 0 ? zmq_msg_size(body) : 0; /* the first is the asker's name */
+        if (e->count < ENVELOPE_FRAMES && size <= ENVELOPE_BYTES) {
             zmq_msg_init(&e->frame[e->count]);
             zmq_msg_move(&e->frame[e->count++], body);
         } else {
@@ -68,17 +70,30 @@ static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
     return true;
 }
 
-static void send_reply(struct queries *self, struct envelope *e, const msgpack_sbuffer *reply)
+static struct casebus_bytes asker(struct envelope *e)
+{
+    return casebus_bytes(zmq_msg_data(&e->frame[0]), zmq_msg_size(&e->frame[0]));
+}
+
+static void send_reply(struct queries *self, struct envelope *e)
 {
     void *router = zsock_resolve(self->router);
+    zmq_msg_t body;
+    if (unread_message(self->unread, asker(e), casebus_bytes(self->reply.data, self->reply.size),
+                       &body) < 0) {
+        return; /* out of memory: the asker asks again */
+    }
     for (unsigned i = 0; i < e->count; i++) {
         if (zmq_msg_send(&e->frame[i], router, ZMQ_SNDMORE) < 0) {
+            zmq_msg_close(&body);
             envelope_close(e);
             return; /* the asker is gone */
         }
     }
-    zmq_send(router, reply->data, reply->size, 0);
     e->count = 0;
+    if (zmq_msg_send(&body, router, 0) < 0) {
+        zmq_msg_close(&body);
+    }
 }
 
 /* --- one request ------------------------------------------------------------------------ */
@@ -181,7 +196,11 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     }
     if (rc != QUERY_WAITS) {
         encode_reply(q, rc);
-        send_reply(self, e, &self->reply);
+        if (!unread_has_room(self->unread, asker(e), self->reply.size)) {
+            snprintf(q->text, sizeof q->text, "replies sent before have not been read");
+            encode_reply(q, CASEBUS_EBUSY);
+        }
+        send_reply(self, e);
         count(&self->options->counters->requests, 1);
     }
     txn_end(self->txn);
@@ -408,8 +427,8 @@ static bool bind_router(struct queries *self)
     void *socket = zsock_resolve(self->router);
     int64_t largest = CASEBUS_REQUEST_MAX + 1024;
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_SNDHWM, 1000);
-    set_int(socket, ZMQ_RCVHWM, 1000);
+    set_int(socket, ZMQ_SNDHWM, CASEBUS_REPLIES_QUEUED);
+    set_int(socket, ZMQ_RCVHWM, CASEBUS_REQUESTS_QUEUED);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
     set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
     set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
@@ -431,7 +450,8 @@ static bool start(struct queries *self)
     int rc = txn_new_read(self->options->store, &self->txn);
     self->exchange = zsock_new_pair(">" EXCHANGE_ENDPOINT);
     self->verifier = verifier_new(self->options->store);
-    if (rc != 0 || !self->exchange || !self->verifier) {
+    self->unread = unread_new();
+    if (rc != 0 || !self->exchange || !self->verifier || !self->unread) {
         snprintf(self->options->why, sizeof self->options->why, "out of memory");
         return false;
     }
@@ -448,6 +468,7 @@ static void end(struct queries *self)
     }
     verifier_destroy(&self->verifier);
     zsock_destroy(&self->router);
+    unread_destroy(&self->unread);
     zsock_destroy(&self->exchange);
     txn_destroy(&self->txn);
     msgpack_sbuffer_destroy(&self->result);

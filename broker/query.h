@@ -9,6 +9,7 @@
 #include "exchange.h"
 #include "queries.h"
 #include "record.h"
+#include "unread.h"
 
 #include <casebus/request.h>
 
@@ -16,6 +17,7 @@
 /* Store entries one request may look at: then it answers what it has, with `next`. */
 #define WORK_MAX 20000
 #define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
+#define ENVELOPE_BYTES 1024 /* without that name */
 
 struct envelope {
     unsigned count;
@@ -54,6 +56,7 @@ struct queries {
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
     struct verifier *verifier;
+    struct unread *unread;
     int64_t reader_check_at;
     bool stop;
 };
