@@ -142,6 +142,13 @@ static void encode_reply(struct query *q, int rc)
     casebus_reply_encode(&reply, &self->reply);
 }
 
+static void count_waiting(struct queries *self)
+{
+    struct counters *c = self->options->counters;
+    atomic_store(&c->polls, self->waiting_count - self->submissions);
+    atomic_store(&c->submissions, self->submissions);
+}
+
 static bool put_aside(struct queries *self, const struct query *q, struct envelope *e,
                       zmq_msg_t *body)
 {
@@ -170,8 +177,24 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     zmq_msg_init(&w->body);
     zmq_msg_move(&w->body, body);
     self->waiting[self->waiting_count++] = w;
-    atomic_store(&self->options->counters->polls, self->waiting_count);
+    self->submissions += w->kind == WAITING_SUBMISSION;
+    count_waiting(self);
     return true;
+}
+
+/* A reply names the epoch even where the store cannot be read: the one read last. */
+static int begin(struct queries *self, struct query *q)
+{
+    int rc = txn_begin(self->txn);
+    if (rc == 0 && !txn_state(self->txn, &q->state)) {
+        rc = CASEBUS_ECORRUPT;
+    }
+    if (rc == 0) {
+        self->state = q->state;
+    } else {
+        q->state = self->state;
+    }
+    return rc;
 }
 
 /* Answers a request, or puts it aside; takes envelope and body. */
@@ -184,10 +207,7 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     msgpack_sbuffer_clear(&self->rows);
     msgpack_packer_init(&q->pk, &self->result, msgpack_sbuffer_write);
     msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
-    int rc = txn_begin(self->txn);
-    if (rc == 0 && !txn_state(self->txn, &q->state)) {
-        rc = CASEBUS_ECORRUPT;
-    }
+    int rc = begin(self, q);
     if (rc == 0) {
         rc = carry_out(q, casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)));
     }
@@ -239,7 +259,8 @@ static void resume(struct queries *self, size_t index, const struct submission_r
     struct waiting *w = self->waiting[index];
     self->waiting[index] = self->waiting[--self->waiting_count];
     self->waiting_bytes -= w->size;
-    atomic_store(&self->options->counters->polls, self->waiting_count);
+    self->submissions -= w->kind == WAITING_SUBMISSION;
+    count_waiting(self);
     struct query q = {.resumed = w, .answer = answer, .time_up = time_up};
     handle(self, &w->envelope, &w->body, &q);
     free(w);
@@ -325,24 +346,25 @@ static void note_arrived(struct queries *self, const struct noticed *noticed)
     a->number = noticed->arrived; /* not the highest ever: a publisher may have started over */
 }
 
-static bool concerns(const struct notice *n, const struct waiting *w)
+/* A publisher's id comes first in what was noticed of it. */
+static int compare_publishers(const void *a, const void *b)
 {
-    if (w->kind != WAITING_CONFIRM) {
-        return false;
-    }
-    for (unsigned i = 0; i < n->count; i++) {
-        if (memcmp(n->publisher[i].publisher, w->publisher, sizeof w->publisher) == 0) {
-            return true;
-        }
-    }
-    return n->everybody;
+    return memcmp(a, b, CASEBUS_PUBLISHER_SIZE);
 }
 
-static void take_notice(struct queries *self, const struct notice *n)
+static bool concerns(const struct notice *n, const struct waiting *w)
 {
-    for (unsigned i = 0; i < n->count && i < NOTICE_MAX; i++) {
+    return w->kind == WAITING_CONFIRM &&
+           (n->everybody || bsearch(w->publisher, n->publisher, n->count, sizeof *n->publisher,
+                                    compare_publishers));
+}
+
+static void take_notice(struct queries *self, struct notice *n)
+{
+    for (unsigned i = 0; i < n->count; i++) {
         note_arrived(self, &n->publisher[i]);
     }
+    qsort(n->publisher, n->count, sizeof *n->publisher, compare_publishers);
     for (size_t i = self->waiting_count; i-- > 0;) {
         if (concerns(n, self->waiting[i])) {
             resume(self, i, NULL, false);
@@ -373,6 +395,9 @@ static void read_exchange(struct queries *self)
 int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait)
 {
     struct queries *self = q->self;
+    if (wait && self->submissions == SUBMISSIONS_MAX) {
+        return CASEBUS_EBUSY;
+    }
     struct submission s = {.id = wait ? ++self->last_submission : 0, .kind = kind};
     void *peer = zsock_resolve(self->exchange);
     snprintf(s.actor, sizeof s.actor, "%.*s", (int)q->actor.size, (const char *)q->actor.data);
@@ -448,11 +473,17 @@ static bool bind_router(struct queries *self)
 static bool start(struct queries *self)
 {
     int rc = txn_new_read(self->options->store, &self->txn);
+    if (rc == 0) {
+        struct query q = {.self = self};
+        rc = begin(self, &q);
+        txn_end(self->txn);
+    }
     self->exchange = zsock_new_pair(">" EXCHANGE_ENDPOINT);
     self->verifier = verifier_new(self->options->store);
     self->unread = unread_new();
     if (rc != 0 || !self->exchange || !self->verifier || !self->unread) {
-        snprintf(self->options->why, sizeof self->options->why, "out of memory");
+        snprintf(self->options->why, sizeof self->options->why, "%s",
+                 casebus_strerror(rc ? rc : CASEBUS_ENOMEM));
         return false;
     }
     return bind_router(self);

@@ -49,9 +49,11 @@ struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
     struct txn *txn;
+    struct state state; /* as read last */
     msgpack_sbuffer result, rows, reply;
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
+    size_t submissions; /* of them */
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
