@@ -277,6 +277,14 @@ static bool taken_back(struct apply *self, const struct before *before)
     return true;
 }
 
+/* Its session counts it among its errors; not where the session itself is what cannot be read. */
+static void count_taken_back(struct apply *self, const struct before *before)
+{
+    find_session(self);
+    count_in_session(self, CASEBUS_OUTCOME_REJECTED);
+    taken_back(self, before);
+}
+
 static void apply_report(struct apply *self, const struct apply_entry *entry,
                          struct apply_result *result)
 {
@@ -305,6 +313,7 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     result->outcome = decide_report(self, entry, prepared);
     if (taken_back(self, &before)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
+        count_taken_back(self, &before);
     }
     if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
         note_reject(self, entry, head);

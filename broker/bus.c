@@ -33,6 +33,8 @@ struct bus {
     int64_t second_at;
     uint64_t second_reports, second_events;
     struct notice notice;    /* not handed over yet */
+    struct submission_result unsent[SUBMISSIONS_MAX]; /* found the pipe full */
+    unsigned unsent_count;
     msgpack_sbuffer scratch;
     struct log_limit refusals, read_only;
     bool stop;
@@ -119,13 +121,13 @@ static void receive(struct bus *self)
 {
     struct batch *b = self->filling;
     while (b->count < CASEBUS_BATCH_MAX / 2 && receive_submission(self, &b->items[b->count])) {
-        b->count++;
+        b->bytes += b->items[b->count++].entry.body.size;
     }
     for (int n = 0; n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX &&
                     b->bytes < CASEBUS_BATCH_BYTES && receive_report(self, &b->items[b->count]);
          n++) {
-        b->bytes += b->items[b->count].entry.body.size;
-        b->count++;
+        const struct apply_entry *entry = &b->items[b->count++].entry;
+        b->bytes += entry->topic.size + entry->body.size;
     }
 }
 
@@ -194,7 +196,7 @@ static int publish(struct bus *self, const struct batch *b)
 
 static void add_to_notice(struct notice *n, const struct apply_result *r)
 {
-    for (unsigned i = 0; i < n->count; i++) {
+    for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
         if (memcmp(n->publisher[i].publisher, r->publisher, sizeof r->publisher) == 0) {
             if (r->number > n->publisher[i].arrived) {
                 n->publisher[i].arrived = r->number;
@@ -210,27 +212,40 @@ static void add_to_notice(struct notice *n, const struct apply_result *r)
     n->publisher[n->count++].arrived = r->number;
 }
 
-static void hand_over_notice(struct bus *self)
+/* What the queries are told, as far as the pipe has room: this thread never waits for theirs, which
+ * may be about to wait for this one. */
+static void hand_over(struct bus *self)
 {
-    if ((self->notice.count > 0 || self->notice.everybody) &&
-        zmq_send(self->peer, &self->notice, sizeof self->notice, ZMQ_DONTWAIT) >= 0) {
-        memset(&self->notice, 0, sizeof self->notice);
-        self->notice.kind = EXCHANGE_NOTICE;
+    unsigned sent = 0;
+    while (sent < self->unsent_count && zmq_send(self->peer, &self->unsent[sent],
+                                                 sizeof *self->unsent, ZMQ_DONTWAIT) >= 0) {
+        sent++;
+    }
+    self->unsent_count -= sent;
+    memmove(self->unsent, self->unsent + sent, self->unsent_count * sizeof *self->unsent);
+    struct notice *n = &self->notice;
+    size_t size = offsetof(struct notice, publisher) + n->count * sizeof *n->publisher;
+    if ((n->count > 0 || n->everybody) && zmq_send(self->peer, n, size, ZMQ_DONTWAIT) >= 0) {
+        n->count = 0;
+        n->everybody = false;
     }
 }
 
 static void answer_submission(struct bus *self, const struct item *item)
 {
     const struct apply_result *r = &item->result;
-    struct submission_result out = {
+    if (self->unsent_count == SUBMISSIONS_MAX) {
+        return; /* as many as may wait wait for others: this asker has given up */
+    }
+    struct submission_result *out = &self->unsent[self->unsent_count++];
+    *out = (struct submission_result){
         .kind = EXCHANGE_RESULT,
         .id = item->submission,
         .outcome = r->outcome,
         .code = r->fault.code,
     };
-    memcpy(out.field, r->fault.field, sizeof out.field);
-    memcpy(out.case_id, r->case_id, sizeof out.case_id);
-    zmq_send(self->peer, &out, sizeof out, 0);
+    memcpy(out->field, r->fault.field, sizeof out->field);
+    memcpy(out->case_id, r->case_id, sizeof out->case_id);
 }
 
 static void count_report(struct bus *self, const struct item *item)
@@ -282,7 +297,7 @@ static void tell(struct bus *self, const struct batch *b)
     }
     count(&self->options->counters->reports, reports);
     count(&self->options->counters->batches, 1);
-    hand_over_notice(self);
+    hand_over(self);
 }
 
 /* --- batches ---------------------------------------------------------------------------- */
@@ -387,6 +402,7 @@ static void hold(struct bus *self, struct batch *b)
         }
     }
     batch_clear(b);
+    hand_over(self);
 }
 
 static void look_for_space(struct bus *self)
@@ -548,7 +564,7 @@ static void serve(struct bus *self)
         read_subscriptions(self);
         keep_time(self);
         rc = take(self);
-        hand_over_notice(self); /* one that found the pipe full */
+        hand_over(self); /* what found the pipe full */
         if (room) {
             receive(self);
         }
@@ -571,7 +587,7 @@ static void set_options(void *socket)
 {
     int64_t largest = CASEBUS_FRAME_MAX;
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_RCVHWM, CASEBUS_HWM);
+    set_int(socket, ZMQ_RCVHWM, CASEBUS_INGEST_HWM);
     set_int(socket, ZMQ_SNDHWM, CASEBUS_HWM);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
     keep_alive(socket);

@@ -2,15 +2,16 @@
  *
  * Queries to bus: an entry to apply (submission, then its body as a second frame).
  * Bus to queries: what became of a submission; and after each commit, which publishers it concerned,
- * so that their polls can be answered. A notice that finds the pipe full is kept and merged into
- * the next one: nothing waits, nothing is forgotten. */
+ * so that their polls can be answered. What finds the pipe full is kept, notices merged into one:
+ * the bus never waits, and nothing is forgotten. */
 #ifndef BROKER_EXCHANGE_H
 #define BROKER_EXCHANGE_H
 
 #include "apply.h"
 
 #define EXCHANGE_ENDPOINT "inproc://exchange"
-#define NOTICE_MAX 64
+#define NOTICE_MAX CASEBUS_BATCH_MAX /* publishers: a batch has no more */
+#define SUBMISSIONS_MAX 256 /* that wait for an answer at a time */
 
 struct submission {
     uint64_t id; /* the asker's; 0: no answer wanted */
@@ -36,9 +37,9 @@ struct noticed {
 
 struct notice {
     enum exchange_kind kind;
-    bool everybody; /* more publishers than fit: look at all polls */
+    bool everybody; /* notices were kept, and more publishers than fit: look at all polls */
     unsigned count;
-    struct noticed publisher[NOTICE_MAX];
+    struct noticed publisher[NOTICE_MAX]; /* as many are sent as there are */
 };
 
 #endif

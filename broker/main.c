@@ -365,6 +365,9 @@ static int serve(struct command *command)
         log_error("a thread did not end; the store stays open");
         return EXIT_STORE;
     }
+    if (code == EXIT_OK && self->bus_options.failure != 0) {
+        code = EXIT_STORE; /* what was taken in last could not be committed */
+    }
     store_close(&self->store);
     free(self->bus_options.ingest_bound);
     free(self->bus_options.fanout_bound);

@@ -43,10 +43,11 @@ static void envelope_close(struct envelope *e)
 }
 
 /* Reads one request: its last frame is the body, all before it the way back. False: nothing is there.
- * With more frames than an envelope may have, the request is dropped: e->count is 0. */
+ * With more of them than an envelope may have, the request is dropped: e->count is 0. */
 static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
 {
     bool too_many = false;
+    size_t size = 0;
     e->count = 0;
     zmq_msg_init(body);
     if (zmq_msg_recv(body, router, ZMQ_DONTWAIT) < 0) {
@@ -54,7 +55,8 @@ static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
         return false;
     }
     while (zmq_msg_more(body)) {
-        if (e->count < ENVELOPE_FRAMES) {
+        size += e->count > 0 ? zmq_msg_size(body) : 0; /* the first is the asker's name */
+        if (e->count < ENVELOPE_FRAMES && size <= ENVELOPE_BYTES) {
             zmq_msg_init(&e->frame[e->count]);
             zmq_msg_move(&e->frame[e->count++], body);
         } else {
@@ -71,17 +73,30 @@ static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
     return true;
 }
 
-static void send_reply(struct queries *self, struct envelope *e, const msgpack_sbuffer *reply)
+static struct casebus_bytes asker(struct envelope *e)
+{
+    return casebus_bytes(zmq_msg_data(&e->frame[0]), zmq_msg_size(&e->frame[0]));
+}
+
+static void send_reply(struct queries *self, struct envelope *e)
 {
     void *router = zsock_resolve(self->router);
+    zmq_msg_t body;
+    if (unread_message(self->unread, asker(e), casebus_bytes(self->reply.data, self->reply.size),
+                       &body) < 0) {
+        return; /* out of memory: the asker asks again */
+    }
     for (unsigned i = 0; i < e->count; i++) {
         if (zmq_msg_send(&e->frame[i], router, ZMQ_SNDMORE) < 0) {
+            zmq_msg_close(&body);
             envelope_close(e);
             return; /* the asker is gone */
         }
     }
-    zmq_send(router, reply->data, reply->size, 0);
     e->count = 0;
+    if (zmq_msg_send(&body, router, 0) < 0) {
+        zmq_msg_close(&body);
+    }
 }
 
 /* --- one request ------------------------------------------------------------------------ */
@@ -130,6 +145,13 @@ static void encode_reply(struct query *q, int rc)
     casebus_reply_encode(&reply, &self->reply);
 }
 
+static void count_waiting(struct queries *self)
+{
+    struct counters *c = self->options->counters;
+    atomic_store(&c->polls, self->waiting_count - self->submissions);
+    atomic_store(&c->submissions, self->submissions);
+}
+
 static bool put_aside(struct queries *self, const struct query *q, struct envelope *e,
                       zmq_msg_t *body)
 {
@@ -158,8 +180,24 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     zmq_msg_init(&w->body);
     zmq_msg_move(&w->body, body);
     self->waiting[self->waiting_count++] = w;
-    atomic_store(&self->options->counters->polls, self->waiting_count);
+    self->submissions += w->kind == WAITING_SUBMISSION;
+    count_waiting(self);
     return true;
+}
+
+/* A reply names the epoch even where the store cannot be read: the one read last. */
+static int begin(struct queries *self, struct query *q)
+{
+    int rc = txn_begin(self->txn);
+    if (rc == 0 && !txn_state(self->txn, &q->state)) {
+        rc = CASEBUS_ECORRUPT;
+    }
+    if (rc == 0) {
+        self->state = q->state;
+    } else {
+        q->state = self->state;
+    }
+    return rc;
 }
 
 /* Answers a request, or puts it aside; takes envelope and body. */
@@ -172,10 +210,7 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     msgpack_sbuffer_clear(&self->rows);
     msgpack_packer_init(&q->pk, &self->result, msgpack_sbuffer_write);
     msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
-    int rc = txn_begin(self->txn);
-    if (rc == 0 && !txn_state(self->txn, &q->state)) {
-        rc = CASEBUS_ECORRUPT;
-    }
+    int rc = begin(self, q);
     if (rc == 0) {
         rc = carry_out(q, casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)));
     }
@@ -184,7 +219,11 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     }
     if (rc != QUERY_WAITS) {
         encode_reply(q, rc);
-        send_reply(self, e, &self->reply);
+        if (!unread_has_room(self->unread, asker(e), self->reply.size)) {
+            snprintf(q->text, sizeof q->text, "replies sent before have not been read");
+            encode_reply(q, CASEBUS_EBUSY);
+        }
+        send_reply(self, e);
         count(&self->options->counters->requests, 1);
     }
     txn_end(self->txn);
@@ -223,7 +262,8 @@ static void resume(struct queries *self, size_t index, const struct submission_r
     struct waiting *w = self->waiting[index];
     self->waiting[index] = self->waiting[--self->waiting_count];
     self->waiting_bytes -= w->size;
-    atomic_store(&self->options->counters->polls, self->waiting_count);
+    self->submissions -= w->kind == WAITING_SUBMISSION;
+    count_waiting(self);
     struct query q = {.resumed = w, .answer = answer, .time_up = time_up};
     handle(self, &w->envelope, &w->body, &q);
     free(w);
@@ -313,24 +353,25 @@ static void note_arrived(struct queries *self, const struct noticed *noticed)
     a->number = noticed->arrived; /* not the highest ever: a publisher may have started over */
 }
 
-static bool concerns(const struct notice *n, const struct waiting *w)
+/* A publisher's id comes first in what was noticed of it. */
+static int compare_publishers(const void *a, const void *b)
 {
-    if (w->kind != WAITING_CONFIRM) {
-        return false;
-    }
-    for (unsigned i = 0; i < n->count; i++) {
-        if (memcmp(n->publisher[i].publisher, w->publisher, sizeof w->publisher) == 0) {
-            return true;
-        }
-    }
-    return n->everybody;
+    return memcmp(a, b, CASEBUS_PUBLISHER_SIZE);
 }
 
-static void take_notice(struct queries *self, const struct notice *n)
+static bool concerns(const struct notice *n, const struct waiting *w)
 {
-    for (unsigned i = 0; i < n->count && i < NOTICE_MAX; i++) {
+    return w->kind == WAITING_CONFIRM &&
+           (n->everybody || bsearch(w->publisher, n->publisher, n->count, sizeof *n->publisher,
+                                    compare_publishers));
+}
+
+static void take_notice(struct queries *self, struct notice *n)
+{
+    for (unsigned i = 0; i < n->count; i++) {
         note_arrived(self, &n->publisher[i]);
     }
+    qsort(n->publisher, n->count, sizeof *n->publisher, compare_publishers);
     for (size_t i = self->waiting_count; i-- > 0;) {
         if (concerns(n, self->waiting[i])) {
             resume(self, i, NULL, false);
@@ -361,6 +402,9 @@ static void read_exchange(struct queries *self)
 int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait)
 {
     struct queries *self = q->self;
+    if (wait && self->submissions == SUBMISSIONS_MAX) {
+        return CASEBUS_EBUSY;
+    }
     struct submission s = {.id = wait ? ++self->last_submission : 0, .kind = kind};
     void *peer = zsock_resolve(self->exchange);
     snprintf(s.actor, sizeof s.actor, "%.*s", (int)q->actor.size, (const char *)q->actor.data);
@@ -417,8 +461,8 @@ static bool bind_router(struct queries *self)
     void *socket = zsock_resolve(self->router);
     int64_t largest = CASEBUS_REQUEST_MAX + 1024;
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_SNDHWM, 1000);
-    set_int(socket, ZMQ_RCVHWM, 1000);
+    set_int(socket, ZMQ_SNDHWM, CASEBUS_REPLIES_QUEUED);
+    set_int(socket, ZMQ_RCVHWM, CASEBUS_REQUESTS_QUEUED);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
     keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
@@ -437,11 +481,18 @@ static bool bind_router(struct queries *self)
 static bool start(struct queries *self)
 {
     int rc = txn_new_read(self->options->store, &self->txn);
+    if (rc == 0) {
+        struct query q = {.self = self};
+        rc = begin(self, &q);
+        txn_end(self->txn);
+    }
     self->exchange = zsock_new_pair(">" EXCHANGE_ENDPOINT);
     self->verifier = verifier_new(self->options->store);
     self->backup = backup_new(self->options->store);
-    if (rc != 0 || !self->exchange || !self->verifier || !self->backup) {
-        snprintf(self->options->why, sizeof self->options->why, "out of memory");
+    self->unread = unread_new();
+    if (rc != 0 || !self->exchange || !self->verifier || !self->backup || !self->unread) {
+        snprintf(self->options->why, sizeof self->options->why, "%s",
+                 casebus_strerror(rc ? rc : CASEBUS_ENOMEM));
         return false;
     }
     return bind_router(self);
@@ -458,6 +509,7 @@ static void end(struct queries *self)
     verifier_destroy(&self->verifier);
     backup_destroy(&self->backup);
     zsock_destroy(&self->router);
+    unread_destroy(&self->unread);
     zsock_destroy(&self->exchange);
     txn_destroy(&self->txn);
     msgpack_sbuffer_destroy(&self->result);

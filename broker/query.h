@@ -9,6 +9,7 @@
 #include "exchange.h"
 #include "queries.h"
 #include "record.h"
+#include "unread.h"
 
 #include <casebus/request.h>
 
@@ -17,6 +18,7 @@
 #define WORK_MAX 20000
 #define BACKUP_DIR_MAX 1024 /* bytes of a backup's path */
 #define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
+#define ENVELOPE_BYTES 1024 /* without that name */
 
 struct envelope {
     unsigned count;
@@ -54,14 +56,17 @@ struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
     struct txn *txn;
+    struct state state; /* as read last */
     msgpack_sbuffer result, rows, reply;
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
+    size_t submissions; /* of them */
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
     struct verifier *verifier;
     struct backup *backup;
+    struct unread *unread;
     int64_t reader_check_at, retire_at;
     int64_t clock_offset; /* of the clock to the one that does not jump, when last looked at */
     struct key retire_from; /* where looking for idle publishers goes on; size 0: at the first */

@@ -176,35 +176,71 @@ static unsigned newest_chain(const uint64_t *at)
     return best;
 }
 
-/* Walks back from seq `below` (0: from the newest) to the floor. Returns where to go on, 0 at the
- * end. */
-static uint64_t walk_history(struct query *q, const struct case_entry *entry, uint64_t below,
-                             uint64_t limit)
-{
+/* Where a walk stands: the newest event of each chain that it has not been to. As `next` of a reply
+ * it is the seqs one behind the other. */
+struct walk {
+    struct casebus_bytes agency, regulator_id;
     uint64_t at[CASEBUS_CASE_EVENT_COUNT];
-    memcpy(at, entry->last, sizeof at);
+};
+
+static int start_walk(struct query *q, struct casebus_bytes id, const struct case_entry *entry,
+                      struct casebus_bytes next, struct walk *w)
+{
+    int rc = casebus_case_id_split(id, &w->agency, &w->regulator_id);
+    memcpy(w->at, entry->last, sizeof w->at);
+    for (unsigned k = 0; rc == 0 && next.data && k < CASEBUS_CASE_EVENT_COUNT; k++) {
+        w->at[k] = key_to_number(casebus_bytes(next.data + 8 * k, 8));
+        if (w->at[k] > entry->last[k]) {
+            rc = bad_arg(q, "next", "is not from a reply of this case");
+        }
+    }
+    return rc;
+}
+
+static struct key key_walk(const struct walk *w)
+{
+    struct key next = {.size = 0};
+    for (unsigned k = 0; k < CASEBUS_CASE_EVENT_COUNT; k++) {
+        struct key seq = key_number(w->at[k]);
+        memcpy(next.data + next.size, seq.data, seq.size);
+        next.size += seq.size;
+    }
+    return next;
+}
+
+/* A made-up `next` must not lead to events of another case. */
+static bool of_chain(const struct casebus_event *event, const struct walk *w, unsigned kind)
+{
+    return event->kind == kind && casebus_bytes_equal(event->topic.segment[2], w->agency) &&
+           casebus_bytes_equal(event->topic.segment[3], w->regulator_id);
+}
+
+/* Walks back to the floor. Returns whether there is more. */
+static bool walk_history(struct query *q, struct walk *w, uint64_t limit)
+{
     for (;;) {
-        unsigned k = newest_chain(at);
+        unsigned k = newest_chain(w->at);
         struct log_entry log;
         struct casebus_event event;
         struct casebus_fault fault;
-        if (at[k] < state_oldest(&q->state) || txn_error(q->txn) != 0) {
-            return 0;
+        if (w->at[k] < state_oldest(&q->state) || txn_error(q->txn) != 0) {
+            return false;
         }
-        bool wanted = below == 0 || at[k] < below;
-        if (wanted && !more_rows(q, limit)) {
-            return at[k] + 1;
+        if (!more_rows(q, limit)) {
+            return true;
         }
         q->work++;
-        if (!txn_log(q->txn, at[k], &log) ||
+        if (!txn_log(q->txn, w->at[k], &log) ||
             casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
             txn_fail(q->txn, CASEBUS_ECORRUPT);
-            return 0;
+            return false;
         }
-        if (wanted) {
-            q->row_count += pack_event_map(&q->rows_pk, &log) == 0;
+        if (!of_chain(&event, w, k)) {
+            txn_fail(q->txn, bad_arg(q, "next", "is not from a reply of this case"));
+            return false;
         }
-        at[k] = event.prev_topic;
+        q->row_count += pack_event_map(&q->rows_pk, &log) == 0;
+        w->at[k] = event.prev_topic;
     }
 }
 
@@ -212,23 +248,27 @@ int query_case_history(struct query *q)
 {
     struct casebus_bytes id, next;
     struct case_entry entry;
-    struct key more = {.size = 0};
+    struct walk walk;
     uint64_t limit;
     int rc = arg_text(q, "id", true, &id);
     rc = rc ? rc : arg_limit(q, &limit);
-    rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
+    rc = rc ? rc : arg_bin(q, "next", 8 * CASEBUS_CASE_EVENT_COUNT, false, &next);
     rc = rc ? rc : find_case(q, "id", id, &entry);
     if (rc != 0 && rc != CASEBUS_EREDACTED && rc != CASEBUS_EDELETED) {
         return rc;
     }
-    uint64_t below = walk_history(q, &entry, next.data ? key_to_number(next) : 0, limit);
-    if (below != 0) {
-        more = key_number(below);
+    rc = start_walk(q, id, &entry, next, &walk);
+    if (rc != 0) {
+        return rc;
     }
-    msgpack_pack_map(&q->pk, below ? 3 : 2);
+    bool more = walk_history(q, &walk, limit);
+    struct key position = key_walk(&walk);
+    msgpack_pack_map(&q->pk, more ? 3 : 2);
     pack_rows(q, "events");
     pack_uint(&q->pk, "floor", q->state.floor);
-    pack_next(q, &more);
+    if (more) {
+        pack_next(q, &position);
+    }
     return 0;
 }
 
@@ -252,7 +292,9 @@ int query_case_get(struct query *q)
         rc = pack_loaded(q, &q->pk, id, &entry, load);
     }
     if (rc == 0 && load & LOAD_HISTORY) {
-        walk_history(q, &entry, 0, HISTORY_LOADED);
+        struct walk walk;
+        rc = start_walk(q, id, &entry, casebus_bytes(NULL, 0), &walk);
+        walk_history(q, &walk, HISTORY_LOADED);
         pack_rows(q, "history");
     }
     return rc;

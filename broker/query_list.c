@@ -4,7 +4,14 @@
  * are chained through it. A created row whose case has gone or was created again since is passed over. */
 #include "query.h"
 
+/* How far the later events of a case have been looked through. */
+struct search {
+    uint64_t kind, at; /* at 0: from the newest of this kind */
+};
+#define SEARCH_SIZE (3 * 8) /* of a `next`: the seq, and where its case's search stands */
+
 struct page {
+    struct search search;
     struct casebus_bytes agency, session, from, to, next;
     uint64_t limit, as_of;
     bool by_date;
@@ -22,9 +29,11 @@ static int check_next(struct query *q, const struct page *p)
 {
     struct key first = key_date(p->agency, p->from, casebus_bytes(NULL, 0));
     size_t prefix = p->agency.size + 1;
-    bool good = !p->next.data || (p->by_date ? p->next.size > prefix + DATE_SIZE &&
-                                                   memcmp(p->next.data, first.data, prefix) == 0
-                                             : p->next.size == 8);
+    size_t size = p->next.size;
+    bool good = !p->next.data || size == 8 || (p->session.data && size == SEARCH_SIZE);
+    if (p->next.data && p->by_date) {
+        good = size > prefix + DATE_SIZE && memcmp(p->next.data, first.data, prefix) == 0;
+    }
     return good ? 0 : bad_arg(q, "next", "is not from a reply to these arguments");
 }
 
@@ -121,11 +130,12 @@ int query_case_recent(struct query *q)
 
 /* --- by action date --------------------------------------------------------------------- */
 
-static bool in_range(const struct page *p, struct casebus_bytes date)
+/* Where it ends: with `from`, or with the first day where only `to` is given; cases without a date
+ * come last. */
+static struct key down_to(const struct page *p)
 {
-    bool dated = casebus_bytes_compare(date, casebus_cstr(NO_DATE)) != 0;
-    return (dated || (!p->from.data && !p->to.data)) && (!p->from.data || casebus_bytes_compare(date, p->from) >= 0) &&
-           (!p->to.data || casebus_bytes_compare(date, p->to) <= 0);
+    struct casebus_bytes first = p->from.data || !p->to.data ? p->from : casebus_cstr("0000-00-01");
+    return key_date(p->agency, first, casebus_bytes(NULL, 0));
 }
 
 /* Where a walk backwards through the agency's dates begins: behind `to`, or behind them all. */
@@ -140,17 +150,16 @@ static struct key behind(const struct page *p)
 static struct key list_by_date(struct query *q, const struct page *p)
 {
     struct cursor c;
-    struct key next = {.size = 0}, from = p->next.data ? key_text(p->next) : behind(p);
-    struct key first = key_date(p->agency, p->from, casebus_bytes(NULL, 0));
+    struct key next = {.size = 0}, from = behind(p), first = down_to(p);
+    if (p->next.data && casebus_bytes_compare(p->next, key_bytes(&from)) < 0) {
+        from = key_text(p->next);
+    }
     cursor_open(&c, q->txn, TREE_DATE);
     bool at = cursor_before(&c, key_bytes(&from));
     for (; at && casebus_bytes_compare(c.key, key_bytes(&first)) >= 0 && more_rows(q, p->limit);
          at = cursor_prev(&c)) {
-        struct casebus_bytes date, id = key_date_id(c.key, &date);
-        struct key case_id = key_named(p->agency, id);
-        if (in_range(p, date)) {
-            add_case(q, key_bytes(&case_id), 0, p);
-        }
+        struct key case_id = key_named(p->agency, key_date_id(c.key, NULL));
+        add_case(q, key_bytes(&case_id), 0, p);
         next = key_text(c.key);
     }
     if (!at || casebus_bytes_compare(c.key, key_bytes(&first)) < 0) {
@@ -171,43 +180,72 @@ static bool of_session(const struct log_entry *log, const struct casebus_topic *
            casebus_bytes_equal(session, p->session);
 }
 
-/* Has the session met this case again, after the event `seq`? Then it stands further up. */
-static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id, uint64_t seq)
+static bool is_of_case(const struct casebus_event *event, struct casebus_bytes id)
+{
+    struct key of = key_named(event->topic.segment[2], event->topic.segment[3]);
+    return casebus_bytes_equal(key_bytes(&of), id);
+}
+
+/* Has the session met this case again, after the event `seq`? Then it stands further up. A search that
+ * has looked at enough stops where it is, with kinds left, and goes on from there with the next page. */
+static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id, uint64_t seq,
+                      struct search *at)
 {
     struct key key = key_text(id);
     struct case_entry entry;
-    bool again = false;
     if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry)) {
+        at->kind = CASEBUS_CASE_EVENT_COUNT;
         return false;
     }
-    for (int kind = 0; kind < CASEBUS_CASE_EVENT_COUNT && !again; kind++) {
-        uint64_t at = entry.last[kind];
-        while (at > seq && !again) {
+    for (; at->kind < CASEBUS_CASE_EVENT_COUNT; at->kind++, at->at = 0) {
+        if (at->at == 0) {
+            at->at = entry.last[at->kind];
+        }
+        while (at->at > seq && q->work < WORK_MAX) {
             struct log_entry log;
             struct casebus_event event;
             struct casebus_fault fault;
             q->work++;
-            if (!txn_log(q->txn, at, &log) ||
-                casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
+            if (!txn_log(q->txn, at->at, &log) ||
+                casebus_event_read(log.topic, log.body, &event, &fault) != 0 ||
+                !is_of_case(&event, id)) {
+                at->kind = CASEBUS_CASE_EVENT_COUNT;
                 return false;
             }
-            again = casebus_bytes_equal(event.session, p->session);
-            at = event.prev_topic;
+            if (casebus_bytes_equal(event.session, p->session)) {
+                return true;
+            }
+            at->at = event.prev_topic;
+        }
+        if (at->at > seq) {
+            return false; /* not known yet */
         }
     }
-    return again;
+    return false;
 }
 
-/* The cases a session met above the floor, each at its newest event in it; `next` is the seq to go on
- * from. */
+static struct key key_search(uint64_t seq, const struct search *at)
+{
+    struct key next = key_number(seq);
+    if (at->kind > 0 || at->at > 0) {
+        struct key kind = key_number(at->kind), where = key_number(at->at);
+        memcpy(next.data + next.size, kind.data, kind.size);
+        memcpy(next.data + next.size + kind.size, where.data, where.size);
+        next.size = SEARCH_SIZE;
+    }
+    return next;
+}
+
+/* The cases a session met above the floor, each at its newest event in it; `next` is where to go on. */
 static struct key list_session(struct query *q, const struct page *p)
 {
     struct session_entry session;
     struct key key = key_named(p->agency, p->session), none = {.size = 0};
+    struct search search = p->search;
     if (!txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session)) {
         return none;
     }
-    uint64_t seq = p->next.size == 8 ? key_to_number(p->next) : session.newest;
+    uint64_t seq = p->next.data ? key_to_number(p->next) : session.newest;
     while (seq >= state_oldest(&q->state) && more_rows(q, p->limit)) {
         struct log_entry log;
         struct casebus_topic topic;
@@ -220,12 +258,16 @@ static struct key list_session(struct query *q, const struct page *p)
         struct key id = key_named(topic.segment[2], topic.segment[3]);
         q->work++;
         if (kind < CASEBUS_CASE_EVENT_COUNT && seq <= p->as_of &&
-            !met_again(q, p, key_bytes(&id), seq)) {
+            !met_again(q, p, key_bytes(&id), seq, &search)) {
+            if (search.kind < CASEBUS_CASE_EVENT_COUNT) {
+                return key_search(seq, &search);
+            }
             add_case(q, key_bytes(&id), 0, p);
         }
+        search = (struct search){0, 0};
         seq = log.session_before;
     }
-    return seq >= state_oldest(&q->state) ? key_number(seq) : none;
+    return seq >= state_oldest(&q->state) ? key_search(seq, &search) : none;
 }
 
 static int read_list(struct query *q, struct page *p)
@@ -266,7 +308,12 @@ static int read_list(struct query *q, struct page *p)
     if ((p->from.data || p->to.data) && !p->by_date) {
         return bad_arg(q, "order", "must be date where from or to is given");
     }
-    return check_next(q, p);
+    rc = check_next(q, p);
+    if (rc == 0 && p->session.data && p->next.size == SEARCH_SIZE) {
+        p->search = (struct search){key_to_number(casebus_bytes(p->next.data + 8, 8)),
+                                    key_to_number(casebus_bytes(p->next.data + 16, 8))};
+    }
+    return rc;
 }
 
 int query_case_list(struct query *q)

@@ -1,6 +1,8 @@
 /* What publishers are told: confirmations by long poll; and the list of refused reports. */
 #include "query.h"
 
+#include "log.h"
+
 #define REFUSALS_MAX 1000
 /* How far a poll's `after` may run ahead of what is recorded of it (ACK_WINDOW in apply_publisher.c
  * allows for this and more). */
@@ -70,14 +72,41 @@ static int read_poll(struct query *q, struct poll *p)
     return rc ? rc : check_position(q);
 }
 
+static uint64_t refusal_number(const struct cursor *c, const struct poll *p)
+{
+    return key_to_number(casebus_bytes(c->key.data + p->key.size, 8));
+}
+
+/* Does the cursor, moved just now, stand on a refusal of this publisher? One that cannot be read is
+ * told as what it is (`corrupt`): nobody's poll fails for it, and its number is not passed over. */
+static bool refusal_here(struct query *q, const struct cursor *c, bool moved, const struct poll *p,
+                         struct refusal_entry *r)
+{
+    bool corrupt = !moved && txn_error(q->txn) == CASEBUS_ECORRUPT;
+    if ((!moved && !corrupt) || c->key.size != p->key.size + 8 ||
+        memcmp(c->key.data, p->key.data, p->key.size) != 0) {
+        return false;
+    }
+    if (corrupt) {
+        txn_forgive(q->txn);
+    }
+    if (corrupt || entry_decode(ENTRY_REFUSAL, c->value, r) != 0) {
+        log_error("refusal %llu of a publisher cannot be read",
+                  (unsigned long long)refusal_number(c, p));
+        *r = (struct refusal_entry){.outcome = CASEBUS_OUTCOME_REJECTED,
+                                    .code = -CASEBUS_ECORRUPT};
+    }
+    return true;
+}
+
 static bool refusal_up_to(struct query *q, const struct poll *p)
 {
     struct cursor c;
+    struct refusal_entry r;
     struct key first = key_refusal(&p->key, 0);
     cursor_open(&c, q->txn, TREE_REFUSAL);
-    bool found = cursor_seek(&c, key_bytes(&first)) && c.key.size == first.size &&
-                 memcmp(c.key.data, p->key.data, p->key.size) == 0 &&
-                 key_to_number(casebus_bytes(c.key.data + p->key.size, 8)) <= p->after;
+    bool found = c.mdb && refusal_here(q, &c, cursor_seek(&c, key_bytes(&first)), p, &r) &&
+                 refusal_number(&c, p) <= p->after;
     cursor_close(&c);
     return found;
 }
@@ -151,16 +180,14 @@ static bool gather_refusals(struct query *q, const struct poll *p)
     struct key first = key_refusal(&p->key, p->after + 1);
     bool more = false;
     cursor_open(&c, q->txn, TREE_REFUSAL);
-    for (bool at = cursor_seek(&c, key_bytes(&first));
-         at && c.key.size == first.size &&
-         memcmp(c.key.data, p->key.data, p->key.size) == 0;
-         at = cursor_next(&c)) {
-        struct refusal_entry r;
+    struct refusal_entry r;
+    for (bool moved = c.mdb && cursor_seek(&c, key_bytes(&first));
+         c.mdb && refusal_here(q, &c, moved, p, &r); moved = cursor_next(&c)) {
         more = !more_rows(q, REFUSALS_MAX);
-        if (more || entry_decode(ENTRY_REFUSAL, c.value, &r) != 0) {
+        if (more) {
             break;
         }
-        pack_refusal(&q->rows_pk, key_to_number(casebus_bytes(c.key.data + p->key.size, 8)), &r);
+        pack_refusal(&q->rows_pk, refusal_number(&c, p), &r);
         q->row_count++;
     }
     cursor_close(&c);

@@ -63,6 +63,20 @@ static size_t read_pairs(struct casebus_bytes map, struct pair *pairs, size_t ro
     return count;
 }
 
+/* Room for the pairs of two maps merged, and behind them for the update's alone. */
+static struct pair *alloc_pairs(struct txn *txn, size_t before, size_t update)
+{
+    return txn_alloc(txn, (before + 2 * update + 1) * sizeof(struct pair));
+}
+
+static size_t count_pairs(struct casebus_bytes map)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, map);
+    size_t count = map.data && casebus_peek(&r) == CASEBUS_MAP ? casebus_read_map(&r) : 0;
+    return count < CASEBUS_KEYS_MAX ? count : CASEBUS_KEYS_MAX;
+}
+
 static struct pair *find_pair(struct pair *pairs, size_t count, struct casebus_bytes key)
 {
     for (size_t i = 0; i < count; i++) {
@@ -139,12 +153,13 @@ static int merge_map(struct diff *d, const struct casebus_field *field,
         *merged = report; /* a new case, as nearly all are: nothing to merge, nothing to tell */
         return 0;
     }
-    struct pair *pairs = txn_alloc(d->txn, 2 * CASEBUS_KEYS_MAX * sizeof *pairs);
+    size_t old_room = count_pairs(before), new_room = count_pairs(report);
+    struct pair *pairs = alloc_pairs(d->txn, old_room, new_room);
     if (!pairs) {
         return CASEBUS_ENOMEM;
     }
-    struct pair *update = pairs + CASEBUS_KEYS_MAX;
-    size_t count = read_pairs(before, pairs, CASEBUS_KEYS_MAX), noted = d->count;
+    struct pair *update = pairs + old_room + new_room;
+    size_t count = read_pairs(before, pairs, old_room), noted = d->count;
     size_t update_count = 0;
     char prefix[CASEBUS_KEY_MAX];
     snprintf(prefix, sizeof prefix, "%s.", field->name);
@@ -154,7 +169,7 @@ static int merge_map(struct diff *d, const struct casebus_field *field,
         }
         count = 0;
     } else {
-        update_count = read_pairs(report, update, CASEBUS_KEYS_MAX);
+        update_count = read_pairs(report, update, new_room);
     }
     int rc = merge_pairs(d, prefix, pairs, &count, update, update_count);
     if (rc != 0) {
@@ -178,13 +193,13 @@ static int compare_pairs(const void *a, const void *b)
     return casebus_bytes_compare(x->key, y->key);
 }
 
-static size_t read_unknown(const struct casebus_record *record, struct pair *pairs)
+static size_t read_unknown(const struct casebus_record *record, struct pair *pairs, size_t room)
 {
     struct casebus_reader r;
     casebus_reader_init(&r, record->encoded);
     uint32_t n = casebus_read_map(&r);
     size_t count = 0;
-    while (n-- > 0 && !r.error && count < CASEBUS_KEYS_MAX) {
+    while (n-- > 0 && !r.error && count < room) {
         struct casebus_bytes key = casebus_read_str(&r);
         struct casebus_bytes value = casebus_read_raw(&r);
         if (field_of(key) < 0) {
@@ -200,13 +215,15 @@ static int merge_unknown(struct diff *d, const struct casebus_record *before,
     if ((!before || before->unknown_count == 0) && report->unknown_count == 0) {
         return 0;
     }
-    struct pair *pairs = txn_alloc(d->txn, 2 * CASEBUS_KEYS_MAX * sizeof *pairs);
+    size_t old_room = before ? before->unknown_count : 0, new_room = report->unknown_count;
+    struct pair *pairs = alloc_pairs(d->txn, old_room, new_room);
     if (!pairs) {
         return CASEBUS_ENOMEM;
     }
-    size_t count = before ? read_unknown(before, pairs) : 0;
-    size_t updates = read_unknown(report, pairs + CASEBUS_KEYS_MAX);
-    int rc = merge_pairs(d, "", pairs, &count, pairs + CASEBUS_KEYS_MAX, updates);
+    struct pair *update = pairs + old_room + new_room;
+    size_t count = before ? read_unknown(before, pairs, old_room) : 0;
+    size_t updates = read_unknown(report, update, new_room);
+    int rc = merge_pairs(d, "", pairs, &count, update, updates);
     qsort(pairs, count, sizeof *pairs, compare_pairs);
     draft->unknown = pairs;
     draft->unknown_count = count;
@@ -255,7 +272,7 @@ void draft_from_record(const struct casebus_record *record, struct draft *draft,
         }
     }
     draft->unknown = unknown;
-    draft->unknown_count = record->unknown_count > 0 ? read_unknown(record, unknown) : 0;
+    draft->unknown_count = record->unknown_count > 0 ? read_unknown(record, unknown, CASEBUS_KEYS_MAX) : 0;
 }
 
 int draft_check(const struct draft *draft, struct casebus_fault *fault)

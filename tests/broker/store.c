@@ -197,6 +197,21 @@ static void a_corrupt_record_refuses_its_report_and_no_other(void **state)
     assert_int_equal(desk_state(&d).cases, 2);
 }
 
+/* found = created + updated + existing + errors, whatever a report was refused for. */
+static void a_corrupt_record_is_an_error_of_its_session(void **state)
+{
+    (void)state;
+    desk_report(&d, "session:started:hse:s1:", NULL);
+    close_for_tampering();
+    tamper("case", "hse:2", "not an entry at all", 19);
+    reopen_after_tampering();
+    d.session = "s1";
+    desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'A'}}");
+    assert_int_equal(d.result.fault.code, CASEBUS_EINTERNAL);
+    desk_report(&d, "session:ended:hse:s1:", "{'status': 'completed'}");
+    assert_string_equal(desk_at(&d, "payload/errors_count"), "1");
+}
+
 static void ack(const unsigned char *publisher, uint64_t after)
 {
     msgpack_sbuffer body;
@@ -368,6 +383,7 @@ int main(void)
         TEST(a_read_sees_the_commit_before_it_began),
         TEST(a_value_without_its_checksum_is_never_served),
         TEST(a_corrupt_record_refuses_its_report_and_no_other),
+        TEST(a_corrupt_record_is_an_error_of_its_session),
         TEST(a_corrupt_publisher_stops_nobody_else),
         TEST(a_store_without_its_state_is_refused),
         TEST(a_second_writer_is_refused),

@@ -88,6 +88,21 @@ def signals_end_it_cleanly_and_the_history_goes_on():
             assert (after["epoch"], after["seq"]) == (before["epoch"], before["seq"])
 
 
+def a_commit_that_fails_while_it_leaves_is_not_a_clean_end():
+    with Broker(ipc=True) as broker:
+        fifo = broker.restart_with_stuck_sync()
+        publishing = broker.start_program("casebus-publish", "--timeout", 60, os.path.join(
+            os.environ.get("CASEBUS_SRC", "."), "tests/data/register.ndjson"))
+        with open(fifo, "w"):  # opens when the commit has come to its sync
+            broker.process.send_signal(signal.SIGTERM)
+        assert broker.process.wait(60) == 4, broker.process.returncode
+        os.unlink(fifo)
+        broker.start()
+        publishing.kill()
+        publishing.communicate()
+        assert broker.client().verify() == []
+
+
 def sighup_rereads_what_can_change():
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write("log-level = info\n")
@@ -126,5 +141,6 @@ def verify_says_what_is_wrong_with_a_folder():
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, flags_win_over_the_file,
       a_second_broker_on_one_store_is_refused, a_taken_port_is_said,
-      signals_end_it_cleanly_and_the_history_goes_on, sighup_rereads_what_can_change,
+      signals_end_it_cleanly_and_the_history_goes_on,
+      a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
       verify_says_what_is_wrong_with_a_folder])

@@ -48,6 +48,22 @@ class Broker:
             self.ingest, self.fanout, self.query = found["ingest"], found["fanout"], found["query"]
         return "query" in found
 
+    def restart_with_stuck_sync(self):
+        """Its commits now wait at their sync until the fifo returned is opened for writing and closed, then fail."""
+        fifo = os.path.join(self.dir, "sync")
+        more = {"LD_PRELOAD": os.path.join(BIN, "stuck-sync.so"), "CASEBUS_STUCK_SYNC": fifo,
+                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        before = dict(os.environ)
+        self.stop()
+        os.environ.update(more)
+        try:
+            self.start()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        os.mkfifo(fifo)
+        return fifo
+
     def read_log(self):
         self.log.flush()
         return open(self.log.name, errors="replace").read()[-4000:]
