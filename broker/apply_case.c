@@ -261,6 +261,12 @@ static void emit_synced(struct apply *self, struct case_entry *entry, bool stale
 
 /* --- scraped ---------------------------------------------------------------------------- */
 
+static bool says_fetched(const struct apply *self)
+{
+    struct casebus_bytes source = self->report->record.field[CASEBUS_CASE_SOURCE];
+    return source.data && casebus_map_get(source, "fetched_at").data;
+}
+
 static uint64_t fetched_at(const struct apply *self)
 {
     struct casebus_bytes source = self->report->record.field[CASEBUS_CASE_SOURCE];
@@ -430,8 +436,7 @@ enum casebus_outcome decide_scraped(struct apply *self)
     if (!known || entry.flags & CASE_DELETED) {
         return create(self, &entry, hash);
     }
-    uint64_t fetched = fetched_at(self);
-    if (fetched != 0 && fetched < entry.fetched_at) {
+    if (says_fetched(self) && fetched_at(self) < entry.fetched_at) {
         return synced(self, &entry, true);
     }
     if (!(entry.flags & CASE_EDITED) && memcmp(entry.hash, hash, sizeof entry.hash) == 0) {

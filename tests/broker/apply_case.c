@@ -153,6 +153,15 @@ static void an_older_fetch_changes_no_field(void **state)
     assert_int_equal(desk_case(&d, "hse:1").version, 1);
 }
 
+static void a_fetch_at_the_beginning_of_time_is_a_fetch(void **state)
+{
+    (void)state;
+    desk_report(&d, SCRAPED, "{'offender': {'name': 'A'}, 'source': {'fetched_at': 5}}");
+    desk_report(&d, SCRAPED, "{'offence_fine_pence': 7, 'source': {'fetched_at': 0}}");
+    expect(CASEBUS_OUTCOME_SYNCED, "synced 1");
+    assert_string_equal(desk_at(&d, "payload/stale"), "true");
+}
+
 static void a_fetch_from_the_future_counts_as_now(void **state)
 {
     (void)state;
@@ -440,6 +449,7 @@ int main(void)
         TEST(unknown_fields_are_kept_and_compared),
         TEST(source_alone_never_makes_an_update),
         TEST(an_older_fetch_changes_no_field),
+        TEST(a_fetch_at_the_beginning_of_time_is_a_fetch),
         TEST(a_fetch_from_the_future_counts_as_now),
         TEST(another_offender_and_date_go_to_quarantine),
         TEST(another_date_alone_is_an_update),

@@ -12,17 +12,22 @@ os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_s
 MIB = 1 << 20
 
 
-def publish(broker, *reports):
-    """Sends (topic, data); returns once the last is stored."""
+def connected(broker):
     s = zmq.Context.instance().socket(zmq.XPUB)
     s.setsockopt(zmq.XPUB_NODROP, 1)
     s.linger = 0
     s.connect(broker.ingest)
-    s.recv()  # the broker's subscription
+    s.recv()  # the broker's subscription: nothing is dropped from here on
+    return s
+
+
+def publish(broker, *reports):
+    """Sends (topic, data); returns once all are decided."""
+    s, client = connected(broker), broker.client()
+    before = sum(client.result("broker.status")["applied"].values())
     for topic, data in reports:
         s.send_multipart([topic, msgpack.packb({"v": 1, "data": data})])
-    client = broker.client()
-    while client.result("broker.status")["applied"]["created"] < len(reports):
+    while sum(client.result("broker.status")["applied"].values()) < before + len(reports):
         pass
     s.close()
 
@@ -81,4 +86,48 @@ def an_envelope_has_a_size():
             pass
 
 
-main([replies_nobody_reads_are_bounded_in_bytes, an_envelope_has_a_size])
+def a_history_goes_on_where_its_page_ended():
+    with Broker() as broker:
+        reports = [(b"case:scraped:hse:1:", {"offender": {"name": "A"}, "offence_fine_pence": n // 2})
+                   for n in range(30)]
+        publish(broker, reports[0], (b"case:scraped:hse:2:", {"offender": {"name": "A"}}))
+        publish(broker, *reports[1:])
+        client = broker.client()
+        whole = client.result("case.history", id="hse:1", limit=500)["events"]
+        assert len(whole) == 1 + 29 + 14 and [e["seq"] for e in whole] == sorted(
+            (e["seq"] for e in whole), reverse=True)
+        pages, more = [], {}
+        while True:
+            page = client.result("case.history", id="hse:1", limit=7, **more)
+            pages += page["events"]
+            if "next" not in page:
+                break
+            more = {"next": page["next"]}
+        assert pages == whole
+        assert client.ask("case.history", id="hse:2", **more)["error"]["field"] == "next"
+        other = client.result("case.history", id="hse:2")["events"][0]["seq"]
+        made_up = other.to_bytes(8, "big") + bytes(6 * 8)
+        assert client.ask("case.history", id="hse:1", next=made_up)["error"]["field"] == "next"
+
+
+def a_refusal_that_cannot_be_read_stops_no_poll():
+    with Broker(ipc=True) as broker:
+        number = {"v": 1, "publisher": b"p" * 16, "number": 1, "check": bytes(8)}
+        s = connected(broker)
+        s.send_multipart([b"case:scraped:hse:poison:", msgpack.packb({**number, "data": {"offender": 1}})])
+        poll = {"publisher": b"p" * 16, "after": 0, "wait_ms": 3000}
+        while broker.client().result("publisher.confirm", **poll)["decided"] == 0:
+            pass
+        s.close()
+        broker.stop()
+        path = os.path.join(broker.store, "data.mdb")
+        data = open(path, "rb").read()
+        open(path, "wb").write(data.replace(b"hse:poison", b"hse:poisom"))
+        broker.start()
+        refusals = broker.client().result("publisher.confirm", **poll)["refusals"]
+        assert [(r["number"], r["code"]) for r in refusals] == [(1, "corrupt")], refusals
+
+
+main([replies_nobody_reads_are_bounded_in_bytes, an_envelope_has_a_size,
+      a_history_goes_on_where_its_page_ended,
+      a_refusal_that_cannot_be_read_stops_no_poll])
