@@ -141,6 +141,7 @@ static bool log_event(struct apply *self, const struct casebus_event *event,
     log->body = casebus_bytes(body, (size_t)(end - body));
     struct casebus_bytes value = log_entry_around(log, out);
     txn_trim(self->txn, out, (size_t)(end - out));
+    self->state.log_bytes += value.size;
     struct key key = key_number(event->seq);
     txn_put_ours(self->txn, TREE_LOG, &key, value);
     return true;
@@ -313,6 +314,17 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     }
 }
 
+static void apply_floor(struct apply *self, const struct apply_entry *entry)
+{
+    struct before before = remember(self);
+    if (!entry->refused) {
+        decide_floor(self, entry);
+    } else {
+        reject(self, CASEBUS_EINTERNAL, "");
+    }
+    taken_back(self, &before);
+}
+
 static void apply_decision(struct apply *self, const struct apply_entry *entry,
                            struct apply_result *result)
 {
@@ -352,6 +364,12 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
         break;
     case APPLY_ACK:
         apply_ack(self, entry, result);
+        break;
+    case APPLY_RETIRE:
+        decide_retire(self, entry);
+        break;
+    case APPLY_FLOOR:
+        apply_floor(self, entry);
         break;
     }
     result->fault = self->fault;

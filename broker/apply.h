@@ -23,7 +23,11 @@ enum apply_kind {
     APPLY_REPORT,  /* topic and body as a publisher sent them */
     APPLY_ACCEPT,  /* a quarantine decision; body: map {quarantine, as} */
     APPLY_REJECT,  /* body: map {quarantine} */
-    APPLY_ACK      /* a publisher has taken answers; body: map {publisher, after, outbox} */
+    APPLY_ACK,     /* a publisher has taken answers; body: map {publisher, after, outbox} */
+    APPLY_RETIRE,  /* a publisher long idle is forgotten; body: map {publisher: its key} */
+    /* The log is longer than it may be: its oldest events go, `most` of them at most in this entry;
+     * body: map {events, bytes (0: no limit), below (the floor stays under it), most} */
+    APPLY_FLOOR
 };
 
 struct apply_entry {
@@ -53,7 +57,8 @@ enum apply_effect {
     EFFECT_DECIDED,
     EFFECT_DUPLICATE, /* decided before */
     EFFECT_AHEAD,     /* a number before it is missing, or it is beyond the window */
-    EFFECT_DIVERGED   /* the right number, another check; or its publisher's entry is corrupt */
+    EFFECT_DIVERGED,  /* the right number, another check; or its publisher's entry is corrupt */
+    EFFECT_CROWDED    /* a new publisher of an actor who has as many as he may */
 };
 
 struct apply_result {
@@ -72,6 +77,16 @@ struct apply_event {
     uint64_t seq;
     struct casebus_bytes topic, body;
 };
+
+/* How long the log may be. */
+struct log_bounds {
+    uint64_t events, bytes; /* that may stay; 0: any number */
+    uint64_t below;         /* the floor does not pass this seq: somebody may read from there */
+};
+bool log_too_long(const struct state *state, const struct log_bounds *bounds);
+
+/* Has the publisher been silent for so long at that time that its id is to go? */
+bool publisher_is_idle(const struct publisher_entry *publisher, uint64_t at);
 
 struct apply;
 

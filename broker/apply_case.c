@@ -84,6 +84,7 @@ static void add_to_offender(struct apply *self, struct casebus_bytes offender, u
     entry.cases++;
     entry.fine_pence += fine;
     entry.offender = offender;
+    entry.reported_by = regulator_id_of(self);
     txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
     txn_put(self->txn, TREE_OFFENDER, key_bytes(&case_ref), casebus_bytes("", 0));
 }
@@ -104,6 +105,10 @@ static void take_from_offender(struct apply *self, struct casebus_bytes offender
         txn_delete(self->txn, TREE_OFFENDER, &key);
         self->state.offenders--;
     } else {
+        if (casebus_bytes_equal(entry.reported_by, regulator_id_of(self))) {
+            /* The map was this case's, which may be redacted one day: no copy of it stays here. */
+            entry.offender = entry.reported_by = casebus_bytes(NULL, 0);
+        }
         txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
     }
 }
@@ -121,6 +126,7 @@ static void change_offender(struct apply *self, struct casebus_bytes old, uint64
         entry.last_seen = self->at;
         entry.fine_pence += new_fine - old_fine;
         entry.offender = new;
+        entry.reported_by = regulator_id_of(self);
         txn_save(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry);
     } else {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
@@ -318,7 +324,7 @@ static enum casebus_outcome create(struct apply *self, struct case_entry *entry,
         return reject(self, rc, "");
     }
     entry->record_seq = 0;
-    entry->source = casebus_bytes(NULL, 0);
+    entry->source = entry->record = casebus_bytes(NULL, 0);
     rc = check_draft(self, &draft, entry);
     if (rc != 0) {
         self->fault.code = rc;
@@ -349,6 +355,7 @@ static void update(struct apply *self, struct case_entry *entry,
     entry->version++;
     entry->updated_at = self->at;
     entry->record_seq = entry->updated_seq = self->state.seq + 1;
+    entry->record = casebus_bytes(NULL, 0);
     emit_record(self, CASEBUS_EVENT_UPDATED, draft, entry, change_count);
     reindex_case(self, old, draft);
 }
@@ -498,6 +505,7 @@ enum casebus_outcome decide_deleted(struct apply *self)
     }
     unindex_case(self, &old);
     entry.flags |= CASE_DELETED;
+    entry.record = casebus_bytes(NULL, 0);
     entry.version++;
     entry.updated_at = self->at;
     entry.updated_seq = self->state.seq + 1;

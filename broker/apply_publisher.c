@@ -10,12 +10,38 @@
  * promised, a window beyond `after`, needs another here beyond what is recorded. */
 #define ACK_WINDOW (2 * CASEBUS_PUBLISHER_WINDOW)
 
+static struct actor_entry actor_of(struct apply *self)
+{
+    struct key key = key_text(self->actor);
+    struct actor_entry actor = {.publishers = 0};
+    txn_load(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    return actor;
+}
+
+/* One publisher more, or one less (by = -1), of the actor. */
+static void count_publisher(struct apply *self, struct casebus_bytes of, uint64_t by)
+{
+    struct key key = key_text(of);
+    struct actor_entry actor = {.publishers = 0};
+    txn_load(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    actor.publishers += by;
+    self->state.publishers += by;
+    if (actor.publishers > 0) {
+        txn_save(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    } else {
+        txn_delete(self->txn, TREE_ACTOR, &key);
+    }
+}
+
 enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
                                    struct publisher_entry *publisher)
 {
     struct key key = key_publisher(self->actor, head->publisher);
     memset(publisher, 0, sizeof *publisher);
-    txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher);
+    if (!txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher) &&
+        actor_of(self).publishers >= CASEBUS_PUBLISHERS_MAX) {
+        return EFFECT_CROWDED;
+    }
     if (head->number <= publisher->decided) {
         return EFFECT_DUPLICATE;
     }
@@ -104,7 +130,9 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
     casebus_check_next(publisher->check, outcome == CASEBUS_OUTCOME_VOID
                                              ? prepared->report.void_hash
                                              : prepared->hash);
-    self->state.publishers += publisher->decided == 0;
+    if (publisher->decided == 0) {
+        count_publisher(self, self->actor, 1);
+    }
     publisher->decided = head->number;
     publisher->last_seen_at = self->at;
     publisher->outcome[outcome]++;
@@ -114,6 +142,31 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
         struct key at = key_refusal(&key, head->number);
         txn_save(self->txn, TREE_REFUSAL, &at, ENTRY_REFUSAL, &refusal);
     }
+}
+
+/* At most two windows of them: no number is taken further beyond what is acknowledged. */
+static void drop_refusals(struct apply *self, const struct key *publisher, uint64_t first,
+                          uint64_t last)
+{
+    for (uint64_t n = first; n <= last; n++) {
+        struct key at = key_refusal(publisher, n);
+        struct casebus_bytes value;
+        bool there = txn_get(self->txn, TREE_REFUSAL, key_bytes(&at), &value);
+        if (txn_error(self->txn) == CASEBUS_ECORRUPT) { /* there, and nobody can read it any more */
+            txn_forgive(self->txn);
+            there = true;
+        }
+        if (there) {
+            txn_delete(self->txn, TREE_REFUSAL, &at);
+        }
+    }
+}
+
+static bool says_false(struct casebus_bytes raw)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    return raw.data && casebus_peek(&r) == CASEBUS_BOOL && !casebus_read_bool(&r);
 }
 
 void decide_ack(struct apply *self, const struct apply_entry *entry)
@@ -131,21 +184,36 @@ void decide_ack(struct apply *self, const struct apply_entry *entry)
     if (after > publisher.decided) {
         after = publisher.decided;
     }
-    for (uint64_t n = publisher.acked + 1; n <= after; n++) { /* at most a window of them */
-        struct key at = key_refusal(&key, n);
-        struct casebus_bytes value;
-        bool there = txn_get(self->txn, TREE_REFUSAL, key_bytes(&at), &value);
-        if (txn_error(self->txn) == CASEBUS_ECORRUPT) { /* there, and nobody can read it any more */
-            txn_forgive(self->txn);
-            there = true;
-        }
-        if (there) {
-            txn_delete(self->txn, TREE_REFUSAL, &at);
-        }
-    }
     if (after > publisher.acked) {
+        drop_refusals(self, &key, publisher.acked + 1, after);
         publisher.acked = after;
-        publisher.last_seen_at = self->at;
-        txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &publisher);
     }
+    publisher.volatile_id = says_false(casebus_map_get(entry->body, "outbox"));
+    publisher.last_seen_at = self->at;
+    txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &publisher);
+}
+
+bool publisher_is_idle(const struct publisher_entry *publisher, uint64_t at)
+{
+    const uint64_t day = 24ull * 3600 * 1000000;
+    uint64_t days = publisher->volatile_id ? CASEBUS_VOLATILE_DAYS : CASEBUS_PUBLISHER_DAYS;
+    return at > publisher->last_seen_at && at - publisher->last_seen_at >= days * day;
+}
+
+/* Whoever asks names a publisher that looked idle to him; whether it is gets decided here, by the
+ * entry's time: it may have spoken since. */
+void decide_retire(struct apply *self, const struct apply_entry *entry)
+{
+    struct casebus_bytes name = casebus_as_bin(casebus_map_get(entry->body, "publisher"));
+    struct key key = key_text(name);
+    struct publisher_entry publisher;
+    if (name.size <= CASEBUS_PUBLISHER_SIZE + 1 ||
+        !txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &publisher) ||
+        !publisher_is_idle(&publisher, self->at)) {
+        return;
+    }
+    drop_refusals(self, &key, publisher.acked + 1, publisher.decided);
+    txn_delete(self->txn, TREE_PUBLISHER, &key);
+    count_publisher(self, casebus_bytes(name.data, name.size - CASEBUS_PUBLISHER_SIZE - 1),
+                    (uint64_t)-1);
 }

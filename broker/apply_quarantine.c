@@ -210,6 +210,10 @@ static enum casebus_outcome accept_report(struct apply *self, struct decision *d
     content_hash(&self->report->record, hash);
     bool displaces = known && !(entry.flags & CASE_DELETED);
     memcpy(before, entry.hash, sizeof before);
+    if (d->as.data) { /* the conflict shows some of this case: a redaction must find it */
+        d->q.accepted_before = entry.accepted;
+        entry.accepted = d->seq;
+    }
     enum casebus_outcome outcome = store_scraped(self, &entry, known, hash);
     if (outcome != CASEBUS_OUTCOME_REJECTED) {
         if (displaces) {

@@ -7,74 +7,77 @@
 
 #include <string.h>
 
-/* An offender's record shows the map last reported. Where that is one this case once had, a case that is
- * still his shows now. */
-static void forget_offender(struct apply *self, struct casebus_bytes record)
+/* Takes `changed` out of an event, and of one of this case all of its payload but the id: what is left
+ * is its place in the chains. */
+static void stub_event(struct apply *self, uint64_t seq, bool own, uint64_t *before)
 {
-    struct casebus_bytes agency = self->report->topic.segment[2];
-    struct casebus_bytes offender = casebus_map_get(record, "offender");
-    struct key key = offender_key(agency, offender);
-    struct offender_entry entry;
-    struct case_entry other;
-    struct casebus_record others;
-    struct cursor c;
-    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry) ||
-        !casebus_bytes_equal(entry.offender, offender)) {
-        return;
-    }
-    cursor_open(&c, self->txn, TREE_OFFENDER);
-    if (cursor_seek(&c, key_bytes(&key)) && cursor_next(&c)) {
-        struct key other_key = key_named(agency, key_offender_id(c.key));
-        if (txn_load(self->txn, TREE_CASE, &other_key, ENTRY_CASE, &other) &&
-            record_load(self->txn, &other, &others)) {
-            entry.offender = others.field[CASEBUS_CASE_OFFENDER];
-            txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
-        }
-    }
-    cursor_close(&c);
-}
-
-/* An event of this case without anything but its place in the chains. */
-static void stub_event(struct apply *self, uint64_t seq, uint64_t *before)
-{
+    struct key key = key_number(seq);
+    struct casebus_bytes value;
     struct log_entry log;
     struct casebus_event event;
     struct casebus_fault fault;
     msgpack_packer pk;
     *before = 0;
-    if (!txn_log(self->txn, seq, &log) ||
+    if (!txn_get(self->txn, TREE_LOG, key_bytes(&key), &value) ||
+        entry_decode(ENTRY_LOG, value, &log) != 0 ||
         casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
         return;
     }
     *before = event.prev_topic;
-    if (event.kind == CASEBUS_EVENT_CREATED || event.kind == CASEBUS_EVENT_UPDATED) {
-        forget_offender(self, event.payload);
-    }
     msgpack_sbuffer_clear(&self->payload);
     msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
     msgpack_pack_map(&pk, 1);
     casebus_pack_text(&pk, "id");
     casebus_pack_str(&pk, self->case_id);
     event.changed = casebus_bytes(NULL, 0);
-    event.payload = casebus_bytes(self->payload.data, self->payload.size);
+    if (own) {
+        event.payload = casebus_bytes(self->payload.data, self->payload.size);
+    }
     msgpack_sbuffer_clear(&self->body);
     if (casebus_event_encode(&event, &self->body) < 0) {
         txn_fail(self->txn, CASEBUS_ENOMEM);
         return;
     }
-    log.body = txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size));
-    struct key key = key_number(seq);
-    txn_save(self->txn, TREE_LOG, &key, ENTRY_LOG, &log);
+    log.body = casebus_bytes(self->body.data, self->body.size);
+    unsigned char *out = txn_alloc(self->txn, entry_size(ENTRY_LOG, &log));
+    if (out) {
+        struct casebus_bytes stub = casebus_bytes(out, entry_encode(ENTRY_LOG, &log, out));
+        txn_put_ours(self->txn, TREE_LOG, &key, stub);
+        self->state.log_bytes += stub.size - value.size;
+    }
 }
 
 static void stub_events(struct apply *self, const struct case_entry *entry)
 {
     for (int kind = 0; kind < CASEBUS_CASE_EVENT_COUNT; kind++) {
         uint64_t seq = entry->last[kind];
-        while (seq != 0 && txn_error(self->txn) == 0) {
-            stub_event(self, seq, &seq);
+        while (seq != 0 && seq >= self->state.floor && txn_error(self->txn) == 0) {
+            stub_event(self, seq, true, &seq);
         }
+    }
+}
+
+/* Reports that became this case collided with another one first: those conflicts say how they differed
+ * from it. */
+static void stub_conflicts(struct apply *self, uint64_t seq)
+{
+    while (seq != 0 && txn_error(self->txn) == 0) {
+        struct key number = key_number(seq), key;
+        struct casebus_bytes name;
+        struct quarantine_entry q;
+        uint64_t ignored;
+        if (!txn_get(self->txn, TREE_CONFLICT, key_bytes(&number), &name)) {
+            return;
+        }
+        key = key_text(name);
+        if (!txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q)) {
+            return;
+        }
+        if (seq >= self->state.floor) {
+            stub_event(self, seq, false, &ignored);
+        }
+        seq = q.accepted_before;
     }
 }
 
@@ -121,19 +124,20 @@ enum casebus_outcome decide_redacted(struct apply *self)
         if (!record_load(self->txn, &entry, &old)) {
             return reject(self, CASEBUS_EINTERNAL, "");
         }
-        unindex_case(self, &old);
+        unindex_case(self, &old); /* its offender's map goes too, where it was this case's */
     }
     txn_flush(self->txn); /* a cursor sees only what LMDB has */
     stub_events(self, &entry);
+    stub_conflicts(self, entry.accepted);
     empty_quarantine(self);
     entry.flags = CASE_REDACTED;
     entry.version++;
-    entry.record_seq = 0;
+    entry.record_seq = entry.accepted = 0;
     entry.updated_at = self->at;
     entry.updated_seq = self->state.seq + 1;
     entry.fetched_at = 0;
     memset(entry.hash, 0, sizeof entry.hash);
-    entry.source = casebus_bytes(NULL, 0);
+    entry.source = entry.record = casebus_bytes(NULL, 0);
     emit_id(self, CASEBUS_EVENT_REDACTED, &entry);
     txn_save(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
     return CASEBUS_OUTCOME_REDACTED;

@@ -30,9 +30,9 @@ static int copy(struct store *store, const char *dir, const unsigned char *epoch
         rc = CASEBUS_ECORRUPT;
     }
     if (rc == 0) {
-        store_hold(store, report->state.seq);
+        int snapshot = store_snapshot_begin(store, report->state.seq);
         rc = store_copy(txn, &options, &report->copy, report->why, sizeof report->why);
-        store_hold(store, UINT64_MAX);
+        store_snapshot_end(store, snapshot);
     }
     txn_destroy(&txn);
     return rc != 0 ? fail(report, rc, casebus_strerror(rc)) : 0;

@@ -12,6 +12,7 @@
 #include "heads.h"
 #include "keepalive.h"
 #include "log.h"
+#include "retention.h"
 
 #include <casebus/event.h>
 #include <casebus/report.h>
@@ -25,6 +26,7 @@ struct bus {
     struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
     struct heads *heads;
     uint64_t epoch_seq;      /* the newest event sent */
+    struct trimming trimming;
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
     int64_t heads_sent;      /* the last one */
@@ -99,7 +101,7 @@ static bool receive_submission(struct bus *self, struct item *item)
     zmq_msg_recv(&item->body, self->peer, 0);
     memcpy(&s, zmq_msg_data(&item->topic), sizeof s);
     const struct submission *kept = zmq_msg_data(&item->topic);
-    item->submission = s.id ? s.id : UINT64_MAX;
+    item->submission = s.id ? s.id : NOBODY_ASKED;
     item->entry = (struct apply_entry){
         .kind = s.kind,
         .actor = casebus_cstr(kept->actor),
@@ -245,6 +247,9 @@ static void count_report(struct bus *self, const struct item *item)
     case EFFECT_DIVERGED:
         count(&c->diverged, 1);
         return;
+    case EFFECT_CROWDED:
+        count_refusal(c, CASEBUS_ETOOMANY);
+        return;
     case EFFECT_DECIDED:
         break;
     }
@@ -260,23 +265,36 @@ static void count_report(struct bus *self, const struct item *item)
 
 static void tell(struct bus *self, const struct batch *b)
 {
+    size_t reports = 0;
     for (size_t i = b->first; i < b->end; i++) {
         const struct item *item = &b->items[i];
         if (item->submission == 0) {
+            reports++;
             count_report(self, item);
             if (item->result.numbered) {
                 add_to_notice(&self->notice, &item->result);
             }
-        } else if (item->submission != UINT64_MAX) {
+        } else if (item->entry.kind == APPLY_FLOOR) {
+            trimming_done(&self->trimming, item);
+        } else if (item->submission != NOBODY_ASKED) {
             answer_submission(self, item);
         }
     }
-    count(&self->options->counters->reports, b->end - b->first);
+    count(&self->options->counters->reports, reports);
     count(&self->options->counters->batches, 1);
     hand_over_notice(self);
 }
 
 /* --- batches ---------------------------------------------------------------------------- */
+
+/* What makes the log shorter goes with a batch, or as one of its own; not while there is no space,
+ * nor when the broker is about to leave. */
+static void add_trimming(struct bus *self, struct batch *b)
+{
+    if (!self->stop && !atomic_load(&self->options->counters->read_only)) {
+        trimming_add(&self->trimming, b, now_us());
+    }
+}
 
 static void give_range(struct bus *self, size_t first, size_t end)
 {
@@ -288,6 +306,9 @@ static void give_range(struct bus *self, size_t first, size_t end)
 /* The filling batch goes to the committer, where there is one and it is free. */
 static void give(struct bus *self)
 {
+    if (!self->busy) {
+        add_trimming(self, self->filling);
+    }
     if (!self->busy && self->filling->count > 0) {
         self->busy = self->filling;
         self->filling = self->spare;
@@ -340,6 +361,16 @@ static void set_read_only(struct bus *self, bool read_only)
     }
 }
 
+/* Its publisher is waiting for an answer: he gets told why there is none. */
+static void note_held(struct bus *self, const struct casebus_report_head *head)
+{
+    struct apply_result r = {.number = head->number};
+    if (head->numbered) {
+        memcpy(r.publisher, head->publisher, sizeof r.publisher);
+        add_to_notice(&self->notice, &r);
+    }
+}
+
 static void hold(struct bus *self, struct batch *b)
 {
     struct counters *c = self->options->counters;
@@ -348,7 +379,8 @@ static void hold(struct bus *self, struct batch *b)
         struct item *item = &b->items[i];
         if (item->submission == 0) {
             count(item->prepared.head.numbered ? &c->held : &c->unstored, 1);
-        } else if (item->submission != UINT64_MAX) {
+            note_held(self, &item->prepared.head);
+        } else if (item->submission != NOBODY_ASKED) {
             item->result = (struct apply_result){.outcome = CASEBUS_OUTCOME_REJECTED,
                                                  .fault = {.code = CASEBUS_ENOSPC}};
             answer_submission(self, item);
@@ -378,13 +410,35 @@ static int finish(struct bus *self, struct batch *b)
     return rc;
 }
 
+/* No space: the batch is tried again without what trims the log, if that was in it. */
+static bool again_without_trimming(struct bus *self, struct batch *b)
+{
+    if (!trimming_withdraw(&self->trimming, b)) {
+        return false;
+    }
+    if (b->first < b->count) {
+        give_range(self, b->first, b->count);
+    } else {
+        self->busy = NULL;
+        self->spare = b;
+        batch_clear(b);
+    }
+    return true;
+}
+
 static int take(struct bus *self)
 {
     struct batch *b = committer_take(self->committer);
     if (!b) {
         return 0;
     }
+    if (b->committed) {
+        self->trimming.kept = *apply_state(b->apply);
+    }
     if (b->result == CASEBUS_ENOSPC) {
+        if (again_without_trimming(self, b)) {
+            return 0;
+        }
         self->busy = NULL;
         self->spare = b;
         hold(self, b);
@@ -405,6 +459,7 @@ static int take(struct bus *self)
         self->busy = self->filling;
         self->filling = done;
         self->spare = NULL;
+        add_trimming(self, self->busy);
         give_range(self, 0, self->busy->count);
     }
     int rc = finish(self, done);
@@ -566,6 +621,8 @@ static int read_state(struct bus *self)
     }
     if (rc == 0 && txn_state(txn, &state)) {
         self->epoch_seq = state.seq;
+        self->trimming = (struct trimming){
+            .retention = &self->options->retention, .store = self->options->store, .kept = state};
         memcpy(self->epoch, state.epoch, sizeof self->epoch);
     } else if (rc == 0) {
         rc = CASEBUS_ECORRUPT;

@@ -3,6 +3,7 @@
 #define BROKER_BUS_H
 
 #include "counters.h"
+#include "retention.h"
 #include "store.h"
 
 #include <czmq.h>
@@ -11,6 +12,7 @@ struct bus_options {
     const char *ingest, *fanout; /* endpoints to bind */
     struct store *store;
     struct counters *counters;
+    struct retention retention; /* may change while the bus runs */
     /* Filled in before the actor says it is ready. */
     char *ingest_bound, *fanout_bound;
     /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what was

@@ -26,7 +26,7 @@ int batch_new(struct batch **self_p, struct store *store)
     if (!self) {
         return CASEBUS_ENOMEM;
     }
-    self->items = calloc(CASEBUS_BATCH_MAX, sizeof *self->items);
+    self->items = calloc(CASEBUS_BATCH_MAX + 1, sizeof *self->items);
     int rc = self->items ? txn_new_write(store, &self->txn) : CASEBUS_ENOMEM;
     if (rc == 0) {
         rc = apply_new(&self->apply, self->txn);

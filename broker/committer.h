@@ -11,16 +11,18 @@
 
 #include <zmq.h>
 
+#define NOBODY_ASKED UINT64_MAX
+
 struct item {
     zmq_msg_t topic, body;
     struct apply_entry entry;
     struct apply_prepared prepared;
     struct apply_result result;
-    uint64_t submission; /* id to answer; 0: a report */
+    uint64_t submission; /* id to answer, or NOBODY_ASKED; 0: a report */
 };
 
 struct batch {
-    struct item *items; /* CASEBUS_BATCH_MAX of them */
+    struct item *items; /* CASEBUS_BATCH_MAX of them, and one of the broker's own */
     size_t count, bytes;
     size_t first, end; /* what is to be committed of it, in one transaction */
     struct txn *txn;

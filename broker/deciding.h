@@ -82,5 +82,9 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
 void note_reject(struct apply *self, const struct apply_entry *entry,
                  const struct casebus_report_head *head);
 void decide_ack(struct apply *self, const struct apply_entry *entry);
+void decide_retire(struct apply *self, const struct apply_entry *entry);
+
+/* apply_floor.c */
+void decide_floor(struct apply *self, const struct apply_entry *entry);
 
 #endif

@@ -27,7 +27,7 @@ static const struct member state_members[] = {
     NUM(state, schema),   FIX(state, epoch),     NUM(state, seq),      NUM(state, entry),
     NUM(state, at),       NUM(state, cases),     NUM(state, offenders), NUM(state, sessions),
     NUM(state, agencies), NUM(state, rejects),   NUM(state, quarantined),
-    NUM(state, publishers),
+    NUM(state, publishers), NUM(state, floor),   NUM(state, log_bytes),
 };
 static const struct member case_members[] = {
     NUM(case_entry, flags),          NUM(case_entry, version),
@@ -36,7 +36,8 @@ static const struct member case_members[] = {
     NUM(case_entry, inserted_at),    NUM(case_entry, updated_at),
     NUM(case_entry, last_synced_at), NUM(case_entry, seen_count),
     NUM(case_entry, fetched_at),     FIX(case_entry, hash),
-    STR(case_entry, source),
+    STR(case_entry, source),         STR(case_entry, record),
+    NUM(case_entry, accepted),
 };
 static const struct member created_members[] = {
     NUM(created_entry, before),
@@ -45,7 +46,7 @@ static const struct member created_members[] = {
 static const struct member offender_members[] = {
     NUM(offender_entry, first_seen), NUM(offender_entry, last_seen),
     NUM(offender_entry, cases),      NUM(offender_entry, fine_pence),
-    STR(offender_entry, offender),
+    STR(offender_entry, offender),   STR(offender_entry, reported_by),
 };
 static const struct member agency_members[] = {
     NUM(agency_entry, disabled),    NUM(agency_entry, cases), NUM(agency_entry, fine_pence),
@@ -60,9 +61,15 @@ static const struct member session_members[] = {
     NUM(session_entry, errors),          NUM(session_entry, newest),
     NUM(session_entry, progressed_at),   NUM(session_entry, unshown),
     NUMS(session_entry, last),           STR(session_entry, data),
-    STR(session_entry, end_reason),
+    STR(session_entry, end_reason),      NUM(session_entry, trimmed_created),
+    NUM(session_entry, trimmed_updated), NUM(session_entry, trimmed_synced),
+    NUM(session_entry, trimmed_conflicts),
 };
-static const struct member head_members[] = {NUM(head_entry, seq)};
+static const struct member head_members[] = {
+    NUM(head_entry, seq),
+    NUM(head_entry, trimmed),
+};
+static const struct member actor_members[] = {NUM(actor_entry, publishers)};
 static const struct member publisher_members[] = {
     NUM(publisher_entry, decided),      FIX(publisher_entry, check),
     NUM(publisher_entry, acked),        NUM(publisher_entry, last_seen_at),
@@ -79,7 +86,7 @@ static const struct member quarantine_members[] = {
     NUM(quarantine_entry, at),      NUM(quarantine_entry, sent_at),
     STR(quarantine_entry, actor),   STR(quarantine_entry, session),
     STR(quarantine_entry, data),    STR(quarantine_entry, as),
-    NUM(quarantine_entry, outcome),
+    NUM(quarantine_entry, outcome), NUM(quarantine_entry, accepted_before),
 };
 static const struct member log_members[] = {
     NUM(log_entry, session_before),
@@ -99,6 +106,7 @@ static const struct layout layouts[ENTRY_TYPE_COUNT] = {
     [ENTRY_REFUSAL] = LAYOUT(refusal_entry, refusal_members),
     [ENTRY_QUARANTINE] = LAYOUT(quarantine_entry, quarantine_members),
     [ENTRY_LOG] = LAYOUT(log_entry, log_members),
+    [ENTRY_ACTOR] = LAYOUT(actor_entry, actor_members),
 };
 
 const char *const session_status_words[SESSION_STATUS_COUNT] = {
@@ -158,7 +166,7 @@ size_t entry_size(enum entry_type type, const void *entry)
 size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
 {
     const struct layout *l = &layouts[type];
-    unsigned char *at = out;
+    unsigned char *at = out, *end = out; /* behind the last member that is not zero */
     for (size_t i = 0; i < l->count; i++) {
         const struct member *m = &l->members[i];
         const char *from = (const char *)entry + m->offset;
@@ -169,19 +177,24 @@ size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
             if (b.size > 0) {
                 memcpy(at, b.data, b.size);
                 at += b.size;
+                end = at;
             }
         } else if (m->type == FIXED) {
             memcpy(at, from, m->count);
             at += m->count;
+            end = at;
         } else {
+            uint64_t all = 0;
             for (size_t k = 0; k < m->count; k++) {
                 uint64_t n;
                 memcpy(&n, from + k * sizeof n, sizeof n);
                 at = put_number(at, n);
+                all |= n;
             }
+            end = all != 0 ? at : end;
         }
     }
-    return (size_t)(at - out);
+    return (size_t)(end - out);
 }
 
 /* Reads one member; the byte behind it or NULL. */

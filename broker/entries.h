@@ -1,8 +1,9 @@
 /* Values of the store: what is kept under each key, and how it is encoded.
  *
  * Each value is the members of one struct in the order of its layout: numbers as unsigned LEB128,
- * fixed members as they are, byte strings as a LEB128 length and the bytes. Members left out at the
- * end are zero, so a member can be appended without rewriting a store. store.c puts a checksum
+ * fixed members as they are, byte strings as a LEB128 length and the bytes. Members that are zero
+ * or empty are left out at the end, so a member can be appended without rewriting a
+ * store, and costs nothing where it is not used. store.c puts a checksum
  * behind every value (keys.h); the codecs here never see it.
  *
  * Checklist: append members only, here and in the layout in entries.c; anything else needs another
@@ -30,7 +31,15 @@ struct state {
     uint64_t rejects;     /* number of the newest reject */
     uint64_t quarantined; /* undecided */
     uint64_t publishers;
+    uint64_t floor;     /* events below this seq have been trimmed; 0: none */
+    uint64_t log_bytes; /* of the log's values */
 };
+
+/* The seq of the oldest event that is kept; above `seq`: there is none. */
+static inline uint64_t state_oldest(const struct state *s)
+{
+    return s->floor > 0 ? s->floor : 1;
+}
 
 #define CASE_DELETED 1u
 #define CASE_REDACTED 2u
@@ -47,6 +56,8 @@ struct case_entry {
     uint64_t fetched_at;   /* newest applied */
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of the data last applied by a scrape */
     struct casebus_bytes source;           /* encoded map */
+    struct casebus_bytes record; /* of a living case whose record_seq is below the floor: a copy */
+    uint64_t accepted; /* newest conflict whose report was accepted as this case; 0: none */
 };
 
 struct created_entry {
@@ -57,7 +68,8 @@ struct created_entry {
 struct offender_entry {
     uint64_t first_seen, last_seen;
     uint64_t cases, fine_pence;
-    struct casebus_bytes offender; /* the map as last reported */
+    struct casebus_bytes offender; /* the map as last reported; empty once that case has gone */
+    struct casebus_bytes reported_by; /* regulator id of the case whose map it is */
 };
 
 struct agency_entry {
@@ -90,10 +102,17 @@ struct session_entry {
     uint64_t last[CASEBUS_EVENT_KIND_COUNT - CASEBUS_CASE_EVENT_COUNT];
     struct casebus_bytes data;       /* encoded map of the started fields */
     struct casebus_bytes end_reason; /* text */
+    /* Of its events below the floor, as verify counts them: */
+    uint64_t trimmed_created, trimmed_updated, trimmed_synced, trimmed_conflicts;
 };
 
 struct head_entry {
     uint64_t seq;
+    uint64_t trimmed; /* the stream's newest event below the floor; 0: none */
+};
+
+struct actor_entry {
+    uint64_t publishers;
 };
 
 struct publisher_entry {
@@ -126,6 +145,7 @@ struct quarantine_entry {
     struct casebus_bytes data; /* as reported; emptied by a redaction */
     struct casebus_bytes as;   /* accepted as this case */
     uint64_t outcome;          /* of the decision */
+    uint64_t accepted_before;  /* the conflict before it whose report became the case `as` */
 };
 
 struct log_entry {
@@ -146,6 +166,7 @@ enum entry_type {
     ENTRY_REFUSAL,
     ENTRY_QUARANTINE,
     ENTRY_LOG,
+    ENTRY_ACTOR,
     ENTRY_TYPE_COUNT
 };
 

@@ -1,8 +1,8 @@
 /* Peers that are gone without a word (a machine switched off) are found by TCP itself.
  *
- * Not by the heartbeats of libzmq: in 4.3.4 one that is due ends the process (an assertion) where a
- * connection has broken whose messages are not taken because their queue is full, and any peer can
- * bring that about by sending much and leaving. */
+ * Not by the heartbeats of libzmq: in 4.3.4 one that is due ends the process (an assertion)
+ * where a connection has broken whose messages are not taken because their queue is full, and
+ * any peer can bring that about by sending much and leaving. */
 #ifndef CASEBUS_KEEPALIVE_H
 #define CASEBUS_KEEPALIVE_H
 

@@ -13,7 +13,7 @@ const char *const tree_names[TREE_COUNT] = {
     [TREE_STARTED] = "started",   [TREE_HEAD] = "head",
     [TREE_PUBLISHER] = "publisher", [TREE_REFUSAL] = "refusal",
     [TREE_REJECT] = "reject",     [TREE_QUARANTINE] = "quarantine",
-    [TREE_CONFLICT] = "conflict",
+    [TREE_CONFLICT] = "conflict", [TREE_ACTOR] = "actor",
 };
 
 /* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut rather

@@ -5,7 +5,7 @@
  *
  *   tree         key                                            value (entries.h)
  *   meta         "state"                                        struct state
- *   log          seq                                            struct log_entry
+ *   log          seq, from the floor on                         struct log_entry
  *   case         case id ("hse:4812345")                        struct case_entry
  *   created      created seq                                    struct created_entry
  *   date         agency NUL date-or-0000-00-00 NUL regulator id (nothing)
@@ -20,6 +20,7 @@
  *   reject       reject number                                  struct refusal_entry
  *   quarantine   case id NUL content hash (16 bytes)            struct quarantine_entry
  *   conflict     conflict seq                                   the quarantine key
+ *   actor        actor                                          struct actor_entry
  *
  * Behind every value stand eight bytes of checksum, little-endian: XXH3-64 of the value, seeded with XXH3-64
  * of the key, seeded with the tree's number (enum tree).
@@ -54,6 +55,7 @@ enum tree {
     TREE_REJECT,
     TREE_QUARANTINE,
     TREE_CONFLICT,
+    TREE_ACTOR,
     TREE_COUNT
 };
 extern const char *const tree_names[TREE_COUNT];

@@ -80,14 +80,15 @@ static void print_help(void)
            "  --help, --version\n"
            "\n"
            "Limits: report %d KiB, record %d KiB, %d reports a commit, %d agencies, %d patterns\n"
-           "a subscriber, %d reports a publisher in flight, %d rejects kept, reply %d KiB.\n"
+           "a subscriber, %d reports a publisher in flight, %d publishers an actor,\n"
+           "%d rejects kept, reply %d KiB.\n"
            "\n"
            "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
            "3 cannot start, restore or repair, 4 the store failed.\n",
            CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
            CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
-           CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
+           CASEBUS_PUBLISHERS_MAX, CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
 }
 
 enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_TIMEOUT, OPTION_RESTORE, OPTION_REPAIR,
@@ -202,7 +203,13 @@ static void set_level(const struct settings *s)
     }
 }
 
-static void reload(struct command *c)
+static void set_retention(const struct settings *s, struct retention *retention)
+{
+    atomic_store(&retention->events, s->retain_events);
+    atomic_store(&retention->bytes, s->retain_bytes);
+}
+
+static void reload(struct command *c, struct retention *retention)
 {
     char why[8192];
     struct command again = *c;
@@ -215,6 +222,7 @@ static void reload(struct command *c)
         read_flags(&again, false); /* they win over the file, as at the start */
         settings_reload(&c->settings, &again.settings);
         set_level(&c->settings);
+        set_retention(&c->settings, retention);
         log_info("SIGHUP: settings read from %s", c->config);
     }
 }
@@ -260,6 +268,7 @@ static int start(struct broker *self)
         .store = self->store,
         .counters = &self->counters,
     };
+    set_retention(s, &self->bus_options.retention);
     int code = start_actor(&self->bus, bus_actor, &self->bus_options, &self->bus_options.serving,
                            self->bus_options.why);
     if (code != EXIT_OK) {
@@ -317,7 +326,7 @@ static int wait_for_end(struct broker *self)
             if (byte == 's') {
                 return EXIT_OK;
             }
-            reload(self->command);
+            reload(self->command, &self->bus_options.retention);
         }
     }
 }

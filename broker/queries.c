@@ -396,6 +396,7 @@ static void serve(struct queries *self)
         resume_overdue(self);
         resume_ended(self, WAITING_VERIFY);
         resume_ended(self, WAITING_BACKUP);
+        retire_idle(self);
         if (zclock_mono() >= self->reader_check_at) {
             store_reader_check(self->options->store);
             self->reader_check_at = zclock_mono() + 60000;

@@ -62,7 +62,9 @@ struct queries {
     size_t arrived_count, arrived_next;
     struct verifier *verifier;
     struct backup *backup;
-    int64_t reader_check_at;
+    int64_t reader_check_at, retire_at;
+    int64_t clock_offset; /* of the clock to the one that does not jump, when last looked at */
+    struct key retire_from; /* where looking for idle publishers goes on; size 0: at the first */
     bool stop;
 };
 
@@ -121,6 +123,8 @@ void pack_refused_counts(struct query *q, const char *name);
 
 /* Gives an entry to the bus; the request waits for what becomes of it. */
 int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait);
+/* Now and then: asks for the end of publishers that have long been idle. */
+void retire_idle(struct queries *self);
 /* The highest number of a publisher that has arrived, as far as is remembered. */
 uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher);
 

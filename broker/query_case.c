@@ -176,7 +176,8 @@ static unsigned newest_chain(const uint64_t *at)
     return best;
 }
 
-/* Walks back from seq `below` (0: from the newest). Returns where to go on, 0 at the end. */
+/* Walks back from seq `below` (0: from the newest) to the floor. Returns where to go on, 0 at the
+ * end. */
 static uint64_t walk_history(struct query *q, const struct case_entry *entry, uint64_t below,
                              uint64_t limit)
 {
@@ -187,7 +188,7 @@ static uint64_t walk_history(struct query *q, const struct case_entry *entry, ui
         struct log_entry log;
         struct casebus_event event;
         struct casebus_fault fault;
-        if (at[k] == 0 || txn_error(q->txn) != 0) {
+        if (at[k] < state_oldest(&q->state) || txn_error(q->txn) != 0) {
             return 0;
         }
         bool wanted = below == 0 || at[k] < below;
@@ -226,7 +227,7 @@ int query_case_history(struct query *q)
     }
     msgpack_pack_map(&q->pk, below ? 3 : 2);
     pack_rows(q, "events");
-    pack_uint(&q->pk, "floor", 0);
+    pack_uint(&q->pk, "floor", q->state.floor);
     pack_next(q, &more);
     return 0;
 }

@@ -30,9 +30,12 @@ static int check_next(struct query *q, const struct page *p)
 
 static int finish_page(struct query *q, const struct page *p, const struct key *next)
 {
-    msgpack_pack_map(&q->pk, next->size > 0 ? 3 : 2);
+    msgpack_pack_map(&q->pk, 2u + (p->session.data ? 1u : 0u) + (next->size > 0 ? 1u : 0u));
     pack_uint(&q->pk, "as_of", p->as_of);
     pack_rows(q, "rows");
+    if (p->session.data) {
+        pack_uint(&q->pk, "floor", q->state.floor);
+    }
     pack_next(q, next);
     return 0;
 }
@@ -195,7 +198,8 @@ static bool met_again(struct query *q, const struct page *p, struct casebus_byte
     return again;
 }
 
-/* The cases a session met, each at its newest event in it; `next` is the seq to go on from. */
+/* The cases a session met above the floor, each at its newest event in it; `next` is the seq to go on
+ * from. */
 static struct key list_session(struct query *q, const struct page *p)
 {
     struct session_entry session;
@@ -204,7 +208,7 @@ static struct key list_session(struct query *q, const struct page *p)
         return none;
     }
     uint64_t seq = p->next.size == 8 ? key_to_number(p->next) : session.newest;
-    while (seq != 0 && more_rows(q, p->limit)) {
+    while (seq >= state_oldest(&q->state) && more_rows(q, p->limit)) {
         struct log_entry log;
         struct casebus_topic topic;
         enum casebus_event_kind kind;
@@ -221,7 +225,7 @@ static struct key list_session(struct query *q, const struct page *p)
         }
         seq = log.session_before;
     }
-    return seq != 0 ? key_number(seq) : none;
+    return seq >= state_oldest(&q->state) ? key_number(seq) : none;
 }
 
 static int read_list(struct query *q, struct page *p)

@@ -5,6 +5,9 @@
 
 /* Events one replay may look at: a replay that finds little must not hold up the gets behind it. */
 #define REPLAY_WORK 8192
+/* How far a request follows the chains of single topics down to the floor. Beyond, what their streams
+ * have lost counts. */
+#define CHAIN_WORK 8192
 
 struct patterns {
     unsigned count;
@@ -41,6 +44,16 @@ static int read_patterns(struct query *q, struct patterns *p)
     return rc;
 }
 
+/* The first three segments of a prefix: of one topic, its stream; of fewer, all there are. */
+static struct casebus_bytes stream_of(struct casebus_bytes prefix)
+{
+    size_t at = 0;
+    for (int colons = 0; at < prefix.size && colons < 3; at++) {
+        colons += prefix.data[at] == ':';
+    }
+    return casebus_bytes(prefix.data, at);
+}
+
 static bool matches(const struct patterns *p, struct casebus_bytes topic)
 {
     for (unsigned i = 0; i < p->count; i++) {
@@ -71,6 +84,86 @@ static int pack_event(struct query *q, const struct log_entry *log)
     return rc;
 }
 
+/* --- what is gone -------------------------------------------------------------------------- */
+
+/* The newest event of a topic, as its case or session keeps it; 0: there is none. */
+static uint64_t newest_of(struct query *q, const struct casebus_topic *topic,
+                          enum casebus_event_kind kind)
+{
+    struct key name = key_named(topic->segment[2], topic->segment[3]);
+    struct case_entry entry;
+    struct session_entry session;
+    if (kind < CASEBUS_CASE_EVENT_COUNT) {
+        return txn_load(q->txn, TREE_CASE, &name, ENTRY_CASE, &entry) ? entry.last[kind] : 0;
+    }
+    return txn_load(q->txn, TREE_SESSION, &name, ENTRY_SESSION, &session)
+               ? session.last[kind - CASEBUS_CASE_EVENT_COUNT]
+               : 0;
+}
+
+/* Of one topic: its chain leads below the floor, to the newest event it has lost. False: not a topic, or
+ * there is not work enough `left` to follow it. */
+static bool lost_of_topic(struct query *q, struct casebus_bytes text, unsigned *left,
+                          uint64_t *lost)
+{
+    struct casebus_topic topic;
+    enum casebus_event_kind kind;
+    if (casebus_topic_event(text, &topic, &kind) != 0) {
+        return false; /* of fewer segments: whole streams */
+    }
+    *lost = newest_of(q, &topic, kind);
+    for (; *lost >= state_oldest(&q->state) && *left > 0; --*left) {
+        struct log_entry log;
+        struct casebus_event event;
+        struct casebus_fault fault;
+        if (!txn_log(q->txn, *lost, &log) ||
+            casebus_event_read(log.topic, log.body, &event, &fault) != 0) {
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            return true;
+        }
+        *lost = event.prev_topic;
+    }
+    return *lost < state_oldest(&q->state);
+}
+
+/* Of the streams that begin with the prefix: the newest event that any of them has lost. */
+static uint64_t lost_of_streams(struct query *q, struct casebus_bytes prefix)
+{
+    struct cursor c;
+    struct key from = key_text(prefix);
+    uint64_t lost = 0;
+    cursor_open(&c, q->txn, TREE_HEAD);
+    for (bool at = cursor_seek(&c, key_bytes(&from));
+         at && c.key.size >= prefix.size && memcmp(c.key.data, prefix.data, prefix.size) == 0;
+         at = cursor_next(&c)) {
+        struct head_entry head;
+        if (entry_decode(ENTRY_HEAD, c.value, &head) != 0) {
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            break;
+        }
+        lost = head.trimmed > lost ? head.trimmed : lost;
+    }
+    cursor_close(&c);
+    return lost;
+}
+
+/* The newest event of the patterns above `after` that has been trimmed; 0: none has. */
+static uint64_t find_gone(struct query *q, const struct patterns *p, uint64_t after)
+{
+    uint64_t gone = 0, lost;
+    unsigned left = CHAIN_WORK;
+    for (unsigned i = 0; i < p->count && after + 1 < state_oldest(&q->state); i++) {
+        struct casebus_bytes prefix = casebus_bytes(p->prefix[i], p->size[i]);
+        if (!lost_of_topic(q, prefix, &left, &lost)) {
+            lost = lost_of_streams(q, stream_of(prefix));
+        }
+        gone = lost > after && lost > gone ? lost : gone;
+    }
+    return gone;
+}
+
+/* --- replay -------------------------------------------------------------------------------- */
+
 int query_log_replay(struct query *q)
 {
     struct patterns patterns;
@@ -82,6 +175,7 @@ int query_log_replay(struct query *q)
     if (rc != 0) {
         return rc;
     }
+    uint64_t gone = find_gone(q, &patterns, after);
     through = after < q->state.seq ? after : q->state.seq;
     struct key from = key_number(after + 1);
     cursor_open(&c, q->txn, TREE_LOG);
@@ -100,9 +194,12 @@ int query_log_replay(struct query *q)
         through = q->state.seq;
     }
     cursor_close(&c);
-    msgpack_pack_map(&q->pk, 2);
+    msgpack_pack_map(&q->pk, gone ? 3 : 2);
     pack_rows(q, "events");
     pack_uint(&q->pk, "through", through);
+    if (gone) {
+        pack_uint(&q->pk, "gone", gone);
+    }
     return rc;
 }
 

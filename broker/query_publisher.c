@@ -5,6 +5,9 @@
 /* How far a poll's `after` may run ahead of what is recorded of it (ACK_WINDOW in apply_publisher.c
  * allows for this and more). */
 #define ACK_EVERY (CASEBUS_PUBLISHER_WINDOW / 4)
+/* How old what is recorded of its last sign of life may be: microseconds, far below the days after
+ * which an idle publisher is forgotten. */
+#define SEEN_EVERY (3600ull * 1000000)
 
 struct poll {
     struct casebus_bytes publisher;
@@ -79,22 +82,37 @@ static bool refusal_up_to(struct query *q, const struct poll *p)
     return found;
 }
 
-/* Tells apply what the publisher has taken, where that frees something or its window needs it. */
+/* Has the poll news for the store: refusals that can go, a window that must move, an outbox that is
+ * not what it was; or is it the first sign of life for long? */
+static bool has_news(struct query *q, const struct poll *p, uint64_t after)
+{
+    return (after > p->entry.acked &&
+            (after >= p->entry.acked + ACK_EVERY || refusal_up_to(q, p))) ||
+           p->is_volatile != (p->entry.volatile_id != 0) ||
+           (uint64_t)zclock_time() * 1000u > p->entry.last_seen_at + SEEN_EVERY;
+}
+
+/* Tells apply what a poll says, where that changes anything there. */
 static int acknowledge(struct query *q, const struct poll *p)
 {
     uint64_t after = p->after < p->entry.decided ? p->after : p->entry.decided;
-    if (after <= p->entry.acked ||
-        (after < p->entry.acked + ACK_EVERY && !refusal_up_to(q, p))) {
+    if (p->entry.decided == 0 || !has_news(q, p, after)) {
         return 0;
     }
     msgpack_packer pk;
     msgpack_sbuffer body;
     msgpack_sbuffer_init(&body);
     msgpack_packer_init(&pk, &body, msgpack_sbuffer_write);
-    msgpack_pack_map(&pk, 2);
+    msgpack_pack_map(&pk, 3);
     casebus_pack_text(&pk, "publisher");
     casebus_pack_bin(&pk, p->publisher);
     pack_uint(&pk, "after", after);
+    casebus_pack_text(&pk, "outbox");
+    if (p->is_volatile) {
+        msgpack_pack_false(&pk);
+    } else {
+        msgpack_pack_true(&pk);
+    }
     submit(q, APPLY_ACK, &body, false); /* full: the next poll says it again */
     msgpack_sbuffer_destroy(&body);
     return 0;
@@ -183,6 +201,18 @@ static int answer_poll(struct query *q, const struct poll *p, bool want, const c
     return 0;
 }
 
+/* Why the next report is not decided for now; NULL: it is. */
+static const char *why_held(struct query *q, const struct poll *p)
+{
+    struct key key = key_text(q->actor);
+    struct actor_entry actor;
+    if (p->entry.decided == 0 && txn_load(q->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor) &&
+        actor.publishers >= CASEBUS_PUBLISHERS_MAX) {
+        return "too many publishers: idle ones have to be forgotten before a new one is heard";
+    }
+    return held_reason(q->self->options->counters);
+}
+
 int query_publisher_confirm(struct query *q)
 {
     struct poll p = {.after = 0};
@@ -196,9 +226,11 @@ int query_publisher_confirm(struct query *q)
         acknowledge(q, &p);
     }
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
-    const char *held = held_reason(q->self->options->counters);
-    bool want = !held && highest_arrived(q->self, p.publisher.data) > p.entry.decided;
-    if (p.entry.decided != p.after || want || q->time_up || p.wait_ms == 0) {
+    const char *held = why_held(q, &p);
+    bool arrived = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
+    bool dropped = held && arrived && q->resumed; /* just now */
+    bool want = !held && arrived;
+    if (p.entry.decided != p.after || want || dropped || q->time_up || p.wait_ms == 0) {
         return answer_poll(q, &p, want, held);
     }
     q->wait_kind = WAITING_CONFIRM;

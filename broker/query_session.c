@@ -146,8 +146,9 @@ static bool second_half(struct query *q, uint64_t seq, const struct casebus_even
 {
     struct log_entry log;
     struct casebus_event first;
-    return event->kind == CASEBUS_EVENT_SYNCED && before == seq - 1 && before != 0 &&
-           load_event(q, before, &log, &first) && first.kind == CASEBUS_EVENT_UPDATED &&
+    return event->kind == CASEBUS_EVENT_SYNCED && before == seq - 1 &&
+           before >= state_oldest(&q->state) && load_event(q, before, &log, &first) &&
+           first.kind == CASEBUS_EVENT_UPDATED &&
            casebus_bytes_equal(first.topic.segment[3], event->topic.segment[3]);
 }
 
@@ -164,7 +165,7 @@ int query_session_cases(struct query *q)
         return rc;
     }
     uint64_t seq = next.data ? key_to_number(next) : session.newest;
-    while (seq != 0 && more_rows(q, limit)) {
+    while (seq >= state_oldest(&q->state) && more_rows(q, limit)) {
         struct log_entry log;
         struct casebus_event event;
         if (next.data && seq > q->state.seq) {
@@ -182,11 +183,12 @@ int query_session_cases(struct query *q)
         }
         seq = log.session_before;
     }
-    if (seq != 0) {
+    if (seq >= state_oldest(&q->state)) {
         more = key_number(seq);
     }
-    msgpack_pack_map(&q->pk, seq != 0 ? 2 : 1);
+    msgpack_pack_map(&q->pk, more.size > 0 ? 3 : 2);
     pack_rows(q, "rows");
+    pack_uint(&q->pk, "floor", q->state.floor);
     pack_next(q, &more);
     return 0;
 }

@@ -49,11 +49,14 @@ static int pack_store(struct query *q)
     struct store_sizes sizes;
     int rc = store_measure(q->txn, &sizes);
     casebus_pack_text(&q->pk, "store");
-    msgpack_pack_map(&q->pk, 7);
+    msgpack_pack_map(&q->pk, 10);
     pack_uint(&q->pk, "cases", q->state.cases);
     pack_uint(&q->pk, "sessions", q->state.sessions);
     pack_uint(&q->pk, "offenders", q->state.offenders);
-    pack_uint(&q->pk, "log_events", sizes.entries[TREE_LOG]);
+    pack_uint(&q->pk, "publishers", q->state.publishers);
+    pack_uint(&q->pk, "floor", q->state.floor);
+    pack_uint(&q->pk, "retained_events", q->state.seq + 1 - state_oldest(&q->state));
+    pack_uint(&q->pk, "retained_bytes", q->state.log_bytes);
     pack_uint(&q->pk, "file_bytes", sizes.file_bytes);
     pack_uint(&q->pk, "map_bytes", sizes.map_bytes);
     pack_uint(&q->pk, "used_bytes", sizes.used_bytes);

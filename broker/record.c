@@ -374,16 +374,17 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
 bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record)
 {
     struct log_entry log;
-    struct casebus_event event;
+    struct casebus_event event = {.payload = entry->record};
     struct casebus_fault fault;
+    int rc = 0;
     if (entry->record_seq == 0) {
         return false;
     }
-    if (!txn_log(txn, entry->record_seq, &log)) {
-        txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
-        return false;
+    if (!entry->record.data) {
+        rc = txn_log(txn, entry->record_seq, &log)
+                 ? casebus_event_read(log.topic, log.body, &event, &fault)
+                 : CASEBUS_ECORRUPT; /* an entry that points at nothing */
     }
-    int rc = casebus_event_read(log.topic, log.body, &event, &fault);
     if (rc == 0) {
         rc = casebus_record_parse(event.payload, false, record, &fault);
     }

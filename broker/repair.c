@@ -11,7 +11,7 @@
 
 static const bool derived[TREE_COUNT] = {
     [TREE_CREATED] = true, [TREE_DATE] = true, [TREE_OFFENDER] = true, [TREE_AGENCY] = true,
-    [TREE_STARTED] = true, [TREE_HEAD] = true, [TREE_CONFLICT] = true,
+    [TREE_STARTED] = true, [TREE_HEAD] = true, [TREE_CONFLICT] = true, [TREE_ACTOR] = true,
 };
 
 bool repair_builds(enum tree tree)
@@ -135,6 +135,10 @@ static bool read_state(struct repairing *r)
     cursor_open(&c, r->old, TREE_LOG);
     if (cursor_last(&c) || c.key.data) {
         r->state.seq = key_to_number(c.key);
+    }
+    if (cursor_seek(&c, casebus_bytes("", 1)) || c.key.data) {
+        uint64_t oldest = key_to_number(c.key);
+        r->state.floor = oldest > 1 ? oldest : 0;
     }
     txn_forgive(r->old);
     cursor_close(&c);

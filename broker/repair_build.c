@@ -27,33 +27,27 @@ static int add_to_agency(struct repairing *r, struct casebus_bytes code, uint64_
     return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
 }
 
-static bool is_of(const struct key *key, struct casebus_bytes agency, struct casebus_bytes map)
-{
-    struct key now = offender_key(agency, map);
-    return map.data && casebus_bytes_equal(key_bytes(&now), key_bytes(key));
-}
-
-static void begin_offender(struct repairing *r, const struct key *key,
-                           struct casebus_bytes agency, struct casebus_bytes map,
-                           const struct case_entry *entry, struct offender_entry *offender)
-{
-    bool known = load_old(r, TREE_OFFENDER, key, ENTRY_OFFENDER, offender);
-    if (!known || !is_of(key, agency, offender->offender)) {
-        *offender = (struct offender_entry){entry->inserted_at, entry->updated_at, 0, 0, map};
-    }
-    offender->cases = offender->fine_pence = 0;
-    r->state.offenders++;
-}
-
+/* The map is that of the case that is known to have been reported last, where there still is one. */
 static int add_to_offender(struct repairing *r, struct casebus_bytes agency,
                            struct casebus_bytes id, struct casebus_bytes map, uint64_t fine,
                            const struct case_entry *entry)
 {
     struct key key = offender_key(agency, map);
     struct key reference = key_offender_case(&key, id);
-    struct offender_entry offender;
+    struct offender_entry offender = {entry->inserted_at, entry->updated_at, 0, 0, map, id}, old;
+    bool known = load_old(r, TREE_OFFENDER, &key, ENTRY_OFFENDER, &old);
     if (!txn_load(r->write, TREE_OFFENDER, &key, ENTRY_OFFENDER, &offender)) {
-        begin_offender(r, &key, agency, map, entry, &offender);
+        r->state.offenders++;
+        if (known) {
+            offender.first_seen = old.first_seen;
+            offender.last_seen = old.last_seen;
+        }
+        if (known && old.offender.size == 0) { /* that case had gone */
+            offender.offender = offender.reported_by = casebus_bytes(NULL, 0);
+        }
+    } else if (known && casebus_bytes_equal(old.reported_by, id)) {
+        offender.offender = map;
+        offender.reported_by = id;
     }
     offender.cases++;
     offender.fine_pence += fine;
@@ -132,6 +126,19 @@ int build_cases(struct repairing *r)
 
 /* --- sessions, quarantine, counts ------------------------------------------------------- */
 
+/* An agency may have sessions and no case. */
+static int keep_agency(struct repairing *r, struct casebus_bytes session)
+{
+    struct casebus_bytes code, id;
+    struct agency_entry agency;
+    if (casebus_case_id_split(session, &code, &id) != 0) { /* the same form */
+        return 0;
+    }
+    struct key key = key_text(code);
+    int rc = load_agency(r, &key, &agency);
+    return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
+}
+
 static int build_started(struct repairing *r)
 {
     struct cursor c;
@@ -143,6 +150,7 @@ static int build_started(struct repairing *r)
         struct key number = key_number(session.started_seq);
         r->state.sessions++;
         rc = built_bytes(r, TREE_STARTED, &number, c.key);
+        rc = rc ? rc : keep_agency(r, c.key);
     }
     cursor_close(&c);
     return rc ? rc : txn_error(r->from);
@@ -190,16 +198,29 @@ static int keep_conflicts(struct repairing *r)
     return rc;
 }
 
+static int count_for_actor(struct repairing *r, struct casebus_bytes publisher)
+{
+    const size_t behind = CASEBUS_PUBLISHER_SIZE + 1;
+    struct actor_entry actor = {.publishers = 0};
+    struct key key = key_text(casebus_bytes(
+        publisher.data, publisher.size > behind ? publisher.size - behind : publisher.size));
+    txn_load(r->write, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    actor.publishers++;
+    r->state.publishers++;
+    return built(r, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+}
+
 static int count_publishers(struct repairing *r)
 {
     struct cursor c;
     struct publisher_entry publisher;
     uint64_t decided = 0;
+    int rc = 0;
     cursor_open(&c, r->from, TREE_PUBLISHER);
-    for (bool at = next_good(&c, true, ENTRY_PUBLISHER, &publisher); at;
+    for (bool at = next_good(&c, true, ENTRY_PUBLISHER, &publisher); at && rc == 0;
          at = next_good(&c, false, ENTRY_PUBLISHER, &publisher)) {
-        r->state.publishers++;
         decided += publisher.decided;
+        rc = count_for_actor(r, c.key);
     }
     cursor_close(&c);
     if (r->state.entry < decided) {
@@ -211,7 +232,7 @@ static int count_publishers(struct repairing *r)
     }
     cursor_close(&c);
     txn_forgive(r->from);
-    return 0;
+    return rc;
 }
 
 int build_others(struct repairing *r)
@@ -241,16 +262,32 @@ static void note_time(struct repairing *r, const struct log_entry *log)
     }
 }
 
+/* What the old head remembers of trimmed events; unreadable: any below the floor may have been its. */
+static uint64_t trimmed_of(struct repairing *r, const struct key *stream)
+{
+    struct head_entry old;
+    if (load_old(r, TREE_HEAD, stream, ENTRY_HEAD, &old)) {
+        return old.trimmed;
+    }
+    return state_oldest(&r->state) - 1;
+}
+
 static int heads_of_log(struct repairing *r)
 {
     struct cursor c;
     struct log_entry log;
     int rc = 0;
+    r->state.log_bytes = 0;
     cursor_open(&c, r->from, TREE_LOG);
     for (bool at = next_good(&c, true, ENTRY_LOG, &log); at && rc == 0;
          at = next_good(&c, false, ENTRY_LOG, &log)) {
-        struct head_entry head = {key_to_number(c.key)};
         struct key stream = key_text(stream_of(log.topic));
+        struct head_entry head = {key_to_number(c.key), 0};
+        if (!txn_load(r->write, TREE_HEAD, &stream, ENTRY_HEAD, &head)) {
+            head.trimmed = trimmed_of(r, &stream);
+        }
+        head.seq = key_to_number(c.key);
+        r->state.log_bytes += c.value.size;
         note_time(r, &log);
         rc = built(r, TREE_HEAD, &stream, ENTRY_HEAD, &head);
         if (head.seq > r->state.seq) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { TEXT, ENDPOINT, BYTES, WORD };
+enum type { TEXT, ENDPOINT, BYTES, COUNT_OF, WORD };
 
 struct setting {
     const char *name;
@@ -33,6 +33,10 @@ static const struct setting table[] = {
      "endpoint for requests"},
     {"map-size", BYTES, TEXT_AT(map_size), "64G", 16ull << 20, 16ull << 40, NULL, false,
      "the most the store can grow to: address space, not disk (K, M, G, T)"},
+    {"retain-events", COUNT_OF, TEXT_AT(retain_events), "0", 0, INT64_MAX, NULL, true,
+     "events the log keeps, 0: all; the oldest go, cases stay"},
+    {"retain-bytes", BYTES, TEXT_AT(retain_bytes), "0", 0, INT64_MAX, NULL, true,
+     "bytes of events the log keeps, 0: all (K, M, G, T)"},
     {"log-level", WORD, TEXT_AT(log_level), "info", 0, 0, "error warning info debug", true,
      "what is logged to standard error: error, warning, info or debug"},
 };
@@ -43,9 +47,13 @@ const char *settings_name(unsigned index)
     return index < COUNT ? table[index].name : NULL;
 }
 
-static bool parse_bytes(const char *value, uint64_t *bytes)
+static bool is_number(const struct setting *t)
 {
-    static const char units[] = "KMGT";
+    return t->type == BYTES || t->type == COUNT_OF;
+}
+
+static bool parse_number(const char *value, const char *units, uint64_t *number)
+{
     char *end;
     errno = 0;
     unsigned long long n = strtoull(value, &end, 10);
@@ -60,7 +68,7 @@ static bool parse_bytes(const char *value, uint64_t *bytes)
         }
         n <<= shift;
     }
-    *bytes = n;
+    *number = n;
     return true;
 }
 
@@ -93,9 +101,12 @@ static bool is_local(const char *endpoint)
 
 static const char *fault_of(const struct setting *t, const char *value)
 {
-    uint64_t bytes;
-    if (t->type == BYTES && (!parse_bytes(value, &bytes) || bytes < t->min || bytes > t->max)) {
-        return "must be a number of bytes from 16M to 16T, like 64G";
+    uint64_t number;
+    if (is_number(t) && (!parse_number(value, t->type == BYTES ? "KMGT" : "", &number) ||
+                         number < t->min || number > t->max)) {
+        return t->type == COUNT_OF ? "must be a whole number, 0: no limit"
+               : t->min > 0        ? "must be a number of bytes from 16M to 16T, like 64G"
+                                   : "must be a number of bytes like 64G, 0: no limit";
     }
     if (t->type == WORD && !is_word(t->words, value)) {
         return "must be one of: error, warning, info, debug";
@@ -108,7 +119,7 @@ static const char *fault_of(const struct setting *t, const char *value)
         return "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: endpoints are not "
                "encrypted yet";
     }
-    if (t->type != BYTES && (value[0] == '\0' || strlen(value) >= t->size)) {
+    if (!is_number(t) && (value[0] == '\0' || strlen(value) >= t->size)) {
         return value[0] ? "is too long" : "must not be empty";
     }
     return NULL;
@@ -117,10 +128,10 @@ static const char *fault_of(const struct setting *t, const char *value)
 static void assign(struct settings *s, const struct setting *t, const char *value)
 {
     char *at = (char *)s + t->offset;
-    if (t->type == BYTES) {
-        uint64_t bytes = 0;
-        parse_bytes(value, &bytes);
-        memcpy(at, &bytes, sizeof bytes);
+    if (is_number(t)) {
+        uint64_t number = 0;
+        parse_number(value, "KMGT", &number);
+        memcpy(at, &number, sizeof number);
     } else {
         snprintf(at, t->size, "%s", value);
     }
@@ -207,10 +218,11 @@ void settings_help(FILE *out)
         const struct setting *t = &table[i];
         char flag[64];
         snprintf(flag, sizeof flag, "--%s %s", t->name,
-                 t->type == ENDPOINT ? "ENDPOINT"
-                 : t->type == BYTES  ? "BYTES"
-                 : t->type == WORD   ? "LEVEL"
-                                     : "DIR");
+                 t->type == ENDPOINT   ? "ENDPOINT"
+                 : t->type == BYTES    ? "BYTES"
+                 : t->type == COUNT_OF ? "COUNT"
+                 : t->type == WORD     ? "LEVEL"
+                                       : "DIR");
         fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
@@ -221,10 +233,10 @@ void settings_print(const struct settings *s, FILE *out)
     for (size_t i = 0; i < COUNT; i++) {
         const struct setting *t = &table[i];
         const char *at = (const char *)s + t->offset;
-        if (t->type == BYTES) {
-            uint64_t bytes;
-            memcpy(&bytes, at, sizeof bytes);
-            fprintf(out, "%s = %llu\n", t->name, (unsigned long long)bytes);
+        if (is_number(t)) {
+            uint64_t number;
+            memcpy(&number, at, sizeof number);
+            fprintf(out, "%s = %llu\n", t->name, (unsigned long long)number);
         } else {
             fprintf(out, "%s = %s\n", t->name, at);
         }

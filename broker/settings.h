@@ -10,6 +10,7 @@ struct settings {
     char data[4096];
     char ingest[256], fanout[256], query[256];
     uint64_t map_size;
+    uint64_t retain_events, retain_bytes; /* 0: no limit */
     char log_level[16];
 };
 

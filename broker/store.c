@@ -60,8 +60,8 @@ int store_error(int rc)
 
 /* --- opening ---------------------------------------------------------------------------- */
 
-/* LMDB maps its table of readers and writes to it: on a full disk a hole in that file would end the
- * process by a signal. Its blocks are there before LMDB is. */
+/* LMDB maps its table of readers and writes to it: on a full disk a hole in that file would
+ * end the process by a signal. Its blocks are there before LMDB is. */
 static int reserve_readers(struct store *self, char *why, size_t why_size)
 {
     char path[4096];
@@ -168,8 +168,8 @@ static int give_name(struct store *self, const char *from, const char *to)
     return rc ? rc : sync_folder(parent);
 }
 
-/* Makes the store where there is none: under another name, which becomes its own when it is complete and
- * on the disk. Whenever the power fails, there is a whole store or none. */
+/* Makes the store where there is none: under another name, which becomes its own when it is
+ * complete and on the disk. Whenever the power fails, there is a whole store or none. */
 static int make(struct store *self, char *why, size_t why_size)
 {
     char path[4096], unfinished[4096];
@@ -195,9 +195,10 @@ static int make(struct store *self, char *why, size_t why_size)
     return rc;
 }
 
-/* What a start finds may be in the page cache alone, left there by a process that was killed between
- * writing its meta page and syncing it, or whose disk failed then. A commit of our own makes sure of all
- * of it before anything is confirmed; where there is no space for one, a sync is what can be had. */
+/* What a start finds may be in the page cache alone, left there by a process that was killed
+ * between writing its meta page and syncing it, or whose disk failed then. A commit of our
+ * own makes sure of all of it before anything is confirmed; where there is no space for one,
+ * a sync is what can be had. */
 static int make_sure(struct store *self, struct txn *txn, const struct state *state)
 {
     txn_set_state(txn, state);
@@ -214,7 +215,7 @@ static int check_state(struct store *self, bool read_only, char *why, size_t why
         rc = txn_begin(txn);
     }
     if (rc == 0 && !txn_state(txn, &state)) {
-        rc = txn_error(txn) ? txn_error(txn) : CASEBUS_ECORRUPT; /* it has had one */
+        rc = txn_error(txn) ? txn_error(txn) : read_only ? CASEBUS_ENOTFOUND : CASEBUS_ECORRUPT;
     }
     if (rc == 0 && state.schema != SCHEMA_VERSION) {
         rc = CASEBUS_ESCHEMA;
@@ -238,7 +239,6 @@ int store_open(struct store **self_p, const struct store_options *options, char 
         return CASEBUS_ENOMEM;
     }
     self->lock_fd = -1;
-    atomic_init(&self->held_seq, UINT64_MAX);
     self->map_bytes = options->map_bytes ? options->map_bytes : STORE_MAP_DEFAULT;
     self->dir = strdup(options->dir);
     int rc = self->dir ? 0 : CASEBUS_ENOMEM;
@@ -294,20 +294,40 @@ const char *store_dir(const struct store *self)
     return self->dir;
 }
 
-void store_hold(struct store *self, uint64_t seq)
-{
-    atomic_store(&self->held_seq, seq);
-}
-
-uint64_t store_held_seq(const struct store *self)
-{
-    return atomic_load(&self->held_seq);
-}
-
 void store_reader_check(struct store *self)
 {
     int dead;
     mdb_reader_check(self->env, &dead);
+}
+
+int store_snapshot_begin(struct store *self, uint64_t seq)
+{
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+        uint_fast64_t unused = 0;
+        if (atomic_compare_exchange_strong(&self->snapshot[i], &unused, seq + 1)) {
+            return i;
+        }
+    }
+    return CASEBUS_EBUSY;
+}
+
+void store_snapshot_end(struct store *self, int number)
+{
+    if (number >= 0) {
+        atomic_store(&self->snapshot[number], 0);
+    }
+}
+
+uint64_t store_snapshot_lowest(const struct store *self)
+{
+    uint64_t lowest = UINT64_MAX;
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+        uint64_t next = atomic_load(&self->snapshot[i]);
+        if (next > 0 && next - 1 < lowest) {
+            lowest = next - 1;
+        }
+    }
+    return lowest;
 }
 
 int store_measure(struct txn *read, struct store_sizes *sizes)

@@ -45,12 +45,15 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);
-/* A long read (a backup) says up to which seq it stands on the log; UINT64_MAX: it has ended. Who
- * trims the log stays at or below store_held_seq(): pages freed before are of no use. Any thread. */
-void store_hold(struct store *self, uint64_t seq);
-uint64_t store_held_seq(const struct store *self);
 /* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
 int store_has_room(struct store *self);
+
+/* Snapshots that run, of a check or a backup: while one does, the floor of the log does not pass its
+ * seq. begin: the number to end it with, or CASEBUS_EBUSY where too many run. From any thread. */
+int store_snapshot_begin(struct store *self, uint64_t seq);
+void store_snapshot_end(struct store *self, int number);
+/* The lowest seq of a running snapshot; UINT64_MAX: none runs. */
+uint64_t store_snapshot_lowest(const struct store *self);
 
 /* The one write transaction, or a read transaction of its own. */
 int txn_new_write(struct store *store, struct txn **self_p);

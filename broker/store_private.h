@@ -8,6 +8,8 @@
 #include <lmdb.h>
 #include <stdatomic.h>
 
+#define SNAPSHOTS_MAX 8
+
 struct store {
     MDB_env *env;
     MDB_dbi dbi[TREE_COUNT];
@@ -16,7 +18,7 @@ struct store {
     uint64_t page_size, map_bytes;
     uint64_t reserved; /* file bytes allocated so far */
     uint64_t wanted;   /* what the newest commit asked for behind what was used */
-    atomic_uint_fast64_t held_seq;
+    atomic_uint_fast64_t snapshot[SNAPSHOTS_MAX]; /* seq + 1 of those that run; 0: free */
 };
 
 struct txn {

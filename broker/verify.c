@@ -1,4 +1,5 @@
 /* Verifying a store: the run, its thread, and the event log with its heads; see verify.h. */
+#include "pages.h"
 #include "verifying.h"
 
 #include <stdarg.h>
@@ -107,6 +108,9 @@ bool next_entry(struct verifying *v, struct cursor *c, bool first)
 {
     atomic_store_explicit(&v->report->tree, (int)c->tree, memory_order_relaxed);
     bool at = first ? cursor_seek(c, casebus_bytes("", 1)) : cursor_next(c);
+    if (first) {
+        v->walked[c->tree] = 0;
+    }
     bool on = goes_on(v, c, first);
     while (!at && txn_error(v->txn) == CASEBUS_ECORRUPT && on && !given_up(v)) {
         finding(v, "%s %s: bytes do not match their checksum", tree_names[c->tree],
@@ -207,11 +211,35 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
     v->session_events += event.kind >= CASEBUS_CASE_EVENT_COUNT;
 }
 
+/* Where the streams' chains begin: at the last event of each that has been trimmed. */
+static void load_floor(struct verifying *v)
+{
+    struct cursor c;
+    struct head_entry head;
+    uint64_t newest = 0;
+    v->oldest = state_oldest(&v->state);
+    cursor_open(&c, v->txn, TREE_HEAD);
+    for (bool at = next_decoded(v, &c, true, ENTRY_HEAD, &head); at;
+         at = next_decoded(v, &c, false, ENTRY_HEAD, &head)) {
+        struct total *stream = head.trimmed ? total_of(&v->streams, c.key) : NULL;
+        if (stream) {
+            stream->newest = head.trimmed;
+        }
+        newest = head.trimmed > newest ? head.trimmed : newest;
+    }
+    cursor_close(&c);
+    if (newest != v->oldest - 1 && !given_up(v)) {
+        finding(v, "head: streams have lost events up to %llu, the floor is %llu",
+                (unsigned long long)newest, (unsigned long long)v->state.floor);
+    }
+}
+
 static void verify_log(struct verifying *v)
 {
     struct cursor c;
     struct log_entry log;
-    uint64_t expected = 1;
+    load_floor(v);
+    uint64_t expected = v->oldest, bytes = 0;
     cursor_open(&c, v->txn, TREE_LOG);
     for (bool at = next_decoded(v, &c, true, ENTRY_LOG, &log); at;
          at = next_decoded(v, &c, false, ENTRY_LOG, &log)) {
@@ -221,9 +249,14 @@ static void verify_log(struct verifying *v)
                     (unsigned long long)seq - 1);
         }
         check_event(v, seq, &log);
+        bytes += c.value.size;
         expected = seq + 1;
     }
     cursor_close(&c);
+    if (bytes != v->state.log_bytes && !given_up(v)) {
+        finding(v, "log: %llu bytes, the state says %llu", (unsigned long long)bytes,
+                (unsigned long long)v->state.log_bytes);
+    }
     if (expected - 1 != v->state.seq && !given_up(v)) {
         finding(v, "log: ends at %llu, the state says %llu", (unsigned long long)expected - 1,
                 (unsigned long long)v->state.seq);
@@ -274,12 +307,27 @@ static void verify_counts(struct verifying *v)
     }
 }
 
+/* --- the pages -------------------------------------------------------------------------- */
+
+static void tell(void *arg, const char *what)
+{
+    finding(arg, "%s", what);
+}
+
+static void verify_pages(struct verifying *v)
+{
+    int rc = pages_check(v->store, tell, v);
+    if (rc != 0) {
+        finding(v, "the pages cannot be checked: %s", casebus_strerror(rc));
+    }
+}
+
 /* --- a run ------------------------------------------------------------------------------ */
 
 typedef void part_fn(struct verifying *v);
 
 static part_fn *const parts[] = {
-    verify_log,       verify_heads,      verify_cases,      verify_indexes,
+    verify_pages,     verify_log,        verify_heads,      verify_cases, verify_indexes,
     verify_sessions,  verify_publishers, verify_quarantine, verify_counts,
 };
 
@@ -297,21 +345,24 @@ static void estimate(struct verifying *v)
 
 int verify_store(struct store *store, struct verify_report *report)
 {
-    struct verifying v = {.report = report};
+    struct verifying v = {.report = report, .store = store, .oldest = 1};
     int rc = txn_new_read(store, &v.txn);
     if (rc == 0) {
         rc = txn_begin(v.txn);
     }
+    int snapshot = -1;
     if (rc == 0 && !txn_state(v.txn, &v.state)) {
         finding(&v, "meta state: missing or unreadable");
         txn_forgive(v.txn);
     } else if (rc == 0) {
         report->seq = v.state.seq;
+        snapshot = store_snapshot_begin(store, v.state.seq);
         estimate(&v);
         for (size_t i = 0; i < sizeof parts / sizeof *parts && !given_up(&v); i++) {
             parts[i](&v);
         }
     }
+    store_snapshot_end(store, snapshot);
     txn_destroy(&v.txn);
     free(v.streams.list);
     free(v.agencies.list);

@@ -16,14 +16,15 @@ static bool of_topic(const struct casebus_event *event, enum casebus_event_kind 
 struct chain {
     uint64_t since; /* a seq */
     uint64_t count; /* of its events above `since` */
+    uint64_t seen;  /* what the oldest of them says of how often the case was seen */
     uint64_t at;    /* time of its newest */
 };
 
-/* Walks one chain back to its beginning. */
+/* Walks one chain back to its beginning or to the floor. */
 static void walk_chain(struct verifying *v, struct casebus_bytes id,
                        enum casebus_event_kind kind, uint64_t seq, struct chain *chain)
 {
-    while (seq != 0) {
+    while (seq >= v->oldest) {
         struct log_entry log;
         struct casebus_event event;
         if (!load_event(v, seq, &log, &event)) {
@@ -36,22 +37,29 @@ static void walk_chain(struct verifying *v, struct casebus_bytes id,
             return;
         }
         v->chained++;
-        chain->count += seq > chain->since;
+        if (seq > chain->since) {
+            chain->count++;
+            chain->seen = casebus_as_uint(casebus_map_get(event.payload, "seen_count"), 0);
+        }
         chain->at = chain->at ? chain->at : event.at;
         seq = event.prev_topic;
     }
 }
 
-/* What the entry counts, against its synced events since its creation, which was the first time. */
+/* A case is seen once when it is created and once with each synced event; where the first of them
+ * are below the floor, the oldest that is kept says how many they were. */
 static void verify_seen(struct verifying *v, struct casebus_bytes id,
                         const struct case_entry *entry, const struct chain *synced)
 {
+    bool whole = entry->created_seq >= v->oldest;
+    uint64_t before = whole ? 1 : synced->seen - 1;
     if (entry->flags & CASE_REDACTED) {
         return;
     }
-    if (entry->seen_count != synced->count + 1) {
+    if ((whole || synced->count > 0) && entry->seen_count != before + synced->count) {
         finding(v, "case %s: seen_count is %llu, its events say %llu", shown(TREE_CASE, id),
-                (unsigned long long)entry->seen_count, (unsigned long long)synced->count + 1);
+                (unsigned long long)entry->seen_count,
+                (unsigned long long)(before + synced->count));
     }
     if (synced->count > 0 && entry->last_synced_at != synced->at) {
         finding(v, "case %s: last_synced_at is not that of its last synced event",
@@ -104,23 +112,26 @@ static void verify_living(struct verifying *v, struct casebus_bytes id,
                           const struct case_entry *entry)
 {
     struct casebus_record record;
-    struct log_entry log;
-    struct casebus_event event;
     struct casebus_bytes agency, regulator_id;
     if (casebus_case_id_split(id, &agency, &regulator_id) != 0) {
         finding(v, "case %s: not a case id", shown(TREE_CASE, id));
         return;
     }
-    if (!load_event(v, entry->record_seq, &log, &event) ||
-        !record_load(v->txn, entry, &record)) {
+    if (!record_load(v->txn, entry, &record)) {
         txn_forgive(v->txn);
         finding(v, "case %s: its record cannot be read", shown(TREE_CASE, id));
         return;
     }
-    if (event.version != entry->version || event.at != entry->updated_at) {
+    if ((entry->record_seq < v->oldest) != (entry->record.data != NULL)) {
+        finding(v, "case %s: its record is kept in the %s, not in the %s", shown(TREE_CASE, id),
+                entry->record.data ? "case" : "log", entry->record.data ? "log" : "case");
+    }
+    uint64_t version = casebus_as_uint(record.field[CASEBUS_CASE_VERSION], 0);
+    uint64_t updated_at = casebus_as_uint(record.field[CASEBUS_CASE_UPDATED_AT], 0);
+    if (version != entry->version || updated_at != entry->updated_at) {
         finding(v, "case %s: version %llu, its record is of version %llu, or another time",
                 shown(TREE_CASE, id), (unsigned long long)entry->version,
-                (unsigned long long)event.version);
+                (unsigned long long)version);
     }
     struct casebus_bytes date =
         casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
@@ -151,6 +162,9 @@ void verify_cases(struct verifying *v)
         verify_seqs(v, c.key, &entry);
         if (!(entry.flags & (CASE_DELETED | CASE_REDACTED))) {
             verify_living(v, c.key, &entry);
+        } else if (entry.record.data) {
+            finding(v, "case %s: keeps the record of a case that is gone",
+                    shown(TREE_CASE, c.key));
         }
     }
     cursor_close(&c);
@@ -293,8 +307,12 @@ static void begin_offender(struct verifying *v, struct offenders *o, const struc
         finding(v, "offender %s: cannot be decoded", shown(c->tree, c->key));
         return;
     }
+    if (!o->entry.offender.data) {
+        return; /* the case that described it has gone */
+    }
     struct key now = offender_key(agency_of_key(c->key), o->entry.offender);
-    if (!casebus_bytes_equal(key_bytes(&now), c->key)) {
+    struct key reporter = key_offender_case(&o->key, o->entry.reported_by);
+    if (!casebus_bytes_equal(key_bytes(&now), c->key) || !has(v, TREE_OFFENDER, &reporter)) {
         finding(v, "offender %s: describes another", shown(c->tree, c->key));
     }
 }

@@ -2,6 +2,8 @@
 #include "verifying.h"
 
 #include <casebus/outcome.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- sessions --------------------------------------------------------------------------- */
@@ -68,6 +70,23 @@ static void take_case_event(const struct casebus_event *event, struct counted *n
     n->behind_seq = event->seq;
 }
 
+/* Was that event, now below the floor, the last updated one of the session's agency? */
+static bool was_updated(struct verifying *v, struct casebus_bytes name, uint64_t seq)
+{
+    char stream[CASEBUS_TOPIC_MAX];
+    struct casebus_bytes agency, id;
+    if (casebus_case_id_split(name, &agency, &id) != 0) { /* the same form: agency:id */
+        return false;
+    }
+    int size = snprintf(stream, sizeof stream, "case:updated:%.*s:", (int)agency.size,
+                        (const char *)agency.data);
+    struct key key = key_text(casebus_bytes(stream, (size_t)size));
+    struct head_entry head;
+    bool known = txn_load(v->txn, TREE_HEAD, &key, ENTRY_HEAD, &head);
+    txn_forgive(v->txn);
+    return known && head.trimmed == seq;
+}
+
 static void walk_session(struct verifying *v, struct casebus_bytes name,
                          const struct session_entry *s, struct counted *n)
 {
@@ -75,7 +94,7 @@ static void walk_session(struct verifying *v, struct casebus_bytes name,
     bool whole = true;
     n->behind = CASEBUS_EVENT_KIND_COUNT;
     memcpy(n->next, s->last, sizeof n->next);
-    while (seq != 0 && whole) {
+    while (seq >= v->oldest && whole) {
         struct log_entry log;
         struct casebus_event event;
         if (!load_event(v, seq, &log, &event)) {
@@ -95,12 +114,14 @@ static void walk_session(struct verifying *v, struct casebus_bytes name,
         }
     }
     for (int k = 0; k < SESSION_KINDS; k++) {
-        whole = whole && n->next[k] == 0;
+        whole = whole && n->next[k] < v->oldest;
     }
     if (!whole) {
         finding(v, "session %s: its chain of events is broken at %llu", shown(TREE_SESSION, name),
                 (unsigned long long)seq);
     }
+    n->synced -= n->behind == CASEBUS_EVENT_SYNCED && seq != 0 && seq + 1 == n->behind_seq &&
+                 was_updated(v, name, seq);
 }
 
 void verify_sessions(struct verifying *v)
@@ -111,7 +132,8 @@ void verify_sessions(struct verifying *v)
     cursor_open(&c, v->txn, TREE_SESSION);
     for (bool at = next_decoded(v, &c, true, ENTRY_SESSION, &s); at;
          at = next_decoded(v, &c, false, ENTRY_SESSION, &s)) {
-        struct counted n = {.told = false};
+        struct counted n = {.created = s.trimmed_created, .updated = s.trimmed_updated,
+                            .synced = s.trimmed_synced, .conflicts = s.trimmed_conflicts};
         struct key started = key_number(s.started_seq);
         sessions++;
         walk_session(v, c.key, &s, &n);
@@ -209,10 +231,46 @@ static void verify_publisher(struct verifying *v, struct casebus_bytes key,
     }
 }
 
+/* The publishers of each actor: counted in `actors` as they went by. */
+static void verify_actors(struct verifying *v, struct totals *actors)
+{
+    struct cursor c;
+    struct actor_entry a;
+    size_t n = 0;
+    cursor_open(&c, v->txn, TREE_ACTOR);
+    for (bool at = next_decoded(v, &c, true, ENTRY_ACTOR, &a); at;
+         at = next_decoded(v, &c, false, ENTRY_ACTOR, &a)) {
+        const struct total *counted = total_of(actors, c.key);
+        n++;
+        if (!counted || counted->cases != a.publishers) {
+            finding(v, "actor %s: has %llu publishers, the entry says %llu",
+                    shown(TREE_ACTOR, c.key),
+                    (unsigned long long)(counted ? counted->cases : 0),
+                    (unsigned long long)a.publishers);
+        }
+    }
+    cursor_close(&c);
+    if (n < actors->count) {
+        finding(v, "actor: %zu entries, publishers are of %zu", n, actors->count);
+    }
+}
+
+static void count_for_actor(struct totals *actors, struct casebus_bytes key)
+{
+    size_t behind = CASEBUS_PUBLISHER_SIZE + 1;
+    struct casebus_bytes actor =
+        casebus_bytes(key.data, key.size > behind ? key.size - behind : 0);
+    struct total *total = total_of(actors, actor);
+    if (total) {
+        total->cases++;
+    }
+}
+
 void verify_publishers(struct verifying *v)
 {
     struct cursor c;
     struct publisher_entry p;
+    struct totals actors = {.count = 0};
     uint64_t publishers = 0, decided = 0;
     cursor_open(&c, v->txn, TREE_PUBLISHER);
     for (bool at = next_decoded(v, &c, true, ENTRY_PUBLISHER, &p); at;
@@ -220,6 +278,7 @@ void verify_publishers(struct verifying *v)
         verify_publisher(v, c.key, &p);
         publishers++;
         decided += p.decided;
+        count_for_actor(&actors, c.key);
     }
     cursor_close(&c);
     if (publishers != v->state.publishers) {
@@ -230,6 +289,8 @@ void verify_publishers(struct verifying *v)
         finding(v, "meta state: says %llu entries, publishers sent %llu",
                 (unsigned long long)v->state.entry, (unsigned long long)decided);
     }
+    verify_actors(v, &actors);
+    free(actors.list);
     verify_refusals(v);
 }
 

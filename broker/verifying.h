@@ -5,10 +5,10 @@
 #include "record.h"
 #include "verify.h"
 
-struct total { /* recounted, of one agency or one stream */
+struct total { /* recounted, of one agency, one stream or one actor */
     char name[CASEBUS_TOPIC_MAX];
-    uint64_t cases, fine_pence, newest;
-    bool found; /* its entry */
+    uint64_t cases, fine_pence, newest; /* of an actor `cases` counts publishers */
+    bool found;                         /* its entry */
 };
 
 struct totals { /* sorted by name */
@@ -17,9 +17,11 @@ struct totals { /* sorted by name */
 };
 
 struct verifying {
+    struct store *store;
     struct txn *txn;
     struct verify_report *report;
     struct state state;
+    uint64_t oldest; /* seq of the oldest event kept: what is below has been counted when it went */
     struct totals streams, agencies;
     uint64_t living, chained; /* cases that can be got; case events reached through chains */
     uint64_t case_events, session_events;

@@ -1,5 +1,4 @@
-/* Everything that is kept, under a fresh id: one commit, so that there is never a mixture of
- * two.
+/* Everything that is kept, under a fresh id: one commit, so there is never a mixture of two.
  *
  * The records keep their places; each body is written again with the new id, its number and
  * check, and the chain of checks begins anew. What cannot be read becomes a void. The same
@@ -42,19 +41,20 @@ static int renumber_one(struct outbox *self, MDB_txn *txn, struct outbox_state *
     }
     if (damaged) {
         error = damaged_again(&old, parts, &kept, state->next_check);
-        state->voids++;
     }
     uint64_t before = damaged ? 0 : outbox_report_size(&old);
     kept_close(&old);
     if (error) {
         return error;
     }
+    state->voids += kept.cause != KEPT_WHOLE;
     error = outbox_put_report(self, txn, number, &kept, check, 0);
     state->bytes = outbox_less(state->bytes, before) + outbox_report_size(&kept);
     kept_close(&kept);
     return error;
 }
 
+/* All of them; `state` becomes the outbox's. */
 static int renumber(struct outbox *self, struct outbox_state *state, const unsigned char *id,
                     const struct broker_state *broker)
 {
@@ -70,6 +70,7 @@ static int renumber(struct outbox *self, struct outbox_state *state, const unsig
     }
     memcpy(state->id, id, sizeof state->id);
     state->base = state->settled.through;
+    state->voids = 0;
     memset(state->next_check, 0, sizeof state->next_check);
     memset(state->settled.check, 0, sizeof state->settled.check);
     memset(state->settled.outcomes, 0, sizeof state->settled.outcomes);

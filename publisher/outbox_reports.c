@@ -157,8 +157,9 @@ int casebus_outbox_write(struct outbox *self, const struct outbox_change *change
     if (!error && adds) {
         error = add(self, txn, &state, change->reports);
     }
-    if (state.last == state.settled.through) {
+    if (state.last == state.settled.through) { /* damage may have put them wrong */
         state.voids = 0;
+        state.bytes = state.refusals == state.settled.taken ? 0 : state.bytes;
     }
     if (change->split_told) {
         state.split = (struct outbox_split){.last = 0};

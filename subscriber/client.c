@@ -20,7 +20,7 @@
 #include <zmq.h>
 
 #define RESEND_FIRST_MS 2000
-#define RESEND_LAST_MS 32000
+#define RESEND_LAST_MS 8000
 
 enum stage {
     IDLE,

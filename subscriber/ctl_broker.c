@@ -105,8 +105,7 @@ static int try_ingest(const struct ctl *self, const char *endpoint, int timeout_
 }
 
 static int try_endpoint(const struct ctl *self, const char *given, const char *name,
-                        int (*try)(const struct ctl *, const char *, int),
-                        int64_t deadline)
+                        int (*try)(const struct ctl *, const char *, int), int64_t deadline)
 {
     struct text endpoint = {0};
     find_endpoint(self, given, name, &endpoint);

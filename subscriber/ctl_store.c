@@ -137,6 +137,9 @@ static void add_backup(struct ctl *self)
 int ctl_backup(struct ctl *self)
 {
     struct text dir = {0};
+    if (self->argv[0][0] == '\0') {
+        return ctl_usage("backup needs DIR");
+    }
     int status = absolute(self->argv[0], &dir);
     if (status == EXIT_FINE) {
         const struct work work = {CASEBUS_OP_STORE_BACKUP, "backup", "copied and checked",
@@ -179,10 +182,11 @@ static int verify_broker(struct ctl *self)
 static int verify_folder(const struct ctl *self, char *folder)
 {
     char path[PATH_MAX], seconds[32];
-    char *arguments[] = {(char[]){BROKER}, (char[]){"--verify"}, folder, NULL, NULL, NULL};
-    if (self->settings.timeout_ms != TIMEOUT_UNSET) {
+    char name[] = BROKER, verify[] = "--verify", timeout[] = "--timeout";
+    char *arguments[] = {name, verify, folder, NULL, NULL, NULL};
+    if (self->settings.timeout_ms > 0) {
         snprintf(seconds, sizeof seconds, "%d", (self->settings.timeout_ms + 999) / 1000);
-        arguments[3] = (char[]){"--timeout"};
+        arguments[3] = timeout;
         arguments[4] = seconds;
     }
     ssize_t size = readlink("/proc/self/exe", path, sizeof path);

@@ -120,8 +120,8 @@ int cursor_file_write(const char *path, const struct casebus_cursor *cursor)
     }
     at += sprintf(at, " %" PRIu64 "\n", cursor->seq);
     snprintf(beside, size, "%s.new", path);
-    bool fine = write_durably(beside, line, (size_t)(at - line)) &&
-                rename(beside, path) == 0 && sync_folder(beside);
+    bool fine = write_durably(beside, line, (size_t)(at - line)) && rename(beside, path) == 0 &&
+                sync_folder(beside);
     free(beside);
     return fine ? 0 : CASEBUS_EIO;
 }

@@ -173,7 +173,9 @@ static int take_message(struct casebus_subscriber *self, int message)
     if (message == EVENT) {
         return intake_event(&self->intake);
     }
-    note_head(self, self->heads.seq);
+    if (memcmp(self->heads.epoch, self->intake.epoch, sizeof self->heads.epoch) == 0) {
+        note_head(self, self->heads.seq);
+    }
     return intake_heads(&self->intake, &self->heads);
 }
 

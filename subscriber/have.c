@@ -1,10 +1,10 @@
 /* What a reader has, and what it is missing.
  *
- * A place (places.h) has a position, up to which all of it is there, and a head, up to which it is
- * known to go. Two numbers hold for all places: `base`, below which nothing is missing anywhere (so
- * a stream that was never heard of is there up to the base), and `claim`, up to which every head
- * has been named. The base is what a reader of many streams rests on: it is the claim, or the
- * lowest position of a place that lacks something.
+ * A place (places.h) has a position, up to which all of it is there, and a head, up to which it
+ * is known to go. Two numbers hold for all places: `base`, below which nothing is missing
+ * anywhere (so a stream that was never heard of is there up to the base), and `claim`, up to
+ * which every head has been named. The base is what a reader of many streams rests on: it is
+ * the claim, or the lowest position of a place that lacks something.
  *
  * A topic is not known to lack something because its stream's head has moved: the event may be
  * another topic's. It is then in doubt, and keeps the base down until the log was asked.

@@ -46,9 +46,9 @@ uint64_t casebus_have_base(struct have *self);
 size_t casebus_have_holes(const struct have *self);
 size_t casebus_have_doubts(const struct have *self);
 
-/* What to ask log.replay for, at most `limit` patterns (room for CASEBUS_PATTERNS_MAX), borrowed
- * until the next reset; `after` is the lowest of their positions. Those patterns are asked for
- * until the answer. */
+/* What to ask log.replay for, at most `limit` patterns (room for CASEBUS_PATTERNS_MAX),
+ * borrowed until the next reset; `after` is the lowest of their positions. Those patterns are
+ * asked for until the answer. */
 size_t casebus_have_ask(struct have *self, size_t limit, bool doubts_too,
                         const char *patterns[], uint64_t *after);
 /* An event of the answer, in order: HAVE_NEW, or HAVE_DUPLICATE also where nobody asked. */

@@ -1,8 +1,8 @@
 /* Events that wait.
  *
- * They nearly always come in the order of their seqs and go to the end of a queue. What a repair
- * brings goes between those that wait, in order too, so the place is looked for from the last
- * one that was found.
+ * They nearly always come in the order of their seqs and go to the end of a queue. What a
+ * repair brings goes between those that wait, in order too, so the place is looked for from the
+ * last one that was found.
  *
  * Contract: a slot is in one queue, or spare, or the caller's. */
 #include "hold.h"

@@ -1,5 +1,5 @@
-/* Events that wait: those that are taken, until they are handed over, and those that came before
- * something that is missing, until it is there. Private.
+/* Events that wait: those that are taken, until they are handed over, and those that came
+ * before something that is missing, until it is there. Private.
  *
  * A message is received into a slot and stays there, in its own memory, until its event has
  * been handed over: an event points into its frames, and a small frame lies in the slot itself,

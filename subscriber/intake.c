@@ -1,21 +1,21 @@
 /* A reader: every event once, and in order.
  *
  * An event is taken where nothing is missing before it in its stream (have.c). One that is not
- * taken is parked: the log is asked for what is missing, and when the answer has come the parked
- * ones are offered again, so a stream that goes on while it is repaired is not repaired for
- * ever.
+ * taken is parked: the log is asked for what is missing, and when the answer has come the
+ * parked ones are offered again, so a stream that goes on while it is repaired is not repaired
+ * for ever.
  *
- * A reader that waits for proof (ordered, of more than one stream) keeps what it has taken until
- * everything before it, in every stream, is there: that is the base of have.c, which heads move,
- * normally with each batch. When more waits than it may, it drops all of it and pulls: it reads
- * the log from its cursor, all patterns, page by page, each of which proves itself. Starting
- * from the log is the same. Meanwhile what comes live is dropped: the pages will have it, and
- * what they end before is found missing by its heads.
+ * A reader that waits for proof (ordered, of more than one stream) keeps what it has taken
+ * until everything before it, in every stream, is there: that is the base of have.c, which
+ * heads move, normally with each batch. When more waits than it may, it drops all of it and
+ * pulls: it reads the log from its cursor, all patterns, page by page, each of which proves
+ * itself. Starting from the log is the same. Meanwhile what comes live is dropped: the pages
+ * will have it, and what they end before is found missing by its heads.
  *
  * Other readers hand over what they have taken at once.
  *
- * Contract: what was handed over is never handed over again, and nothing is passed over but what
- * has been told as gone. */
+ * Contract: what was handed over is never handed over again, and nothing is passed over but
+ * what has been told as gone. */
 #include "intake.h"
 
 #include <string.h>
@@ -180,8 +180,7 @@ bool intake_next(struct intake *self, const struct casebus_event **event)
 {
     const struct slot *first = self->hold.ready.first;
     recycle(self, &self->current);
-    if (first == NULL ||
-        (self->waits && first->event.seq > casebus_have_base(self->have))) {
+    if (first == NULL || (self->waits && first->event.seq > casebus_have_base(self->have))) {
         return false;
     }
     self->current = hold_take(&self->hold, &self->hold.ready);
@@ -221,8 +220,8 @@ static void ask_for_missing(struct intake *self, int64_t now, struct question *q
 {
     const size_t limit = self->one_by_one ? 1 : CASEBUS_PATTERNS_MAX;
     const bool doubts_too = now >= self->doubt_at;
-    question->count = casebus_have_ask(self->have, limit, doubts_too, question->patterns,
-                                       &question->after);
+    question->count =
+        casebus_have_ask(self->have, limit, doubts_too, question->patterns, &question->after);
     if (doubts_too && casebus_have_doubts(self->have) > 0) {
         self->doubt_at = now + QUESTION_INTERVAL_MS;
     }
@@ -310,11 +309,9 @@ int intake_answer(struct intake *self, int64_t now, const struct answer *answer)
     }
 }
 
+/* An answer is of one history, the one it names. */
 static bool is_new(struct intake *self, const struct casebus_event *event)
 {
-    if (memcmp(self->epoch, event->epoch, sizeof self->epoch) != 0) {
-        return false;
-    }
     if (self->asked == ASKED_PULL) {
         return event->seq > self->pulled;
     }
@@ -366,7 +363,9 @@ void intake_answered(struct intake *self, int64_t now)
     const enum intake_asked asked = self->asked;
     self->asked = ASKED_NOTHING;
     if (asked == ASKED_PULL) {
-        self->pulled = self->answer_through;
+        if (self->answer_through > self->pulled) { /* or it is behind what is gone */
+            self->pulled = self->answer_through;
+        }
         casebus_have_reset(self->have, self->pulled);
         self->pulling = self->pulled < self->answer_seq; /* not where the broker is behind */
         self->pull_repairs = self->pull_repairs && self->pulling;

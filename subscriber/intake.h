@@ -1,5 +1,5 @@
-/* A reader: messages and pages of the log go in, in whatever order and however many times; every
- * event comes out once. Private.
+/* A reader: messages and pages of the log go in, in whatever order and however many times;
+ * every event comes out once. Private.
  *
  * No sockets and no clock. Its user receives into intake_slot(), says what it was, asks the
  * broker what intake_question() says, gives it the answers, and takes events with
@@ -36,12 +36,12 @@ struct intake {
     bool waits; /* for proof: ordered, and more than one stream */
 
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
-    bool epoch_doubt;   /* a message of another history came */
-    bool pulling;       /* reading the log to its end; what comes live is not looked at */
-    bool pull_repairs;  /* because too much was missing */
-    bool one_by_one;    /* some of what is missing is gone: ask for each alone */
-    uint64_t pulled;    /* so far */
-    uint64_t handed;    /* the seq handed over last, or where it all began */
+    bool epoch_doubt;  /* a message of another history came */
+    bool pulling;      /* reading the log to its end; what comes live is not looked at */
+    bool pull_repairs; /* because too much was missing */
+    bool one_by_one;   /* some of what is missing is gone: ask for each alone */
+    uint64_t pulled;   /* so far */
+    uint64_t handed;   /* the seq handed over last, or where it all began */
     uint64_t answer_seq, answer_through;
     enum intake_asked asked;
     size_t asked_for; /* patterns */

@@ -1,7 +1,8 @@
 /* Where events belong.
  *
- * Streams are a hash table that grows as they are met: 13 kinds of 256 agencies can be. Topics that
- * are patterns are a list, looked through where no pattern of whole streams covers an event.
+ * Streams are a hash table that grows as they are met: 13 kinds of 256 agencies can be. Topics
+ * that are patterns are a list, looked through where no pattern of whole streams covers an
+ * event.
  *
  * Contract: a place stays where it is until the next that is found. */
 #include "places.h"

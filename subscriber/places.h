@@ -1,11 +1,12 @@
-/* Where events belong: a place for each stream that a pattern covers, and for each topic that is a
- * pattern by itself. Private to have.c. */
+/* Where events belong: a place for each stream that a pattern covers, and for each topic that
+ * is a pattern by itself. Private to have.c. */
 #ifndef CASEBUS_PLACES_H
 #define CASEBUS_PLACES_H
 
 #include <casebus/event.h>
 
-#define PLACES_NAME_SIZE 64 /* the longest stream, "session:progressed:" and an agency, has 52 */
+#define PLACES_NAME_SIZE                                                                       \
+    64 /* the longest stream, "session:progressed:" and an agency, has 52 */
 
 struct place {
     uint64_t have, head; /* all of it is there up to; it goes up to, at least */
@@ -64,7 +65,8 @@ enum place_found places_of_event(struct places *self, struct casebus_bytes topic
 /* Of a stream that a pattern covers. */
 enum place_found places_of_stream(struct places *self, struct casebus_bytes stream,
                                   struct place **place);
-/* The places of single topics in a stream, one after the other; begin with *at 0; NULL: no more. */
+/* The places of single topics in a stream, one after the other; begin with *at 0; NULL: no
+ * more. */
 struct place *places_in_stream(struct places *self, struct casebus_bytes stream, size_t *at);
 /* All places, topics first, in the same way; a name ends with a NUL. */
 struct place *places_next(struct places *self, size_t *at, struct casebus_bytes *name);

@@ -245,8 +245,7 @@ const struct casebus_gap *casebus_subscriber_gap(const struct casebus_subscriber
     return &self->intake.gap;
 }
 
-enum casebus_subscriber_state
-casebus_subscriber_state(const struct casebus_subscriber *self)
+enum casebus_subscriber_state casebus_subscriber_state(const struct casebus_subscriber *self)
 {
     if (self->stage != FOLLOWING) {
         return CASEBUS_SUBSCRIBER_CONNECTING;

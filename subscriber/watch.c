@@ -3,8 +3,8 @@
  * It begins nowhere else than where it says: a line on stderr for each pattern, once a heads
  * message has proved that every event behind that seq will come. stdout has events and nothing
  * else, one write a line, so a reader of the pipe never sees half of one nor waits for a full
- * buffer. Everything that is not an event (waiting, what is gone, another history) is a sentence
- * on stderr.
+ * buffer. Everything that is not an event (waiting, what is gone, another history) is a
+ * sentence on stderr.
  *
  * A cursor is saved behind the lines it covers, when no more of them wait or there are many: a
  * watch that is killed prints at most the lines since then again, and skips none. */
@@ -85,8 +85,7 @@ static const struct flag flags[] = {
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, "end after SECONDS"),
     ROW("after", "SEQ", after, flag_number, "first what the log holds after SEQ"),
     ROW("from-start", NULL, from_start, flag_switch, "first everything the log holds"),
-    ROW("cursor", "FILE", cursor, flag_text,
-        "begin where FILE says, and keep it up to date"),
+    ROW("cursor", "FILE", cursor, flag_text, "begin where FILE says, and keep it up to date"),
     ROW("unordered", NULL, unordered, flag_switch,
         "do not hold events back for those missing elsewhere"),
     ROW("fanout", "ENDPOINT", fanout, flag_text,
@@ -105,14 +104,14 @@ static void print_help(void)
           "Prints what happens to cases and sessions, as it happens.\n\n",
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
-    fputs(
-        "\nWith --cursor nothing is skipped, and after a kill at most the last lines come again;\n"
-        "--from-start and --after then count only while FILE does not exist.\n"
-        "A pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
-        "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
-        "Exit: 0 N events seen, interrupted, or time up without --count; 1 output failed;\n"
-        "2 usage or an impossible pattern; 3 time up before N.\n",
-        stdout);
+    fputs("\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
+          "again;\n"
+          "--from-start and --after then count only while FILE does not exist.\n"
+          "A pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
+          "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
+          "Exit: 0 N events seen, interrupted, or time up without --count; 1 output failed;\n"
+          "2 usage or an impossible pattern; 3 time up before N.\n",
+          stdout);
 }
 
 static int usage(const char *complaint)
@@ -140,8 +139,8 @@ static int subscribe(struct watch *self)
     return EXIT_FINE;
 }
 
-/* From the cursor, if there is one; else from where the command line says: 0 or a code, of which
- * CASEBUS_EMALFORMED and CASEBUS_EIO are the file's. */
+/* From the cursor, if there is one; else from where the command line says: 0 or a code, of
+ * which CASEBUS_EMALFORMED and CASEBUS_EIO are the file's. */
 static int start(struct watch *self)
 {
     const struct settings *settings = &self->settings;

@@ -34,6 +34,9 @@
 #define CASEBUS_HASH_SIZE 16              /* BLAKE2b-128 */
 #define CASEBUS_EPOCH_SIZE 8              /* the id of a history */
 #define CASEBUS_PUBLISHER_WINDOW 8192     /* numbers beyond `after` a broker takes */
+#define CASEBUS_PUBLISHERS_MAX 65536      /* publisher ids an actor has at a time */
+#define CASEBUS_PUBLISHER_DAYS 400        /* an id that is idle for so long is forgotten */
+#define CASEBUS_VOLATILE_DAYS 1           /* so is one polled with `outbox: false` */
 
 #define CASEBUS_GET_MANY_MAX 200          /* ids in one case.get_many */
 #define CASEBUS_KNOWN_MAX 1000            /* ids in one case.known */

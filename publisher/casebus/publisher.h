@@ -18,7 +18,8 @@
  * A broker whose history of this publisher is not ours (it was restored, or the outbox was put
  * back or copied) is found out by comparing checks. Then everything unconfirmed goes under a
  * fresh id, on the disk before anything is sent under it, and the caller is told which reports
- * may be stored twice. Numbers stay what they are.
+ * may be stored twice. Numbers stay what they are. (Writing a full outbox of 256 MiB anew takes
+ * seconds, and twice its size in memory meanwhile.)
  *
  * Timeouts are in milliseconds; 0 does not wait, a negative one waits for ever. Every call may
  * give CASEBUS_EINTR when a signal arrives while it waits, and CASEBUS_EIO (CASEBUS_ECORRUPT,

@@ -10,14 +10,15 @@
  *   }
  *
  * Every event of the patterns is handed over once, in the order of seq, across lost
- * connections, restarts of the broker and the subscriber's own high-water mark: what got lost on
- * the way is found by the heads that the broker sends, and fetched from its log. An event is
+ * connections, restarts of the broker and the subscriber's own high-water mark: what got lost
+ * on the way is found by the heads that the broker sends, and fetched from its log. An event is
  * handed over when everything before it is there, which is normally with its batch; while
  * something is fetched what follows waits, bounded. Where the log no longer has it, or the
  * broker has another history, that is told, with the range.
  *
- * A program that saves casebus_subscriber_cursor() together with what it made of the events, and
- * begins there the next time, has every event exactly once for as long as the log reaches back.
+ * A program that saves casebus_subscriber_cursor() together with what it made of the events,
+ * and begins there the next time, has every event exactly once for as long as the log reaches
+ * back.
  *
  * No thread of its own: everything happens inside the calls. A program that stays away for long
  * misses events and gets them from the log when it comes back.
@@ -76,14 +77,16 @@ int casebus_subscriber_start_cursor(struct casebus_subscriber *self,
 int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms);
 
 /* 1 and the event, borrowed until the next call; 0: time up; or
- * CASEBUS_EGAP    casebus_subscriber_gap() is gone for good: the log was trimmed. Load anew what
- *                 was made from events; the next call goes on behind it.
- * CASEBUS_EEPOCH  the broker has another history now, and whatever of the old one was not handed
+ *
+ * CASEBUS_EGAP    casebus_subscriber_gap() is gone for good: the log was trimmed. Load anew
+ *                 what was made from events; the next call goes on behind it.
+ * CASEBUS_EEPOCH  the broker has another history now, and what of the old one was not handed
  *                 over never will be. Load anew what was made from events; those above
  *                 casebus_subscriber_seq() of the new history follow.
  * CASEBUS_EINTR   a signal came.
+ *
  * CASEBUS_EPROTO, CASEBUS_EIO, CASEBUS_ENOMEM, or the broker's refusal of a question about the
- *                 log: nothing is lost by it, the next call tries again. */
+ * log: nothing is lost by it, the next call tries again. */
 int casebus_subscriber_next(struct casebus_subscriber *self, const struct casebus_event **event,
                             int timeout_ms);
 
@@ -107,12 +110,11 @@ enum casebus_subscriber_state {
     CASEBUS_SUBSCRIBER_REPAIRING,   /* something is missing and asked for */
     CASEBUS_SUBSCRIBER_LIVE
 };
-enum casebus_subscriber_state
-casebus_subscriber_state(const struct casebus_subscriber *self);
+enum casebus_subscriber_state casebus_subscriber_state(const struct casebus_subscriber *self);
 const char *casebus_subscriber_state_word(enum casebus_subscriber_state state);
 
-/* Events above it are handed over: where the broker stood when the subscriptions were proved, or
- * began a new history; or what it was told to start from. */
+/* Events above it are handed over: where the broker stood when the subscriptions were proved,
+ * or began a new history; or what it was told to start from. */
 uint64_t casebus_subscriber_seq(const struct casebus_subscriber *self);
 /* The newest seq the broker has named. */
 uint64_t casebus_subscriber_head(const struct casebus_subscriber *self);
@@ -124,11 +126,11 @@ const unsigned char *casebus_subscriber_epoch(const struct casebus_subscriber *s
 void *casebus_subscriber_socket(const struct casebus_subscriber *self);
 
 struct casebus_subscriber_stats {
-    uint64_t received;    /* events handed over */
-    uint64_t replayed;    /* of these, from the log because it was told to begin there */
-    uint64_t repaired;    /* of these, missed and fetched from the log */
-    uint64_t duplicates;  /* dropped: taken before */
-    uint64_t lost;        /* seqs in the ranges that were told as gone: at most so many events */
+    uint64_t received;   /* events handed over */
+    uint64_t replayed;   /* of these, from the log because it was told to begin there */
+    uint64_t repaired;   /* of these, missed and fetched from the log */
+    uint64_t duplicates; /* dropped: taken before */
+    uint64_t lost;       /* seqs in the ranges that were told as gone: at most so many events */
     uint64_t undecodable; /* dropped: not an event, not heads, of no pattern */
     uint64_t heads;       /* heads messages */
     uint64_t epochs;      /* changes of history */

@@ -1,14 +1,14 @@
 /* A recorded list of entries ends in the same store however it is cut into batches. */
-#include "desk.h"
+#include "sender.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES 3000
+#define ENTRIES 2000
 
 /* xorshift: the list is the same at every run. */
-static uint64_t seed;
+static uint64_t seed, retired;
 
 static unsigned pick(unsigned n)
 {
@@ -51,11 +51,43 @@ static void some_session(struct desk *d)
     desk_report(d, topic, kind == 1 ? "{'page': 3}" : kind == 2 ? "{'status': 'completed'}" : NULL);
 }
 
+/* Numbered reports of two actors, what their polls say, and the end of those that fell silent. */
+static void some_number(struct desk *d, struct sender *senders)
+{
+    struct sender *s = &senders[pick(4)];
+    uint64_t before = apply_state(d->apply)->publishers;
+    unsigned what = pick(10);
+    if (what < 6) {
+        sender_next(d, s, "case:scraped:hse:1:", pick(3) ? "{'offender': {'name': 'N'}}"
+                                                         : "{'offence_fine_pence': -1}");
+    } else if (what < 8) {
+        sender_ack(d, s, s->number, pick(2));
+    } else {
+        struct sender silent = senders[pick(4)];
+        d->clock += pick(4) == 0 ? 30ull * 3600 * 1000000 : 0;
+        sender_retire(d, &silent);
+        retired += before - apply_state(d->apply)->publishers;
+    }
+    if (d->result.numbered && d->result.effect == EFFECT_AHEAD) { /* forgotten: begins again */
+        s->number = 0;
+        memset(s->check, 0, sizeof s->check);
+    }
+}
+
+static void some_trimming(struct desk *d)
+{
+    desk_trim(d, (struct desk_bounds){.events = 200 + pick(500), .bytes = pick(3) * 100000,
+                                      .most = 1 + pick(300)});
+}
+
 static uint64_t run(unsigned batch, unsigned *findings)
 {
     struct desk d;
+    struct sender senders[4] = {{.actor = "ann", .publisher = {1}}, {.actor = "ann", .publisher = {2}},
+                                {.actor = "bob", .publisher = {1}}, {.actor = "bob", .publisher = {3}}};
     desk_open(&d);
     seed = 88172645463325252u;
+    retired = 0;
     for (unsigned i = 0; i < ENTRIES; i++) {
         if (i % batch == 0) {
             desk_begin(&d);
@@ -64,6 +96,10 @@ static uint64_t run(unsigned batch, unsigned *findings)
             some_session(&d);
         } else if (pick(20) == 0) {
             desk_decide(&d, pick(2) ? APPLY_ACCEPT : APPLY_REJECT, 1 + pick(2000), NULL);
+        } else if (pick(8) == 0) {
+            some_number(&d, senders);
+        } else if (pick(30) == 0) {
+            some_trimming(&d);
         } else {
             some_case(&d);
         }
@@ -71,6 +107,7 @@ static uint64_t run(unsigned batch, unsigned *findings)
             desk_end(&d);
         }
     }
+    assert_true(retired > 0 && desk_state(&d).floor > 1); /* the list has all of it */
     uint64_t digest = desk_digest(&d);
     *findings = desk_findings(&d);
     desk_close(&d);

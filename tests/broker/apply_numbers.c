@@ -1,14 +1,7 @@
 /* Numbered reports: each decided once, in order, by its check; refusals kept until taken. */
-#include "desk.h"
+#include "sender.h"
 
 #include <string.h>
-
-struct sender {
-    const char *actor;
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
-    uint64_t number;
-    unsigned char check[CASEBUS_CHECK_SIZE];
-};
 
 static struct desk d;
 static struct sender sender;
@@ -29,95 +22,27 @@ static int close_desk(void **state)
     return findings == 0 ? 0 : -1;
 }
 
-static void apply_as(const char *actor, const char *topic, const msgpack_sbuffer *body)
-{
-    struct apply_entry entry = {
-        .kind = APPLY_REPORT,
-        .at = d.clock += 1000000,
-        .actor = casebus_cstr(actor),
-        .topic = casebus_cstr(topic),
-        .body = casebus_bytes(body->data, body->size),
-    };
-    desk_apply(&d, &entry);
-}
-
-static void encode(struct sender *s, uint64_t number, const char *data, msgpack_sbuffer *body)
-{
-    msgpack_sbuffer packed;
-    msgpack_sbuffer_init(&packed);
-    desk_pack(data, &packed);
-    struct casebus_report_parts parts = {
-        .publisher = s->publisher,
-        .number = number,
-        .check = s->check,
-        .data = casebus_bytes(packed.data, packed.size),
-    };
-    assert_int_equal(casebus_report_encode(&parts, body), 0);
-    msgpack_sbuffer_destroy(&packed);
-}
-
-static void advance(struct sender *s, const char *topic, const msgpack_sbuffer *body)
-{
-    struct casebus_report_head head;
-    unsigned char hash[CASEBUS_HASH_SIZE];
-    struct casebus_bytes bytes = casebus_bytes(body->data, body->size);
-    assert_int_equal(casebus_report_head_decode(bytes, &head), 0);
-    casebus_report_hash(casebus_cstr(topic), bytes, head.check_at, hash);
-    casebus_check_next(s->check, hash);
-    s->number++;
-}
-
 /* Sends the next number and moves on. */
 static void send_next(const char *topic, const char *data)
 {
-    msgpack_sbuffer body;
-    msgpack_sbuffer_init(&body);
-    encode(&sender, sender.number + 1, data, &body);
-    apply_as(sender.actor, topic, &body);
-    advance(&sender, topic, &body);
-    msgpack_sbuffer_destroy(&body);
+    sender_next(&d, &sender, topic, data);
 }
 
 static void send_number(uint64_t number, const char *topic, const char *data)
 {
-    msgpack_sbuffer body;
-    msgpack_sbuffer_init(&body);
-    encode(&sender, number, data, &body);
-    apply_as(sender.actor, topic, &body);
-    msgpack_sbuffer_destroy(&body);
+    sender_again(&d, &sender, number, topic, data);
 }
 
 static struct publisher_entry progress(const char *actor)
 {
-    struct publisher_entry p = {.decided = 0};
-    struct txn *txn;
-    struct key key = key_publisher(casebus_cstr(actor), sender.publisher);
-    assert_int_equal(txn_new_read(d.store, &txn), 0);
-    assert_int_equal(txn_begin(txn), 0);
-    txn_load(txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &p);
-    txn_destroy(&txn);
-    return p;
+    struct sender s = sender;
+    s.actor = actor;
+    return sender_progress(&d, &s);
 }
 
 static void ack(uint64_t after)
 {
-    msgpack_sbuffer body;
-    msgpack_packer pk;
-    msgpack_sbuffer_init(&body);
-    msgpack_packer_init(&pk, &body, msgpack_sbuffer_write);
-    msgpack_pack_map(&pk, 2);
-    casebus_pack_text(&pk, "publisher");
-    casebus_pack_bin(&pk, casebus_bytes(sender.publisher, sizeof sender.publisher));
-    casebus_pack_text(&pk, "after");
-    msgpack_pack_uint64(&pk, after);
-    struct apply_entry entry = {
-        .kind = APPLY_ACK,
-        .at = d.clock,
-        .actor = casebus_cstr("local"),
-        .body = casebus_bytes(body.data, body.size),
-    };
-    desk_apply(&d, &entry);
-    msgpack_sbuffer_destroy(&body);
+    sender_ack(&d, &sender, after, true);
 }
 
 #define GOOD "{'offender': {'name': 'A'}}"
@@ -192,11 +117,11 @@ static void an_unreadable_rest_is_decided_all_the_same(void **state)
     (void)state;
     msgpack_sbuffer body;
     msgpack_sbuffer_init(&body);
-    encode(&sender, 1, GOOD, &body);
+    sender_encode(&sender, 1, GOOD, &body);
     body.data[body.size - 1] = (char)0xc1; /* no msgpack type */
-    apply_as("local", "case:scraped:hse:1:", &body);
+    sender_apply(&d, &sender, "case:scraped:hse:1:", &body);
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_REJECTED);
-    advance(&sender, "case:scraped:hse:1:", &body);
+    sender_advance(&sender, "case:scraped:hse:1:", casebus_bytes(body.data, body.size));
     msgpack_sbuffer_destroy(&body);
     send_next("case:scraped:hse:1:", GOOD);
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
@@ -216,7 +141,7 @@ static void a_void_takes_the_place_of_its_report(void **state)
         .void_hash = hash,
     };
     assert_int_equal(casebus_report_encode(&parts, &body), 0);
-    apply_as("local", "case:scraped:hse:1:", &body);
+    sender_apply(&d, &sender, "case:scraped:hse:1:", &body);
     msgpack_sbuffer_destroy(&body);
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_VOID);
     casebus_check_next(sender.check, hash);
@@ -236,6 +161,89 @@ static void the_rejects_list_is_bounded(void **state)
     assert_int_equal(desk_entries(&d, TREE_REJECT), CASEBUS_REJECTS_MAX);
 }
 
+/* --- forgetting ------------------------------------------------------------------------- */
+
+#define HOUR (3600ull * 1000000)
+
+static void after(uint64_t hours)
+{
+    d.clock += hours * HOUR;
+    sender_retire(&d, &sender);
+}
+
+static void one_without_an_outbox_is_forgotten_after_a_day(void **state)
+{
+    (void)state;
+    send_next("case:scraped:hse:1:", GOOD);
+    send_next("case:scraped:hse:2:", BAD);
+    sender_ack(&d, &sender, 1, false);
+    assert_int_equal(progress("local").volatile_id, 1);
+    after(23);
+    assert_int_equal(progress("local").decided, 2);
+    after(1);
+    assert_int_equal(progress("local").decided, 0);
+    assert_int_equal(desk_entries(&d, TREE_REFUSAL), 0);
+    assert_int_equal(desk_entries(&d, TREE_ACTOR), 0);
+    assert_int_equal(desk_state(&d).publishers, 0);
+    sender = (struct sender){.actor = "local", .publisher = {7}};
+    send_next("case:scraped:hse:1:", GOOD);
+    assert_int_equal(d.result.effect, EFFECT_DECIDED);
+}
+
+static void one_with_an_outbox_is_kept_for_long(void **state)
+{
+    (void)state;
+    send_next("case:scraped:hse:1:", GOOD);
+    sender_ack(&d, &sender, 1, false);
+    sender_ack(&d, &sender, 1, true);
+    after(399 * 24);
+    assert_int_equal(progress("local").decided, 1);
+    after(24);
+    assert_int_equal(progress("local").decided, 0);
+}
+
+static void a_poll_is_a_sign_of_life(void **state)
+{
+    (void)state;
+    send_next("case:scraped:hse:1:", GOOD);
+    for (int i = 0; i < 3; i++) {
+        d.clock += 23 * HOUR;
+        sender_ack(&d, &sender, 1, false);
+        after(1);
+        assert_int_equal(progress("local").decided, 1);
+    }
+}
+
+static void set_publishers(uint64_t publishers)
+{
+    struct key key = key_text(casebus_cstr("local"));
+    struct actor_entry actor = {.publishers = publishers};
+    assert_int_equal(txn_begin(d.txn), 0);
+    txn_save(d.txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    assert_int_equal(txn_commit(d.txn), 0);
+    txn_end(d.txn);
+}
+
+static void an_actor_has_so_many_publishers_and_no_more(void **state)
+{
+    (void)state;
+    send_next("case:scraped:hse:1:", GOOD);
+    set_publishers(CASEBUS_PUBLISHERS_MAX);
+    struct sender first = sender;
+    sender = (struct sender){.actor = "local", .publisher = {8}};
+    uint64_t digest = desk_digest(&d);
+    send_number(1, "case:scraped:hse:2:", GOOD);
+    assert_int_equal(d.result.effect, EFFECT_CROWDED);
+    assert_true(digest == desk_digest(&d));
+    sender.actor = "ann";
+    send_number(1, "case:scraped:hse:3:", GOOD);
+    assert_int_equal(d.result.effect, EFFECT_DECIDED); /* another actor has his own */
+    sender = first;
+    send_next("case:scraped:hse:4:", GOOD);
+    assert_int_equal(d.result.effect, EFFECT_DECIDED); /* and so has one who was there before */
+    set_publishers(1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -250,6 +258,10 @@ int main(void)
         TEST(an_unreadable_rest_is_decided_all_the_same),
         TEST(a_void_takes_the_place_of_its_report),
         TEST(the_rejects_list_is_bounded),
+        TEST(one_without_an_outbox_is_forgotten_after_a_day),
+        TEST(one_with_an_outbox_is_kept_for_long),
+        TEST(a_poll_is_a_sign_of_life),
+        TEST(an_actor_has_so_many_publishers_and_no_more),
     };
     return cmocka_run_group_tests_name("apply: numbered reports", tests, NULL, NULL);
 }

@@ -90,10 +90,14 @@ static void a_backup_is_the_store_to_the_byte(void **state)
 static void while_none_is_made_nothing_is_held(void **state)
 {
     (void)state;
-    assert_true(store_held_seq(d.store) == UINT64_MAX);
+    assert_true(store_snapshot_lowest(d.store) == UINT64_MAX);
     fill();
+    int older = store_snapshot_begin(d.store, 7);
+    assert_true(store_snapshot_lowest(d.store) == 7);
     assert_int_equal(backup_make(d.store, dir, report), 0);
-    assert_true(store_held_seq(d.store) == UINT64_MAX);
+    assert_true(store_snapshot_lowest(d.store) == 7);
+    store_snapshot_end(d.store, older);
+    assert_true(store_snapshot_lowest(d.store) == UINT64_MAX);
 }
 
 static void a_folder_that_is_taken_stays_as_it_was(void **state)

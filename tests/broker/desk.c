@@ -223,14 +223,14 @@ void desk_apply(struct desk *d, const struct apply_entry *entry)
     }
 }
 
-static struct casebus_bytes kept_topic(struct desk *d, const char *topic)
+struct casebus_bytes desk_keep(struct desk *d, struct casebus_bytes bytes)
 {
     msgpack_sbuffer copy;
     msgpack_sbuffer_init(&copy);
-    msgpack_sbuffer_write(&copy, topic, strlen(topic));
-    struct casebus_bytes bytes = casebus_bytes(copy.data, copy.size);
+    msgpack_sbuffer_write(&copy, (const char *)bytes.data, bytes.size);
+    struct casebus_bytes kept = casebus_bytes(copy.data, copy.size);
     keep(d, &copy);
-    return bytes;
+    return kept;
 }
 
 void desk_raw(struct desk *d, const char *topic, const void *body, size_t size)
@@ -239,7 +239,7 @@ void desk_raw(struct desk *d, const char *topic, const void *body, size_t size)
         .kind = APPLY_REPORT,
         .at = d->clock += 1000000,
         .actor = casebus_cstr("local"),
-        .topic = kept_topic(d, topic),
+        .topic = desk_keep(d, casebus_cstr(topic)),
         .body = casebus_bytes(body, size),
     };
     desk_apply(d, &entry);
@@ -263,6 +263,27 @@ void desk_report(struct desk *d, const char *topic, const char *data)
     keep(d, &body);
     desk_raw(d, topic, bytes.data, bytes.size);
     msgpack_sbuffer_destroy(&packed);
+}
+
+void desk_trim(struct desk *d, struct desk_bounds bounds)
+{
+    msgpack_sbuffer body;
+    char text[200];
+    snprintf(text, sizeof text, "{'events': %llu, 'bytes': %llu, 'below': %llu, 'most': %llu}",
+             (unsigned long long)bounds.events, (unsigned long long)bounds.bytes,
+             (unsigned long long)(bounds.below ? bounds.below : INT64_MAX),
+             (unsigned long long)bounds.most);
+    msgpack_sbuffer_init(&body);
+    desk_pack(text, &body);
+    struct apply_entry entry = {
+        .kind = APPLY_FLOOR,
+        .at = d->clock,
+        .actor = casebus_cstr("broker"),
+        .topic = casebus_bytes("", 0),
+        .body = casebus_bytes(body.data, body.size),
+    };
+    keep(d, &body);
+    desk_apply(d, &entry);
 }
 
 void desk_decide(struct desk *d, enum apply_kind kind, uint64_t quarantine, const char *as)
@@ -335,7 +356,7 @@ struct case_entry desk_case(struct desk *d, const char *id)
     struct txn *txn = read_begin(d);
     txn_load(txn, TREE_CASE, &key, ENTRY_CASE, &entry);
     txn_destroy(&txn);
-    entry.source = casebus_bytes(NULL, 0);
+    entry.source = entry.record = casebus_bytes(NULL, 0);
     return entry;
 }
 

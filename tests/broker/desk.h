@@ -37,7 +37,7 @@ struct desk {
     struct apply_result result;
     char events[4096];
     json_t *event;        /* the newest event of the last report, as JSON */
-    char *kept[24000];    /* bodies and topics of the batch */
+    char *kept[30000];    /* bodies and topics of the batch */
     size_t kept_count;
 };
 
@@ -52,6 +52,14 @@ void desk_apply(struct desk *d, const struct apply_entry *entry);
 /* An unnumbered report; `data` JSON with ' for ", NULL: none. */
 void desk_report(struct desk *d, const char *topic, const char *data);
 void desk_raw(struct desk *d, const char *topic, const void *body, size_t size);
+/* A copy that lives until the batch at hand is committed, as what an entry points to must. */
+struct casebus_bytes desk_keep(struct desk *d, struct casebus_bytes bytes);
+/* Trims the log to so many events (0: any number) and bytes (0: any), not above `below`, at most `most`
+ * events of it. */
+struct desk_bounds {
+    uint64_t events, bytes, below, most;
+};
+void desk_trim(struct desk *d, struct desk_bounds bounds);
 void desk_decide(struct desk *d, enum apply_kind kind, uint64_t quarantine, const char *as);
 
 /* The kinds of the events the last report made, each with its case or session id: "updated 1 synced 1". */

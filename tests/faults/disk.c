@@ -1,5 +1,6 @@
-/* A disk that fails, for the fault tests: preloaded into a broker, this library stands between LMDB and
- * the kernel for every write and sync of the store's data file, and for nothing else.
+/* A disk that fails, for the fault tests: preloaded into a broker, this library stands
+ * between LMDB and the kernel for every write and sync of the store's data file, and for
+ * nothing else.
  *
  *   CASEBUS_DISK_FAIL=KIND:N:HOW[:PART][:on]
  *     KIND  write, sync, or meta: a write through the descriptor opened with O_DSYNC
@@ -8,8 +9,8 @@
  *     PART  how much of it happens first: none (the default), half, whole
  *     on    every later write and sync fails too, and nothing of it happens
  *
- *   CASEBUS_DISK_TRACE=FILE   each write and sync is appended there, in order: a struct record, and the
- *                             bytes of a write. Its size is the time of the other recordings.
+ *   CASEBUS_DISK_TRACE=FILE   each write and sync is appended there, in order (trace.h). Its
+ *                             size is the time of the other recordings.
  *
  * System calls are made directly, so nothing has to be looked up before the first of them. */
 #include "trace.h"

@@ -1,5 +1,6 @@
-"""EIO (and its kin) at the Nth write, sync and meta page of the store: the broker ends with its own exit
-code, having told nobody anything that is not stored; the next start is clean, and the publishers go on.
+"""EIO (and its kin) at the Nth write, sync and meta page of the store: the broker ends with its own
+exit code, having told nobody anything that is not stored; the next start is clean, and the publishers
+go on.
 
     eio.py COUNT     a seeded sample of COUNT
     eio.py all       every N up to 200 of each kind"""
@@ -26,7 +27,7 @@ def plan(count):
     kinds = ("write", "sync", "meta")
     if count == "all":
         pairs = [(kind, number) for kind in kinds for number in range(1, MOST + 1)]
-    else:                                       # the first ones are met while the store is made and opened
+    else:                                       # the first ones: while the store is made and opened
         pairs = [(kinds[i % 3], 1 + i // 3 if i < 9 else rng.randrange(4, MOST + 1))
                  for i in range(int(count))]
     return [variants(rng, *pair) for pair in pairs]
@@ -40,7 +41,7 @@ def one(fail, seed):
         if broker.launch():
             load = Load(broker, seed)
             assert load.run_until_gone(STEPS), "the disk never failed"
-        elif "ENOSPC" in fail:                  # no space to make a store in is no failure of the disk
+        elif "ENOSPC" in fail:                  # no space to make a store in: the disk is in order
             codes, words = (EXIT_START, EXIT_STORE), (*words, "No space left", "no space is left")
         code = broker.process.wait(30)
         assert code in codes, "exit code %d: %s" % (code, broker.read_log())

@@ -1,5 +1,5 @@
-"""What the fault tests share: a broker on a failing disk, a load that remembers what it was told, and the
-comparison of that with a store."""
+"""What the fault tests share: a broker on a failing disk, a load that remembers what it was told, and
+the comparison of that with a store."""
 import os
 import random
 import shutil
@@ -15,7 +15,7 @@ sys.path[:0] = [os.path.join(SRC, "tests", "system"), os.path.join(SRC, "tests",
 from casebus import BIN, DATA, Broker, main  # noqa: E402,F401 (the tests import them from here)
 from client import CasebusError, Publisher, Query, unpack  # noqa: E402,F401
 
-EXIT_START, EXIT_STORE = 3, 4                   # the broker's codes: it cannot start; its store failed
+EXIT_START, EXIT_STORE = 3, 4                   # the broker: it cannot start; its store failed
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
@@ -47,15 +47,15 @@ class Gone(Exception):
 
 
 class Load:
-    """Publishers that number their reports and a subscriber. What they were told is kept, each with the
-    size of the trace at that moment: `confirmed` and `published` are promises the store has to keep."""
+    """Publishers that number their reports and a subscriber. What they were told is kept, each with
+    the size of the trace at that moment: promises that the store has to keep."""
 
     def __init__(self, broker, seed, publishers=2, trace=None):
         self.broker, self.trace = broker, trace
         self.rng = random.Random(seed)
         self.query = Query(broker.query, timeout=0.25, tries=1)
         self.publishers = [Publisher(broker.ingest, self.query) for _ in range(publishers)]
-        self.promises = []                      # (size of the trace, publisher's index or -1, number or seq)
+        self.promises = []                      # (trace's size, publisher's index or -1, number or seq)
         self.published = {}                     # seq: topic and body, as received
         self.socket = zmq.Context.instance().socket(zmq.SUB)
         self.socket.set(zmq.RCVHWM, 0)
@@ -84,7 +84,8 @@ class Load:
         case = self.case_of(index, number)
         p.report("case:scraped:hse:%s:" % case, {
             "offender": {"name": "Offender %d Ltd" % (int(case[-2:]) % 40)},
-            "offence_action_date": "2024-01-%02d" % (1 + int(case[-2:]) % 28), "offence_fine_pence": number,
+            "offence_action_date": "2024-01-%02d" % (1 + int(case[-2:]) % 28),
+            "offence_fine_pence": number,
             "offence_breaches": "Nobody had been told. " * (self.rng.randrange(160) ** 2 // 160)})
 
     def take(self, message):
@@ -108,7 +109,7 @@ class Load:
         try:
             p.confirm(wait_ms)
         except CasebusError as error:
-            if error.code not in ("unreachable", "io"): # io: its disk has failed, it is about to end
+            if error.code not in ("unreachable", "io"):  # io: its disk has failed, it will end
                 raise
             if self.broker.process.poll() is not None:
                 raise Gone()
@@ -142,7 +143,7 @@ class Load:
             for _ in range(steps):
                 self.step()
         except Gone:
-            self.drain(100)                     # what it sent before it ended is in the socket's queue
+            self.drain(100)                     # what it sent before it ended is in the queue
             return True
         return False
 
@@ -162,8 +163,8 @@ class Load:
                 return events
 
     def compare(self):
-        """Told is a part of stored: of reports by the publishers' own progress (a store that knows less, or
-        another history, raises), of events byte for byte."""
+        """Told is a part of stored: of reports by the publishers' own progress (a store that knows
+        less, or another history, raises), of events byte for byte."""
         for index in range(len(self.publishers)):
             confirmed = self.publishers[index].decided
             while not self.confirm(index, 0) and self.query.reply is None:
@@ -186,7 +187,8 @@ class Load:
                 kinds = (b"updated", b"synced") if number % 4 == 3 else (b"created",)
                 for kind in kinds:
                     expected[kind, case] = expected.get((kind, case), 0) + 1
-        assert found == expected, "lost or doubled: %s" % list(set(found.items()) ^ set(expected.items()))[:4]
+        differ = set(found.items()) ^ set(expected.items())
+        assert not differ, "lost or doubled: %s" % sorted(differ)[:4]
 
 
 def remove(folder):

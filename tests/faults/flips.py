@@ -1,6 +1,6 @@
-"""One bit of the data file is flipped: either `casebus-ctl verify` reports it, or records, indexes, log and heads
-are as they were, which a digest says that knows nothing of casebus but LMDB. A broker on such a file gives
-the right answer or an error, never a wrong record.
+"""One bit of the data file is flipped: either `casebus-ctl verify` reports it, or records, indexes, log
+and heads are as they were, which a digest says that knows nothing of casebus but LMDB. A broker on such
+a file gives the right answer or an error, never a wrong record.
 
     flips.py COUNT   flips, from seeds 1 to COUNT; every fifth is served too"""
 import hashlib
@@ -26,7 +26,8 @@ PAGE = 4096
 
 def fill(broker):
     """About 2,000 events of every kind, refusals, quarantine in every state."""
-    for name, code in (("register", 0), ("corrections", 0), ("older", 0), ("colliding", None), ("refused", 1)):
+    for name, code in (("register", 0), ("corrections", 0), ("older", 0), ("colliding", None),
+                       ("refused", 1)):
         broker.publish("--new-session", os.path.join(DATA, name + ".ndjson"), code=code)
     query = Query(broker.query)
     p = Publisher(broker.ingest, query)
@@ -47,9 +48,10 @@ def fill(broker):
     rows = list(query.pages("quarantine.list", agency="ea"))
     for n, row in enumerate(rows):
         if n % 3:
-            query("quarantine.accept" if n % 3 == 1 else "quarantine.reject", quarantine=row["quarantine"])
+            decision = "quarantine.accept" if n % 3 == 1 else "quarantine.reject"
+            query(decision, quarantine=row["quarantine"])
     p.report("case:edited:ea:unknown:", {})     # one that is refused and not taken yet
-    while p.query("publisher.confirm", publisher=p.publisher, after=p.decided)["decided"] < p.sent:
+    while query("publisher.confirm", publisher=p.publisher, after=p.decided)["decided"] < p.sent:
         p.resend(p.sent)
     p.close()
     query.close()
@@ -172,7 +174,7 @@ def compare(query, broker, good, answers, log, where):
             continue
         assert answer == right, "a wrong record: %s: %s: %s" % (
             where, case, [key for key in right if answer.get(key) != right[key]])
-    replayed(query, good, {msgpack.unpackb(body)["seq"]: [topic, body] for topic, body in log}, where)
+    replayed(query, good, {msgpack.unpackb(event[1])["seq"]: event for event in log}, where)
 
 
 def replayed(query, good, log, where):

@@ -1,16 +1,19 @@
-/* The power fails: builds images of the data file as they may be on the disk at some moment of a recorded
- * run, opens each as the broker does, has it verified, and looks for everything that had been told by then.
+/* The power fails: builds images of the data file as they may be on the disk at some moment
+ * of a recorded run, opens each as the broker does, has it verified, and looks for everything
+ * that had been told by then.
  *
  *   casebus-images TRACE PROMISES FOLDER SEED COUNT
  *
- * TRACE is what the failing disk recorded (disk.c). PROMISES has a line for each thing told, in order:
- * "AT PUBLISHER NUMBER" (hexadecimal id: confirmed up to NUMBER), or "AT - SEQ HASH" (published; BLAKE2b-128 of
- * topic and body, or "-"), AT being the trace's size at that moment; "AT ! 0 -" asks for images of that moment
- * in particular. Others are COUNT moments drawn at random. Images are made in FOLDER.
+ * TRACE is what the failing disk recorded (disk.c). PROMISES has a line for each thing told,
+ * in order: "AT PUBLISHER NUMBER" (hexadecimal id: confirmed up to NUMBER), or "AT - SEQ
+ * HASH" (published; BLAKE2b-128 of topic and body, or "-"), AT being the trace's size at that
+ * moment; "AT ! 0 -" asks for images of that moment in particular. Others are COUNT moments
+ * drawn at random. Images are made in FOLDER.
  *
- * What may be on the disk: everything up to the last sync that returned; of what was written since, any
- * part, down to single sectors. A write through O_DSYNC is safe by itself once it has returned. What came
- * before a sync that failed may be lost for good: later syncs do not bring it. */
+ * What may be on the disk: everything up to the last sync that returned; of what was written
+ * since, any part, down to single sectors. A write through O_DSYNC is safe by itself once it
+ * has returned. What came before a sync that failed may be lost for good: later syncs do not
+ * bring it. */
 #include "trace.h"
 #include "verify.h"
 
@@ -47,7 +50,7 @@ struct moment { /* of the run, going forward */
     size_t trace_size, at;   /* `at`: end of the last record taken in */
     unsigned char *durable;  /* FILE_MAX bytes */
     size_t durable_size;
-    uint32_t *durable_order; /* of each sector: its newest durable write, which older ones cannot undo */
+    uint32_t *durable_order; /* of each sector: its newest durable write; older ones are past */
     uint32_t writes;
     struct pending *pending; /* in the order they were made */
     size_t count, capacity;
@@ -76,7 +79,8 @@ static uint64_t rng(uint64_t below)
 static const struct trace_record *record_at(const struct moment *m, size_t at)
 {
     const struct trace_record *r = (const void *)(m->trace + at);
-    return at + sizeof *r <= m->trace_size && at + sizeof *r + r->size <= m->trace_size ? r : NULL;
+    bool whole = at + sizeof *r <= m->trace_size && r->size <= m->trace_size - at - sizeof *r;
+    return whole ? r : NULL;
 }
 
 /* The end of the sector in which byte `from` of a write lies. */
@@ -243,7 +247,8 @@ static bool keeps_promises(struct store *store, const struct promise *promises, 
         kept = has_promised(txn, &promises[i]);
         if (!kept) {
             printf("told at %llu and not stored: %s %llu\n", (unsigned long long)promises[i].at,
-                   promises[i].is_event ? "event" : "report", (unsigned long long)promises[i].number);
+                   promises[i].is_event ? "event" : "report",
+                   (unsigned long long)promises[i].number);
         }
     }
     txn_destroy(&txn);
@@ -330,8 +335,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Ends of records, in order: `count` of them drawn, and those asked for, each as often as there are
- * choices. */
+/* Ends of records, in order: `count` of them drawn, and those asked for, each as often as
+ * there are choices. */
 static size_t *draw_moments(const struct moment *m, const struct promise *promises,
                             size_t promise_count, size_t *count, size_t *records)
 {
@@ -401,10 +406,11 @@ int main(int argc, char **argv)
         while (told < promise_count && promises[told].at <= m.at) {
             told++;
         }
-        write_image(argv[3], m.named && !(m.just_named && rng(2)), image, draw(&m, choice, image));
+        bool named = m.named && !(m.just_named && rng(2));
+        write_image(argv[3], named, image, draw(&m, choice, image));
         if (!passes(argv[3], promises, told)) {
-            printf("image %zu, at %zu of %zu, %zu writes pending, choice %d\n", i, m.at, m.trace_size,
-                   m.count, choice);
+            printf("image %zu, at %zu of %zu, %zu writes pending, choice %d\n", i, m.at,
+                   m.trace_size, m.count, choice);
             failed++;
         }
     }

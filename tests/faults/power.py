@@ -1,5 +1,5 @@
-"""The power fails: of a recorded run under load, images of the data file that the order of writes and syncs
-allows are opened and verified, and hold everything that was confirmed or published by then.
+"""The power fails: of a recorded run under load, images of the data file that the order of writes and
+syncs allows are opened and verified, and hold everything that was confirmed or published by then.
 
     power.py COUNT   images of each run"""
 import hashlib
@@ -30,14 +30,14 @@ def images(load, folder, seed):
     promises, image = (os.path.join(folder, name) for name in ("promises", "image"))
     write_promises(load, promises)
     os.mkdir(image)
-    done = subprocess.run([os.path.join(BIN, "casebus-images"), load.trace, promises, image, str(seed), COUNT],
-                          capture_output=True, text=True, timeout=7000)
+    command = [os.path.join(BIN, "casebus-images"), load.trace, promises, image, str(seed), COUNT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=7000)
     print(done.stdout.strip()[-3000:], flush=True)
     assert done.returncode == 0, done.stderr
 
 
 def run(seed, steps, *fails):
-    """A load on a recorded disk; with fails, the broker ends that often on the way and is started again."""
+    """A load on a recorded disk; with fails, the broker ends that often on the way and starts again."""
     folder = scratch()
     trace = os.path.join(folder, "trace")
     broker = Broker(ipc=True, env=failing(fails[0] if fails else None, trace))

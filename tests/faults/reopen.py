@@ -1,5 +1,5 @@
-"""A broker with a long log, killed at random moments under load, is ready again within a second, and goes
-on from what it had.
+"""A broker with a long log, killed at random moments under load, is ready again within a second, and
+goes on from what it had.
 
     reopen.py EVENTS ROUNDS"""
 import json
@@ -33,7 +33,8 @@ def fill(broker):
     client = broker.client()
     while client.ask("heads")["seq"] < EVENTS:
         broker.publish(path)
-    print("%d events in %.1f s" % (client.ask("heads")["seq"], time.monotonic() - began), flush=True)
+    seconds = time.monotonic() - began
+    print("%d events in %.1f s" % (client.ask("heads")["seq"], seconds), flush=True)
 
 
 def reopened_within_a_second_after_every_kill():

@@ -512,6 +512,8 @@ static void renumbering_makes_voids_of_what_is_lost(void **state)
     damage_report(5, -30);
     assert_int_equal(casebus_outbox_renumber(outbox, fresh_id, &broker), 0);
     assert_int_equal(state_of()->voids, 2);
+    damage_value("state", "state", 5, 40); /* another fresh id: the voids stay voids */
+    assert_int_equal(state_of()->voids, 2);
     assert_int_equal(feed(&damage), 0);
     assert_chain(1, 9, zero);
     assert_non_null(decoded(4).void_reason.data);

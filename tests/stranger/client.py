@@ -334,3 +334,32 @@ class Subscriber:
 
     def close(self):
         self.socket.close()
+
+
+class OrderedSubscriber(Subscriber):
+    """The same in the order of seq over all patterns: what is taken waits until it is proved."""
+
+    def start(self, seq):
+        super().start(seq)
+        self.claim = self.cursor = seq          # heads named; all handed over; up to here
+        self.heads, self.waiting = {}, []
+
+    def take(self, topic, message):
+        self.waiting += super().take(topic, message)
+        if topic.startswith("sys:heads:"):
+            for stream, seq in message["heads"].items():
+                self.heads[stream] = max(seq, self.heads.get(stream, 0))
+            if message.get("before", 0) <= self.claim:
+                self.claim = max(self.claim, message["seq"])
+        self.cursor = max(self.cursor, min([self.claim, *self.lacking()]))
+        self.waiting.sort(key=lambda event: event[1]["seq"])
+        ready = [event for event in self.waiting if event[1]["seq"] <= self.cursor]
+        self.waiting = self.waiting[len(ready):]
+        return ready
+
+    def lacking(self):
+        """The positions of all that lacks something, or a single topic that may."""
+        heads = {stream: head for stream, head in self.heads.items() if self.covers(stream)}
+        heads.update((topic, self.heads.get(stream_of(topic), 0)) for topic in self.topics
+                     if not self.covers(stream_of(topic)))
+        return [self.position(key) for key, head in heads.items() if head > self.position(key)]

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import itertools
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -18,8 +19,9 @@ import msgpack
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from client import (CasebusError, HistoryChanged, Publisher, Query, Subscriber, blake, pack,
-                    prefix_of, report_body, report_hash, stream_of, unpack)
+from client import (CasebusError, HistoryChanged, OrderedSubscriber, Publisher, Query,
+                    Subscriber, blake, pack, prefix_of, report_body, report_hash, stream_of,
+                    unpack)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BROKER = os.path.join(os.environ.get("CASEBUS_BIN", "build/release/bin"), "casebus-broker")
@@ -1764,6 +1766,32 @@ def a_reader_of_one_topic_repairs_by_prev_topic():
 
 
 @fact
+def an_ordered_reader_has_each_event_once_in_order_whatever_is_lost():
+    first, second = agency(), agency()
+    patterns = [f"case:created:{first}", f"case:updated:{second}:7", "case:updated:*",
+                f"case:synced:{second}:3"]
+    dice = random.Random(7)
+    reader = OrderedSubscriber(broker.fanout, query, patterns)
+    start, got = reader.cursor, []
+    writer = Desk(broker.ingest, query)
+    for n in range(600):
+        code, key = (first, second)[n % 2], n % 60 // 2
+        writer.report(f"case:scraped:{code}:{key}:", named(url=f"http://{n // 200}"))
+        if n % 100 == 99:
+            writer.settle()
+    last = newest()
+    while reader.cursor < last:
+        assert reader.socket.poll(PATIENCE * 1000)
+        topic, body = reader.socket.recv_multipart()
+        if topic == b"sys:heads:all:" or dice.random() < 0.7:
+            got += reader.take(topic.decode(), unpack(body))
+    assert got == replay(start, *patterns) and len(got) > 60
+    assert reader.repairs > 0 and not reader.waiting
+    writer.close()
+    reader.close()
+
+
+@fact
 def a_message_of_another_epoch_is_not_taken():
     subscriber = Subscriber(broker.fanout, query, ["case:*"])
     try:
@@ -1921,6 +1949,20 @@ def every_operation_answers_behind():
             assert query.reply.get("error", {}).get("code") != "behind"
         error = refused("behind", query, op, **good, after_seq=now + 1)
         assert error.text and query.reply["seq"] == now
+
+
+@fact
+def a_poll_that_has_seen_more_of_this_history_is_answered_behind():
+    own = Desk(broker.ingest, query)
+    own.report("case:scraped:hse:behind:", named())
+    own.settle()
+    entry, epoch = query.reply["entry"], query.reply["epoch"]
+    ask = {"publisher": own.publisher, "after": 1, "wait_ms": 0}
+    refused("behind", query, "publisher.confirm", epoch=epoch, entry=entry + 1000, **ask)
+    assert query.reply["entry"] >= entry
+    assert query("publisher.confirm", epoch=epoch, entry=entry, **ask)["decided"] == 1
+    assert query("publisher.confirm", epoch=bytes(8), entry=entry + 1000, **ask)["decided"] == 1
+    own.close()
 
 
 @fact
@@ -2146,7 +2188,7 @@ def case_list_of_a_session_has_its_cases():
     for n in range(4):
         Case(str(n), session.agency).scraped(named(), **({"session": "s"} if n != 2 else {}))
     result = query("case.list", agency=session.agency, session="s")
-    assert set(result) == {"as_of", "rows"}
+    assert set(result) == {"as_of", "rows", "floor"} and result["floor"] == 0
     assert [row["id"] for row in result["rows"]] == [f"{session.agency}:{n}" for n in (3, 1, 0)]
     assert result["rows"][0] == Case("3", session.agency).record()
     assert query("case.list", agency=session.agency, session="none")["rows"] == []
@@ -2489,9 +2531,11 @@ def broker_status_has_every_key_of_the_text():
     assert status["store"]["cases"] == before["store"]["cases"] + 1
     assert set(status["rates"]) == {"reports_per_s", "events_per_s"}
     assert set(status["queues"]) == {"polls", "submissions"}
-    assert set(status["store"]) == {"cases", "sessions", "offenders", "log_events", "file_bytes",
+    assert set(status["store"]) == {"cases", "sessions", "offenders", "publishers", "floor",
+                                    "retained_events", "retained_bytes", "file_bytes",
                                     "map_bytes", "used_bytes"}
-    assert status["store"]["map_bytes"] == 1 << 30 and status["store"]["log_events"] == newest()
+    assert status["store"]["map_bytes"] == 1 << 30
+    assert status["store"]["retained_events"] == newest() and status["store"]["floor"] == 0
     assert abs(status["started_at"] / 1e6 - time.time()) < 600 and status["version"]
 
 

@@ -447,6 +447,7 @@ class CtlTest(WithBroker):
                 ["recent", "--limit", "501"], ["recent", "--next", "zz"], ["--nosuch"], \
                 ["list", "--from", "yesterday"], ["quarantine", "accept", "x"], \
                 ["replay", "case:scraped"], ["replay", "sys:heads"], ["verify", "a", "b"], \
+                ["backup"], ["backup", ""], \
                 ["recent", "--query", "nonsense"]:
             with self.subTest(command):
                 self.assertEqual(self.broker.ctl(*command).returncode, 2)
@@ -604,7 +605,7 @@ class WithoutBroker(unittest.TestCase):
     def test_help_names_every_command_and_option(self):
         done = subprocess.run([program("ctl"), "--help"], capture_output=True, text=True)
         for word in "get recent list history known replay heads sessions session quarantine " \
-                    "rejects status verify --json --timeout --query".split():
+                    "rejects status verify backup --json --timeout --query".split():
             self.assertIn(word, done.stdout)
 
 

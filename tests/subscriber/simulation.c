@@ -1,14 +1,16 @@
 /* A reader against an adversary: everything that can happen to messages, drawn from a seed.
  *
  * The adversary is a broker and the way from it. It commits events in batches, sends each event
- * and heads of the batch, and heads of all now and then; loses any message, sends one twice, cuts
- * the connection, answers late or not at all, says it is busy or behind, trims the log, is put back
- * to an earlier state under a new epoch, lets messages of the old one arrive late, and kills the reader, which comes
- * back with its cursor. Then it becomes friendly, and the reader must come to an end with
- * every event of its patterns handed over once, in order, or told as gone. The reader is the
- * real one (intake.c, have.c, hold.c); only sockets and clock are not there.
+ * and heads of the batch, and heads of all now and then; loses any message, sends one twice,
+ * cuts the connection, answers late or not at all, refuses or is behind, trims the log, is put
+ * back to an earlier state under a new epoch, lets messages of the old one arrive late, and
+ * kills the reader, which comes back with its cursor. Then it becomes friendly, and the reader
+ * must come to an end with every event of its patterns handed over once, in order, or told as
+ * gone. The reader is the real one (intake.c, have.c, hold.c); only sockets and clock are not
+ * there.
  *
  *   test-subscriber-simulation [SEEDS [FIRST]] */
+#include "adversary.h"
 #include "test.h"
 
 #include "intake.h"
@@ -16,85 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EVENTS_MAX 1200
-#define PIPE_MAX 64
-#define EPOCHS_MAX 8
 #define STEPS 1500
 #define QUIET_STEPS 60000
 #define PAGE_EVENTS 7 /* small, so that answers end early */
-
-static const char *const streams[] = {"case:created:hse:", "case:created:ea:",
-                                      "case:updated:hse:", "session:ended:hse:"};
-#define STREAMS (sizeof streams / sizeof *streams)
-#define KEYS 3
-
-/* --- chance ----------------------------------------------------------------------------- */
-
-static uint64_t dice;
-
-static uint32_t chance(uint32_t sides) /* xorshift64 */
-{
-    dice ^= dice << 13;
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (uint32_t)(dice >> 33) % sides;
-}
-
-/* --- the broker ------------------------------------------------------------------------- */
-
-struct entry {
-    char topic[64];
-    size_t stream;
-    uint64_t prev, prev_topic;
-};
-
-struct message {
-    enum { EVENT_MESSAGE, ALL_MESSAGE, BATCH_MESSAGE } kind;
-    unsigned epoch;
-    uint64_t seq, before;
-    struct entry entry;
-    uint64_t heads[STREAMS];
-    bool touched[STREAMS];
-};
-
-static struct {
-    struct entry log[EVENTS_MAX + 1]; /* by seq */
-    uint64_t committed, sent, before, floor;
-    uint64_t heads[STREAMS], sent_heads[STREAMS];
-    bool touched[STREAMS];
-    unsigned epoch;
-    struct message pipe[PIPE_MAX];
-    size_t waiting;
-    struct message old; /* one of an earlier epoch, that may still arrive */
-    bool has_old;
-} broker;
 
 static void name_epoch(unsigned epoch, unsigned char name[CASEBUS_EPOCH_SIZE])
 {
     memcpy(name, "epoch-0", CASEBUS_EPOCH_SIZE);
     name[6] = (unsigned char)('0' + epoch);
-}
-
-static uint64_t last_of_topic(const char *topic, uint64_t below)
-{
-    for (uint64_t seq = below; seq > 0; seq--) {
-        if (strcmp(broker.log[seq].topic, topic) == 0) {
-            return seq;
-        }
-    }
-    return 0;
-}
-
-static void commit_one(void)
-{
-    struct entry *entry = &broker.log[++broker.committed];
-    /* Some streams are busy, some are not. */
-    entry->stream = chance(4) > 0 ? chance(2) : chance(STREAMS);
-    snprintf(entry->topic, sizeof entry->topic, "%sk%u:", streams[entry->stream],
-             (unsigned)chance(KEYS));
-    entry->prev = broker.heads[entry->stream];
-    entry->prev_topic = last_of_topic(entry->topic, broker.committed - 1);
-    broker.heads[entry->stream] = broker.committed;
 }
 
 static bool matches(const char *pattern, const char *topic)
@@ -200,6 +131,7 @@ static void start_reader(bool from_log)
     new_intake();
     name_epoch(broker.epoch, epoch);
     intake_begin(&reader.intake, epoch, seq, from_log);
+    broker.batch_heads = reader.intake.waits;
     begin_program(seq);
     save_cursor();
 }
@@ -248,49 +180,6 @@ static void take_events(void)
 }
 
 /* --- messages --------------------------------------------------------------------------- */
-
-static void send_message(const struct message *message)
-{
-    if (broker.waiting < PIPE_MAX) {
-        broker.pipe[broker.waiting++] = *message;
-    }
-}
-
-static struct message heads_message(bool batch)
-{
-    struct message message = {.kind = batch ? BATCH_MESSAGE : ALL_MESSAGE,
-                              .epoch = broker.epoch,
-                              .seq = broker.sent,
-                              .before = broker.before};
-    memcpy(message.heads, broker.sent_heads, sizeof message.heads);
-    for (size_t i = 0; i < STREAMS; i++) {
-        message.touched[i] = batch ? broker.touched[i] : broker.sent_heads[i] > 0;
-    }
-    return message;
-}
-
-static void send_one(bool lossless)
-{
-    const struct entry *entry = &broker.log[++broker.sent];
-    struct message message = {
-        .kind = EVENT_MESSAGE, .epoch = broker.epoch, .seq = broker.sent, .entry = *entry};
-    broker.sent_heads[entry->stream] = broker.sent;
-    broker.touched[entry->stream] = true;
-    if (is_wanted(entry->topic) && (lossless || chance(6) > 0)) {
-        send_message(&message);
-        if (!lossless && chance(12) == 0) {
-            send_message(&message);
-        }
-    }
-    if (broker.sent == broker.committed) {
-        message = heads_message(true);
-        if (reader.intake.waits && (lossless || chance(4) > 0)) {
-            send_message(&message);
-        }
-        broker.before = broker.sent;
-        memset(broker.touched, 0, sizeof broker.touched);
-    }
-}
 
 static void deliver_event(const struct message *message)
 {
@@ -488,61 +377,13 @@ static void lose_answer(void)
 
 /* --- what goes wrong -------------------------------------------------------------------- */
 
-static void cut_connection(void)
-{
-    broker.waiting = 0;
-}
-
-static void trim(void)
-{
-    if (broker.floor + 5 < broker.sent && !reader.answered) {
-        broker.floor += 1 + chance((uint32_t)(broker.sent - broker.floor) / 2 + 1);
-    }
-}
-
-/* Put back to an earlier state; its seqs come again, for other events. */
-static void put_back(void)
-{
-    if (broker.epoch + 1 == EPOCHS_MAX || broker.sent != broker.committed ||
-        broker.committed < 8) {
-        return;
-    }
-    broker.old = broker.waiting > 0 && chance(2) == 0
-                     ? broker.pipe[chance((uint32_t)broker.waiting)]
-                     : heads_message(false);
-    broker.has_old = true;
-    if (chance(2) == 0) {
-        cut_connection();
-    }
-    broker.committed -= chance(40) % broker.committed;
-    broker.committed = broker.committed > broker.floor ? broker.committed : broker.floor;
-    broker.epoch++;
-    memset(broker.heads, 0, sizeof broker.heads);
-    for (uint64_t seq = 1; seq <= broker.committed; seq++) {
-        broker.heads[broker.log[seq].stream] = seq;
-    }
-    memcpy(broker.sent_heads, broker.heads, sizeof broker.heads);
-    memset(broker.touched, 0, sizeof broker.touched);
-    broker.sent = broker.before = broker.committed;
-    reader.answered = false; /* an answer of before is of a log that is no more */
-}
-
-static void commit_batch(void)
-{
-    if (broker.sent == broker.committed && broker.committed + 8 < EVENTS_MAX) {
-        for (uint32_t left = 1 + chance(6); left > 0; left--) {
-            commit_one();
-        }
-    }
-}
-
 static void adverse_step(void)
 {
     struct message all;
     reader.now += chance(60);
     switch (chance(64)) {
     case 0:
-        cut_connection();
+        broker_cut();
         break;
     case 1:
         if (chance(4) == 0) {
@@ -550,11 +391,13 @@ static void adverse_step(void)
         }
         break;
     case 2:
-        trim();
+        if (!reader.answered) { /* or that answer would have known */
+            broker_trim();
+        }
         break;
     case 3:
-        if (chance(8) == 0) {
-            put_back();
+        if (chance(8) == 0 && broker_put_back()) {
+            reader.answered = false; /* it was of a log that is no more */
         }
         break;
     case 4:
@@ -567,19 +410,19 @@ static void adverse_step(void)
         break;
     case 6:
     case 7:
-        all = heads_message(false);
+        all = broker_heads(false);
         if (broker.sent == broker.committed) {
-            send_message(&all);
+            broker_send(&all);
         }
         break;
     default:
         switch (chance(6)) {
         case 0:
-            commit_batch();
+            broker_commit();
             break;
         case 1:
             if (broker.sent < broker.committed) {
-                send_one(false);
+                broker_send_one(false);
             }
             break;
         case 2:
@@ -620,14 +463,14 @@ static void come_to_an_end(void)
     const struct casebus_event *event;
     int steps = 0;
     while (broker.sent < broker.committed) {
-        send_one(true);
+        broker_send_one(true);
     }
     while (!is_complete() || intake_is_repairing(&reader.intake)) {
         assert_true(steps++ < QUIET_STEPS);
         reader.now += 20;
         if (steps % 50 == 1) {
-            const struct message all = heads_message(false);
-            send_message(&all);
+            const struct message all = broker_heads(false);
+            broker_send(&all);
         }
         deliver_first();
         ask();
@@ -643,15 +486,16 @@ static void play(uint64_t seed)
 {
     memset(&broker, 0, sizeof broker);
     memset(&reader, 0, sizeof reader);
-    dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    chance_begin(seed);
+    broker.is_subscribed = is_wanted;
     reader.kind = &kinds[seed % KINDS];
     while (reader.patterns < 4 && reader.kind->patterns[reader.patterns] != NULL) {
         reader.patterns++;
     }
     for (uint32_t left = chance(20); left > 0; left--) {
-        commit_batch();
+        broker_commit();
         while (broker.sent < broker.committed) {
-            send_one(true);
+            broker_send_one(true);
         }
     }
     start_reader(chance(2) == 0);

@@ -315,6 +315,16 @@ static void what_is_gone_from_the_log_is_a_gap(void **state)
     assert_next_is(9);
 }
 
+static void a_page_that_ends_before_what_is_gone_does_not_lead_back(void **state)
+{
+    (void)state;
+    start_at("case", 2, 9);
+    assert_asked(2, "case");
+    peer_page(peer, NULL, 0, 5, 7);
+    assert_gap("", 2, 7);
+    assert_asked(7, "case");
+}
+
 static void what_comes_after_a_broker_that_is_behind_is_followed(void **state)
 {
     (void)state;
@@ -420,6 +430,7 @@ int main(void)
         TEST(pages_are_asked_for_up_to_the_brokers_seq),
         TEST(the_seam_has_no_hole_and_no_double),
         TEST(what_is_gone_from_the_log_is_a_gap),
+        TEST(a_page_that_ends_before_what_is_gone_does_not_lead_back),
         TEST(what_comes_after_a_broker_that_is_behind_is_followed),
         TEST(a_page_that_proves_nothing_is_refused),
         TEST(a_refused_replay_is_told),

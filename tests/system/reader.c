@@ -2,8 +2,8 @@
  *
  *   reader FANOUT QUERY [-w HWM] [-e HOLD_EVENTS] [-u] PATTERN...
  *
- * It begins with the log. A line "seq topic" for each event, one for each thing told ("gap after
- * through", "epoch seq"), and at SIGTERM one with its counters. */
+ * It begins with the log. A line "seq topic" for each event, one for each thing told ("gap
+ * after through", "epoch seq"), and at SIGTERM one with its counters. */
 #include <casebus/subscriber.h>
 
 #include <signal.h>

@@ -15,9 +15,9 @@ import msgpack
 
 from casebus import BIN, Broker, main
 
-CASES_DEFAULT = 24000
+CASES_DEFAULT = 20000
 CASES = int(sys.argv[1]) if len(sys.argv) > 1 else CASES_DEFAULT
-KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 6
+KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 4
 PATIENCE = 120  # seconds: a limit, not a wait
 TEXT = "Guards were absent from the conveyor and nobody had been told. " * 16  # queues of bytes are full soon
 
