@@ -174,8 +174,8 @@ class Trial:
         """The end of every trial: seven zeros, and a store that agrees with itself."""
         self.settle(seconds)
         self.broker.stop()
-        self.verify()
         self.judge()
+        self.verify()
 
     def verify(self):
         self.broker.run("casebus-ctl", "verify", self.broker.store)
