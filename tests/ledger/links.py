@@ -2,11 +2,11 @@
 fault in both directions, on each of the three sockets, in an order and at moments drawn from
 the seed, while workers publish and readers read. It ends in seven zeros.
 
-    links.py [storm] [overlapping] [dead] [--rounds N] [--seed S]
+    links.py [storm] [overlapping] [killed] [dead] [--rounds N] [--seed S]
 
 A round of `storm` has every fault once, one at a time; `overlapping` draws several at once;
-`dead` stalls links for longer than heartbeats wait, so that both sides give the connection
-up."""
+`killed` does that too and kills the processes meanwhile; `dead` stalls links for longer than
+heartbeats wait, so that both sides give the connection up."""
 import itertools
 import time
 
@@ -41,8 +41,9 @@ class Links:
         self.trial.__enter__()
         for name in ("w1", "w2"):
             self.trial.worker(name, outbox=True, rate=600, cases=300, seed=ARGS.seed)
-        self.trial.reader("r1")
-        self.trial.reader("r2", "case:updated", "case:synced:hse")
+        self.trial.reader("r1", flags=("--from-start", "--cursor", self.trial.cursor("r1")))
+        self.trial.reader("r2", "case:updated", "case:synced:hse",
+                          flags=("--from-start", "--cursor", self.trial.cursor("r2")))
         self.trial.await_seq(100)
         return self
 
@@ -90,14 +91,32 @@ def storm():
         assert sum(counts["duplicates"] for counts in stats) > 0, "nothing came twice"
 
 
+def several_at_once(links):
+    rng = links.trial.random
+    for _ in range(rng.randrange(2, 5)):
+        FAULTS[rng.choice(sorted(FAULTS))](links.proxies[rng.choice(SOCKETS)],
+                                           rng.choice((TO_SERVER, TO_CLIENT)))
+        links.moment(0.2)
+
+
 def overlapping():
     with Links("overlapping, %d rounds" % ARGS.rounds) as links:
-        rng = links.trial.random
         for _ in range(ARGS.rounds * 20):
-            for _ in range(rng.randrange(2, 5)):
-                FAULTS[rng.choice(sorted(FAULTS))](links.proxies[rng.choice(SOCKETS)],
-                                                   rng.choice((TO_SERVER, TO_CLIENT)))
-                links.moment(0.2)
+            several_at_once(links)
+            links.heal()
+            links.moment(0.2)
+        links.finish()
+
+
+def killed():
+    with Links("and killed, %d rounds" % ARGS.rounds) as links:
+        trial = links.trial
+        for _ in range(ARGS.rounds * 20):
+            several_at_once(links)
+            doomed = trial.random.choice([trial.broker, *trial.workers, *trial.readers])
+            doomed.kill()
+            links.moment(0.1)
+            doomed.start()
             links.heal()
             links.moment(0.2)
         links.finish()
@@ -114,5 +133,5 @@ def dead():
         links.finish()
 
 
-TESTS = {"storm": storm, "overlapping": overlapping, "dead": dead}
+TESTS = {"storm": storm, "overlapping": overlapping, "killed": killed, "dead": dead}
 main([TESTS[mode] for mode in ARGS.modes or ["storm"]])
