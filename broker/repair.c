@@ -181,7 +181,7 @@ static int build_all(struct repairing *r)
 static int build(struct repairing *r, const char *dir)
 {
     struct store *store;
-    struct store_options options = {.dir = dir};
+    struct store_options options = {.dir = dir, .any_state = true}; /* it is put last */
     struct backup_report *report = &r->report->copy;
     int rc = store_open(&store, &options, report->why, sizeof report->why);
     if (rc != 0) {

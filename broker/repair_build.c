@@ -27,27 +27,55 @@ static int add_to_agency(struct repairing *r, struct casebus_bytes code, uint64_
     return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
 }
 
-/* The map is that of the case that is known to have been reported last, where there still is one. */
+/* The old entry, where it can be read and is about this offender. */
+static bool load_described(struct repairing *r, const struct key *key,
+                           struct casebus_bytes agency, struct offender_entry *offender)
+{
+    if (!load_old(r, TREE_OFFENDER, key, ENTRY_OFFENDER, offender)) {
+        return false;
+    }
+    struct key now = offender_key(agency, offender->offender);
+    return offender->offender.size == 0 || /* the case that described it has gone */
+           casebus_bytes_equal(key_bytes(&now), key_bytes(key));
+}
+
+/* What is lost of an offender is told from his cases: the newest record describes him. */
+static void describe(struct repairing *r, struct casebus_bytes agency, struct casebus_bytes id,
+                     struct casebus_bytes map, const struct case_entry *entry,
+                     struct offender_entry *offender)
+{
+    struct key key = key_named(agency, offender->reported_by);
+    struct case_entry reporter = {.record_seq = 0};
+    if (offender->reported_by.size > 0) {
+        txn_load(r->from, TREE_CASE, &key, ENTRY_CASE, &reporter);
+    }
+    if (entry->record_seq > reporter.record_seq) {
+        offender->offender = map;
+        offender->reported_by = id;
+    }
+    if (offender->first_seen == 0 || entry->inserted_at < offender->first_seen) {
+        offender->first_seen = entry->inserted_at;
+    }
+    if (entry->updated_at > offender->last_seen) {
+        offender->last_seen = entry->updated_at;
+    }
+}
+
 static int add_to_offender(struct repairing *r, struct casebus_bytes agency,
                            struct casebus_bytes id, struct casebus_bytes map, uint64_t fine,
                            const struct case_entry *entry)
 {
     struct key key = offender_key(agency, map);
     struct key reference = key_offender_case(&key, id);
-    struct offender_entry offender = {entry->inserted_at, entry->updated_at, 0, 0, map, id}, old;
-    bool known = load_old(r, TREE_OFFENDER, &key, ENTRY_OFFENDER, &old);
+    struct offender_entry offender, old = {.cases = 0};
+    bool known = load_described(r, &key, agency, &old);
     if (!txn_load(r->write, TREE_OFFENDER, &key, ENTRY_OFFENDER, &offender)) {
+        offender = known ? old : (struct offender_entry){.cases = 0};
+        offender.cases = offender.fine_pence = 0;
         r->state.offenders++;
-        if (known) {
-            offender.first_seen = old.first_seen;
-            offender.last_seen = old.last_seen;
-        }
-        if (known && old.offender.size == 0) { /* that case had gone */
-            offender.offender = offender.reported_by = casebus_bytes(NULL, 0);
-        }
-    } else if (known && casebus_bytes_equal(old.reported_by, id)) {
-        offender.offender = map;
-        offender.reported_by = id;
+    }
+    if (!known) {
+        describe(r, agency, id, map, entry, &offender);
     }
     offender.cases++;
     offender.fine_pence += fine;

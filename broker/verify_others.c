@@ -236,22 +236,24 @@ static void verify_actors(struct verifying *v, struct totals *actors)
 {
     struct cursor c;
     struct actor_entry a;
-    size_t n = 0;
     cursor_open(&c, v->txn, TREE_ACTOR);
     for (bool at = next_decoded(v, &c, true, ENTRY_ACTOR, &a); at;
          at = next_decoded(v, &c, false, ENTRY_ACTOR, &a)) {
-        const struct total *counted = total_of(actors, c.key);
-        n++;
-        if (!counted || counted->cases != a.publishers) {
+        struct total *counted = total_of(actors, c.key);
+        if (counted && counted->cases != a.publishers) {
             finding(v, "actor %s: has %llu publishers, the entry says %llu",
-                    shown(TREE_ACTOR, c.key),
-                    (unsigned long long)(counted ? counted->cases : 0),
+                    shown(TREE_ACTOR, c.key), (unsigned long long)counted->cases,
                     (unsigned long long)a.publishers);
+        }
+        if (counted) {
+            counted->found = true;
         }
     }
     cursor_close(&c);
-    if (n < actors->count) {
-        finding(v, "actor: %zu entries, publishers are of %zu", n, actors->count);
+    for (size_t i = 0; i < actors->count; i++) {
+        if (!actors->list[i].found) {
+            finding(v, "actor %s: is missing", actors->list[i].name);
+        }
     }
 }
 

@@ -5,23 +5,26 @@ import lmdb
 import xxhash
 
 TREES = ("meta log case created date offender agency session started head publisher refusal reject quarantine "
-         "conflict").split()
+         "conflict actor").split()
 # Members as they are encoded: n numbers, an int a fixed number of bytes, s a byte string.
 LAYOUTS = {
     "meta": "n schema,8 epoch,n seq,n entry,n at,n cases,n offenders,n sessions,n agencies,n rejects,n quarantined,"
-            "n publishers",
-    "head": "n seq",
+            "n publishers,n floor,n log_bytes",
+    "head": "n seq,n trimmed",
+    "actor": "n publishers",
     "agency": "n disabled,n cases,n fine_pence,n created_seq,s name,s base_url",
-    "offender": "n first_seen,n last_seen,n cases,n fine_pence,s offender",
+    "offender": "n first_seen,n last_seen,n cases,n fine_pence,s offender,s reported_by",
     "created": "n before,s case_id",
     "case": "n flags,n version,n record_seq,n created_seq,n updated_seq,n last0,n last1,n last2,n last3,n last4,"
-            "n last5,n last6,n inserted_at,n updated_at,n last_synced_at,n seen_count,n fetched_at,16 hash,s source",
+            "n last5,n last6,n inserted_at,n updated_at,n last_synced_at,n seen_count,n fetched_at,16 hash,s source,s record,"
+            "n accepted",
     "session": "n status,n started_seq,n started_at,n ended_at,n last_seen_at,n pages_processed,n page_errors,"
                "n created,n updated,n existing,n errors,n newest,n progressed_at,n unshown,n last7,n last8,n last9,"
-               "n last10,n last11,n last12,s data,s end_reason",
+               "n last10,n last11,n last12,s data,s end_reason,n trimmed_created,n trimmed_updated,n trimmed_synced,"
+               "n trimmed_conflicts",
     "publisher": "n decided,8 check,n acked,n last_seen_at,n outcome0,n outcome1,n outcome2,n outcome3,n outcome4,"
                  "n outcome5,n outcome6,n outcome7,n outcome8,n volatile_id",
-    "quarantine": "n status,n seq,n at,n sent_at,s actor,s session,s data,s as,n outcome",
+    "quarantine": "n status,n seq,n at,n sent_at,s actor,s session,s data,s as,n outcome,n accepted_before",
 }
 
 
