@@ -214,6 +214,8 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
     p->fault.code = rc;
     if (p->head.numbered) {
         casebus_report_hash(topic, body, p->head.check_at, p->hash);
+        memcpy(p->next_check, p->head.check, sizeof p->next_check);
+        casebus_check_next(p->next_check, p->hash);
     }
     p->offender.size = 0;
     if (rc == 0 && p->report.kind == CASEBUS_REPORT_SCRAPED && p->report.record.encoded.data) {

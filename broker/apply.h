@@ -46,6 +46,7 @@ struct apply_prepared {
     struct casebus_report report;
     struct casebus_fault fault;      /* code 0: the report is in order */
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of a numbered report: hash(n) */
+    unsigned char next_check[CASEBUS_CHECK_SIZE]; /* and, of its `check` and that, check(n + 1) */
     unsigned char content[CASEBUS_HASH_SIZE]; /* of a case report: content_hash() of its record */
     struct key offender; /* the key of the offender it names; size 0: it names none whole */
 };

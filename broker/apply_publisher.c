@@ -127,9 +127,11 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
 {
     const struct casebus_report_head *head = &prepared->head;
     struct key key = key_publisher(self->actor, head->publisher);
-    casebus_check_next(publisher->check, outcome == CASEBUS_OUTCOME_VOID
-                                             ? prepared->report.void_hash
-                                             : prepared->hash);
+    if (outcome == CASEBUS_OUTCOME_VOID) {
+        casebus_check_next(publisher->check, prepared->report.void_hash);
+    } else { /* its `check` was the publisher's, or it would not be decided */
+        memcpy(publisher->check, prepared->next_check, sizeof publisher->check);
+    }
     if (publisher->decided == 0) {
         count_publisher(self, self->actor, 1);
     }

@@ -114,7 +114,8 @@ static bool receive_submission(struct bus *self, struct item *item)
     return true;
 }
 
-/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood. */
+/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood; and no longer than
+ * the commit at hand takes, for the next one begins with what is here. */
 #define RECEIVE_SLICE 256
 
 static void receive(struct bus *self)
@@ -124,7 +125,8 @@ static void receive(struct bus *self)
         b->bytes += b->items[b->count++].entry.body.size;
     }
     for (int n = 0; n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX &&
-                    b->bytes < CASEBUS_BATCH_BYTES && receive_report(self, &b->items[b->count]);
+                    b->bytes < CASEBUS_BATCH_BYTES && !committer_is_done(self->committer) &&
+                    receive_report(self, &b->items[b->count]);
          n++) {
         const struct apply_entry *entry = &b->items[b->count++].entry;
         b->bytes += entry->topic.size + entry->body.size;

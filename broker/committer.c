@@ -174,6 +174,11 @@ struct batch *committer_take(struct committer *self)
     return atomic_exchange(&self->done, NULL);
 }
 
+bool committer_is_done(struct committer *self)
+{
+    return atomic_load_explicit(&self->done, memory_order_relaxed) != NULL;
+}
+
 int committer_fd(const struct committer *self)
 {
     return self->done_fd;

@@ -47,6 +47,8 @@ void committer_destroy(struct committer **self_p);
 void committer_give(struct committer *self, struct batch *batch);
 /* The batch that is done, or NULL. */
 struct batch *committer_take(struct committer *self);
+/* Is there one? It costs no call into the kernel. */
+bool committer_is_done(struct committer *self);
 /* Readable when a batch is done. */
 int committer_fd(const struct committer *self);
 
