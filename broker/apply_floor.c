@@ -41,10 +41,7 @@ static void keep_record(struct apply *self, uint64_t seq, const struct casebus_e
 
 static void keep_in_stream(struct apply *self, uint64_t seq, const struct casebus_event *event)
 {
-    const unsigned char *topic = event->topic_text.data;
-    struct casebus_bytes agency = event->topic.segment[2];
-    size_t stream = (size_t)(agency.data - topic) + agency.size + 1;
-    struct key key = key_text(casebus_bytes(topic, stream));
+    struct key key = key_text(casebus_topic_stream(event->topic_text));
     struct head_entry head;
     if (!txn_load(self->txn, TREE_HEAD, &key, ENTRY_HEAD, &head)) {
         txn_fail(self->txn, CASEBUS_ECORRUPT);

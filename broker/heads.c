@@ -21,15 +21,6 @@ static struct casebus_bytes name_of(const struct stream *s)
     return casebus_bytes(s->name, s->size);
 }
 
-static struct casebus_bytes stream_of(struct casebus_bytes topic)
-{
-    size_t at = 0;
-    for (int colons = 0; at < topic.size && colons < 3; at++) {
-        colons += topic.data[at] == ':';
-    }
-    return casebus_bytes(topic.data, at);
-}
-
 /* Where the stream is, or where it belongs. */
 static size_t place_of(const struct heads *self, struct casebus_bytes name)
 {
@@ -67,7 +58,7 @@ static int insert(struct heads *self, size_t at, struct casebus_bytes name)
 
 int heads_move(struct heads *self, struct casebus_bytes topic, uint64_t seq)
 {
-    struct casebus_bytes name = stream_of(topic);
+    struct casebus_bytes name = casebus_topic_stream(topic);
     size_t at = self->last;
     if (at >= self->count || !casebus_bytes_equal(name_of(&self->streams[at]), name)) {
         at = place_of(self, name);

@@ -44,16 +44,6 @@ static int read_patterns(struct query *q, struct patterns *p)
     return rc;
 }
 
-/* The first three segments of a prefix: of one topic, its stream; of fewer, all there are. */
-static struct casebus_bytes stream_of(struct casebus_bytes prefix)
-{
-    size_t at = 0;
-    for (int colons = 0; at < prefix.size && colons < 3; at++) {
-        colons += prefix.data[at] == ':';
-    }
-    return casebus_bytes(prefix.data, at);
-}
-
 static bool matches(const struct patterns *p, struct casebus_bytes topic)
 {
     for (unsigned i = 0; i < p->count; i++) {
@@ -155,7 +145,7 @@ static uint64_t find_gone(struct query *q, const struct patterns *p, uint64_t af
     for (unsigned i = 0; i < p->count && after + 1 < state_oldest(&q->state); i++) {
         struct casebus_bytes prefix = casebus_bytes(p->prefix[i], p->size[i]);
         if (!lost_of_topic(q, prefix, &left, &lost)) {
-            lost = lost_of_streams(q, stream_of(prefix));
+            lost = lost_of_streams(q, casebus_topic_stream(prefix));
         }
         gone = lost > after && lost > gone ? lost : gone;
     }

@@ -273,15 +273,6 @@ int build_others(struct repairing *r)
 
 /* --- heads ------------------------------------------------------------------------------ */
 
-static struct casebus_bytes stream_of(struct casebus_bytes topic)
-{
-    size_t at = 0;
-    for (int colons = 0; at < topic.size && colons < 3; at++) {
-        colons += topic.data[at] == ':';
-    }
-    return casebus_bytes(topic.data, at);
-}
-
 static void note_time(struct repairing *r, const struct log_entry *log)
 {
     uint64_t at = casebus_as_uint(casebus_map_get(log->body, "at"), 0);
@@ -309,7 +300,7 @@ static int heads_of_log(struct repairing *r)
     cursor_open(&c, r->from, TREE_LOG);
     for (bool at = next_good(&c, true, ENTRY_LOG, &log); at && rc == 0;
          at = next_good(&c, false, ENTRY_LOG, &log)) {
-        struct key stream = key_text(stream_of(log.topic));
+        struct key stream = key_text(casebus_topic_stream(log.topic));
         struct head_entry head = {key_to_number(c.key), 0};
         if (!txn_load(r->write, TREE_HEAD, &stream, ENTRY_HEAD, &head)) {
             head.trimmed = trimmed_of(r, &stream);

@@ -37,17 +37,10 @@ static bool is_newest(struct tail *t, uint64_t last, uint64_t seq, struct casebu
                            is_prefix(topic, log.topic));
 }
 
-static struct casebus_bytes stream_of(const struct casebus_event *event)
-{
-    const struct casebus_bytes agency = event->topic.segment[2];
-    return casebus_bytes(event->topic_text.data,
-                         (size_t)(agency.data - event->topic_text.data) + agency.size + 1);
-}
-
 static bool agrees_with_head(struct tail *t, const struct casebus_event *event)
 {
     struct head_entry head;
-    struct key stream = key_text(stream_of(event));
+    struct key stream = key_text(casebus_topic_stream(event->topic_text));
     if (!txn_load(t->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head)) {
         return disagree(t, "log %llu: its stream has no head", (unsigned long long)event->seq);
     }

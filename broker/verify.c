@@ -165,13 +165,6 @@ bool has(struct verifying *v, enum tree tree, const struct key *key)
 
 /* --- the log and the heads -------------------------------------------------------------- */
 
-static struct casebus_bytes stream_of(const struct casebus_event *event)
-{
-    const unsigned char *start = event->topic_text.data;
-    const unsigned char *agency = event->topic.segment[2].data;
-    return casebus_bytes(start, (size_t)(agency - start) + event->topic.segment[2].size + 1);
-}
-
 static void check_event(struct verifying *v, uint64_t seq, const struct log_entry *log)
 {
     struct casebus_event event;
@@ -192,7 +185,7 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
                 (unsigned long long)seq);
     }
     v->at = event.at;
-    struct total *stream = total_of(&v->streams, stream_of(&event));
+    struct total *stream = total_of(&v->streams, casebus_topic_stream(event.topic_text));
     if (stream && event.prev != stream->newest) {
         finding(v, "log %llu: prev is %llu, the event before it in %s is %llu",
                 (unsigned long long)seq, (unsigned long long)event.prev, stream->name,

@@ -176,6 +176,16 @@ int casebus_topic_event(struct casebus_bytes text, struct casebus_topic *topic,
     return error;
 }
 
+struct casebus_bytes casebus_topic_stream(struct casebus_bytes topic)
+{
+    size_t at = 0;
+    for (int segments = 0; segments < 3 && at < topic.size; segments++) {
+        const unsigned char *colon = memchr(topic.data + at, ':', topic.size - at);
+        at = colon ? (size_t)(colon - topic.data) + 1 : topic.size;
+    }
+    return casebus_bytes(topic.data, at);
+}
+
 int casebus_topic_build(char *out, size_t size, const char *resource, const char *event,
                         struct casebus_bytes agency, struct casebus_bytes key)
 {

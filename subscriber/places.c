@@ -44,19 +44,6 @@ static bool begins_with(struct casebus_bytes text, const char *prefix, size_t si
     return text.size >= size && memcmp(text.data, prefix, size) == 0;
 }
 
-/* The first three segments of a topic, or of as much of one as there is. */
-static struct casebus_bytes stream_of(struct casebus_bytes topic)
-{
-    unsigned colons = 0;
-    for (size_t i = 0; i < topic.size; i++) {
-        colons += topic.data[i] == ':';
-        if (colons == 3) {
-            return casebus_bytes(topic.data, i + 1);
-        }
-    }
-    return topic;
-}
-
 static bool is_covered(const struct places *self, struct casebus_bytes stream)
 {
     for (size_t i = 0; i < self->wide_count; i++) {
@@ -136,7 +123,7 @@ static enum place_found stream_of_event(struct places *self, struct casebus_byte
         *stream = last;
         return PLACE_FOUND;
     }
-    const struct casebus_bytes name = stream_of(topic);
+    const struct casebus_bytes name = casebus_topic_stream(topic);
     const enum place_found found = find_stream(self, name, stream);
     self->last = found == PLACE_FOUND && name.size < topic.size ? *stream : NULL;
     return found;
@@ -240,7 +227,7 @@ static int cover_topic(struct places *self, struct casebus_bytes name)
     memcpy(topic->name, name.data, name.size);
     topic->place.is_topic = true;
     topic->size = name.size;
-    topic->stream_size = stream_of(name).size;
+    topic->stream_size = casebus_topic_stream(name).size;
     topic->hash = hash_of(name);
     return 0;
 }
@@ -262,7 +249,7 @@ int places_cover(struct places *self, struct casebus_bytes prefix)
         prefix.data[prefix.size - 1] != ':') {
         return CASEBUS_EINVAL;
     }
-    bool one_topic = stream_of(prefix).size < prefix.size;
+    bool one_topic = casebus_topic_stream(prefix).size < prefix.size;
     int rc = one_topic ? cover_topic(self, prefix) : cover_streams(self, prefix);
     mark_covered_topics(self);
     places_clear(self); /* who covers what may be another now */

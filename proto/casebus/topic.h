@@ -69,6 +69,8 @@ int casebus_topic_report(struct casebus_bytes text, struct casebus_topic *topic,
                          enum casebus_report_kind *kind);
 int casebus_topic_event(struct casebus_bytes text, struct casebus_topic *topic,
                         enum casebus_event_kind *kind);
+/* The stream of a topic: its first three segments; all of a prefix that has no more. */
+struct casebus_bytes casebus_topic_stream(struct casebus_bytes topic);
 /* Writes a topic, its end NUL, into out; the length, or CASEBUS_ETOPIC if agency or key break
  * the rules or CASEBUS_EINVAL if it does not fit. */
 int casebus_topic_build(char *out, size_t size, const char *resource, const char *event,

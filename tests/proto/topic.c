@@ -39,6 +39,16 @@ static void a_topic_ends_with_a_colon(void **state)
     split_refused(BYTES(""));
 }
 
+static void a_stream_is_the_first_three_segments(void **state)
+{
+    (void)state;
+    assert_text(casebus_topic_stream(BYTES("case:created:hse:481:")), "case:created:hse:");
+    assert_text(casebus_topic_stream(BYTES("case:created:hse:")), "case:created:hse:");
+    assert_text(casebus_topic_stream(BYTES("case:created:")), "case:created:");
+    assert_text(casebus_topic_stream(BYTES("case:created:hse")), "case:created:hse");
+    assert_text(casebus_topic_stream(BYTES("")), "");
+}
+
 static void an_empty_segment_is_refused(void **state)
 {
     (void)state;
@@ -274,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_to_four_segments_are_split),
         cmocka_unit_test(a_topic_ends_with_a_colon),
+        cmocka_unit_test(a_stream_is_the_first_three_segments),
         cmocka_unit_test(an_empty_segment_is_refused),
         cmocka_unit_test(five_segments_are_refused),
         cmocka_unit_test(a_topic_too_long_is_refused),
