@@ -15,9 +15,14 @@
 
 #define MARKER "unfinished" /* a file in folders that are no store yet */
 
-static int failed(const char *path, char *why, size_t why_size)
+static int code_of(int error)
 {
-    int code = errno == ENOSPC || errno == EDQUOT ? CASEBUS_ENOSPC : CASEBUS_EIO;
+    return error == ENOSPC || error == EDQUOT ? CASEBUS_ENOSPC : CASEBUS_EIO;
+}
+
+int folder_failed(const char *path, char *why, size_t why_size)
+{
+    int code = code_of(errno);
     snprintf(why, why_size, "%s: %s", path, strerror(errno));
     return code;
 }
@@ -35,11 +40,11 @@ int folder_lock(const char *folder, int *fd, char *why, size_t why_size)
     char path[FOLDER_PATH_MAX];
     if (!folder_path(path, folder, "broker.lock")) {
         errno = ENAMETOOLONG;
-        return failed(folder, why, why_size);
+        return folder_failed(folder, why, why_size);
     }
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*fd < 0) {
-        return failed(path, why, why_size);
+        return folder_failed(path, why, why_size);
     }
     if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
         snprintf(why, why_size, "%s: another casebus-broker runs on this store", folder);
@@ -84,7 +89,7 @@ static int mark(const char *folder, char *why, size_t why_size)
     char path[FOLDER_PATH_MAX];
     if (!folder_path(path, folder, MARKER)) {
         errno = ENAMETOOLONG;
-        return failed(folder, why, why_size);
+        return folder_failed(folder, why, why_size);
     }
     if (access(path, F_OK) < 0) {
         const char *taken = folder_is_free(folder);
@@ -94,7 +99,7 @@ static int mark(const char *folder, char *why, size_t why_size)
             return CASEBUS_EVALUE;
         }
         if (fd < 0) {
-            return failed(path, why, why_size);
+            return folder_failed(path, why, why_size);
         }
         close(fd);
     }
@@ -104,11 +109,11 @@ static int mark(const char *folder, char *why, size_t why_size)
 int folder_new(const char *folder, int *fd, char *why, size_t why_size)
 {
     if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        return failed(folder, why, why_size);
+        return folder_failed(folder, why, why_size);
     }
     *fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (*fd < 0) {
-        return failed(folder, why, why_size);
+        return folder_failed(folder, why, why_size);
     }
     if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
         snprintf(why, why_size, "%s: another process works in it", folder);
@@ -148,7 +153,8 @@ void folder_remove(const char *folder)
 int folder_sync(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd) < 0 ? CASEBUS_EIO : 0;
+    bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* EINVAL: it cannot be */
+    int rc = synced ? 0 : code_of(errno);
     if (fd >= 0) {
         close(fd);
     }

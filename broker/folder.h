@@ -10,6 +10,9 @@
 #define DATA_FILE "data.mdb"   /* LMDB's names */
 #define READERS_FILE "lock.mdb"
 
+/* What errno says of a path: its code, and a sentence in `why`. */
+int folder_failed(const char *path, char *why, size_t why_size);
+
 /* The path in the folder; false where it is too long. */
 bool folder_path(char path[FOLDER_PATH_MAX], const char *folder, const char *name);
 

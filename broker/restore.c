@@ -10,13 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static int failed(const char *what, char *why, size_t why_size)
-{
-    int code = errno == ENOSPC || errno == EDQUOT ? CASEBUS_ENOSPC : CASEBUS_EIO;
-    snprintf(why, why_size, "%s: %s", what, strerror(errno));
-    return code;
-}
-
 /* --- the place -------------------------------------------------------------------------- */
 
 static int name_replaced(struct place *self)
@@ -42,12 +35,12 @@ static int tidy(struct place *self, char *why, size_t why_size)
         return 0;
     }
     if (stat(ours, &a) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
-        return unlink(theirs) < 0 ? failed(theirs, why, why_size) : 0;
+        return unlink(theirs) < 0 ? folder_failed(theirs, why, why_size) : 0;
     }
     int rc = name_replaced(self);
     folder_remove(self->beside);
     if (rc == 0 && rename(self->restoring, self->replaced) < 0) {
-        rc = failed(self->restoring, why, why_size);
+        rc = folder_failed(self->restoring, why, why_size);
     }
     self->replaced[0] = '\0';
     return rc;
@@ -64,12 +57,12 @@ int place_open(struct place *self, const char *folder, char *why, size_t why_siz
         return CASEBUS_ETOOLONG;
     }
     if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        return failed(folder, why, why_size);
+        return folder_failed(folder, why, why_size);
     }
     int rc = folder_lock(folder, &self->lock, why, why_size);
     rc = rc ? rc : tidy(self, why, why_size);
     if (rc == 0 && mkdir(self->restoring, 0700) < 0 && errno != EEXIST) {
-        rc = failed(self->restoring, why, why_size);
+        rc = folder_failed(self->restoring, why, why_size);
     }
     return rc ? rc : folder_new(self->beside, &self->building, why, why_size);
 }
@@ -85,7 +78,7 @@ static int keep_old(const struct place *self, const char *data, bool *there, cha
     }
     if (link(data, kept) < 0) {
         *there = errno != ENOENT;
-        return *there ? failed(kept, why, why_size) : 0;
+        return *there ? folder_failed(kept, why, why_size) : 0;
     }
     return folder_sync(self->restoring);
 }
@@ -106,16 +99,16 @@ int place_take(struct place *self, char *why, size_t why_size)
     }
     unlink(readers); /* of the old file: whoever still reads that keeps his */
     if (rename(fresh, data) < 0) { /* the step */
-        return failed(data, why, why_size);
+        return folder_failed(data, why, why_size);
     }
     if (folder_sync(self->folder) != 0) {
-        return failed(self->folder, why, why_size);
+        return folder_failed(self->folder, why, why_size);
     }
     folder_remove(self->beside);
     if (there && name_replaced(self) == 0 && rename(self->restoring, self->replaced) < 0) {
         snprintf(self->replaced, sizeof self->replaced, "%s", self->restoring);
     }
-    return folder_sync(self->folder) != 0 ? failed(self->folder, why, why_size) : 0;
+    return folder_sync(self->folder) != 0 ? folder_failed(self->folder, why, why_size) : 0;
 }
 
 void place_close(struct place *self)

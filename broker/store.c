@@ -149,23 +149,11 @@ static int put_first_state(struct store *self)
     return rc;
 }
 
-static int sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? errno : fsync(fd) < 0 && errno != EINVAL ? errno : 0; /* EINVAL: it cannot */
-    if (fd >= 0) {
-        close(fd);
-    }
-    return store_error(rc);
-}
-
 static int give_name(struct store *self, const char *from, const char *to)
 {
-    char parent[4096];
-    snprintf(parent, sizeof parent, "%s/..", self->dir);
     int rc = rename(from, to) < 0 ? store_error(errno) : 0;
-    rc = rc ? rc : sync_folder(self->dir);
-    return rc ? rc : sync_folder(parent);
+    rc = rc ? rc : folder_sync(self->dir);
+    return rc ? rc : folder_sync_parent(self->dir);
 }
 
 /* Makes the store where there is none: under another name, which becomes its own when it is
@@ -190,7 +178,8 @@ static int make(struct store *self, char *why, size_t why_size)
     self->reserved = 0; /* of a file that is opened again */
     rc = rc ? rc : give_name(self, unfinished, path);
     if (rc != 0 && !why[0]) {
-        snprintf(why, why_size, "%s: cannot make the store: %s", self->dir, casebus_strerror(rc));
+        snprintf(why, why_size, "%s: cannot make the store: %s", self->dir,
+                 casebus_strerror(rc));
     }
     return rc;
 }
@@ -406,8 +395,9 @@ static int reserve(struct store *self, uint64_t more)
     return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
 }
 
-/* The disk says no here or nowhere: space for all that this commit can write is reserved before LMDB
- * writes its first page. What is still gathered counts without the byte strings of its entries. */
+/* The disk says no here or nowhere: space for all that this commit can write is reserved before
+ * LMDB writes its first page. What is still gathered counts without the byte strings of its
+ * entries. */
 int store_reserve(struct txn *self)
 {
     uint64_t bytes = self->put_bytes + overlay_bytes(self->overlay);
