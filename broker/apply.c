@@ -279,7 +279,7 @@ static bool taken_back(struct apply *self, const struct before *before)
     return true;
 }
 
-/* Its session counts it among its errors; not where the session itself is what cannot be read. */
+/* Its session counts it among its errors; not where the session itself cannot be read. */
 static void count_taken_back(struct apply *self, const struct before *before)
 {
     find_session(self);

@@ -25,8 +25,8 @@ enum apply_kind {
     APPLY_REJECT,  /* body: map {quarantine} */
     APPLY_ACK,     /* a publisher has taken answers; body: map {publisher, after, outbox} */
     APPLY_RETIRE,  /* a publisher long idle is forgotten; body: map {publisher: its key} */
-    /* The log is longer than it may be: its oldest events go, `most` of them at most in this entry;
-     * body: map {events, bytes (0: no limit), below (the floor stays under it), most} */
+    /* The log is longer than it may be: its oldest events go, `most` of them at most in this
+     * entry; body: map {events, bytes (0: no limit), below (the floor stays under it), most} */
     APPLY_FLOOR
 };
 

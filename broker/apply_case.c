@@ -106,14 +106,14 @@ static void take_from_offender(struct apply *self, struct casebus_bytes offender
         self->state.offenders--;
     } else {
         if (casebus_bytes_equal(entry.reported_by, regulator_id_of(self))) {
-            /* The map was this case's, which may be redacted one day: no copy of it stays here. */
+            /* The map was this case's, which may be redacted one day: no copy stays here. */
             entry.offender = entry.reported_by = casebus_bytes(NULL, 0);
         }
         txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
     }
 }
 
-/* The case's offender is described otherwise, or fined otherwise: another one, or the same one changed. */
+/* The case's offender is described or fined otherwise: another one, or the same one changed. */
 static void change_offender(struct apply *self, struct casebus_bytes old, uint64_t old_fine,
                             struct casebus_bytes new, uint64_t new_fine)
 {

@@ -1,17 +1,18 @@
 /* The floor: how the log is trimmed at its old end.
  *
- * An entry says how long the log may be, and how far one step may go; which events that means is
- * decided here, from the state's own counts, so that the same entries leave the same log. An event
- * goes only when nothing needs it any more: the record that only it holds is copied into its case's
- * entry, its stream remembers it as the last one trimmed (so that a replay can say what is gone), and
- * its session keeps it counted (so that verify can still recount what is above). Whatever else
- * points below the floor, the chains of topics, streams and sessions, ends there for its readers. */
+ * An entry says how long the log may be, and how far one step may go; which events that means
+ * is decided here, from the state's own counts, so that the same entries leave the same log. An
+ * event goes only when nothing needs it any more: the record that only it holds is copied into
+ * its case's entry, its stream remembers it as the last one trimmed (so that a replay can say
+ * what is gone), and its session keeps it counted (so that verify can still recount what is
+ * above). Whatever else points below the floor, the chains of topics, streams and sessions,
+ * ends there for its readers. */
 #include "deciding.h"
 
 #include <stdio.h>
 
-/* Bytes of events one step lets go of: its commit stays short even where events are large, and yet
- * keeps up with batches of large reports. */
+/* Bytes of events one step lets go of: its commit stays short even where events are large, and
+ * yet keeps up with batches of large reports. */
 #define STEP_BYTES (2u * CASEBUS_BATCH_BYTES)
 
 static uint64_t number_in(const struct apply_entry *entry, const char *name, uint64_t missing)
@@ -51,7 +52,7 @@ static void keep_in_stream(struct apply *self, uint64_t seq, const struct casebu
     txn_save(self->txn, TREE_HEAD, &key, ENTRY_HEAD, &head);
 }
 
-/* Is the event before this synced one the updated half of the same report? It went just before. */
+/* Is the event before this synced one the updated half of the same report? It just went. */
 static bool second_half(struct apply *self, uint64_t seq, const struct casebus_event *event,
                         uint64_t session_before)
 {

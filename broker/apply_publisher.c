@@ -154,7 +154,7 @@ static void drop_refusals(struct apply *self, const struct key *publisher, uint6
         struct key at = key_refusal(publisher, n);
         struct casebus_bytes value;
         bool there = txn_get(self->txn, TREE_REFUSAL, key_bytes(&at), &value);
-        if (txn_error(self->txn) == CASEBUS_ECORRUPT) { /* there, and nobody can read it any more */
+        if (txn_error(self->txn) == CASEBUS_ECORRUPT) { /* there, but unreadable */
             txn_forgive(self->txn);
             there = true;
         }
@@ -202,8 +202,8 @@ bool publisher_is_idle(const struct publisher_entry *publisher, uint64_t at)
     return at > publisher->last_seen_at && at - publisher->last_seen_at >= days * day;
 }
 
-/* Whoever asks names a publisher that looked idle to him; whether it is gets decided here, by the
- * entry's time: it may have spoken since. */
+/* Whoever asks names a publisher that looked idle to him; whether it is gets decided here, by
+ * the entry's time: it may have spoken since. */
 void decide_retire(struct apply *self, const struct apply_entry *entry)
 {
     struct casebus_bytes name = casebus_as_bin(casebus_map_get(entry->body, "publisher"));

@@ -108,7 +108,7 @@ static bool load_decision(struct apply *self, const struct apply_entry *entry,
         reject(self, CASEBUS_ENOTFOUND, "quarantine");
         return false;
     }
-    if (d->q.seq != d->seq) { /* accepted in its time; since then the same content collided again */
+    if (d->q.seq != d->seq) { /* accepted; since then the same content collided again */
         reject(self, CASEBUS_EDECIDED, "quarantine");
         return false;
     }

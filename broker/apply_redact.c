@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Takes `changed` out of an event, and of one of this case all of its payload but the id: what is left
- * is its place in the chains. */
+/* Takes `changed` out of an event, and of one of this case all of its payload but the id: what
+ * is left is its place in the chains. */
 static void stub_event(struct apply *self, uint64_t seq, bool own, uint64_t *before)
 {
     struct key key = key_number(seq);
@@ -58,8 +58,8 @@ static void stub_events(struct apply *self, const struct case_entry *entry)
     }
 }
 
-/* Reports that became this case collided with another one first: those conflicts say how they differed
- * from it. */
+/* Reports that became this case collided with another one first: those conflicts say how they
+ * differed from it. */
 static void stub_conflicts(struct apply *self, uint64_t seq)
 {
     while (seq != 0 && txn_error(self->txn) == 0) {

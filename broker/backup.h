@@ -21,7 +21,8 @@ struct backup_report {
 int backup_copy(struct store *store, const char *dir, const unsigned char *epoch,
                 struct backup_report *report);
 /* The same into a folder that appears only when all of it is there: `dir` is free before
- * (folder.h), and stays so on failure. Meanwhile the log's floor stays at the snapshot's seq or below. */
+ * (folder.h), and stays so on failure. Meanwhile the log's floor does not pass the snapshot's
+ * seq. */
 int backup_make(struct store *store, const char *dir, struct backup_report *report);
 void backup_report_clear(struct backup_report *report);
 

@@ -214,8 +214,8 @@ static void add_to_notice(struct notice *n, const struct apply_result *r)
     n->publisher[n->count++].arrived = r->number;
 }
 
-/* What the queries are told, as far as the pipe has room: this thread never waits for theirs, which
- * may be about to wait for this one. */
+/* What the queries are told, as far as the pipe has room: this thread never waits for theirs,
+ * which may be about to wait for this one. */
 static void hand_over(struct bus *self)
 {
     unsigned sent = 0;
@@ -304,8 +304,8 @@ static void tell(struct bus *self, const struct batch *b)
 
 /* --- batches ---------------------------------------------------------------------------- */
 
-/* What makes the log shorter goes with a batch, or as one of its own; not while there is no space,
- * nor when the broker is about to leave. */
+/* What makes the log shorter goes with a batch, or as one of its own; not while there is no
+ * space, nor when the broker is about to leave. */
 static void add_trimming(struct bus *self, struct batch *b)
 {
     if (!self->stop && !atomic_load(&self->options->counters->read_only)) {
@@ -596,8 +596,9 @@ static void set_options(void *socket)
     set_int(socket, ZMQ_LINGER, 500);
 }
 
-/* Subscriptions come up this way and nothing else. libzmq keeps fifty bytes and more for each byte of
- * one, and takes in all that a peer has queued before it gives this thread back: both are bounded here. */
+/* Subscriptions come up this way and nothing else. libzmq keeps fifty bytes and more for each
+ * byte of one, and takes in all that a peer has queued before it gives this thread back: both
+ * are bounded here. */
 static void set_fanout_options(void *socket)
 {
     int64_t largest = CASEBUS_SUBSCRIPTION_MAX;
@@ -639,8 +640,9 @@ static int read_state(struct bus *self)
     }
     if (rc == 0 && txn_state(txn, &state)) {
         self->epoch_seq = state.seq;
-        self->trimming = (struct trimming){
-            .retention = &self->options->retention, .store = self->options->store, .kept = state};
+        self->trimming = (struct trimming){.retention = &self->options->retention,
+                                           .store = self->options->store,
+                                           .kept = state};
         memcpy(self->epoch, state.epoch, sizeof self->epoch);
     } else if (rc == 0) {
         rc = CASEBUS_ECORRUPT;

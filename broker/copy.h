@@ -12,7 +12,7 @@
 
 struct copy_options {
     const char *dir;            /* an empty folder */
-    const unsigned char *epoch; /* NULL: the history goes on; else another, in state and events */
+    const unsigned char *epoch; /* another history, in state and events; NULL: it goes on */
     const bool *left_out;       /* by tree: those that are left empty; NULL: none */
     /* Called for each value that does not match its checksum, which is then copied as it is;
      * NULL: such a value ends the copy. */

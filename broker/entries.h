@@ -1,13 +1,13 @@
 /* Values of the store: what is kept under each key, and how it is encoded.
  *
- * Each value is the members of one struct in the order of its layout: numbers as unsigned LEB128,
- * fixed members as they are, byte strings as a LEB128 length and the bytes. Members that are zero
- * or empty are left out at the end, so a member can be appended without rewriting a
- * store, and costs nothing where it is not used. store.c puts a checksum
- * behind every value (keys.h); the codecs here never see it.
+ * Each value is the members of one struct in the order of its layout: numbers as unsigned
+ * LEB128, fixed members as they are, byte strings as a LEB128 length and the bytes. Members
+ * that are zero or empty are left out at the end, so a member can be appended without rewriting
+ * a store, and costs nothing where it is not used. store.c puts a checksum behind every value
+ * (keys.h); the codecs here never see it.
  *
  * Checklist: append members only, here and in the layout in entries.c; anything else needs another
- * SCHEMA_VERSION, and the document of the store's bytes in keys.h and the tests' checker follow. */
+ * SCHEMA_VERSION, and the table in keys.h, verify and the tests' checker follow. */
 #ifndef BROKER_ENTRIES_H
 #define BROKER_ENTRIES_H
 
@@ -56,7 +56,7 @@ struct case_entry {
     uint64_t fetched_at;   /* newest applied */
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of the data last applied by a scrape */
     struct casebus_bytes source;           /* encoded map */
-    struct casebus_bytes record; /* of a living case whose record_seq is below the floor: a copy */
+    struct casebus_bytes record; /* a living case's copy, where record_seq is below the floor */
     uint64_t accepted; /* newest conflict whose report was accepted as this case; 0: none */
 };
 

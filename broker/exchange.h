@@ -1,9 +1,9 @@
 /* What the bus and the queries say to each other, over one inproc PAIR: plain structs, copied.
  *
  * Queries to bus: an entry to apply (submission, then its body as a second frame).
- * Bus to queries: what became of a submission; and after each commit, which publishers it concerned,
- * so that their polls can be answered. What finds the pipe full is kept, notices merged into one:
- * the bus never waits, and nothing is forgotten. */
+ * Bus to queries: what became of a submission; and after each commit, which publishers it
+ * concerned, so that their polls can be answered. What finds the pipe full is kept, notices
+ * merged into one: the bus never waits, and nothing is forgotten. */
 #ifndef BROKER_EXCHANGE_H
 #define BROKER_EXCHANGE_H
 

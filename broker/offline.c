@@ -147,7 +147,8 @@ static int restore_in_child(void *arg)
         printf("what was in %s is now in %s\n", job->dir, place.replaced);
     }
     printf("restored %s into %s: %llu cases, %llu events, seq %llu, new epoch %s\n",
-           job->backup, job->dir, (unsigned long long)r->state.cases, (unsigned long long)r->events,
+           job->backup, job->dir, (unsigned long long)r->state.cases,
+           (unsigned long long)r->events,
            (unsigned long long)r->state.seq, epoch_shown(&r->state, epoch));
     return EXIT_OK;
 }

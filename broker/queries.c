@@ -82,7 +82,8 @@ static void send_reply(struct queries *self, struct envelope *e)
 {
     void *router = zsock_resolve(self->router);
     zmq_msg_t body;
-    if (unread_message(self->unread, asker(e), casebus_bytes(self->reply.data, self->reply.size),
+    if (unread_message(self->unread, asker(e),
+                       casebus_bytes(self->reply.data, self->reply.size),
                        &body) < 0) {
         return; /* out of memory: the asker asks again */
     }
@@ -159,7 +160,8 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     for (unsigned i = 0; i < e->count; i++) {
         size += zmq_msg_size(&e->frame[i]);
     }
-    bool room = self->waiting_count < WAITING_MAX && self->waiting_bytes + size <= WAITING_BYTES;
+    bool room =
+        self->waiting_count < WAITING_MAX && self->waiting_bytes + size <= WAITING_BYTES;
     struct waiting *w = room ? calloc(1, sizeof *w) : NULL;
     if (!w) {
         return false;

@@ -69,7 +69,7 @@ struct queries {
     struct unread *unread;
     int64_t reader_check_at, retire_at;
     int64_t clock_offset; /* of the clock to the one that does not jump, when last looked at */
-    struct key retire_from; /* where looking for idle publishers goes on; size 0: at the first */
+    struct key retire_from; /* where the look for idle publishers goes on; size 0: first */
     bool stop;
 };
 

@@ -176,8 +176,8 @@ static unsigned newest_chain(const uint64_t *at)
     return best;
 }
 
-/* Where a walk stands: the newest event of each chain that it has not been to. As `next` of a reply
- * it is the seqs one behind the other. */
+/* Where a walk stands: the newest event of each chain that it has not been to. As `next` of a
+ * reply it is the seqs one behind the other. */
 struct walk {
     struct casebus_bytes agency, regulator_id;
     uint64_t at[CASEBUS_CASE_EVENT_COUNT];

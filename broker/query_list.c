@@ -130,11 +130,12 @@ int query_case_recent(struct query *q)
 
 /* --- by action date --------------------------------------------------------------------- */
 
-/* Where it ends: with `from`, or with the first day where only `to` is given; cases without a date
- * come last. */
+/* Where it ends: with `from`, or with the first day where only `to` is given; cases without a
+ * date come last. */
 static struct key down_to(const struct page *p)
 {
-    struct casebus_bytes first = p->from.data || !p->to.data ? p->from : casebus_cstr("0000-00-01");
+    struct casebus_bytes first =
+        p->from.data || !p->to.data ? p->from : casebus_cstr("0000-00-01");
     return key_date(p->agency, first, casebus_bytes(NULL, 0));
 }
 
@@ -186,10 +187,11 @@ static bool is_of_case(const struct casebus_event *event, struct casebus_bytes i
     return casebus_bytes_equal(key_bytes(&of), id);
 }
 
-/* Has the session met this case again, after the event `seq`? Then it stands further up. A search that
- * has looked at enough stops where it is, with kinds left, and goes on from there with the next page. */
-static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id, uint64_t seq,
-                      struct search *at)
+/* Has the session met this case again, after the event `seq`? Then it stands further up. A
+ * search that has looked at enough stops where it is, with kinds left, and goes on from there
+ * with the next page. */
+static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id,
+                      uint64_t seq, struct search *at)
 {
     struct key key = key_text(id);
     struct case_entry entry;
@@ -236,7 +238,8 @@ static struct key key_search(uint64_t seq, const struct search *at)
     return next;
 }
 
-/* The cases a session met above the floor, each at its newest event in it; `next` is where to go on. */
+/* The cases a session met above the floor, each at its newest event in it; `next` is where to
+ * go on. */
 static struct key list_session(struct query *q, const struct page *p)
 {
     struct session_entry session;

@@ -5,8 +5,8 @@
 
 /* Events one replay may look at: a replay that finds little must not hold up the gets behind it. */
 #define REPLAY_WORK 8192
-/* How far a request follows the chains of single topics down to the floor. Beyond, what their streams
- * have lost counts. */
+/* How far a request follows the chains of single topics down to the floor. Beyond, what their
+ * streams have lost counts. */
 #define CHAIN_WORK 8192
 
 struct patterns {
@@ -74,7 +74,7 @@ static int pack_event(struct query *q, const struct log_entry *log)
     return rc;
 }
 
-/* --- what is gone -------------------------------------------------------------------------- */
+/* --- what is gone ------------------------------------------------------------------------ */
 
 /* The newest event of a topic, as its case or session keeps it; 0: there is none. */
 static uint64_t newest_of(struct query *q, const struct casebus_topic *topic,
@@ -91,8 +91,8 @@ static uint64_t newest_of(struct query *q, const struct casebus_topic *topic,
                : 0;
 }
 
-/* Of one topic: its chain leads below the floor, to the newest event it has lost. False: not a topic, or
- * there is not work enough `left` to follow it. */
+/* Of one topic: its chain leads below the floor, to the newest event it has lost. False: not a
+ * topic, or there is not work enough `left` to follow it. */
 static bool lost_of_topic(struct query *q, struct casebus_bytes text, unsigned *left,
                           uint64_t *lost)
 {
@@ -152,7 +152,7 @@ static uint64_t find_gone(struct query *q, const struct patterns *p, uint64_t af
     return gone;
 }
 
-/* --- replay -------------------------------------------------------------------------------- */
+/* --- replay ------------------------------------------------------------------------------ */
 
 int query_log_replay(struct query *q)
 {

@@ -7,8 +7,8 @@
 /* How far a poll's `after` may run ahead of what is recorded of it (ACK_WINDOW in apply_publisher.c
  * allows for this and more). */
 #define ACK_EVERY (CASEBUS_PUBLISHER_WINDOW / 4)
-/* How old what is recorded of its last sign of life may be: microseconds, far below the days after
- * which an idle publisher is forgotten. */
+/* How old what is recorded of its last sign of life may be: microseconds, far below the days
+ * after which an idle publisher is forgotten. */
 #define SEEN_EVERY (3600ull * 1000000)
 
 struct poll {
@@ -77,10 +77,11 @@ static uint64_t refusal_number(const struct cursor *c, const struct poll *p)
     return key_to_number(casebus_bytes(c->key.data + p->key.size, 8));
 }
 
-/* Does the cursor, moved just now, stand on a refusal of this publisher? One that cannot be read is
- * told as what it is (`corrupt`): nobody's poll fails for it, and its number is not passed over. */
-static bool refusal_here(struct query *q, const struct cursor *c, bool moved, const struct poll *p,
-                         struct refusal_entry *r)
+/* Does the cursor, moved just now, stand on a refusal of this publisher? One that cannot be
+ * read is told as what it is (`corrupt`): nobody's poll fails for it, and its number is not
+ * passed over. */
+static bool refusal_here(struct query *q, const struct cursor *c, bool moved,
+                         const struct poll *p, struct refusal_entry *r)
 {
     bool corrupt = !moved && txn_error(q->txn) == CASEBUS_ECORRUPT;
     if ((!moved && !corrupt) || c->key.size != p->key.size + 8 ||
@@ -111,8 +112,8 @@ static bool refusal_up_to(struct query *q, const struct poll *p)
     return found;
 }
 
-/* Has the poll news for the store: refusals that can go, a window that must move, an outbox that is
- * not what it was; or is it the first sign of life for long? */
+/* Has the poll news for the store: refusals that can go, a window that must move, an outbox
+ * that is not what it was; or is it the first sign of life for long? */
 static bool has_news(struct query *q, const struct poll *p, uint64_t after)
 {
     return (after > p->entry.acked &&

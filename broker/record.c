@@ -272,7 +272,8 @@ void draft_from_record(const struct casebus_record *record, struct draft *draft,
         }
     }
     draft->unknown = unknown;
-    draft->unknown_count = record->unknown_count > 0 ? read_unknown(record, unknown, CASEBUS_KEYS_MAX) : 0;
+    draft->unknown_count =
+        record->unknown_count > 0 ? read_unknown(record, unknown, CASEBUS_KEYS_MAX) : 0;
 }
 
 int draft_check(const struct draft *draft, struct casebus_fault *fault)

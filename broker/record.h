@@ -48,8 +48,8 @@ void draft_from_record(const struct casebus_record *record, struct draft *draft,
                        struct pair *unknown);
 void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count);
 
-/* A case's record: the copy in its entry, which is there once the event is below the floor, or else the
- * payload of that event; absent where there is none (redacted). Borrowed from the store. */
+/* A case's record: the copy in its entry, which is there once the event is below the floor, or
+ * else the payload of that event; absent where there is none (redacted). Borrowed. */
 bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record);
 
 /* The content of a report's data, `source` aside: equal data have equal hashes, and for others to

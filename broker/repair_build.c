@@ -281,7 +281,7 @@ static void note_time(struct repairing *r, const struct log_entry *log)
     }
 }
 
-/* What the old head remembers of trimmed events; unreadable: any below the floor may have been its. */
+/* What the old head remembers of trimmed events; unreadable: any below the floor may be its. */
 static uint64_t trimmed_of(struct repairing *r, const struct key *stream)
 {
     struct head_entry old;

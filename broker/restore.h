@@ -23,8 +23,8 @@ int place_take(struct place *self, char *why, size_t why_size);
 /* Always after place_open(): removes what was not taken, and lets the lock go. */
 void place_close(struct place *self);
 
-/* Copies the store in `from` into the place under a new epoch, checks the copy, and takes it.
- * */
+/* Copies the store in `from` into the place under a new epoch, checks the copy, and takes
+ * it. */
 int restore_store(struct place *place, const char *from, struct backup_report *report);
 
 #endif

@@ -1,7 +1,7 @@
 /* Looking for publishers that have been idle for so long that their ids are to be forgotten.
  *
- * Looking is done here, a slice at a time beside the requests; forgetting is an entry, and whether the
- * publisher really has been idle is decided there (apply_publisher.c). */
+ * Looking is done here, a slice at a time beside the requests; forgetting is an entry, and
+ * whether the publisher really has been idle is decided there (apply_publisher.c). */
 #include "query.h"
 
 #define SLICE 1000          /* publishers looked at in one turn */
@@ -47,8 +47,8 @@ static bool look(struct queries *self, uint64_t now)
     return !at;
 }
 
-/* After a start, and after the clock has jumped, everybody looks idle. Whoever lives polls within
- * seconds: he has a minute. */
+/* After a start, and after the clock has jumped, everybody looks idle. Whoever lives polls
+ * within seconds: he has a minute. */
 static bool too_early(struct queries *self, int64_t now)
 {
     int64_t offset = zclock_time() - now;

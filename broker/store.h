@@ -48,8 +48,9 @@ const char *store_dir(const struct store *self);
 /* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
 int store_has_room(struct store *self);
 
-/* Snapshots that run, of a check or a backup: while one does, the floor of the log does not pass its
- * seq. begin: the number to end it with, or CASEBUS_EBUSY where too many run. From any thread. */
+/* Snapshots that run, of a check or a backup: while one does, the floor of the log does not
+ * pass its seq. begin: the number to end it with, or CASEBUS_EBUSY where too many run. From any
+ * thread. */
 int store_snapshot_begin(struct store *self, uint64_t seq);
 void store_snapshot_end(struct store *self, int number);
 /* The lowest seq of a running snapshot; UINT64_MAX: none runs. */
@@ -71,7 +72,8 @@ int txn_commit(struct txn *self);
 int txn_flush(struct txn *self);
 int txn_error(const struct txn *self);
 void txn_fail(struct txn *self, int error); /* the first one stays */
-/* Reads on after a corrupt value: for verify, and for what is to be deleted. A cursor then stands on it, without a value. */
+/* Reads on after a corrupt value: for verify, and for what is to be deleted. A cursor then
+ * stands on it, without a value. */
 void txn_forgive(struct txn *self);
 
 struct txn_mark {
@@ -119,7 +121,8 @@ bool cursor_before(struct cursor *c, struct casebus_bytes key); /* last key < ke
 bool cursor_last(struct cursor *c);
 bool cursor_next(struct cursor *c);
 bool cursor_prev(struct cursor *c);
-/* Does its key lead to where it stands? Not so in a tree whose branches are damaged: for verify alone. */
+/* Does its key lead to where it stands? Not so in a tree whose branches are damaged: for verify
+ * alone. */
 bool cursor_found_by_key(const struct cursor *c);
 
 /* The state record, and one event of the log. */

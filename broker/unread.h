@@ -1,8 +1,9 @@
-/* What of its replies each peer has not read: a bound in bytes, where libzmq only counts messages.
+/* What of its replies each peer has not read: bounded in bytes; libzmq only counts messages.
  *
- * A reply is counted when it is handed to libzmq and taken off when libzmq lets go of it, on a thread
- * of its own: it has been sent, or the peer is gone. Peers are told apart by a hash of their names: two
- * that share a place share its bound. Small replies are not counted, the mark bounds them. */
+ * A reply is counted when it is handed to libzmq and taken off when libzmq lets go of it, on a
+ * thread of its own: it has been sent, or the peer is gone. Peers are told apart by a hash of
+ * their names: two that share a place share its bound. Small replies are not counted, the mark
+ * bounds them. */
 #ifndef BROKER_UNREAD_H
 #define BROKER_UNREAD_H
 

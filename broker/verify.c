@@ -123,7 +123,8 @@ bool next_entry(struct verifying *v, struct cursor *c, bool first)
     }
     at = at && on;
     if (at && !cursor_found_by_key(c)) {
-        finding(v, "%s %s: cannot be found by its key", tree_names[c->tree], shown(c->tree, c->key));
+        finding(v, "%s %s: cannot be found by its key", tree_names[c->tree],
+                shown(c->tree, c->key));
     }
     atomic_fetch_add_explicit(&v->report->checked, at, memory_order_relaxed);
     return at && !given_up(v);
@@ -201,8 +202,8 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
     v->session_events += event.kind >= CASEBUS_CASE_EVENT_COUNT;
 }
 
-/* Where the streams' chains begin: at the last event of each that has been trimmed. What is wrong
- * with a head itself, verify_heads() says. */
+/* Where the streams' chains begin: at the last event of each that has been trimmed. What is
+ * wrong with a head itself, verify_heads() says. */
 static void load_floor(struct verifying *v)
 {
     struct cursor c;
@@ -290,7 +291,7 @@ static void verify_heads(struct verifying *v)
     }
 }
 
-/* What has been walked is what LMDB counts: a branch page that points past leaves shows here. */
+/* What has been walked is what LMDB counts: a branch that points past leaves shows here. */
 static void verify_counts(struct verifying *v)
 {
     struct store_sizes sizes;

@@ -1,11 +1,12 @@
 /* verify: proves that a store agrees with itself.
  *
- * One read transaction, its own thread in the broker (or the process of `casebus-broker --verify DIR`).
- * Checked: every checksum and encoding; seqs without holes; each event's place in the chains of its stream,
- * topic and session, from the floor on; heads against the log; case entries against the events they point to; every index in both
- * directions; totals of agencies, offenders and the store; sessions' counters against their events;
- * publishers' counts and refusals; that every entry is found by its key and every
- * page is used once (pages.h). A finding is a sentence that names the tree and the key. */
+ * One read transaction, its own thread in the broker (or the process of `casebus-broker
+ * --verify DIR`). Checked: every checksum and encoding; seqs without holes; each event's place
+ * in the chains of its stream, topic and session, from the floor on; heads against the log;
+ * case entries against the events they point to; every index in both directions; totals of
+ * agencies, offenders and the store; sessions' counters against their events; publishers'
+ * counts and refusals; that every entry is found by its key and every page is used once
+ * (pages.h). A finding is a sentence that names the tree and the key. */
 #ifndef BROKER_VERIFY_H
 #define BROKER_VERIFY_H
 

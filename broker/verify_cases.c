@@ -46,8 +46,8 @@ static void walk_chain(struct verifying *v, struct casebus_bytes id,
     }
 }
 
-/* A case is seen once when it is created and once with each synced event; where the first of them
- * are below the floor, the oldest that is kept says how many they were. */
+/* A case is seen once when it is created and once with each synced event; where the first of
+ * them are below the floor, the oldest that is kept says how many they were. */
 static void verify_seen(struct verifying *v, struct casebus_bytes id,
                         const struct case_entry *entry, const struct chain *synced)
 {
@@ -222,7 +222,8 @@ static void verify_agencies(struct verifying *v)
         n++;
         if (!t || t->cases != agency.cases || t->fine_pence != agency.fine_pence ||
             t->newest != agency.created_seq) {
-            finding(v, "agency %s: its totals are not those of its cases", shown(c.tree, c.key));
+            finding(v, "agency %s: its totals are not those of its cases",
+                    shown(c.tree, c.key));
         }
         if (t) {
             t->found = true;

@@ -18,7 +18,8 @@ struct counted {
     uint64_t behind_seq;
 };
 
-/* The newest event of a session said what its counters were: they are that still, or have risen. */
+/* The newest event of a session said what its counters were: that still, or they
+ * have risen. */
 static bool counters_agree(const struct session_entry *s, struct casebus_bytes payload)
 {
     const struct {
@@ -117,8 +118,8 @@ static void walk_session(struct verifying *v, struct casebus_bytes name,
         whole = whole && n->next[k] < v->oldest;
     }
     if (!whole) {
-        finding(v, "session %s: its chain of events is broken at %llu", shown(TREE_SESSION, name),
-                (unsigned long long)seq);
+        finding(v, "session %s: its chain of events is broken at %llu",
+                shown(TREE_SESSION, name), (unsigned long long)seq);
     }
     n->synced -= n->behind == CASEBUS_EVENT_SYNCED && seq != 0 && seq + 1 == n->behind_seq &&
                  was_updated(v, name, seq);

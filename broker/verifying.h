@@ -21,7 +21,7 @@ struct verifying {
     struct txn *txn;
     struct verify_report *report;
     struct state state;
-    uint64_t oldest; /* seq of the oldest event kept: what is below has been counted when it went */
+    uint64_t oldest; /* seq of the oldest event kept: what is below was counted when it went */
     struct totals streams, agencies;
     uint64_t living, chained; /* cases that can be got; case events reached through chains */
     uint64_t case_events, session_events;
@@ -36,12 +36,14 @@ void finding(struct verifying *v, const char *format, ...) __attribute__((format
 const char *shown(enum tree tree, struct casebus_bytes key);
 /* The total of that name, made where it is new; NULL: no memory. */
 struct total *total_of(struct totals *totals, struct casebus_bytes name);
-struct total *total_known(const struct totals *totals, struct casebus_bytes name); /* NULL: new */
+/* NULL: new. */
+struct total *total_known(const struct totals *totals, struct casebus_bytes name);
 
 /* Says that the check gets on. */
 void step(struct verifying *v);
 
-/* Goes through a tree: first true for the first call. Corrupt values become findings and are passed over. */
+/* Goes through a tree: first true for the first call. Corrupt values become findings and are
+ * passed over. */
 bool next_entry(struct verifying *v, struct cursor *c, bool first);
 bool next_decoded(struct verifying *v, struct cursor *c, bool first, enum entry_type type,
                   void *entry);

@@ -3,7 +3,8 @@
  *   state     one record under the key "state": the version and what outbox_state has; fixed
  *             places, big-endian
  *   report    by number, 8 bytes big-endian: check (8), hash (16), why it is a void (1), size
- * of the topic (2), topic, body as sent refusal   by a running number: one msgpack map
+ *             of the topic (2), topic, body as sent
+ *   refusal   by a running number: one msgpack map
  *
  * LMDB has no checksums, so each value ends with a digest of the rest of it (BLAKE2b-128); what
  * does not match is damaged and not used. Before a byte of this changes, VERSION does. */

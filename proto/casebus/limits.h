@@ -49,10 +49,10 @@
 #define CASEBUS_BATCH_MAX 1024            /* reports in one commit */
 #define CASEBUS_BATCH_BYTES (8 * 1024 * 1024)
 #define CASEBUS_HWM 16384                 /* messages queued a subscriber */
-#define CASEBUS_INGEST_HWM 256            /* reports queued a publisher; above, its own socket queues */
-#define CASEBUS_REQUESTS_QUEUED 100       /* requests queued an asker; above, its own socket queues */
-#define CASEBUS_REPLIES_QUEUED 1000       /* replies an asker has not read; above, they are lost */
-#define CASEBUS_UNREAD_MAX (16 * 1024 * 1024) /* bytes of them; above, replies over 1 KiB are `busy` */
+#define CASEBUS_INGEST_HWM 256            /* reports queued a publisher; more wait at its end */
+#define CASEBUS_REQUESTS_QUEUED 100       /* requests queued an asker; more wait at its end */
+#define CASEBUS_REPLIES_QUEUED 1000       /* replies an asker has not read; more are lost */
+#define CASEBUS_UNREAD_MAX (16 * 1024 * 1024) /* bytes of them; above, large ones are `busy` */
 #define CASEBUS_HEADS_INTERVAL_MS 1000
 #define CASEBUS_REJECTS_MAX 10000         /* rows kept in the rejects list */
 

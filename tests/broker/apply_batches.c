@@ -51,7 +51,8 @@ static void some_session(struct desk *d)
     desk_report(d, topic, kind == 1 ? "{'page': 3}" : kind == 2 ? "{'status': 'completed'}" : NULL);
 }
 
-/* Numbered reports of two actors, what their polls say, and the end of those that fell silent. */
+/* Numbered reports of two actors, what their polls say, and the end of those that fell
+ * silent. */
 static void some_number(struct desk *d, struct sender *senders)
 {
     struct sender *s = &senders[pick(4)];

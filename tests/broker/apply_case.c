@@ -252,7 +252,8 @@ static void an_acceptance_that_fails_displaces_nothing(void **state)
     assert_int_equal(desk_entries(&d, TREE_QUARANTINE), 1);
 }
 
-/* Accepted content that collides again waits again, under another number: the old one decides nothing. */
+/* Accepted content that collides again waits again, under another number: the old one decides
+ * nothing. */
 static void a_decision_of_the_past_decides_nothing_new(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* The floor: what goes, what is kept of it and where, and that the store agrees with itself after each step. */
+/* The floor: what goes, what is kept of it and where, and that the store agrees with itself
+ * after each step. */
 #include "sender.h"
 
 #include <string.h>
@@ -167,8 +168,8 @@ static void of_a_deleted_case_nothing_is_kept(void **state)
     assert_string_equal(desk_events(&d), "created 1");
 }
 
-/* A history with a session, versions, conflicts and stale reports, trimmed one event at a time: verify
- * recounts what is above the floor at each. */
+/* A history with a session, versions, conflicts and stale reports, trimmed one event at a time:
+ * verify recounts what is above the floor at each. */
 static void the_store_agrees_with_itself_at_every_floor(void **state)
 {
     (void)state;

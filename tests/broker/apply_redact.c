@@ -1,5 +1,6 @@
-/* Redaction to the end: of a case that has lived through everything no byte of its record is left in any
- * value of any tree, wherever the floor stands and whatever was done to it before. */
+/* Redaction to the end: of a case that has lived through everything no byte of its record is
+ * left in any value of any tree, wherever the floor stands and whatever was done to it
+ * before. */
 #include "sender.h"
 
 #include <string.h>
@@ -116,7 +117,7 @@ static void the_traces_are_there_before(void **state)
     (void)state;
     live();
     for (size_t i = 0; i < TRACE_COUNT; i++) {
-        bool refused = strcmp(traces[i], "zq-refused") == 0; /* no content is kept of those at all */
+        bool refused = strcmp(traces[i], "zq-refused") == 0; /* no content is kept */
         if (desk_holds(&d, traces[i]) == refused) {
             fail_msg("\"%s\" is %s", traces[i], refused ? "kept" : "not there");
         }

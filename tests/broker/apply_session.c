@@ -122,7 +122,8 @@ static void the_same_id_at_two_agencies_is_two_sessions(void **state)
     assert_string_equal(desk_at(&d, "payload/cases_found"), "0");
 }
 
-/* Each agency has streams, and every heads message names them: sessions make no more of them than cases. */
+/* Each agency has streams, and every heads message names them: sessions make no more of them
+ * than cases. */
 static void sessions_make_no_more_agencies_than_there_may_be(void **state)
 {
     (void)state;

@@ -54,8 +54,8 @@ void desk_report(struct desk *d, const char *topic, const char *data);
 void desk_raw(struct desk *d, const char *topic, const void *body, size_t size);
 /* A copy that lives until the batch at hand is committed, as what an entry points to must. */
 struct casebus_bytes desk_keep(struct desk *d, struct casebus_bytes bytes);
-/* Trims the log to so many events (0: any number) and bytes (0: any), not above `below`, at most `most`
- * events of it. */
+/* Trims the log to so many events (0: any number) and bytes (0: any), not above `below`, at
+ * most `most` events of it. */
 struct desk_bounds {
     uint64_t events, bytes, below, most;
 };

@@ -86,7 +86,8 @@ static void a_page_that_gives_itself_another_number_is_found(void **state)
     assert_int_equal(desk_findings(&d), 1);
 }
 
-/* The last number of the last record stands at the page's end where its first record was put. */
+/* The last number of the last record stands at the page's end where its first record was
+ * put. */
 static void a_free_list_that_names_another_page_is_found(void **state)
 {
     (void)state;

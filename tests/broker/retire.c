@@ -1,5 +1,5 @@
-/* A real broker on a store whose publishers have not been heard of for years: it forgets them, a minute
- * after its start, and keeps the one that was heard today. */
+/* A real broker on a store whose publishers have not been heard of for years: it forgets them,
+ * a minute after its start, and keeps the one that was heard today. */
 #include "sender.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* A publisher at a desk: numbered reports with their checks, its polls as they are recorded, its end. */
+/* A publisher at a desk: numbered reports with their checks, its polls as they are recorded,
+ * its end. */
 #ifndef TESTS_SENDER_H
 #define TESTS_SENDER_H
 

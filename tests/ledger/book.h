@@ -15,7 +15,8 @@ struct book {
     size_t size, room;
 };
 
-/* Opens to append; a half line that a killed process left is ended. Ends the program on failure. */
+/* Opens to append; a half line that a killed process left is ended. Ends the program on
+ * failure. */
 void book_open(struct book *self, const char *path);
 void book_close(struct book *self);
 /* Adds text to what is flushed next. */

@@ -1,5 +1,5 @@
-/* Loaded before the broker: a sync of the store that waits for its test, then fails. While the pipe named
- * by CASEBUS_STUCK_SYNC is not there, syncs are real ones. */
+/* Loaded before the broker: a sync of the store that waits for its test, then fails. While the
+ * pipe named by CASEBUS_STUCK_SYNC is not there, syncs are real ones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
