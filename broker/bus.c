@@ -10,8 +10,8 @@
 #include "committer.h"
 #include "exchange.h"
 #include "heads.h"
-#include "keepalive.h"
 #include "log.h"
+#include "ports.h"
 #include "retention.h"
 
 #include <casebus/event.h>
@@ -577,57 +577,31 @@ static void serve(struct bus *self)
 
 /* --- start and end ---------------------------------------------------------------------- */
 
-static void set_int(void *socket, int option, int value)
+static zsock_t *bind_ingest(struct bus *self)
 {
-    zmq_setsockopt(socket, option, &value, sizeof value);
+    struct bus_options *o = self->options;
+    const struct port port = {.type = ZMQ_XSUB,
+                              .endpoint = o->ingest,
+                              .largest = CASEBUS_FRAME_MAX,
+                              .receiving = CASEBUS_INGEST_HWM,
+                              .sending = CASEBUS_HWM};
+    return port_bind(&port, &o->ingest_bound, o->why, sizeof o->why);
 }
 
 #define SUBSCRIPTIONS_AT_ONCE 64
 
-/* All before bind: libzmq applies them to connections made later only. */
-static void set_options(void *socket)
-{
-    int64_t largest = CASEBUS_FRAME_MAX;
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_RCVHWM, CASEBUS_INGEST_HWM);
-    set_int(socket, ZMQ_SNDHWM, CASEBUS_HWM);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    keep_alive(socket);
-    set_int(socket, ZMQ_LINGER, 500);
-}
-
 /* Subscriptions come up this way and nothing else. libzmq keeps fifty bytes and more for each
  * byte of one, and takes in all that a peer has queued before it gives this thread back: both
  * are bounded here. */
-static void set_fanout_options(void *socket)
+static zsock_t *bind_fanout(struct bus *self)
 {
-    int64_t largest = CASEBUS_SUBSCRIPTION_MAX;
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_RCVHWM, SUBSCRIPTIONS_AT_ONCE);
-    set_int(socket, ZMQ_XPUB_VERBOSE, 1);
-}
-
-static zsock_t *bind_socket(struct bus *self, int type, const char *endpoint, char **bound)
-{
-    zsock_t *s = zsock_new(type);
-    if (!s) {
-        return NULL;
-    }
-    set_options(zsock_resolve(s));
-    if (type == ZMQ_XPUB) {
-        set_fanout_options(zsock_resolve(s));
-    }
-    if (zsock_bind(s, "%s", endpoint) < 0) {
-        snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s", endpoint,
-                 zmq_strerror(zmq_errno()));
-        zsock_destroy(&s);
-        return NULL;
-    }
-    char last[256];
-    size_t size = sizeof last;
-    zmq_getsockopt(zsock_resolve(s), ZMQ_LAST_ENDPOINT, last, &size);
-    *bound = strdup(last);
-    return s;
+    struct bus_options *o = self->options;
+    const struct port port = {.type = ZMQ_XPUB,
+                              .endpoint = o->fanout,
+                              .largest = CASEBUS_SUBSCRIPTION_MAX,
+                              .receiving = SUBSCRIPTIONS_AT_ONCE,
+                              .sending = CASEBUS_HWM};
+    return port_bind(&port, &o->fanout_bound, o->why, sizeof o->why);
 }
 
 static int read_state(struct bus *self)
@@ -670,11 +644,9 @@ static bool start(struct bus *self)
         return false;
     }
     self->exchange = zsock_new_pair("@" EXCHANGE_ENDPOINT);
-    self->fanout =
-        bind_socket(self, ZMQ_XPUB, self->options->fanout, &self->options->fanout_bound);
+    self->fanout = bind_fanout(self);
     if (self->fanout) {
-        self->ingest =
-            bind_socket(self, ZMQ_XSUB, self->options->ingest, &self->options->ingest_bound);
+        self->ingest = bind_ingest(self);
     }
     if (!self->exchange || !self->ingest) {
         return false;

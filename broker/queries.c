@@ -6,8 +6,8 @@
 #include "query.h"
 
 #include "backup.h"
-#include "keepalive.h"
 #include "log.h"
+#include "ports.h"
 #include "verify.h"
 
 static query_fn *const operations[CASEBUS_OP_COUNT] = {
@@ -452,32 +452,16 @@ static void serve(struct queries *self)
 
 /* --- start and end ---------------------------------------------------------------------- */
 
-static void set_int(void *socket, int option, int value)
-{
-    zmq_setsockopt(socket, option, &value, sizeof value);
-}
-
 static bool bind_router(struct queries *self)
 {
-    self->router = zsock_new(ZMQ_ROUTER);
-    void *socket = zsock_resolve(self->router);
-    int64_t largest = CASEBUS_REQUEST_MAX + 1024;
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_SNDHWM, CASEBUS_REPLIES_QUEUED);
-    set_int(socket, ZMQ_RCVHWM, CASEBUS_REQUESTS_QUEUED);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    keep_alive(socket);
-    set_int(socket, ZMQ_LINGER, 500);
-    if (zsock_bind(self->router, "%s", self->options->query) < 0) {
-        snprintf(self->options->why, sizeof self->options->why, "cannot bind %s: %s",
-                 self->options->query, zmq_strerror(zmq_errno()));
-        return false;
-    }
-    char last[256];
-    size_t size = sizeof last;
-    zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, last, &size);
-    self->options->query_bound = strdup(last);
-    return true;
+    struct queries_options *o = self->options;
+    const struct port port = {.type = ZMQ_ROUTER,
+                              .endpoint = o->query,
+                              .largest = CASEBUS_REQUEST_MAX + 1024,
+                              .receiving = CASEBUS_REQUESTS_QUEUED,
+                              .sending = CASEBUS_REPLIES_QUEUED};
+    self->router = port_bind(&port, &o->query_bound, o->why, sizeof o->why);
+    return self->router != NULL;
 }
 
 static bool start(struct queries *self)
