@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct casebus_bytes agency_of(const struct apply *self)
-{
-    return self->report->topic.segment[2];
-}
-
 static struct casebus_bytes regulator_id_of(const struct apply *self)
 {
     return self->report->topic.segment[3];

@@ -7,11 +7,6 @@
 
 #define PROGRESS_EVERY 1000000u /* microseconds */
 
-static struct casebus_bytes agency_of(const struct apply *self)
-{
-    return self->report->topic.segment[2];
-}
-
 static bool ended(const struct session_entry *s)
 {
     return s->status == SESSION_COMPLETED || s->status == SESSION_FAILED ||

@@ -32,6 +32,12 @@ struct apply {
     uint64_t quarantine; /* the conflict's seq, of an outcome conflict */
 };
 
+/* The agency of the report's topic. */
+static inline struct casebus_bytes agency_of(const struct apply *self)
+{
+    return self->report->topic.segment[2];
+}
+
 /* Takes the report back to "rejected", with the field and the code. */
 enum casebus_outcome reject(struct apply *self, int code, const char *field);
 
