@@ -201,8 +201,8 @@ static int read_keys(struct reading *in, struct casebus_fault *fault)
     return 0;
 }
 
-/* Numbers go up: an event lies behind the one before it, and its topic is part of its stream.
- */
+/* Numbers go up: an event lies behind the one before it, and its topic is part of its
+ * stream. */
 static int check_order(const struct casebus_event *event, struct casebus_fault *fault)
 {
     if (event->seq == 0) {

@@ -17,8 +17,8 @@ static inline int check_value(struct casebus_reader *r, const struct casebus_fie
 
 /* --- text ----------------------------------------------------------------------------- */
 
-/* Tab, line feed and carriage return are text; other control characters below U+0020 are not.
- */
+/* Tab, line feed and carriage return are text; other control characters below U+0020 are
+ * not. */
 static bool is_control(unsigned char c)
 {
     return c < 0x20 && c != '\t' && c != '\n' && c != '\r';

@@ -205,8 +205,8 @@ static int read_void(struct casebus_bytes raw, struct casebus_report *report,
 static const struct {
     const char *name;
     size_t size;
-    /* NULL: belongs to the first keys; here it would make a numbered report an unnumbered one
-     */
+    /* NULL: belongs to the first keys; here it would make a numbered report an unnumbered
+     * one */
     int (*read)(struct casebus_bytes, struct casebus_report *, struct casebus_fault *);
 } keys[] = {
     KEY("data", read_data), KEY("session", read_session), KEY("sent_at", read_sent_at),

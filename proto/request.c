@@ -1,5 +1,5 @@
-/* Requests and replies: the envelope only. What an operation's arguments mean is its handler's.
- */
+/* Requests and replies: the envelope only. What an operation's arguments mean is its
+ * handler's. */
 #include "envelope.h"
 #include "fault.h"
 #include "sink.h"

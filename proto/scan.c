@@ -118,8 +118,8 @@ static int end_map(struct scanner *s, const struct frame *frame, struct casebus_
     return 0;
 }
 
-/* The size of a key that is longer than most, *at moved to its text; or what is wrong with it.
- */
+/* The size of a key that is longer than most, *at moved to its text; or what is wrong with
+ * it. */
 static int begin_long_key(const struct scanner *s, const unsigned char **at, size_t *size)
 {
     struct wire wire;
@@ -263,8 +263,8 @@ static inline const unsigned char *scan_key(struct scanner *s, struct frame *fra
     return *error ? NULL : at + size;
 }
 
-/* What is left of the innermost container, up to its end or behind the head of one inside it.
- */
+/* What is left of the innermost container, up to its end or behind the head of one inside
+ * it. */
 static const unsigned char *scan_map(struct scanner *s, struct frame *frame,
                                      const unsigned char *at, int *error,
                                      struct casebus_fault *fault)

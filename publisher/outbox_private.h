@@ -61,9 +61,7 @@ int outbox_get(MDB_txn *txn, MDB_dbi dbi, uint64_t number, MDB_val *value);
 int outbox_put_report(struct outbox *self, MDB_txn *txn, uint64_t number,
                       const struct kept *kept, const unsigned char *check, unsigned flags);
 /* A copy of what is kept under a number, as far as it can be read: 0, or CASEBUS_ECORRUPT: then
- * kept->hash is what stands there, and of the messages (the caller closes both) the topic may
- * be.
- */
+ * kept->hash is what stands there; of the messages, both the caller's, the topic may be. */
 int outbox_load(struct outbox *self, MDB_txn *txn, uint64_t number, struct kept *kept);
 
 /* --- outbox_renumber.c -------------------------------------------------------------------- */

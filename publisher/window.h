@@ -1,4 +1,4 @@
-/* The reports that are not confirmed yet (private to the publisher). See window.c. */
+/* Reports in memory that are not confirmed yet (private to the publisher). See window.c. */
 #ifndef CASEBUS_PUBLISHER_WINDOW_H
 #define CASEBUS_PUBLISHER_WINDOW_H
 

@@ -134,8 +134,8 @@ int casebus_client_send(struct casebus_client *self, struct casebus_bytes reques
     return send_kept(self);
 }
 
-/* Takes the answer if it is there: 1, 0 or a code. An answer of several frames is none of ours.
- */
+/* Takes the answer if it is there: 1, 0 or a code. An answer of several frames is none of
+ * ours. */
 static int take_answer(struct casebus_client *self)
 {
     if (zmq_msg_recv(&self->answer, self->socket, ZMQ_DONTWAIT) < 0) {

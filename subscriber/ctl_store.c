@@ -2,8 +2,8 @@
  *
  * The running broker does the work beside its other work, and is polled until it has ended:
  * that may take hours, so --timeout limits the whole, and whether there is a broker shows at
- * every poll. A folder is checked by the broker's program: this one knows nothing of the store.
- * */
+ * every poll. A folder is checked by the broker's program: this one knows nothing of the
+ * store. */
 #include "ctl.h"
 
 #include "deadline.h"

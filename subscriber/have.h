@@ -21,8 +21,8 @@ int casebus_have_new(struct have **self_p);
 void casebus_have_destroy(struct have **self_p);
 
 /* Adds a pattern's prefix (it ends with ':'): of up to three segments it covers whole streams,
- * of four one topic. CASEBUS_ETOOMANY past CASEBUS_PATTERNS_MAX, CASEBUS_EINVAL for no prefix.
- */
+ * of four one topic. CASEBUS_ETOOMANY past CASEBUS_PATTERNS_MAX, CASEBUS_EINVAL for no
+ * prefix. */
 int casebus_have_cover(struct have *self, struct casebus_bytes prefix);
 /* All patterns lie in one stream or are one topic: its events come in order by themselves. */
 bool casebus_have_is_one(const struct have *self);

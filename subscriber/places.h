@@ -5,8 +5,8 @@
 
 #include <casebus/event.h>
 
-#define PLACES_NAME_SIZE                                                                       \
-    64 /* the longest stream, "session:progressed:" and an agency, has 52 */
+/* The longest stream, "session:progressed:" and an agency, has 52. */
+#define PLACES_NAME_SIZE 64
 
 struct place {
     uint64_t have, head; /* all of it is there up to; it goes up to, at least */

@@ -6,8 +6,8 @@
 
 #include "text.h"
 
-/* An event on one line, without its end: time, kind, case or session, and what there is to say.
- */
+/* An event on one line, without its end: time, kind, case or session, and what there is to
+ * say. */
 void show_event(const struct casebus_event *event, bool colour, struct text *out);
 /* "offence_fine £1,000.00 → £2,000.00, offender.town (none) → Leeds" */
 void show_changed(struct casebus_bytes changed, struct text *out);

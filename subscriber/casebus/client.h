@@ -47,8 +47,7 @@ int casebus_client_receive(struct casebus_client *self, struct casebus_reply *re
 /* For zmq_poll() with ZMQ_POLLIN: something may have come. Not to be read from. */
 void *casebus_client_socket(const struct casebus_client *self);
 
-/* --- building requests
- * ------------------------------------------------------------------------ */
+/* --- building requests ------------------------------------------------------------------ */
 
 /* One object serves any number of requests. Adding never fails: what went wrong is the result
  * of casebus_call_encoded() or casebus_call_send(). */

@@ -38,10 +38,11 @@ struct casebus_subscriber_options {
                          * work for the log */
     bool unordered;     /* hand an event over as soon as its own stream is complete before it:
                          * order within a stream only, and no cursor where there are several */
-    size_t hold_events; /* events that may wait for something missing, and their bytes; past */
-    size_t hold_bytes;  /* either they are dropped and all is read from the log. Below the
-                         * largest batch (2,048 events, 32 MiB) that is done again and again. */
-    void *context;      /* a ZeroMQ context to share; NULL: one of its own */
+    /* Events that may wait for something missing, and their bytes; past either they are
+     * dropped and all is read from the log. Below the largest batch (2,048 events, 32 MiB) that
+     * is done again and again. */
+    size_t hold_events, hold_bytes;
+    void *context; /* a ZeroMQ context to share; NULL: one of its own */
 };
 struct casebus_subscriber_options casebus_subscriber_options(void); /* the defaults */
 
@@ -50,8 +51,8 @@ int casebus_subscriber_new(struct casebus_subscriber **self_p,
 void casebus_subscriber_destroy(struct casebus_subscriber **self_p);
 
 /* Before the start, up to CASEBUS_PATTERNS_MAX times. CASEBUS_EPATTERN: *why (may be NULL) says
- * what is wrong and what would be right, in static storage. CASEBUS_ETOOMANY, CASEBUS_EINVAL.
- */
+ * what is wrong and what would be right, in static storage. CASEBUS_ETOOMANY,
+ * CASEBUS_EINVAL. */
 int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pattern,
                                  const char **why);
 
@@ -61,8 +62,8 @@ struct casebus_cursor {
     uint64_t seq;
 };
 
-/* From now on. CASEBUS_EINVAL: an impossible endpoint, nothing is subscribed, started before.
- */
+/* From now on. CASEBUS_EINVAL: an impossible endpoint, nothing is subscribed, started
+ * before. */
 int casebus_subscriber_start(struct casebus_subscriber *self);
 /* First what the log holds after `after` (0: from the beginning), then live, without hole or
  * double between the two. */

@@ -1,5 +1,5 @@
-/* Topics and patterns: what is split can be put together, what is a prefix is a pattern again.
- */
+/* Topics and patterns: what is split can be put together, what is a prefix is a pattern
+ * again. */
 #include "fuzz.h"
 
 #include <casebus/topic.h>
