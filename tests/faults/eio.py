@@ -1,6 +1,6 @@
-"""EIO (and its kin) at the Nth write, sync and meta page of the store: the broker ends with its own
-exit code, having told nobody anything that is not stored; the next start is clean, and the publishers
-go on.
+"""EIO (and its kin) at the Nth write, sync and meta page of the store: the broker ends with its
+own exit code, having told nobody anything that is not stored; the next start is clean, and the
+publishers go on.
 
     eio.py COUNT     a seeded sample of COUNT
     eio.py all       every N up to 200 of each kind"""

@@ -1,5 +1,5 @@
-"""What the fault tests share: a broker on a failing disk, a load that remembers what it was told, and
-the comparison of that with a store."""
+"""What the fault tests share: a broker on a failing disk, a load that remembers what it was
+told, and the comparison of that with a store."""
 import os
 import random
 import shutil
@@ -47,8 +47,8 @@ class Gone(Exception):
 
 
 class Load:
-    """Publishers that number their reports and a subscriber. What they were told is kept, each with
-    the size of the trace at that moment: promises that the store has to keep."""
+    """Publishers that number their reports and a subscriber. What they were told is kept, each
+    with the size of the trace at that moment: promises that the store has to keep."""
 
     def __init__(self, broker, seed, publishers=2, trace=None):
         self.broker, self.trace = broker, trace
@@ -163,8 +163,8 @@ class Load:
                 return events
 
     def compare(self):
-        """Told is a part of stored: of reports by the publishers' own progress (a store that knows
-        less, or another history, raises), of events byte for byte."""
+        """Told is a part of stored: of reports by the publishers' own progress (a store that
+        knows less, or another history, raises), of events byte for byte."""
         for index in range(len(self.publishers)):
             confirmed = self.publishers[index].decided
             while not self.confirm(index, 0) and self.query.reply is None:

@@ -1,6 +1,6 @@
-"""One bit of the data file is flipped: either `casebus-ctl verify` reports it, or records, indexes, log
-and heads are as they were, which a digest says that knows nothing of casebus but LMDB. A broker on such
-a file gives the right answer or an error, never a wrong record.
+"""One bit of the data file is flipped: either `casebus-ctl verify` reports it, or records,
+indexes, log and heads are as they were, which a digest says that knows nothing of casebus but
+LMDB. A broker on such a file gives the right answer or an error, never a wrong record.
 
     flips.py COUNT   flips, from seeds 1 to COUNT; every fifth is served too"""
 import hashlib

@@ -1,5 +1,6 @@
-"""A start on a disk that is full already: what is there can be read, publishers are held, nothing ends
-by a signal, and the broker resumes by itself. Needs a small file system, so root."""
+"""A start on a disk that is full already: what is there can be read, publishers are held,
+nothing ends by a signal, and the broker resumes by itself. Needs a small file system, so
+root."""
 import json
 import os
 import subprocess
@@ -28,7 +29,8 @@ def fill(path):
 
 
 def until(asked, word):
-    """Asks until the answer begins so. It may change meanwhile: a smaller batch still finds room."""
+    """Asks until the answer begins so. It may change meanwhile: a smaller batch still finds
+    room."""
     for _ in range(100000):
         if asked().startswith(word):
             return

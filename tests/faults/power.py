@@ -1,5 +1,6 @@
-"""The power fails: of a recorded run under load, images of the data file that the order of writes and
-syncs allows are opened and verified, and hold everything that was confirmed or published by then.
+"""The power fails: of a recorded run under load, images of the data file that the order of
+writes and syncs allows are opened and verified, and hold everything that was confirmed or
+published by then.
 
     power.py COUNT   images of each run"""
 import hashlib
@@ -37,7 +38,8 @@ def images(load, folder, seed):
 
 
 def run(seed, steps, *fails):
-    """A load on a recorded disk; with fails, the broker ends that often on the way and starts again."""
+    """A load on a recorded disk; with fails, the broker ends that often on the way and starts
+    again."""
     folder = scratch()
     trace = os.path.join(folder, "trace")
     broker = Broker(ipc=True, env=failing(fails[0] if fails else None, trace))

@@ -1,5 +1,5 @@
-"""A broker with a long log, killed at random moments under load, is ready again within a second, and
-goes on from what it had.
+"""A broker with a long log, killed at random moments under load, is ready again within a
+second, and goes on from what it had.
 
     reopen.py EVENTS ROUNDS"""
 import json

@@ -296,7 +296,8 @@ class Delivered:
         self.seen |= seen
 
     def check_missed(self, runs, end):
-        """Everything above where the first joined, up to `end`, was handed over or told as gone."""
+        """Everything above where the first joined, up to `end`, was handed over or told as
+        gone."""
         first, patterns = runs[0].joined, runs[0].patterns
         gone = [part for run in runs for part in run.gone]
         for seq in range(first + 1, end + 1):

@@ -1,11 +1,11 @@
-"""Views that join in the middle of a burst (P4), one every few milliseconds of a second, each as
-PROTOCOL.md says: with subscription, heads, snapshot and what comes after. Each ends equal to the
-store.
+"""Views that join in the middle of a burst (P4), one every few milliseconds of a second, each
+as PROTOCOL.md says: with subscription, heads, snapshot and what comes after. Each ends equal to
+the store.
 
     join.py [--joins N] [--bursts N] [--seed S]
 
-With several bursts the joins of one fall between those of the others: 40 bursts of 25 joins have
-one in every millisecond. A burst goes on until the last has joined."""
+With several bursts the joins of one fall between those of the others: 40 bursts of 25 joins
+have one in every millisecond. A burst goes on until the last has joined."""
 import glob
 import os
 import subprocess

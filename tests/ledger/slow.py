@@ -71,8 +71,8 @@ def comes_back_complete():
 
 
 def told_what_is_gone():
-    """The log is trimmed past a stopped subscriber, and past one that was killed and comes back with
-    its cursor: each is told the range, and goes on behind it."""
+    """The log is trimmed past a stopped subscriber, and past one that was killed and comes back
+    with its cursor: each is told the range, and goes on behind it."""
     with Trial("slow, and the log trimmed", ARGS.seed, "--retain-events", "2000") as trial:
         slow = trial.reader("slow")
         killed = trial.reader("killed", flags=("--from-start", "--cursor", trial.cursor("killed")))

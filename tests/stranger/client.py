@@ -337,7 +337,8 @@ class Subscriber:
 
 
 class OrderedSubscriber(Subscriber):
-    """The same in the order of seq over all patterns: what is taken waits until it is proved."""
+    """The same in the order of seq over all patterns: what is taken waits until it is
+    proved."""
 
     def start(self, seq):
         super().start(seq)

@@ -1,5 +1,6 @@
-"""Backups of a broker at work, and restoring them: what is copied is the store as it was at one seq, without a byte of
-what was redacted; killed at any moment, there is a whole backup or none, the old store or the new one."""
+"""Backups of a broker at work, and restoring them: what is copied is the store as it was at one
+seq, without a byte of what was redacted; killed at any moment, there is a whole backup or none,
+the old store or the new one."""
 import fcntl
 import json
 import os

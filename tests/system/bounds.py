@@ -1,4 +1,5 @@
-"""What one peer can make the broker keep in memory: a bound in bytes, and nobody else notices."""
+"""What one peer can make the broker keep in memory: a bound in bytes, and nobody else
+notices."""
 import os
 
 import msgpack

@@ -49,7 +49,8 @@ class Broker:
         return "query" in found
 
     def restart_with_stuck_sync(self):
-        """Its commits now wait at their sync until the fifo returned is opened for writing and closed, then fail."""
+        """Its commits now wait at their sync until the fifo returned is opened for writing and
+        closed, then fail."""
         fifo = os.path.join(self.dir, "sync")
         more = {"LD_PRELOAD": os.path.join(BIN, "stuck-sync.so"), "CASEBUS_STUCK_SYNC": fifo,
                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}

@@ -1,5 +1,6 @@
-"""A store with something taken out of it or changed in it: verify names it, the next start refuses what it would build
-on, --repair rebuilds what is derived and nothing else. A page that brings LMDB down is a finding, not a crash."""
+"""A store with something taken out of it or changed in it: verify names it, the next start
+refuses what it would build on, --repair rebuilds what is derived and nothing else. A page that
+brings LMDB down is a finding, not a crash."""
 import json
 import os
 import random
@@ -143,7 +144,8 @@ def an_index_entry_that_is_missing_is_named_and_rebuilt():
 
 
 def stale_created(dump):
-    """Rows of cases created again since: they stay behind, and a repair does not make them up."""
+    """Rows of cases created again since: they stay behind, and a repair does not make them
+    up."""
     newest = {decode("case", value[:-8])["created_seq"] for value in dump["case"].values()}
     return {key for key in dump["created"] if struct.unpack(">Q", key)[0] not in newest}
 

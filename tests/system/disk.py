@@ -93,7 +93,8 @@ def a_full_map_holds_and_a_larger_one_goes_on():
 
 
 class SmallDisk:
-    """The broker's store on a file system of its own, with so much of it left. `there`: it could be mounted."""
+    """The broker's store on a file system of its own, with so much of it left. `there`: it
+    could be mounted."""
 
     def __init__(self, broker, left):
         self.broker, self.left = broker, left

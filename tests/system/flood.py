@@ -97,7 +97,8 @@ def costly_requests_hold_up_no_poll():
 
 
 def signals_are_the_main_threads():
-    """A system call of another thread would be cut short by one, a frame or a reserve with it."""
+    """A system call of another thread would be cut short by one, a frame or a reserve with
+    it."""
     with Broker() as broker:
         tasks = "/proc/%d/task" % broker.process.pid
         for task in os.listdir(tasks):

@@ -1,5 +1,6 @@
-"""casebus-publish --outbox against a real broker: publisher and broker killed at random moments, an outbox used by two,
-a full disk, what an earlier run left. Every record that was taken is stored once, or told of."""
+"""casebus-publish --outbox against a real broker: publisher and broker killed at random
+moments, an outbox used by two, a full disk, what an earlier run left. Every record that was
+taken is stored once, or told of."""
 import json
 import os
 import random
@@ -219,7 +220,8 @@ def a_copy_and_its_original_both_go_on():
 
 
 def a_fresh_id_is_taken_whole_or_not_at_all():
-    """An outbox put back, whose publisher is killed again and again while it renumbers and sends."""
+    """An outbox put back, whose publisher is killed again and again while it renumbers and
+    sends."""
     rng = random.Random(SEED)
     with Broker(ipc=True) as broker:
         box, old = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "old")

@@ -1,4 +1,5 @@
-"""A store's bytes, by the documented formats alone (broker/keys.h, broker/entries.h): for tests that damage one."""
+"""A store's bytes, by the documented formats alone (broker/keys.h, broker/entries.h): for tests
+that damage one."""
 import struct
 
 import lmdb

@@ -1,4 +1,5 @@
-"""Nothing is missed and nothing comes twice: readers that are stopped, too slow, killed, or before a broker that is.
+"""Nothing is missed and nothing comes twice: readers that are stopped, too slow, killed, or
+before a broker that is.
 
    repair.py [CASES [KILLS]]        more cases than by default: also what takes long by itself"""
 import json

@@ -1,5 +1,5 @@
-"""Retention: the floor moves behind the log's end; what was trimmed is said to be gone, cases stay, the store proves
-itself."""
+"""Retention: the floor moves behind the log's end; what was trimmed is said to be gone, cases
+stay, the store proves itself."""
 import json
 import os
 import random
@@ -29,7 +29,8 @@ def store_of(client):
 
 
 def await_store(client, condition):
-    """A status is one request: asked until the condition holds, or the test's own time is up."""
+    """A status is one request: asked until the condition holds, or the test's own time is
+    up."""
     while True:
         store = store_of(client)
         if condition(store):
@@ -37,7 +38,8 @@ def await_store(client, condition):
 
 
 def replay(client, patterns, after=0):
-    """All the events above `after`, as (topic, event), and what the first reply says is gone."""
+    """All the events above `after`, as (topic, event), and what the first reply says is
+    gone."""
     events, gone = [], None
     while True:
         reply = client.ask("log.replay", after=after, patterns=patterns, limit=2000)
