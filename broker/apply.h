@@ -1,16 +1,18 @@
 /* apply: what a report causes.
  *
- * Whatever changes the store comes through here as an entry: time, actor, kind, bytes. Apply decides
- * from the entry and the store alone; it asks no clock, no socket and no random source, so the same
- * entries end in the same store (the same cases, seqs, heads, decisions), however they are cut into batches.
- * This signature is the seam behind which entries may one day come from a replicated journal.
+ * Whatever changes the store comes through here as an entry: time, actor, kind, bytes. Apply
+ * decides from the entry and the store alone; it asks no clock, no socket and no random source,
+ * so the same entries end in the same store (the same cases, seqs, heads, decisions), however
+ * they are cut into batches. This signature is the seam behind which entries may one day come
+ * from a replicated journal.
  *
  *   apply_begin(a)            load the state into the open write transaction
  *   apply_entry(a, &e, &r)    decide one entry; its events are queued
  *   apply_finish(a)           put the state back; then txn_commit()
  *   apply_events(a, &n)       what to publish, once the commit has succeeded
  *
- * The rules are those of PROTOCOL.md "What a report causes". A rule's change is a new apply version. */
+ * The rules are those of PROTOCOL.md "What a report causes". A rule's change is a new apply
+ * version. */
 #ifndef BROKER_APPLY_H
 #define BROKER_APPLY_H
 
@@ -39,8 +41,8 @@ struct apply_entry {
     bool refused; /* the store could not carry it out: it is decided as rejected, `internal` */
 };
 
-/* What can be done to a report without the store, and so on another thread: checked, taken apart,
- * hashed. A function of the entry's bytes alone; everything in it borrows from them. */
+/* What can be done to a report without the store, and so on another thread: checked, taken
+ * apart, hashed. A function of the entry's bytes alone; everything in it borrows from them. */
 struct apply_prepared {
     struct casebus_report_head head; /* numbered only where the first keys could be read */
     struct casebus_report report;
@@ -72,8 +74,8 @@ struct apply_result {
     uint64_t number;
 };
 
-/* An event to publish: topic and body as they go out (thin where the rule says so). Valid until the
- * transaction ends. */
+/* An event to publish: topic and body as they go out (thin where the rule says so). Valid until
+ * the transaction ends. */
 struct apply_event {
     uint64_t seq;
     struct casebus_bytes topic, body;

@@ -15,16 +15,16 @@ struct bus_options {
     struct retention retention; /* may change while the bus runs */
     /* Filled in before the actor says it is ready. */
     char *ingest_bound, *fanout_bound;
-    /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what was
-     * written before. Also what tells a race detector of the hand-over inside libzmq. */
+    /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what
+     * was written before. Also what tells a race detector of the hand-over inside libzmq. */
     atomic_bool serving;
     char why[256]; /* where it could not start */
     int failure;   /* the error that ended it; 0: asked to */
 };
 
-/* For zactor_new(); args is a struct bus_options that outlives the actor. Signals when it serves
- * (`serving`) or could not start (`why`). Ends on $TERM with the batch at hand finished, or by itself on an
- * error of the store that it must not go on after (`failure`). */
+/* For zactor_new(); args is a struct bus_options that outlives the actor. Signals when it
+ * serves (`serving`) or could not start (`why`). Ends on $TERM with the batch at hand finished,
+ * or by itself on an error of the store that it must not go on after (`failure`). */
 void bus_actor(zsock_t *pipe, void *args);
 
 #endif

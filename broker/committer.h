@@ -1,9 +1,9 @@
 /* The committer: the thread that decides and commits, one batch at a time.
  *
- * The bus fills a batch, gives it, and goes on serving its sockets: they never wait for the disk. A
- * batch belongs to the committer from committer_give() to committer_take(), to the bus otherwise;
- * the hand-over in both directions is one atomic pointer and an eventfd. The events of a taken batch
- * are in its transaction's memory until batch_reset(). */
+ * The bus fills a batch, gives it, and goes on serving its sockets: they never wait for the
+ * disk. A batch belongs to the committer from committer_give() to committer_take(), to the bus
+ * otherwise; the hand-over in both directions is one atomic pointer and an eventfd. The events
+ * of a taken batch are in its transaction's memory until batch_reset(). */
 #ifndef BROKER_COMMITTER_H
 #define BROKER_COMMITTER_H
 

@@ -41,9 +41,9 @@ static inline struct casebus_bytes agency_of(const struct apply *self)
 /* Takes the report back to "rejected", with the field and the code. */
 enum casebus_outcome reject(struct apply *self, int code, const char *field);
 
-/* Makes the event (kind, agency, key set in `event` by event_for()), gives it seq and chain, puts it
- * into the log and among what is to be published. *last is its topic's newest event before, and
- * becomes its seq. */
+/* Makes the event (kind, agency, key set in `event` by event_for()), gives it seq and chain,
+ * puts it into the log and among what is to be published. *last is its topic's newest event
+ * before, and becomes its seq. */
 void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
           struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last);
 

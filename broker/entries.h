@@ -6,8 +6,8 @@
  * a store, and costs nothing where it is not used. store.c puts a checksum behind every value
  * (keys.h); the codecs here never see it.
  *
- * Checklist: append members only, here and in the layout in entries.c; anything else needs another
- * SCHEMA_VERSION, and the table in keys.h, verify and the tests' checker follow. */
+ * Checklist: append members only, here and in the layout in entries.c; anything else needs
+ * another SCHEMA_VERSION, and the table in keys.h, verify and the tests' checker follow. */
 #ifndef BROKER_ENTRIES_H
 #define BROKER_ENTRIES_H
 
@@ -179,9 +179,9 @@ size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
 /* Fills *entry, byte strings borrowed from `value`. 0 or CASEBUS_ECORRUPT. */
 int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry);
 
-/* A log entry whose body already lies in memory, with LOG_HEAD_MAX bytes and the topic's size before it
- * (`room`): the head is written right before the body, and log->topic becomes the topic in it. The
- * whole is the value, encoded as entry_encode() would. */
+/* A log entry whose body already lies in memory, with LOG_HEAD_MAX bytes and the topic's size
+ * before it (`room`): the head is written right before the body, and log->topic becomes the
+ * topic in it. The whole is the value, encoded as entry_encode() would. */
 #define LOG_HEAD_MAX 32
 struct casebus_bytes log_entry_around(struct log_entry *log, unsigned char *room);
 

@@ -1,7 +1,8 @@
 /* Keys of the store: the one place that knows their bytes.
  *
- * Numbers are eight bytes, big-endian, so that LMDB's order is theirs. Parts are told apart by a
- * NUL, which no text of ours holds. Every key is under LMDB's 511 bytes by the schema's limits.
+ * Numbers are eight bytes, big-endian, so that LMDB's order is theirs. Parts are told apart by
+ * a NUL, which no text of ours holds. Every key is under LMDB's 511 bytes by the schema's
+ * limits.
  *
  *   tree         key                                            value (entries.h)
  *   meta         "state"                                        struct state
@@ -22,12 +23,12 @@
  *   conflict     conflict seq                                   the quarantine key
  *   actor        actor                                          struct actor_entry
  *
- * Behind every value stand eight bytes of checksum, little-endian: XXH3-64 of the value, seeded with XXH3-64
- * of the key, seeded with the tree's number (enum tree).
+ * Behind every value stand eight bytes of checksum, little-endian: XXH3-64 of the value, seeded
+ * with XXH3-64 of the key, seeded with the tree's number (enum tree).
  *
- * Name is the normalised name (normal.h); longer than 240 bytes, its first 224 at most and the 16
- * hexadecimal digits of a hash of the whole. Checklist for a change: SCHEMA_VERSION in entries.h,
- * this table, verify.c, the checker in tests. */
+ * Name is the normalised name (normal.h); longer than 240 bytes, its first 224 at most and the
+ * 16 hexadecimal digits of a hash of the whole. Checklist for a change: SCHEMA_VERSION in
+ * entries.h, this table, verify*.c, `derived` in repair.c, the checker in tests. */
 #ifndef BROKER_KEYS_H
 #define BROKER_KEYS_H
 

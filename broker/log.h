@@ -1,8 +1,8 @@
 /* Logging to standard error: one line a message, with time, level and the thread's name.
  *
- * errno is kept across a call. log_limited() lets a message through at most so often, and says how many it
- * held back: for what a peer can cause at will. Levels: error (something the operator must
- * act on), warning, info (start, stop, changes), debug. */
+ * errno is kept across a call. log_limited() lets a message through at most so often, and says
+ * how many it held back: for what a peer can cause at will. Levels: error (something the
+ * operator must act on), warning, info (start, stop, changes), debug. */
 #ifndef BROKER_LOG_H
 #define BROKER_LOG_H
 

@@ -13,8 +13,8 @@ struct queries_options {
     struct counters *counters;
     const char *ingest_bound, *fanout_bound; /* for broker.status */
     char *query_bound;                       /* filled in */
-    /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what was
-     * written before. Also what tells a race detector of the hand-over inside libzmq. */
+    /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what
+     * was written before. Also what tells a race detector of the hand-over inside libzmq. */
     atomic_bool serving;
     char why[256];
 };

@@ -1,8 +1,8 @@
 /* Requests: what the operations share. Private to query*.c.
  *
- * An operation reads its arguments, looks into the store through a read transaction begun for this
- * request alone, and packs its result. It gives 0, a negative error (then field and text may say
- * more), or QUERY_WAITS: it has been put aside and is answered later. */
+ * An operation reads its arguments, looks into the store through a read transaction begun for
+ * this request alone, and packs its result. It gives 0, a negative error (then field and text
+ * may say more), or QUERY_WAITS: it has been put aside and is answered later. */
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
 

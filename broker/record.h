@@ -27,9 +27,10 @@ struct draft {
     size_t unknown_count;
 };
 
-/* Merges `report` into `before` (NULL: a new record). Writes the draft and every difference: names
- * and values; `changes` has room for CHANGES_MAX, or is NULL where nobody asks (a new case). Identity and source are not compared. Memory comes
- * from the transaction. 0, or CASEBUS_ETOOMANY where a merged map has too many keys. */
+/* Merges `report` into `before` (NULL: a new record). Writes the draft and every difference:
+ * names and values; `changes` has room for CHANGES_MAX, or is NULL where nobody asks (a new
+ * case). Identity and source are not compared. Memory comes from the transaction. 0, or
+ * CASEBUS_ETOOMANY where a merged map has too many keys. */
 int record_merge(struct txn *txn, const struct casebus_record *before,
                  const struct casebus_record *report, struct draft *draft,
                  struct change *changes, size_t *change_count);
@@ -37,8 +38,8 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
 /* A draft is complete (required fields) and true to itself (hearing not before action). */
 int draft_check(const struct draft *draft, struct casebus_fault *fault);
 
-/* Writes the record as a map: identity, the draft's fields, and what the store keeps of it; the byte
- * behind it. `out` has room for draft_bound(). */
+/* Writes the record as a map: identity, the draft's fields, and what the store keeps of it; the
+ * byte behind it. `out` has room for draft_bound(). */
 size_t draft_bound(const struct draft *draft, struct casebus_bytes case_id,
                    const struct case_entry *kept);
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
@@ -52,8 +53,8 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
  * else the payload of that event; absent where there is none (redacted). Borrowed. */
 bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record);
 
-/* The content of a report's data, `source` aside: equal data have equal hashes, and for others to
- * collide somebody must want his own report taken for a duplicate. */
+/* The content of a report's data, `source` aside: equal data have equal hashes, and for others
+ * to collide somebody must want his own report taken for a duplicate. */
 void content_hash(const struct casebus_record *report, unsigned char hash[CASEBUS_HASH_SIZE]);
 
 struct casebus_bytes offender_name(const struct casebus_bytes offender_map);

@@ -1,15 +1,17 @@
 /* The store: an LMDB environment in a folder, its trees, and transactions on them.
  *
  * One process writes (a lock file says so), in one transaction at a time; any number of read
- * transactions run beside it and see what was committed when they began. Values carry a checksum over
- * key and value, checked at every read: a wrong byte is CASEBUS_ECORRUPT, never an answer.
+ * transactions run beside it and see what was committed when they began. Values carry a
+ * checksum over key and value, checked at every read: a wrong byte is CASEBUS_ECORRUPT, never
+ * an answer.
  *
- * A write transaction gathers its puts in memory and hands them to LMDB when it is flushed, tree by
- * tree in key order, so that neighbours share pages and what is written twice in a batch is written
- * once. Bytes borrowed from txn_get() stay valid for the whole transaction. txn_rollback() takes back what one report has put.
+ * A write transaction gathers its puts in memory and hands them to LMDB when it is flushed,
+ * tree by tree in key order, so that neighbours share pages and what is written twice in a
+ * batch is written once. Bytes borrowed from txn_get() stay valid for the whole transaction.
+ * txn_rollback() takes back what one report has put.
  *
- * Errors are sticky in the transaction: the first one stays, everything after it does nothing, and the
- * commit returns it. LMDB's codes are mapped in one place, store.c.
+ * Errors are sticky in the transaction: the first one stays, everything after it does nothing,
+ * and the commit returns it. LMDB's codes are mapped in one place, store.c.
  *
  * A store belongs to the process that opened it, a transaction to one thread. */
 #ifndef BROKER_STORE_H
@@ -31,8 +33,8 @@ struct store_options {
 };
 #define STORE_MAP_DEFAULT (64ull << 30)
 
-/* Opens the store in options->dir; creates folder and store where there is none, unless read_only. On
- * failure `why` says what and where, for people. */
+/* Opens the store in options->dir; creates folder and store where there is none, unless
+ * read_only. On failure `why` says what and where, for people. */
 int store_open(struct store **self_p, const struct store_options *options, char *why,
                size_t why_size);
 void store_close(struct store **self_p);
@@ -45,7 +47,8 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);
-/* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not beside a write. */
+/* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not
+ * beside a write. */
 int store_has_room(struct store *self);
 
 /* Snapshots that run, of a check or a backup: while one does, the floor of the log does not
@@ -63,12 +66,14 @@ void txn_destroy(struct txn **self_p);
 
 /* begin: a write waits for nobody, there is no other; a read sees the newest commit. */
 int txn_begin(struct txn *self);
-/* Ends a transaction: a read; a write that was committed, whose memory lives until here; or a write
- * without effect. */
+/* Ends a transaction: a read; a write that was committed, whose memory lives until here; or a
+ * write without effect. */
 void txn_end(struct txn *self);
-/* Makes sure of file space, writes everything, syncs. After 0 it is durable. txn_end() follows. */
+/* Makes sure of file space, writes everything, syncs. After 0 it is durable. txn_end()
+ * follows. */
 int txn_commit(struct txn *self);
-/* Hands what was gathered to LMDB, in the same transaction: before a cursor is used in a write. */
+/* Hands what was gathered to LMDB, in the same transaction: before a cursor is used in a
+ * write. */
 int txn_flush(struct txn *self);
 int txn_error(const struct txn *self);
 void txn_fail(struct txn *self, int error); /* the first one stays */
@@ -81,8 +86,8 @@ struct txn_mark {
     unsigned flushes;
 };
 struct txn_mark txn_mark(const struct txn *self);
-/* Takes back every put since the mark, and an error that came with them. False where a flush lies
- * between: then only the whole transaction can be given up. */
+/* Takes back every put since the mark, and an error that came with them. False where a flush
+ * lies between: then only the whole transaction can be given up. */
 bool txn_rollback(struct txn *self, struct txn_mark mark);
 
 /* false: not there, or the transaction has failed. */
@@ -90,9 +95,9 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes *value);
 bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               void *entry);
-/* Key and value are copied; of an entry that is saved only the struct is: what its byte strings point
- * to must live until the transaction ends (an entry being applied, memory of the transaction, or what
- * txn_get() lent do). */
+/* Key and value are copied; of an entry that is saved only the struct is: what its byte strings
+ * point to must live until the transaction ends (an entry being applied, memory of the
+ * transaction, or what txn_get() lent do). */
 void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes value);
 void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
