@@ -48,8 +48,8 @@ struct apply_prepared {
     struct casebus_report report;
     struct casebus_fault fault;      /* code 0: the report is in order */
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of a numbered report: hash(n) */
-    unsigned char next_check[CASEBUS_CHECK_SIZE]; /* and, of its `check` and that, check(n + 1) */
-    unsigned char content[CASEBUS_HASH_SIZE]; /* of a case report: content_hash() of its record */
+    unsigned char next_check[CASEBUS_CHECK_SIZE]; /* check(n + 1), by its own `check` */
+    unsigned char content[CASEBUS_HASH_SIZE]; /* of a case report: content_hash() */
     struct key offender; /* the key of the offender it names; size 0: it names none whole */
 };
 void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
@@ -98,7 +98,8 @@ void apply_destroy(struct apply **self_p);
 /* Begins a batch in the transaction, which has begun. */
 int apply_begin(struct apply *self);
 /* 0; or an error of the store (no memory, I/O): the batch must be given up. */
-int apply_entry(struct apply *self, const struct apply_entry *entry, struct apply_result *result);
+int apply_entry(struct apply *self, const struct apply_entry *entry,
+                struct apply_result *result);
 int apply_finish(struct apply *self);
 const struct apply_event *apply_events(const struct apply *self, size_t *count);
 const struct state *apply_state(const struct apply *self);

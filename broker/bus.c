@@ -114,8 +114,8 @@ static bool receive_submission(struct bus *self, struct item *item)
     return true;
 }
 
-/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood; and no longer than
- * the commit at hand takes, for the next one begins with what is here. */
+/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood; and no
+ * longer than the commit at hand takes, for the next one begins with what is here. */
 #define RECEIVE_SLICE 256
 
 static void receive(struct bus *self)
