@@ -123,11 +123,11 @@ static bool has_news(struct query *q, const struct poll *p, uint64_t after)
 }
 
 /* Tells apply what a poll says, where that changes anything there. */
-static int acknowledge(struct query *q, const struct poll *p)
+static void acknowledge(struct query *q, const struct poll *p)
 {
     uint64_t after = p->after < p->entry.decided ? p->after : p->entry.decided;
     if (p->entry.decided == 0 || !has_news(q, p, after)) {
-        return 0;
+        return;
     }
     msgpack_packer pk;
     msgpack_sbuffer body;
@@ -145,7 +145,26 @@ static int acknowledge(struct query *q, const struct poll *p)
     }
     submit(q, APPLY_ACK, &body, false); /* full: the next poll says it again */
     msgpack_sbuffer_destroy(&body);
-    return 0;
+}
+
+static void pack_why(msgpack_packer *pk, const struct refusal_entry *r)
+{
+    casebus_pack_text(pk, "code");
+    casebus_pack_text(pk, casebus_error_word(-(int)r->code));
+    casebus_pack_text(pk, "reason");
+    casebus_pack_text(pk, casebus_strerror(-(int)r->code));
+}
+
+static void pack_where(msgpack_packer *pk, const struct refusal_entry *r)
+{
+    if (r->field.size) {
+        casebus_pack_text(pk, "field");
+        casebus_pack_str(pk, r->field);
+    }
+    if (r->topic.data) {
+        casebus_pack_text(pk, "topic");
+        casebus_pack_str(pk, r->topic);
+    }
 }
 
 static void pack_refusal(msgpack_packer *pk, uint64_t number, const struct refusal_entry *r)
@@ -159,19 +178,9 @@ static void pack_refusal(msgpack_packer *pk, uint64_t number, const struct refus
     if (conflict) {
         pack_uint(pk, "quarantine", r->quarantine);
     } else {
-        casebus_pack_text(pk, "code");
-        casebus_pack_text(pk, casebus_error_word(-(int)r->code));
-        casebus_pack_text(pk, "reason");
-        casebus_pack_text(pk, casebus_strerror(-(int)r->code));
+        pack_why(pk, r);
     }
-    if (r->field.size) {
-        casebus_pack_text(pk, "field");
-        casebus_pack_str(pk, r->field);
-    }
-    if (r->topic.data) {
-        casebus_pack_text(pk, "topic");
-        casebus_pack_str(pk, r->topic);
-    }
+    pack_where(pk, r);
 }
 
 /* Every refusal above `after`, as many as fit. True: there are more. */
@@ -277,19 +286,9 @@ static void pack_reject(msgpack_packer *pk, uint64_t number, const struct refusa
     pack_uint(pk, "at", r->at);
     casebus_pack_text(pk, "actor");
     casebus_pack_str(pk, r->actor);
-    casebus_pack_text(pk, "code");
-    casebus_pack_text(pk, casebus_error_word(-(int)r->code));
-    casebus_pack_text(pk, "reason");
-    casebus_pack_text(pk, casebus_strerror(-(int)r->code));
+    pack_why(pk, r);
     pack_uint(pk, "size", r->size);
-    if (r->field.size) {
-        casebus_pack_text(pk, "field");
-        casebus_pack_str(pk, r->field);
-    }
-    if (r->topic.data) {
-        casebus_pack_text(pk, "topic");
-        casebus_pack_str(pk, r->topic);
-    }
+    pack_where(pk, r);
     if (r->publisher.data) {
         casebus_pack_text(pk, "publisher");
         casebus_pack_bin(pk, r->publisher);
