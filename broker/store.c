@@ -117,7 +117,8 @@ static int open_trees(struct store *self, bool read_only, char *why, size_t why_
         rc = mdb_dbi_open(txn, tree_names[t], read_only ? 0u : MDB_CREATE, &self->dbi[t]);
         if (rc != 0) {
             snprintf(why, why_size, "%s: tree %s: %s", self->dir, tree_names[t],
-                     mdb_strerror(rc));
+                     rc == MDB_NOTFOUND ? "missing, this is not a store of casebus-broker"
+                                        : mdb_strerror(rc));
         }
     }
     if (rc != 0) {

@@ -59,7 +59,8 @@ static void on_diverged(void *arg, const struct casebus_divergence *divergence)
     struct upload *self = arg;
     say(&self->voice,
         "note: the broker knows another history of this publisher; %llu reports go again under "
-        "a fresh id, and may be stored twice",
+        "a fresh id, and may be stored twice; if a backup was restored, publish again what was "
+        "confirmed since that backup",
         (unsigned long long)(divergence->last - divergence->first + 1));
 }
 
