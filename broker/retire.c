@@ -24,6 +24,16 @@ static bool submit_retirement(struct queries *self, struct casebus_bytes key)
     return rc == 0;
 }
 
+/* A publisher that cannot be read is verify's to name: those behind it are looked at all the same. */
+static bool pass_unreadable(struct queries *self, struct cursor *c, bool at)
+{
+    while (!at && c->key.data && txn_error(self->txn) == CASEBUS_ECORRUPT) {
+        txn_forgive(self->txn);
+        at = cursor_next(c);
+    }
+    return at;
+}
+
 /* Looks at publishers from where the last turn ended. True: the round is done. */
 static bool look(struct queries *self, uint64_t now)
 {
@@ -32,7 +42,9 @@ static bool look(struct queries *self, uint64_t now)
     struct key *from = &self->retire_from;
     cursor_open(&c, self->txn, TREE_PUBLISHER);
     bool at = cursor_seek(&c, from->size ? key_bytes(from) : casebus_bytes("", 1));
-    for (; at && seen < SLICE && asked < AT_ONCE; at = cursor_next(&c), seen++) {
+    at = pass_unreadable(self, &c, at);
+    for (; at && seen < SLICE && asked < AT_ONCE;
+         at = pass_unreadable(self, &c, cursor_next(&c)), seen++) {
         struct publisher_entry publisher;
         if (entry_decode(ENTRY_PUBLISHER, c.value, &publisher) == 0 &&
             publisher_is_idle(&publisher, now)) {

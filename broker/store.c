@@ -105,7 +105,9 @@ static int open_env(struct store *self, const char *path, unsigned flags, char *
     return 0;
 }
 
-static int open_trees(struct store *self, bool read_only, char *why, size_t why_size)
+/* Only a store in the making gets trees: in another's environment none of ours are made. */
+static int open_trees(struct store *self, bool read_only, unsigned flags, char *why,
+                      size_t why_size)
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(self->env, NULL, read_only ? MDB_RDONLY : 0u, &txn);
@@ -114,7 +116,7 @@ static int open_trees(struct store *self, bool read_only, char *why, size_t why_
         return store_error(rc);
     }
     for (int t = 0; rc == 0 && t < TREE_COUNT; t++) {
-        rc = mdb_dbi_open(txn, tree_names[t], read_only ? 0u : MDB_CREATE, &self->dbi[t]);
+        rc = mdb_dbi_open(txn, tree_names[t], flags, &self->dbi[t]);
         if (rc != 0) {
             snprintf(why, why_size, "%s: tree %s: %s", self->dir, tree_names[t],
                      rc == MDB_NOTFOUND ? "missing, this is not a store of casebus-broker"
@@ -170,7 +172,7 @@ static int make(struct store *self, char *why, size_t why_size)
     unlink(unfinished);
     why[0] = '\0';
     int rc = open_env(self, unfinished, MDB_NOSUBDIR | MDB_NOLOCK, why, why_size);
-    rc = rc ? rc : open_trees(self, false, why, why_size);
+    rc = rc ? rc : open_trees(self, false, MDB_CREATE, why, why_size);
     rc = rc ? rc : put_first_state(self);
     if (self->env) {
         mdb_env_close(self->env);
@@ -250,7 +252,7 @@ int store_open(struct store **self_p, const struct store_options *options, char 
     }
     if (rc == 0) {
         store_reader_check(self);
-        rc = open_trees(self, options->read_only, why, why_size);
+        rc = open_trees(self, options->read_only, 0, why, why_size);
     }
     if (rc == 0 && !options->any_state) {
         rc = check_state(self, options->read_only, why, why_size);

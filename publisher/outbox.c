@@ -180,22 +180,25 @@ static int open_trees(struct outbox *self)
     MDB_txn *txn;
     MDB_envinfo info;
     mdb_env_info(self->env, &info);
-    /* One that is not new is opened on a full disk too: nothing is written. */
-    int error = info.me_last_txnid == 0 ? reserve_for_commit(self) : 0;
+    /* One that is not new is opened on a full disk too: nothing is written. Nor is anything made in
+     * an environment that is somebody else's. */
+    bool is_new = info.me_last_txnid == 0;
+    const unsigned flags = is_new ? MDB_CREATE : 0;
+    int error = is_new ? reserve_for_commit(self) : 0;
     error = error ? error : outbox_begin(self, &txn);
     if (error) {
         return error;
     }
-    int rc = mdb_dbi_open(txn, "reports", MDB_CREATE, &self->reports);
+    int rc = mdb_dbi_open(txn, "reports", flags, &self->reports);
     if (rc == 0) {
-        rc = mdb_dbi_open(txn, "refusals", MDB_CREATE, &self->refusals);
+        rc = mdb_dbi_open(txn, "refusals", flags, &self->refusals);
     }
     if (rc == 0) {
-        rc = mdb_dbi_open(txn, "state", MDB_CREATE, &self->states);
+        rc = mdb_dbi_open(txn, "state", flags, &self->states);
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return outbox_error(rc);
+        return rc == MDB_NOTFOUND ? CASEBUS_ESCHEMA : outbox_error(rc);
     }
     return outbox_error(mdb_txn_commit(txn));
 }

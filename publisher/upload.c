@@ -392,7 +392,10 @@ static int open_input(struct upload *self)
 static void explain_opening(struct upload *self, int error, int why)
 {
     const struct options *o = self->options;
-    if (o->outbox && error != CASEBUS_EINVAL) {
+    if (o->outbox && error == CASEBUS_ESCHEMA) {
+        say(&self->voice, "%s is no outbox, or one of another version: nothing was changed",
+            o->outbox);
+    } else if (o->outbox && error != CASEBUS_EINVAL) {
         say(&self->voice, "cannot open the outbox %s: %s", o->outbox,
             error == CASEBUS_EIO && why ? strerror(why) : casebus_strerror(error));
     } else {

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from casebus import Broker, main
+from casebus import BIN, Broker, main
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 11
@@ -252,6 +252,26 @@ def a_fresh_id_is_taken_whole_or_not_at_all():
         assert client.verify() == []
 
 
+def a_folder_of_the_other_kind_is_refused_and_left_alone():
+    with Broker(ipc=True) as broker:
+        box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
+        broker.publish("--outbox", box, write(file, "kept", 10))
+        broker.stop()
+
+        def data(folder):
+            with open(os.path.join(folder, "data.mdb"), "rb") as kept:
+                return kept.read()
+        store, outbox = data(broker.store), data(box)
+        refused = broker.publish("--outbox", broker.store, "--resume", code=2)
+        assert "is no outbox" in refused["stderr"], refused
+        started = subprocess.run([os.path.join(BIN, "casebus-broker"), "--data", box], capture_output=True, text=True)
+        assert started.returncode == 3 and "this is not a store" in started.stderr, started
+        assert data(broker.store) == store and data(box) == outbox
+        broker.start()
+        assert broker.client().verify() == []
+        assert broker.publish("--outbox", box, "--resume")["sent"] == 0
+
+
 def a_full_disk_takes_no_more_and_loses_nothing():
     with Broker(ipc=True) as broker:
         small = os.path.join(broker.dir, "small")
@@ -280,5 +300,5 @@ if __name__ == "__main__":
         main([killed_at_random_moments])
     main([killed_at_random_moments, what_an_earlier_run_left_goes_first, resuming_alone_counts_what_was_left,
           one_outbox_is_one_publishers, wrong_usage_is_refused, a_copy_and_its_original_both_go_on,
-          a_fresh_id_is_taken_whole_or_not_at_all,
+          a_fresh_id_is_taken_whole_or_not_at_all, a_folder_of_the_other_kind_is_refused_and_left_alone,
           a_full_disk_takes_no_more_and_loses_nothing])
