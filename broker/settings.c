@@ -99,6 +99,13 @@ static bool is_local(const char *endpoint)
     return false;
 }
 
+/* libzmq takes such a port modulo 65536. */
+static bool has_no_such_port(const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    return strncmp(endpoint, "tcp://", 6) == 0 && colon && strtoul(colon + 1, NULL, 10) > 65535;
+}
+
 static const char *fault_of(const struct setting *t, const char *value)
 {
     uint64_t number;
@@ -118,6 +125,9 @@ static const char *fault_of(const struct setting *t, const char *value)
     if (t->type == ENDPOINT && !is_local(value)) {
         return "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: endpoints are not "
                "encrypted yet";
+    }
+    if (t->type == ENDPOINT && has_no_such_port(value)) {
+        return "has a port above 65535";
     }
     if (!is_number(t) && (value[0] == '\0' || strlen(value) >= t->size)) {
         return value[0] ? "is too long" : "must not be empty";

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef CASEBUS_VERSION
 #define CASEBUS_VERSION "unknown"
@@ -98,7 +99,7 @@ static const char *read_kind(struct options *self, enum casebus_report_kind kind
 {
     bool other = self->kind != CASEBUS_REPORT_SCRAPED && self->kind != kind;
     self->kind = kind;
-    return other ? "records are edited or deleted, not both" : NULL;
+    return other ? "records are edited, deleted or redacted: one of them" : NULL;
 }
 
 static const char *read_edited(struct options *self, char *value)
@@ -111,6 +112,12 @@ static const char *read_deleted(struct options *self, char *value)
 {
     (void)value;
     return read_kind(self, CASEBUS_REPORT_DELETED);
+}
+
+static const char *read_redacted(struct options *self, char *value)
+{
+    (void)value;
+    return read_kind(self, CASEBUS_REPORT_REDACTED);
 }
 
 static const char *read_dry_run(struct options *self, char *value)
@@ -185,6 +192,8 @@ static const struct option_row rows[] = {
     {"keep-open", NULL, read_keep_open, "do not end the session"},
     {"edited", NULL, read_edited, "the records are corrections made by people"},
     {"deleted", NULL, read_deleted, "the records name cases to delete"},
+    {"redacted", NULL, read_redacted,
+     "the records name cases of which only the id is to stay, for good"},
     {"dry-run", NULL, read_dry_run, "check the records, send nothing"},
     {"outbox", "DIR", read_outbox,
      "keep each record in this folder until it is confirmed; send first what an earlier run "
@@ -241,6 +250,9 @@ static int check_together(struct options *self, bool format_given)
     }
     if (self->resume && (!self->outbox || self->dry_run)) {
         return complain("--resume", self->outbox ? "excludes --dry-run" : "needs --outbox DIR");
+    }
+    if (self->resume && access(self->outbox, F_OK) != 0) {
+        return complain(self->outbox, "there is no outbox to resume");
     }
     if (self->session && self->new_session) {
         return complain("--session", "excludes --new-session");

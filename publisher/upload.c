@@ -193,7 +193,9 @@ static void take_record(struct upload *self, struct row *row)
     struct identity identity;
     struct casebus_bytes data = casebus_bytes(NULL, 0), none = casebus_bytes(NULL, 0);
     int error = read_identity(self, row->record, &identity, &row->fault);
-    if (!error && self->options->kind != CASEBUS_REPORT_DELETED) {
+    bool has_data = self->options->kind != CASEBUS_REPORT_DELETED &&
+                    self->options->kind != CASEBUS_REPORT_REDACTED;
+    if (!error && has_data) {
         self->data.size = 0;
         error = encode_record(row->record, &self->data, &row->fault);
         data = casebus_bytes(self->data.data, self->data.size);

@@ -258,6 +258,12 @@ class PublishTest(unittest.TestCase):
         self.publish(path)
         self.check(self.publish("--deleted", path), 0, deleted=2, created=0)
 
+    def test_of_a_redacted_case_only_the_id_stays(self):
+        path = self.many(2)
+        self.publish(path)
+        self.check(self.publish("--redacted", path), 0, redacted=2, created=0)
+        self.check(self.publish(path), 1, created=0, rejected=2)
+
     def test_an_edit_of_an_unknown_case_is_refused(self):
         outcome = self.publish("--edited", self.many(1))
         self.check(outcome, 1, sent=1, confirmed=1, rejected=1)
@@ -430,12 +436,14 @@ class PublishTest(unittest.TestCase):
         self.check(self.publish("--map", "a=no_such_field", data("ea.csv")), 2)
         self.check(self.publish("--map", "No=url", data("ea.csv")), 2)
         self.check(self.publish("--ingest", "nowhere", data("ea.csv")), 2)
+        self.check(self.publish("--redacted", "--deleted", data("ea.csv")), 2)
+        self.check(self.publish("--outbox", data("no-such-folder"), "--resume"), 2)
 
     def test_help_names_every_option(self):
         outcome = self.publish("--help")
         self.check(outcome, 0)
         for name in ("agency", "format", "map", "session", "new-session", "keep-open", "edited",
-                     "deleted", "dry-run", "rate", "timeout", "ingest", "query", "version"):
+                     "deleted", "redacted", "dry-run", "rate", "timeout", "ingest", "query", "version"):
             self.assertIn("--" + name, outcome.out)
 
 

@@ -75,6 +75,13 @@ def a_taken_port_is_said():
     shutil.rmtree(folder)
 
 
+def a_port_that_cannot_be_is_refused():
+    folder = tempfile.mkdtemp()
+    done = run("--data", folder, "--query", "tcp://127.0.0.1:99999")
+    assert done.returncode == 2 and "above 65535" in done.stderr, done.stderr
+    shutil.rmtree(folder)
+
+
 def signals_end_it_cleanly_and_the_history_goes_on():
     with Broker(ipc=True) as broker:
         broker.publish(os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests/data/older.ndjson"),
@@ -140,7 +147,7 @@ def verify_says_what_is_wrong_with_a_folder():
 
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, flags_win_over_the_file,
-      a_second_broker_on_one_store_is_refused, a_taken_port_is_said,
+      a_second_broker_on_one_store_is_refused, a_taken_port_is_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
       verify_says_what_is_wrong_with_a_folder])
