@@ -74,7 +74,8 @@ static int run_guarded(struct job *job, const struct backup_report *report,
     printf("%s: reading the store %s, after %llu records\n", tree_names[tree], why,
            (unsigned long long)steps(job));
     printf("%s: %s\n", job->dir,
-           end == GUARD_TIME_UP ? "not gone through to its end" : "damaged pages");
+           end == GUARD_TIME_UP ? "not gone through to its end"
+                                : "damaged pages; a backup can be put back with --restore");
     return EXIT_CHECK_FAILED;
 }
 
