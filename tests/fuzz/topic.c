@@ -13,13 +13,16 @@ static void check_topic(struct casebus_bytes text)
     bool known = casebus_topic_report(text, &topic, &report) == 0;
     known = casebus_topic_event(text, &topic, &event) == 0 || known;
     HOLDS(!known || casebus_topic_split(text, &topic) == 0);
+    struct casebus_bytes stream = casebus_topic_stream(text);
+    HOLDS(stream.size <= text.size);
     if (casebus_topic_split(text, &again) == 0) {
-        size_t size = 0;
+        size_t size = 0, of_stream = 0;
         for (unsigned i = 0; i < again.count; i++) {
             HOLDS(casebus_segment_valid(again.segment[i]));
             size += again.segment[i].size + 1;
+            of_stream = i < 3 ? size : of_stream;
         }
-        HOLDS(size == text.size);
+        HOLDS(size == text.size && stream.size == of_stream);
     }
 }
 
