@@ -119,7 +119,8 @@ static int carry_out(struct query *q, struct casebus_bytes body)
     }
     rc = check_after_seq(q);
     if (rc == 0) {
-        rc = operations[q->request.op](q);
+        query_fn *operation = operations[q->request.op];
+        rc = operation ? operation(q) : CASEBUS_EUNKNOWN_OP;
     }
     if (rc == 0 && txn_error(q->txn) != 0) {
         rc = txn_error(q->txn);
