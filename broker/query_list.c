@@ -4,10 +4,6 @@
  * are chained through it. A created row whose case has gone or was created again since is passed over. */
 #include "query.h"
 
-/* How far the later events of a case have been looked through. */
-struct search {
-    uint64_t kind, at; /* at 0: from the newest of this kind */
-};
 #define SEARCH_SIZE (3 * 8) /* of a `next`: the seq, and where its case's search stands */
 
 struct page {
@@ -181,51 +177,6 @@ static bool of_session(const struct log_entry *log, const struct casebus_topic *
            casebus_bytes_equal(session, p->session);
 }
 
-static bool is_of_case(const struct casebus_event *event, struct casebus_bytes id)
-{
-    struct key of = key_named(event->topic.segment[2], event->topic.segment[3]);
-    return casebus_bytes_equal(key_bytes(&of), id);
-}
-
-/* Has the session met this case again, after the event `seq`? Then it stands further up. A
- * search that has looked at enough stops where it is, with kinds left, and goes on from there
- * with the next page. */
-static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id,
-                      uint64_t seq, struct search *at)
-{
-    struct key key = key_text(id);
-    struct case_entry entry;
-    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry)) {
-        at->kind = CASEBUS_CASE_EVENT_COUNT;
-        return false;
-    }
-    for (; at->kind < CASEBUS_CASE_EVENT_COUNT; at->kind++, at->at = 0) {
-        if (at->at == 0) {
-            at->at = entry.last[at->kind];
-        }
-        while (at->at > seq && q->work < WORK_MAX) {
-            struct log_entry log;
-            struct casebus_event event;
-            struct casebus_fault fault;
-            q->work++;
-            if (!txn_log(q->txn, at->at, &log) ||
-                casebus_event_read(log.topic, log.body, &event, &fault) != 0 ||
-                !is_of_case(&event, id)) {
-                at->kind = CASEBUS_CASE_EVENT_COUNT;
-                return false;
-            }
-            if (casebus_bytes_equal(event.session, p->session)) {
-                return true;
-            }
-            at->at = event.prev_topic;
-        }
-        if (at->at > seq) {
-            return false; /* not known yet */
-        }
-    }
-    return false;
-}
-
 static struct key key_search(uint64_t seq, const struct search *at)
 {
     struct key next = key_number(seq);
@@ -261,7 +212,7 @@ static struct key list_session(struct query *q, const struct page *p)
         struct key id = key_named(topic.segment[2], topic.segment[3]);
         q->work++;
         if (kind < CASEBUS_CASE_EVENT_COUNT && seq <= p->as_of &&
-            !met_again(q, p, key_bytes(&id), seq, &search)) {
+            !met_again(q, p->session, key_bytes(&id), seq, &search)) {
             if (search.kind < CASEBUS_CASE_EVENT_COUNT) {
                 return key_search(seq, &search);
             }
