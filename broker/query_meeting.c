@@ -140,7 +140,9 @@ uint64_t count_times(struct query *q, const struct case_entry *entry,
         if (at[k] < span->lowest || !read_event(q, at[k], &log, &met)) {
             break;
         }
-        bool ours = met.seq < event->seq && in_span(span, met.session);
+        bool ours = met.seq < event->seq && in_span(span, met.session) &&
+                    /* the other half lies below: so does the meeting */
+                    !(met.seq == span->lowest && is_second_half(q, &met));
         bool first_half = k == CASEBUS_EVENT_UPDATED && synced == met.seq + 1;
         n += ours && !first_half;
         if (ours && k == CASEBUS_EVENT_SYNCED) {

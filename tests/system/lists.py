@@ -232,4 +232,160 @@ def cases_of_a_session_are_what_the_log_says():
         assert not client.verify()
 
 
-main([cases_of_a_session_are_what_the_log_says])
+def loaded_cases_come_with_agency_and_offender():
+    with Broker() as broker:
+        mixture(broker, reports=600)
+        client = broker.client()
+        for op, args in (("session.cases", {"agency": "hse", "session_id": "h1", "once": True}),
+                         ("log.cases", {"after": 0})):
+            plain = client.result(op, limit=500, **args)["rows"]
+            rows = client.result(op, limit=500, load=["agency", "offender"], **args)["rows"]
+            for bare, row in zip(plain, rows):
+                if "case" in row:
+                    got = client.result("case.get", id=row["id"], load=["agency", "offender"])
+                    assert {name: row.pop(name) for name in got} == got
+                    bare.pop("case")
+                assert bare == row
+            assert client.ask(op, load=["history"], **args)["error"]["field"] == "load"
+        assert client.ask("session.cases", agency="hse", session_id="h1", load=["agency"])["error"]["field"] == "load"
+
+
+def check_log(client, known):
+    """log.cases from a seq and from an instant, of all and of one agency."""
+    middle = known.events[(known.floor + known.seq) // 2]
+    for args in ({"after": 0}, {"after": middle["seq"]}, {"after": known.seq - 5}, {"after": known.seq},
+                 {"since": 0}, {"since": middle["at"]}, {"since": middle["at"] + 1}, {"since": 1 << 52},
+                 {"after": middle["seq"], "since": middle["at"]}, {"after": 10, "agency": "hse"},
+                 {"since": middle["at"], "agency": "ea"}):
+        since = args.get("since", 0)
+        before = [seq for seq, event in known.events.items() if event["at"] < since]
+        after = args.get("after", max(before, default=known.floor - 1))
+        expected = known.met(args.get("agency"), None, max(after + 1, known.floor), after, since)
+        assert client.result("log.cases", **args)["after"] == after, args
+        for limit in (3, 50, 500):
+            compare_pages(client, "log.cases", limit, expected, "log.cases %r by %d" % (args, limit), **args)
+
+
+def cases_of_lately_are_what_the_log_says():
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        check_log(client, Known(client))
+
+
+def lists_reach_back_to_the_floor():
+    """A log trimmed in the middle of it all: above the floor everything is the same."""
+    with Broker("--retain-events", "700") as broker:
+        mixture(broker)
+        client = broker.client()
+        while client.result("broker.status")["store"]["retained_events"] > 700:
+            pass
+        known = Known(client)
+        assert known.floor > 1
+        check_sessions(client, known)
+        check_log(client, known)
+
+
+# --- case.list ----------------------------------------------------------------------------------
+
+def normal(name):
+    """As PROTOCOL.md normalises names."""
+    name = " ".join(name.split()).replace(".", "").lower()
+    return name[:-3] + "limited" if name.endswith(" ltd") else name
+
+
+def by_name(case):
+    offender = case["offender"]
+    return (normal(offender["name"]), case["agency"], offender.get("postcode", "").replace(" ", "").upper(),
+            case["regulator_id"])
+
+
+def by_date(case):
+    return (case.get("offence_action_date", ""), case["agency"], case["regulator_id"])
+
+
+def dated(case, args):
+    """Is the case one of these dates?"""
+    date = case.get("offence_action_date", "")
+    return (not {"from", "to"} & set(args)) or (date and args.get("from", "") <= date <= args.get("to", "9"))
+
+
+def expected_list(cases, args):
+    rows = [case for case in cases if args.get("agency") in (None, case["agency"]) and dated(case, args)]
+    if "offender" in args:
+        return sorted([case for case in rows if by_name(case)[0].startswith(normal(args["offender"]))], key=by_name)
+    if args.get("order") == "date":
+        return sorted(rows, key=by_date, reverse=True)
+    return sorted(rows, key=lambda case: -case["created_seq"])
+
+
+LISTS = [
+    {}, {"agency": "hse"}, {"order": "date"}, {"order": "date", "agency": "ea"},
+    {"order": "date", "from": "2024-02-11"}, {"order": "date", "to": "2024-02-11"},
+    {"order": "date", "from": "2024-02-10", "to": "2024-03-11", "agency": "onr"},
+    {"order": "date", "from": "2024-02-10", "to": "2024-03-11"}, {"order": "date", "from": "2025-01-01"},
+    {"offender": "a"}, {"offender": "ACME  ltd."}, {"offender": "acme", "agency": "hse"}, {"offender": "B\u00c2T"},
+    {"offender": "acme", "from": "2024-02-01"}, {"offender": "c", "agency": "ea", "to": "2024-02-28"},
+    {"offender": "zz"}, {"offender": "a", "agency": "nobody"},
+]
+
+
+def lists_are_in_their_order_whatever_the_page():
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        cases = list(Known(client).cases.values())
+        assert len(cases) > 100
+        for args in LISTS:
+            expected = expected_list(cases, args)
+            assert expected or args.get("offender") == "zz" or "2025-01-01" in args.values() or "nobody" in args.values()
+            for limit in (1, 6, 500):
+                compare(rows_of(client, "case.list", limit=limit, **args), expected, "case.list %r by %d" % (args, limit))
+
+
+def a_page_says_how_many_cases_are_newer():
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        cases = list(Known(client).cases.values())
+        seqs = sorted(case["created_seq"] for case in cases)
+        for as_of in (0, seqs[0], seqs[len(seqs) // 2], seqs[-2], seqs[-1], seqs[-1] + 1000):
+            for args in LISTS:
+                wanted = expected_list(cases, args)
+                result = client.result("case.list", as_of=as_of, limit=500, **args)
+                assert result["newer"] == sum(case["created_seq"] > as_of for case in wanted), (as_of, args)
+                compare(result["rows"], [case for case in wanted if case["created_seq"] <= as_of], "%r" % args)
+            assert client.result("case.recent", as_of=as_of)["newer"] == sum(seq > as_of for seq in seqs)
+        assert client.result("case.recent")["newer"] == 0
+
+
+def newer_cases_of_a_session_are_those_it_created():
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        known = Known(client)
+        middle = known.seq // 2
+        created = {known.events[case["created_seq"]].get("session"): 0 for case in known.cases.values()}
+        for case in known.cases.values():
+            if case["created_seq"] > middle and case["agency"] == "hse":
+                created[known.events[case["created_seq"]].get("session")] += 1
+        for session in ("h1", "h2"):
+            result = client.result("case.list", agency="hse", session=session, as_of=middle)
+            assert result["newer"] == created[session] > 0, (session, result["newer"], created)
+
+
+def newer_is_counted_up_to_a_thousand():
+    with Broker() as broker:
+        worker = Worker(broker)
+        for i in range(1200):
+            worker.report("case:scraped:hse:%d:" % i, {"offender": {"name": "A"}})
+        worker.wait()
+        client = broker.client()
+        assert client.result("case.recent", as_of=1)["newer"] == 1000
+        assert client.result("case.list", as_of=900, agency="hse")["newer"] == 300
+
+
+main([cases_of_a_session_are_what_the_log_says, loaded_cases_come_with_agency_and_offender,
+      cases_of_lately_are_what_the_log_says, lists_reach_back_to_the_floor,
+      lists_are_in_their_order_whatever_the_page, a_page_says_how_many_cases_are_newer,
+      newer_cases_of_a_session_are_those_it_created, newer_is_counted_up_to_a_thousand])
