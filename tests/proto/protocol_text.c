@@ -539,6 +539,7 @@ static void limits_in_sentences_are_the_headers(void **state)
         {"integer pence (GBP), 0 to %s |", CASEBUS_PENCE_MAX},
         {"takes the %s numbers beyond", CASEBUS_PUBLISHER_WINDOW},
         {"An actor has at most %s ids", CASEBUS_PUBLISHERS_MAX},
+        {"An actor has at most %s sessions that have not ended", CASEBUS_SESSIONS_MAX},
         {"or for %s days (all others)", CASEBUS_PUBLISHER_DAYS},
         {"`ids` (array of 1 to %s case ids), `load`", CASEBUS_GET_MANY_MAX},
         {"`ids` (array of 1 to %s case ids). Result", CASEBUS_KNOWN_MAX},
