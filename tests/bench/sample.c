@@ -105,6 +105,11 @@ void sample_correct(struct sample *self, unsigned fine_pence)
     casebus_put_big_endian((unsigned char *)self->fine, fine_pence, 4);
 }
 
+void sample_stamp(struct sample *self, uint64_t fetched_at)
+{
+    casebus_put_big_endian((unsigned char *)self->fetched_at, fetched_at, 8);
+}
+
 /* One offender in four reports is new. All numbers stay above what a shorter form holds. */
 void sample_turn_to(struct sample *self, unsigned n)
 {
@@ -112,5 +117,5 @@ void sample_turn_to(struct sample *self, unsigned n)
     put_digits(self->name, 7, n / 4 * 4);
     sample_correct(self, 100000 + n);
     casebus_put_big_endian((unsigned char *)self->page, 100000 + n / 10, 4);
-    casebus_put_big_endian((unsigned char *)self->fetched_at, 1700000000000000u + n, 8);
+    sample_stamp(self, 1700000000000000u + n);
 }

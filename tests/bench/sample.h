@@ -23,5 +23,7 @@ void sample_end(struct sample *self);
 void sample_turn_to(struct sample *self, unsigned n);
 /* Another fine for the case at hand. */
 void sample_correct(struct sample *self, unsigned fine_pence);
+/* Another source.fetched_at: microseconds since 1970. */
+void sample_stamp(struct sample *self, uint64_t fetched_at);
 
 #endif
