@@ -52,6 +52,13 @@ struct arrived { /* the highest number seen of a publisher */
 };
 #define ARRIVED_MAX 4096
 
+/* Answers are sent a few at a time, so that the thread that writes them wakes up once for all. */
+#define OUTGOING_MAX 64
+struct outgoing {
+    struct envelope envelope;
+    zmq_msg_t body;
+};
+
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
@@ -61,6 +68,8 @@ struct queries {
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
+    struct outgoing outgoing[OUTGOING_MAX];
+    size_t outgoing_count;
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
@@ -118,8 +127,6 @@ void pack_uint(msgpack_packer *pk, const char *name, uint64_t value);
 /* A case by its id, which came as `argument`. CASEBUS_ENOTFOUND, EDELETED, EREDACTED. */
 int find_case(struct query *q, const char *argument, struct casebus_bytes id,
               struct case_entry *entry);
-int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
-              const struct case_entry *entry);
 /* An event of the log as a map: the event's keys and `topic`. */
 int pack_event_map(msgpack_packer *pk, const struct log_entry *log);
 

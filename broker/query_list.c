@@ -61,7 +61,7 @@ static void add_case(struct query *q, struct casebus_bytes id, uint64_t created_
         (created_seq != 0 && entry.created_seq != created_seq)) {
         return;
     }
-    if (pack_case(q, &q->rows_pk, id, &entry) == 0) {
+    if (record_pack(q->txn, &entry, &q->rows_pk)) {
         q->row_count++;
     }
 }
