@@ -108,9 +108,8 @@ static void send_one(void *router, struct outgoing *out)
 
 static void send_replies(struct queries *self)
 {
-    void *router = zsock_resolve(self->router);
     for (size_t i = 0; i < self->outgoing_count; i++) {
-        send_one(router, &self->outgoing[i]);
+        send_one(zsock_resolve(self->router), &self->outgoing[i]);
     }
     self->outgoing_count = 0;
 }
