@@ -1,6 +1,6 @@
 /* The query thread's loop: requests in, answers out, and those that wait.
  *
- * Each request gets a read transaction of its own, begun after it arrived: whoever asks about an event
+ * Each request is answered from the newest commit there is after it arrived: whoever asks about an event
  * he has seen finds at least what it said, because events are sent after their commit. Long polls
  * and decisions wait in a bounded list; the bus's notices and their own deadlines bring them back. */
 #include "query.h"
@@ -82,26 +82,54 @@ static struct casebus_bytes asker(struct envelope *e)
     return casebus_bytes(zmq_msg_data(&e->frame[0]), zmq_msg_size(&e->frame[0]));
 }
 
-static void send_reply(struct queries *self, struct envelope *e)
+/* The frames change hands. */
+static void envelope_move(struct envelope *to, struct envelope *from)
 {
-    void *router = zsock_resolve(self->router);
-    zmq_msg_t body;
-    if (unread_message(self->unread, asker(e),
-                       casebus_bytes(self->reply.data, self->reply.size),
-                       &body) < 0) {
-        return; /* out of memory: the asker asks again */
+    for (unsigned i = 0; i < from->count; i++) {
+        zmq_msg_init(&to->frame[i]);
+        zmq_msg_move(&to->frame[i], &from->frame[i]);
+        zmq_msg_close(&from->frame[i]);
     }
+    to->count = from->count;
+    from->count = 0;
+}
+
+static void send_one(void *router, struct outgoing *out)
+{
+    struct envelope *e = &out->envelope;
     for (unsigned i = 0; i < e->count; i++) {
         if (zmq_msg_send(&e->frame[i], router, ZMQ_SNDMORE) < 0) {
-            zmq_msg_close(&body);
+            zmq_msg_close(&out->body);
             envelope_close(e);
             return; /* the asker is gone */
         }
     }
     e->count = 0;
-    if (zmq_msg_send(&body, router, 0) < 0) {
-        zmq_msg_close(&body);
+    if (zmq_msg_send(&out->body, router, 0) < 0) {
+        zmq_msg_close(&out->body);
     }
+}
+
+static void send_replies(struct queries *self)
+{
+    for (size_t i = 0; i < self->outgoing_count; i++) {
+        send_one(zsock_resolve(self->router), &self->outgoing[i]);
+    }
+    self->outgoing_count = 0;
+}
+
+static void add_reply(struct queries *self, struct envelope *e)
+{
+    if (self->outgoing_count == OUTGOING_MAX) {
+        send_replies(self);
+    }
+    struct outgoing *out = &self->outgoing[self->outgoing_count];
+    if (unread_message(self->unread, asker(e),
+                       casebus_bytes(self->reply.data, self->reply.size), &out->body) < 0) {
+        return; /* out of memory: the asker asks again */
+    }
+    envelope_move(&out->envelope, e);
+    self->outgoing_count++;
 }
 
 /* --- one request ------------------------------------------------------------------------ */
@@ -176,13 +204,7 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     w->until = q->wait_until;
     w->id = q->wait_id;
     memcpy(w->publisher, q->wait_publisher, sizeof w->publisher);
-    for (unsigned i = 0; i < e->count; i++) {
-        zmq_msg_init(&w->envelope.frame[i]);
-        zmq_msg_move(&w->envelope.frame[i], &e->frame[i]);
-        zmq_msg_close(&e->frame[i]);
-    }
-    w->envelope.count = e->count;
-    e->count = 0;
+    envelope_move(&w->envelope, e);
     zmq_msg_init(&w->body);
     zmq_msg_move(&w->body, body);
     self->waiting[self->waiting_count++] = w;
@@ -194,15 +216,16 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
 /* A reply names the epoch even where the store cannot be read: the one read last. */
 static int begin(struct queries *self, struct query *q)
 {
-    int rc = txn_begin(self->txn);
-    if (rc == 0 && !txn_state(self->txn, &q->state)) {
+    struct state state;
+    bool moved;
+    int rc = txn_refresh(self->txn, &moved);
+    if (rc == 0 && moved && !txn_state(self->txn, &state)) {
+        txn_end(self->txn);
         rc = CASEBUS_ECORRUPT;
+    } else if (rc == 0 && moved) {
+        self->state = state;
     }
-    if (rc == 0) {
-        self->state = q->state;
-    } else {
-        q->state = self->state;
-    }
+    q->state = self->state;
     return rc;
 }
 
@@ -229,10 +252,9 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
             snprintf(q->text, sizeof q->text, "replies sent before have not been read");
             encode_reply(q, CASEBUS_EBUSY);
         }
-        send_reply(self, e);
+        add_reply(self, e);
         count(&self->options->counters->requests, 1);
     }
-    txn_end(self->txn);
     zmq_msg_close(body);
     envelope_close(e);
 }
@@ -246,11 +268,15 @@ static void handle_new(struct queries *self)
     struct envelope envelope;
     zmq_msg_t body;
     void *router = zsock_resolve(self->router);
-    int64_t until = zclock_mono() + SLICE_MS;
-    for (int n = 0; n < SLICE_REQUESTS && zclock_mono() <= until &&
+    int64_t start = zclock_mono(), now = start, sent_at = start;
+    for (int n = 0; n < SLICE_REQUESTS && now <= start + SLICE_MS &&
                     receive_request(router, &envelope, &body);
-         n++) {
+         n++, now = zclock_mono()) {
         struct query q = {.resumed = NULL};
+        if (now > sent_at) { /* a ms: what is ready does not wait for what takes long */
+            send_replies(self);
+            sent_at = now;
+        }
         if (envelope.count > 0) {
             handle(self, &envelope, &body, &q);
         } else {
@@ -465,6 +491,8 @@ static void serve(struct queries *self)
         resume_overdue(self);
         resume_ended(self, WAITING_VERIFY);
         resume_ended(self, WAITING_BACKUP);
+        send_replies(self);
+        txn_end(self->txn);
         retire_idle(self);
         make_tick(self);
         if (zclock_mono() >= self->reader_check_at) {
@@ -510,6 +538,7 @@ static bool start(struct queries *self)
 
 static void end(struct queries *self)
 {
+    send_replies(self);
     while (self->waiting_count > 0) { /* they ask again when the broker is back */
         struct waiting *w = self->waiting[--self->waiting_count];
         envelope_close(&w->envelope);

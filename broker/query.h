@@ -59,6 +59,13 @@ struct heartbeat { /* a session that a poll has named */
 };
 #define HEARTBEATS_MAX (16 * CASEBUS_SESSIONS_MAX)
 
+/* Answers are sent a few at a time, so that the thread that writes them wakes up once for all. */
+#define OUTGOING_MAX 64
+struct outgoing {
+    struct envelope envelope;
+    zmq_msg_t body;
+};
+
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
@@ -68,6 +75,8 @@ struct queries {
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
+    struct outgoing outgoing[OUTGOING_MAX];
+    size_t outgoing_count;
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
@@ -132,8 +141,7 @@ void pack_uint(msgpack_packer *pk, const char *name, uint64_t value);
 /* A case by its id, which came as `argument`. CASEBUS_ENOTFOUND, EDELETED, EREDACTED. */
 int find_case(struct query *q, const char *argument, struct casebus_bytes id,
               struct case_entry *entry);
-int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
-              const struct case_entry *entry);
+
 /* What comes with a case: the argument `load`, of which `allowed` is. */
 enum { LOAD_AGENCY = 1, LOAD_OFFENDER = 2, LOAD_HISTORY = 4 };
 int read_load(struct query *q, unsigned allowed, unsigned *load);

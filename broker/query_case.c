@@ -21,27 +21,6 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
                                           : 0;
 }
 
-/* The fields are those of the newest version's event, what the store keeps is the entry's. */
-int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
-              const struct case_entry *entry)
-{
-    struct casebus_record record;
-    struct draft draft;
-    struct pair unknown[CASEBUS_KEYS_MAX];
-    if (!record_load(q->txn, entry, &record)) {
-        return CASEBUS_ECORRUPT;
-    }
-    draft_from_record(&record, &draft, unknown);
-    unsigned char *out = malloc(draft_bound(&draft, id, entry));
-    if (!out) {
-        return CASEBUS_ENOMEM;
-    }
-    size_t size = (size_t)(draft_put(&draft, id, entry, out) - out);
-    casebus_pack_raw(pk, casebus_bytes(out, size));
-    free(out);
-    return 0;
-}
-
 /* --- load: what comes with a case ------------------------------------------------------- */
 
 int read_load(struct query *q, unsigned allowed, unsigned *load)
@@ -219,7 +198,7 @@ int query_case_get(struct query *q)
     }
     msgpack_pack_map(&q->pk, 1 + loaded_pairs(load));
     casebus_pack_text(&q->pk, "case");
-    rc = pack_case(q, &q->pk, id, &entry);
+    rc = record_pack(q->txn, &entry, &q->pk) ? 0 : CASEBUS_ECORRUPT;
     if (rc == 0) {
         rc = pack_loaded(q, &q->pk, id, &entry, load);
     }
@@ -249,7 +228,7 @@ static int pack_one_of_many(struct query *q, struct casebus_bytes id, unsigned l
         return 0;
     }
     casebus_pack_text(pk, "case");
-    rc = pack_case(q, pk, id, &entry);
+    rc = record_pack(q->txn, &entry, pk) ? 0 : CASEBUS_ECORRUPT;
     return rc ? rc : pack_loaded(q, pk, id, &entry, load);
 }
 

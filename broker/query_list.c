@@ -62,7 +62,7 @@ void add_case(struct query *q, struct casebus_bytes id, uint64_t created_seq,
         (p->offender.size > 0 && (p->from.data || p->to.data) && !fits(q, p, &entry))) {
         return;
     }
-    if (pack_case(q, &q->rows_pk, id, &entry) == 0) {
+    if (record_pack(q->txn, &entry, &q->rows_pk)) {
         q->row_count++;
     }
 }

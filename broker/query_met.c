@@ -142,8 +142,10 @@ static int pack_record(struct query *q, const struct met *m, struct casebus_byte
                        const struct case_entry *entry)
 {
     casebus_pack_text(&q->rows_pk, "case");
-    int rc = pack_case(q, &q->rows_pk, id, entry);
-    return rc ? rc : pack_loaded(q, &q->rows_pk, id, entry, m->load);
+    if (!record_pack(q->txn, entry, &q->rows_pk)) {
+        return CASEBUS_ECORRUPT;
+    }
+    return pack_loaded(q, &q->rows_pk, id, entry, m->load);
 }
 
 static void add_row(struct query *q, struct met *m, const struct row *row)

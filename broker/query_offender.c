@@ -175,7 +175,7 @@ static struct key add_his_cases(struct query *q, const struct wanted *w)
         struct case_entry entry;
         q->work++;
         if (find_case(q, "next", key_bytes(&id), &entry) == 0) {
-            q->row_count += pack_case(q, &q->rows_pk, key_bytes(&id), &entry) == 0;
+            q->row_count += record_pack(q->txn, &entry, &q->rows_pk) ? 1u : 0u;
         }
     }
     if (his_case(w, &c, at)) {

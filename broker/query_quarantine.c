@@ -36,7 +36,7 @@ static int add_quarantined(struct query *q, uint64_t seq, struct casebus_bytes k
     q->row_count++;
     if (known) {
         casebus_pack_text(pk, "case");
-        return pack_case(q, pk, id, &entry);
+        return record_pack(q->txn, &entry, pk) ? 0 : CASEBUS_ECORRUPT;
     }
     return 0;
 }

@@ -261,21 +261,6 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
     return rc;
 }
 
-void draft_from_record(const struct casebus_record *record, struct draft *draft,
-                       struct pair *unknown)
-{
-    memset(draft, 0, sizeof *draft);
-    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
-        enum casebus_setter setter = casebus_case_schema[f].setter;
-        if (setter == CASEBUS_SET_MERGED || setter == CASEBUS_SET_REPORT) {
-            draft->field[f] = record->field[f];
-        }
-    }
-    draft->unknown = unknown;
-    draft->unknown_count =
-        record->unknown_count > 0 ? read_unknown(record, unknown, CASEBUS_KEYS_MAX) : 0;
-}
-
 int draft_check(const struct draft *draft, struct casebus_fault *fault)
 {
     struct casebus_record record = {.unknown_count = 0};
@@ -389,27 +374,102 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
     }
 }
 
-bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record)
+/* The map that record_seq's event had for payload, or the copy of it. */
+static bool load_payload(struct txn *txn, const struct case_entry *entry,
+                         struct casebus_bytes *payload)
 {
     struct log_entry log;
-    struct casebus_event event = {.payload = entry->record};
-    struct casebus_fault fault;
-    int rc = 0;
+    *payload = entry->record;
     if (entry->record_seq == 0) {
         return false;
     }
-    if (!entry->record.data) {
-        rc = txn_log(txn, entry->record_seq, &log)
-                 ? casebus_event_read(log.topic, log.body, &event, &fault)
-                 : CASEBUS_ECORRUPT; /* an entry that points at nothing */
+    if (!payload->data && txn_log(txn, entry->record_seq, &log)) {
+        *payload = casebus_map_get(log.body, "payload");
     }
-    if (rc == 0) {
-        rc = casebus_record_parse(event.payload, false, record, &fault);
+    if (!payload->data) {
+        txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
     }
+    return payload->data != NULL;
+}
+
+bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record)
+{
+    struct casebus_bytes payload;
+    struct casebus_fault fault;
+    if (!load_payload(txn, entry, &payload)) {
+        return false;
+    }
+    int rc = casebus_record_parse(payload, false, record, &fault);
     if (rc != 0) {
         txn_fail(txn, CASEBUS_ECORRUPT);
     }
     return rc == 0;
+}
+
+/* Is it one of what put_kept() writes? They stand together, from `source` on. */
+static bool is_kept(struct casebus_bytes name)
+{
+    for (int f = CASEBUS_CASE_SOURCE; f <= CASEBUS_CASE_UPDATED_SEQ; f++) {
+        const struct casebus_field *field = &casebus_case_schema[f];
+        if (name.size == field->name_size && memcmp(name.data, field->name, name.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A stored record, cut before and behind what the entry has newer. */
+struct cut {
+    struct casebus_bytes before, behind; /* pairs, as encoded */
+    uint32_t pairs;                      /* of both */
+};
+
+static bool cut_kept(struct casebus_bytes payload, struct cut *cut)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, payload);
+    uint32_t count = casebus_read_map(&r), kept = 0;
+    const unsigned char *first = r.at, *from = NULL, *to = NULL;
+    for (uint32_t i = 0; i < count && r.error == 0; i++) {
+        const unsigned char *pair = r.at;
+        bool one = is_kept(casebus_read_str(&r));
+        if (!one && from) {
+            break;
+        }
+        casebus_skip(&r);
+        if (one) {
+            from = from ? from : pair;
+            to = r.at;
+            kept++;
+        }
+    }
+    if (r.error != 0 || !from) { /* a record without a version is none */
+        return false;
+    }
+    cut->before = casebus_bytes(first, (size_t)(from - first));
+    cut->behind = casebus_bytes(to, (size_t)(r.end - to));
+    cut->pairs = count - kept;
+    return true;
+}
+
+bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer *pk)
+{
+    struct casebus_bytes payload;
+    struct cut cut;
+    unsigned char kept[512 + CASEBUS_SOURCE_MAX];
+    if (!load_payload(txn, entry, &payload)) {
+        return false;
+    }
+    if (!cut_kept(payload, &cut) || entry->source.size > CASEBUS_SOURCE_MAX) {
+        txn_fail(txn, CASEBUS_ECORRUPT);
+        return false;
+    }
+    const size_t size = (size_t)(put_kept(kept, entry) - kept);
+    msgpack_pack_map(pk, cut.pairs + count_kept(entry));
+    casebus_pack_raw(pk, cut.before);
+    casebus_pack_raw(pk, casebus_bytes(kept, size));
+    casebus_pack_raw(pk, cut.behind);
+    return true;
 }
 
 void content_hash(const struct casebus_record *report, unsigned char hash[CASEBUS_HASH_SIZE])

@@ -44,14 +44,15 @@ size_t draft_bound(const struct draft *draft, struct casebus_bytes case_id,
                    const struct case_entry *kept);
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
                          const struct case_entry *kept, unsigned char *out);
-/* `unknown` has room for CASEBUS_KEYS_MAX pairs. */
-void draft_from_record(const struct casebus_record *record, struct draft *draft,
-                       struct pair *unknown);
 void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count);
 
 /* A case's record: the copy in its entry, which is there once the event is below the floor, or
  * else the payload of that event; absent where there is none (redacted). Borrowed. */
 bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record);
+
+/* The record as it is now: its fields, as they are stored, and in their place among them what the
+ * entry keeps of it. False: it cannot be read, the transaction says so. */
+bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer *pk);
 
 /* The content of a report's data, `source` aside: equal data have equal hashes, and for others
  * to collide somebody must want his own report taken for a duplicate. */

@@ -1,0 +1,357 @@
+/* One round of a benchmark; see round.h. The processes share one piece of memory. */
+#include "round.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_US 1000
+#define SILENCE_S 30
+/* Latency in steps of a 32nd: 64 whole microseconds, then 32 steps for each doubling. */
+#define STEPS (64 + 32 * 26)
+
+const char *const cases_words[CASES_COUNT] = {"new", "synced", "updated"};
+
+static struct shared {
+    atomic_uint watching, publishing, go, failed;
+    atomic_uint_fast64_t first_ns, last_ns;
+    atomic_uint_fast64_t received[PEERS_MAX];
+    atomic_uint latency[STEPS];
+} *shared;
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t round_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+void round_fail(const char *what, const char *why)
+{
+    fprintf(stderr, "bench: %s: %s\n", what, why);
+    if (shared) {
+        atomic_store(&shared->failed, 1);
+    }
+    exit(1);
+}
+
+unsigned round_share(const struct round *round, unsigned publisher)
+{
+    return round->messages / round->publishers +
+           (publisher < round->messages % round->publishers);
+}
+
+/* --- latency ----------------------------------------------------------------------------- */
+
+static unsigned step_of(uint64_t us)
+{
+    if (us < 64) {
+        return (unsigned)us;
+    }
+    unsigned doublings = 63u - (unsigned)__builtin_clzll(us) - 5u; /* what is left has 6 bits */
+    unsigned step = 64 + 32 * (doublings - 1) + (unsigned)(us >> doublings) - 32;
+    return step < STEPS ? step : STEPS - 1;
+}
+
+static double step_value(unsigned step)
+{
+    if (step < 64) {
+        return step;
+    }
+    unsigned doublings = (step - 64) / 32 + 1;
+    return (double)((uint64_t)((step - 64) % 32 + 32) << doublings);
+}
+
+static double percentile(double share)
+{
+    uint64_t all = 0, seen = 0;
+    unsigned step = 0;
+    for (unsigned i = 0; i < STEPS; i++) {
+        all += atomic_load(&shared->latency[i]);
+    }
+    for (; step < STEPS - 1; step++) {
+        seen += atomic_load(&shared->latency[step]);
+        if ((double)seen >= share * (double)all) {
+            break;
+        }
+    }
+    return step_value(step);
+}
+
+/* --- publishers and watchers ------------------------------------------------------------- */
+
+static void await(atomic_uint *flag, unsigned at_least)
+{
+    while (atomic_load(flag) < at_least && !atomic_load(&shared->failed)) {
+        usleep(LOOK_US);
+    }
+}
+
+void round_publish(const struct round *round)
+{
+    (void)round;
+    atomic_fetch_add(&shared->publishing, 1);
+    await(&shared->go, 1);
+    uint64_t none = 0;
+    atomic_compare_exchange_strong(&shared->first_ns, &none, now_ns());
+}
+
+void round_pace(const struct round *round, unsigned n)
+{
+    if (round->rate == 0) {
+        return;
+    }
+    uint64_t due = atomic_load(&shared->first_ns) +
+                   (uint64_t)n * 1000000000u * round->publishers / round->rate;
+    struct timespec t = {.tv_sec = (time_t)(due / 1000000000u),
+                         .tv_nsec = (long)(due % 1000000000u)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
+    }
+}
+
+void round_watch(void)
+{
+    atomic_fetch_add(&shared->watching, 1);
+}
+
+static void note_end(void)
+{
+    uint64_t now = now_ns(), last = atomic_load(&shared->last_ns);
+    while (now > last && !atomic_compare_exchange_weak(&shared->last_ns, &last, now)) {
+    }
+}
+
+bool round_received(const struct round *round, unsigned watcher, uint64_t sent_at)
+{
+    if (round->rate > 0) {
+        const uint64_t now = round_clock();
+        atomic_fetch_add(&shared->latency[step_of(now > sent_at ? now - sent_at : 0)], 1);
+    }
+    const uint64_t received = atomic_load(&shared->received[watcher]) + 1;
+    atomic_store(&shared->received[watcher], received);
+    if (received < round->messages) {
+        return !atomic_load(&shared->failed);
+    }
+    note_end();
+    return false;
+}
+
+bool round_waits(unsigned watcher)
+{
+    static uint64_t seen, since;
+    const uint64_t received = atomic_load(&shared->received[watcher]), now = now_ns();
+    if (received != seen || since == 0) {
+        seen = received;
+        since = now;
+    }
+    if (atomic_load(&shared->go) == 1 && now - since > SILENCE_S * UINT64_C(1000000000)) {
+        round_fail("watcher", "nothing came for 30 s");
+    }
+    return !atomic_load(&shared->failed);
+}
+
+/* --- servers ------------------------------------------------------------------------------ */
+
+pid_t round_spawn(char *const argv[], int *out)
+{
+    int ends[2] = {-1, -1};
+    if (out && pipe(ends) != 0) {
+        round_fail("pipe", strerror(errno));
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        dup2(out ? ends[1] : null, STDOUT_FILENO);
+        execvp(argv[0], argv);
+        fprintf(stderr, "bench: %s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    if (out) {
+        close(ends[1]);
+        *out = ends[0];
+    }
+    return pid;
+}
+
+static struct sockaddr_in address_of(int port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+void round_await_port(int port)
+{
+    struct sockaddr_in address = address_of(port);
+    for (unsigned tries = 0; tries < 10000; tries++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+        close(fd);
+        if (rc == 0) {
+            return;
+        }
+        usleep(LOOK_US);
+    }
+    round_fail("server", "does not listen");
+}
+
+int round_free_port(void)
+{
+    struct sockaddr_in address = address_of(0);
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+        round_fail("port", strerror(errno));
+    }
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* KiB of its own memory, files it maps not counted. */
+static uint64_t own_memory(pid_t server)
+{
+    char path[64], line[256];
+    unsigned long long kib = 0;
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)server);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "RssAnon: %llu", &kib) == 1) {
+            break;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    return kib;
+}
+
+/* --- the round ---------------------------------------------------------------------------- */
+
+typedef void process_fn(const struct round *round, unsigned index);
+
+static void start_all(process_fn *run, const struct round *round, unsigned count, pid_t *pids)
+{
+    fflush(stdout); /* or every child prints it again */
+    for (unsigned i = 0; i < count; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            run(round, i);
+            exit(0);
+        }
+    }
+}
+
+struct usage {
+    double cpu_us; /* of the server; while it runs, what it had used before the clock began */
+    uint64_t memory_kib; /* the most the server had */
+};
+
+/* What it has used so far, in the clock ticks of /proc. */
+static double cpu_so_far(pid_t server)
+{
+    char path[64], line[1024] = "";
+    unsigned long user = 0, system = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)server);
+    FILE *file = fopen(path, "r");
+    const char *at = file && fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    if (!at || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                      &system) != 2) {
+        round_fail(path, "cannot be read");
+    }
+    fclose(file);
+    return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double cpu_of(const struct rusage *used)
+{
+    return (double)used->ru_utime.tv_sec * 1e6 + (double)used->ru_utime.tv_usec +
+           (double)used->ru_stime.tv_sec * 1e6 + (double)used->ru_stime.tv_usec;
+}
+
+/* Waits for these to end, looking at the server meanwhile. */
+static void reap(const pid_t *pids, unsigned count, pid_t server, struct usage *usage)
+{
+    for (unsigned i = 0; i < count; i++) {
+        int status;
+        while (waitpid(pids[i], &status, WNOHANG) == 0) {
+            const uint64_t kib = own_memory(server);
+            usage->memory_kib = kib > usage->memory_kib ? kib : usage->memory_kib;
+            usleep(20 * LOOK_US);
+        }
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            atomic_store(&shared->failed, 1);
+        }
+    }
+}
+
+static void stop(pid_t server, struct usage *usage)
+{
+    struct rusage used;
+    kill(server, SIGTERM);
+    wait4(server, NULL, 0, &used);
+    usage->cpu_us = cpu_of(&used) - usage->cpu_us;
+}
+
+static void print_result(const struct peer *peer, const struct round *round,
+                         const struct usage *usage)
+{
+    double seconds =
+        (double)(atomic_load(&shared->last_ns) - atomic_load(&shared->first_ns)) / 1e9;
+    printf("{\"peer\": \"%s\", \"shape\": \"%u,%u\", \"messages\": %u, \"rate\": %u, "
+           "\"cases\": \"%s\", \"outbox\": %s, \"per_s\": %.0f, \"server_cpu_us\": %.2f, "
+           "\"server_memory_kib\": %llu",
+           peer->name, round->publishers, round->subscribers, round->messages, round->rate,
+           cases_words[round->cases], round->outbox ? "true" : "false",
+           round->messages / seconds, usage->cpu_us / round->messages,
+           (unsigned long long)usage->memory_kib);
+    if (round->rate > 0) {
+        printf(", \"p50_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f", percentile(0.5),
+               percentile(0.99), percentile(0.999));
+    }
+    printf("}\n");
+}
+
+int round_run(const struct peer *peer, struct round *round)
+{
+    pid_t watchers[PEERS_MAX], publishers[PEERS_MAX];
+    struct usage usage = {0};
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        round_fail("memory", strerror(errno));
+    }
+    pid_t server = peer->serve(round);
+    start_all(peer->watch, round, round->subscribers, watchers);
+    await(&shared->watching, round->subscribers);
+    start_all(peer->publish, round, round->publishers, publishers);
+    await(&shared->publishing, round->publishers);
+    usleep(200000); /* some peers cannot prove that a subscription has arrived */
+    usage.cpu_us = cpu_so_far(server);
+    atomic_store(&shared->go, 1);
+    reap(publishers, round->publishers, server, &usage);
+    reap(watchers, round->subscribers, server, &usage);
+    stop(server, &usage);
+    if (atomic_load(&shared->failed)) {
+        return 1;
+    }
+    print_result(peer, round, &usage);
+    return 0;
+}
