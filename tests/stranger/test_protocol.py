@@ -2511,7 +2511,7 @@ def store_verify_passes():
 
 
 STATUS = {"version", "started_at", "endpoints", "applied", "refused", "events", "batches",
-          "duplicates", "ahead", "diverged", "rates", "queues", "store", "state"}
+          "duplicates", "ahead", "diverged", "rates", "minutes", "queues", "store", "state"}
 
 
 @fact
