@@ -273,14 +273,14 @@ static void handle_new(struct queries *self)
                     receive_request(router, &envelope, &body);
          n++, now = zclock_mono()) {
         struct query q = {.resumed = NULL};
-        if (now > sent_at) { /* a ms: what is ready does not wait for what takes long */
-            send_replies(self);
-            sent_at = now;
-        }
         if (envelope.count > 0) {
             handle(self, &envelope, &body, &q);
         } else {
             zmq_msg_close(&body);
+        }
+        if (n == 0 || now > sent_at) { /* who asks alone, or waited a ms, waits for no other */
+            send_replies(self);
+            sent_at = now;
         }
     }
 }
@@ -486,8 +486,12 @@ static void serve(struct queries *self)
             self->stop = !command || streq(command, "$TERM");
             zstr_free(&command);
         }
-        read_exchange(self);
-        handle_new(self);
+        if (items[1].revents & ZMQ_POLLIN) {
+            read_exchange(self);
+        }
+        if (items[0].revents & ZMQ_POLLIN) {
+            handle_new(self);
+        }
         resume_overdue(self);
         resume_ended(self, WAITING_VERIFY);
         resume_ended(self, WAITING_BACKUP);
