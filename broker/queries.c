@@ -18,6 +18,7 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_CASE_LIST] = query_case_list,
     [CASEBUS_OP_CASE_HISTORY] = query_case_history,
     [CASEBUS_OP_LOG_REPLAY] = query_log_replay,
+    [CASEBUS_OP_LOG_CASES] = query_log_cases,
     [CASEBUS_OP_HEADS] = query_heads,
     [CASEBUS_OP_SESSION_GET] = query_session_get,
     [CASEBUS_OP_SESSION_LIST] = query_session_list,
