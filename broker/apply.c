@@ -255,19 +255,12 @@ static bool concerns_entry_only(int error)
     return error == CASEBUS_ECORRUPT || error == CASEBUS_EINTERNAL || error == CASEBUS_ETOOMANY;
 }
 
-struct before {
-    struct txn_mark mark;
-    struct state state;
-    size_t event_count;
-};
-
-static struct before remember(const struct apply *self)
+struct before remember(const struct apply *self)
 {
     return (struct before){txn_mark(self->txn), self->state, self->event_count};
 }
 
-/* Takes back what the entry did, where the store could not answer for something it touched. */
-static bool taken_back(struct apply *self, const struct before *before)
+bool taken_back(struct apply *self, const struct before *before)
 {
     if (!concerns_entry_only(txn_error(self->txn)) || !txn_rollback(self->txn, before->mark)) {
         return false;
@@ -346,6 +339,18 @@ static void apply_decision(struct apply *self, const struct apply_entry *entry,
     }
 }
 
+static void apply_stop(struct apply *self, const struct apply_entry *entry,
+                       struct apply_result *result)
+{
+    struct before before = remember(self);
+    result->outcome = entry->refused ? reject(self, CASEBUS_EINTERNAL, "")
+                                     : decide_stop(self, entry, result);
+    if (taken_back(self, &before)) {
+        result->outcome = CASEBUS_OUTCOME_REJECTED;
+        result->asked = false;
+    }
+}
+
 static void apply_ack(struct apply *self, const struct apply_entry *entry,
                       struct apply_result *result)
 {
@@ -381,6 +386,12 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
         break;
     case APPLY_FLOOR:
         apply_floor(self, entry);
+        break;
+    case APPLY_TICK:
+        decide_tick(self, entry);
+        break;
+    case APPLY_STOP:
+        apply_stop(self, entry, result);
         break;
     }
     result->fault = self->fault;

@@ -29,7 +29,11 @@ enum apply_kind {
     APPLY_RETIRE,  /* a publisher long idle is forgotten; body: map {publisher: its key} */
     /* The log is longer than it may be: its oldest events go, `most` of them at most in this
      * entry; body: map {events, bytes (0: no limit), below (the floor stays under it), most} */
-    APPLY_FLOOR
+    APPLY_FLOOR,
+    /* A second of running sessions; body: map {heard: names ("agency:session id") of those that
+     * polls gave a sign of life since the last one} */
+    APPLY_TICK,
+    APPLY_STOP     /* a session is asked to stop; body: map {agency, session_id} */
 };
 
 struct apply_entry {
@@ -69,6 +73,7 @@ struct apply_result {
     enum casebus_outcome outcome;
     struct casebus_fault fault;  /* of a rejection; code 0 otherwise */
     char case_id[CASEBUS_CASE_ID_MAX + 1]; /* of a decision: the case it was stored as */
+    bool asked; /* a session was asked to stop that had not been: polls that name it have news */
     bool numbered;
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
     uint64_t number;

@@ -10,27 +10,33 @@
  * promised, a window beyond `after`, needs another here beyond what is recorded. */
 #define ACK_WINDOW (2 * CASEBUS_PUBLISHER_WINDOW)
 
-static struct actor_entry actor_of(struct apply *self)
+struct actor_entry load_actor(struct apply *self, struct casebus_bytes actor)
 {
-    struct key key = key_text(self->actor);
-    struct actor_entry actor = {.publishers = 0};
-    txn_load(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
-    return actor;
+    struct key key = key_text(actor);
+    struct actor_entry entry = {.publishers = 0};
+    txn_load(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &entry);
+    return entry;
+}
+
+void count_for_actor(struct apply *self, struct casebus_bytes actor, uint64_t publishers,
+                     uint64_t sessions)
+{
+    struct key key = key_text(actor);
+    struct actor_entry entry = load_actor(self, actor);
+    entry.publishers += publishers;
+    entry.sessions += sessions;
+    if (entry.publishers > 0 || entry.sessions > 0) {
+        txn_save(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &entry);
+    } else {
+        txn_delete(self->txn, TREE_ACTOR, &key);
+    }
 }
 
 /* One publisher more, or one less (by = -1), of the actor. */
 static void count_publisher(struct apply *self, struct casebus_bytes of, uint64_t by)
 {
-    struct key key = key_text(of);
-    struct actor_entry actor = {.publishers = 0};
-    txn_load(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
-    actor.publishers += by;
+    count_for_actor(self, of, by, 0);
     self->state.publishers += by;
-    if (actor.publishers > 0) {
-        txn_save(self->txn, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
-    } else {
-        txn_delete(self->txn, TREE_ACTOR, &key);
-    }
 }
 
 enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
@@ -39,7 +45,7 @@ enum apply_effect publisher_admits(struct apply *self, const struct casebus_repo
     struct key key = key_publisher(self->actor, head->publisher);
     memset(publisher, 0, sizeof *publisher);
     if (!txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher) &&
-        actor_of(self).publishers >= CASEBUS_PUBLISHERS_MAX) {
+        load_actor(self, self->actor).publishers >= CASEBUS_PUBLISHERS_MAX) {
         return EFFECT_CROWDED;
     }
     if (head->number <= publisher->decided) {

@@ -7,16 +7,22 @@
 
 #define PROGRESS_EVERY 1000000u /* microseconds */
 
-static bool ended(const struct session_entry *s)
-{
-    return s->status == SESSION_COMPLETED || s->status == SESSION_FAILED ||
-           s->status == SESSION_STOPPED;
-}
-
 static bool is_case_report(const struct apply *self)
 {
     return self->report->topic.count > 0 &&
            casebus_bytes_is(self->report->topic.segment[0], "case");
+}
+
+bool load_session(struct apply *self)
+{
+    self->in_session = txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION,
+                                &self->session);
+    return self->in_session;
+}
+
+void save_session(struct apply *self)
+{
+    txn_save(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION, &self->session);
 }
 
 void find_session(struct apply *self)
@@ -24,31 +30,30 @@ void find_session(struct apply *self)
     const struct casebus_report *report = self->report;
     if (report->topic.count == 4 && report->session.data && is_case_report(self)) {
         self->session_key = key_named(report->topic.segment[2], report->session);
-        self->in_session = txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION,
-                                    &self->session);
+        if (load_session(self)) {
+            hear_session(self, self->state.ticks + 1);
+        }
     }
-}
-
-static void save_session(struct apply *self)
-{
-    txn_save(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION, &self->session);
 }
 
 /* --- its events ------------------------------------------------------------------------- */
 
-static void emit_session(struct apply *self, enum casebus_event_kind kind,
-                         struct casebus_bytes session_id)
+void emit_session(struct apply *self, enum casebus_event_kind kind)
 {
-    struct casebus_event event = {.session = session_id};
+    struct casebus_bytes agency, id;
     msgpack_packer pk;
+    if (casebus_case_id_split(key_bytes(&self->session_key), &agency, &id) != 0) {
+        txn_fail(self->txn, CASEBUS_EINTERNAL); /* the same form: agency:id */
+        return;
+    }
+    struct casebus_event event = {.session = id};
     self->session.progressed_at = self->at;
     self->session.unshown = 0;
     msgpack_sbuffer_clear(&self->payload);
     msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);
-    session_pack(&pk, agency_of(self), session_id, &self->session);
+    session_pack(&pk, agency, id, &self->session);
     event.payload = casebus_bytes(self->payload.data, self->payload.size);
-    emit(self, &event, kind, agency_of(self), session_id,
-         &self->session.last[kind - CASEBUS_CASE_EVENT_COUNT]);
+    emit(self, &event, kind, agency, id, &self->session.last[kind - CASEBUS_CASE_EVENT_COUNT]);
 }
 
 /* --- reports of sessions ---------------------------------------------------------------- */
@@ -74,13 +79,11 @@ static struct casebus_bytes known_fields(struct apply *self, struct casebus_byte
     return casebus_bytes(out, (size_t)(at - out));
 }
 
-static enum casebus_outcome start(struct apply *self, bool known)
+static enum casebus_outcome start(struct apply *self)
 {
-    struct casebus_bytes session_id = self->report->topic.segment[3];
     struct agency_entry agency;
-    if (known) {
-        return ended(&self->session) ? reject(self, CASEBUS_EENDED, "")
-                                     : CASEBUS_OUTCOME_SESSION;
+    if (load_actor(self, self->actor).sessions >= CASEBUS_SESSIONS_MAX) {
+        return reject(self, CASEBUS_ETOOMANY, "");
     }
     if (!load_agency(self, &agency)) {
         return reject(self, CASEBUS_ETOOMANY, "agency");
@@ -92,12 +95,17 @@ static enum casebus_outcome start(struct apply *self, bool known)
         .started_at = self->at,
         .last_seen_at = self->at,
         .data = known_fields(self, self->report->data),
+        .lease = self->state.ticks + 1,
+        .actor = self->actor,
     };
     self->in_session = true;
     self->state.sessions++;
+    self->state.running++;
+    count_for_actor(self, self->actor, 0, 1);
     struct key number = key_number(self->session.started_seq);
     txn_put(self->txn, TREE_STARTED, key_bytes(&number), key_bytes(&self->session_key));
-    emit_session(self, CASEBUS_EVENT_STARTED, session_id);
+    txn_put(self->txn, TREE_ACTIVE, key_bytes(&self->session_key), casebus_bytes("", 0));
+    emit_session(self, CASEBUS_EVENT_STARTED);
     return CASEBUS_OUTCOME_SESSION;
 }
 
@@ -113,8 +121,7 @@ static enum casebus_outcome progress(struct apply *self)
 {
     raise_to(&self->session.pages_processed, self->report->data, "page");
     raise_to(&self->session.page_errors, self->report->data, "page_errors");
-    self->session.last_seen_at = self->at;
-    emit_session(self, CASEBUS_EVENT_PROGRESSED, self->report->topic.segment[3]);
+    emit_session(self, CASEBUS_EVENT_PROGRESSED);
     return CASEBUS_OUTCOME_SESSION;
 }
 
@@ -128,35 +135,44 @@ static enum session_status final_status(struct casebus_bytes data)
     return (enum session_status)s;
 }
 
+void end_session(struct apply *self, enum session_status status, struct casebus_bytes reason)
+{
+    self->state.running -= status_is_running(self->session.status);
+    self->session.status = status;
+    self->session.ended_at = self->at;
+    self->session.end_reason = reason;
+    count_for_actor(self, self->session.actor, 0, (uint64_t)-1);
+    txn_delete(self->txn, TREE_ACTIVE, &self->session_key);
+    emit_session(self, CASEBUS_EVENT_ENDED);
+}
+
 static enum casebus_outcome end(struct apply *self)
 {
-    enum session_status status = final_status(self->report->data);
-    self->session.status = status;
-    self->session.ended_at = self->session.last_seen_at = self->at;
-    self->session.end_reason = casebus_as_str(casebus_map_get(self->report->data, "reason"));
-    emit_session(self, CASEBUS_EVENT_ENDED, self->report->topic.segment[3]);
+    end_session(self, final_status(self->report->data),
+                casebus_as_str(casebus_map_get(self->report->data, "reason")));
     return CASEBUS_OUTCOME_SESSION;
 }
 
 enum casebus_outcome decide_session(struct apply *self)
 {
+    enum casebus_report_kind kind = self->report->kind;
     self->session_key =
         key_named(self->report->topic.segment[2], self->report->topic.segment[3]);
-    bool known = txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION,
-                          &self->session);
-    self->in_session = known;
-    if (self->report->kind == CASEBUS_REPORT_SESSION_STARTED) {
-        return start(self, known);
+    if (!load_session(self)) {
+        return kind == CASEBUS_REPORT_SESSION_STARTED
+                   ? start(self)
+                   : reject(self, CASEBUS_EUNKNOWN_SESSION, "");
     }
-    if (!known) {
-        return reject(self, CASEBUS_EUNKNOWN_SESSION, "");
-    }
-    bool again = self->report->kind == CASEBUS_REPORT_SESSION_ENDED &&
+    bool again = kind == CASEBUS_REPORT_SESSION_ENDED &&
                  self->session.status == final_status(self->report->data);
-    if (ended(&self->session)) {
+    if (status_is_final(self->session.status)) {
         return again ? CASEBUS_OUTCOME_SESSION : reject(self, CASEBUS_EENDED, "");
     }
-    return self->report->kind == CASEBUS_REPORT_SESSION_ENDED ? end(self) : progress(self);
+    hear_session(self, self->state.ticks + 1);
+    if (kind == CASEBUS_REPORT_SESSION_STARTED) {
+        return CASEBUS_OUTCOME_SESSION;
+    }
+    return kind == CASEBUS_REPORT_SESSION_ENDED ? end(self) : progress(self);
 }
 
 /* --- counters --------------------------------------------------------------------------- */
@@ -172,10 +188,9 @@ void count_in_session(struct apply *self, enum casebus_outcome outcome)
         s->updated += outcome == CASEBUS_OUTCOME_UPDATED;
         s->existing += outcome == CASEBUS_OUTCOME_SYNCED;
         s->errors += outcome == CASEBUS_OUTCOME_CONFLICT || outcome == CASEBUS_OUTCOME_REJECTED;
-        s->last_seen_at = self->at;
         s->unshown = 1;
-        if (!ended(s) && self->at - s->progressed_at >= PROGRESS_EVERY) {
-            emit_session(self, CASEBUS_EVENT_PROGRESSED, self->report->session);
+        if (!status_is_final(s->status) && self->at - s->progressed_at >= PROGRESS_EVERY) {
+            emit_session(self, CASEBUS_EVENT_PROGRESSED);
         }
     }
     save_session(self);

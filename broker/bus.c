@@ -36,7 +36,7 @@ struct bus {
     int64_t second_at;
     uint64_t second_reports, second_events;
     struct notice notice;    /* not handed over yet */
-    struct submission_result unsent[SUBMISSIONS_MAX]; /* found the pipe full */
+    struct submission_result unsent[SUBMISSIONS_MAX + 1]; /* found the pipe full */
     unsigned unsent_count;
     msgpack_sbuffer scratch;
     struct log_limit refusals, read_only;
@@ -244,7 +244,9 @@ static void hand_over(struct bus *self)
 static void answer_submission(struct bus *self, const struct item *item)
 {
     const struct apply_result *r = &item->result;
-    if (self->unsent_count == SUBMISSIONS_MAX) {
+    /* A tick is one at a time: there is always room for it. */
+    unsigned room = SUBMISSIONS_MAX + (item->entry.kind == APPLY_TICK ? 1u : 0u);
+    if (self->unsent_count >= room) {
         return; /* as many as may wait wait for others: this asker has given up */
     }
     struct submission_result *out = &self->unsent[self->unsent_count++];
@@ -303,6 +305,7 @@ static void tell(struct bus *self, const struct batch *b)
             trimming_done(&self->trimming, item);
         } else if (item->submission != NOBODY_ASKED) {
             answer_submission(self, item);
+            self->notice.everybody = self->notice.everybody || item->result.asked;
         }
     }
     count(&self->options->counters->reports, reports);

@@ -38,6 +38,16 @@ static inline struct casebus_bytes agency_of(const struct apply *self)
     return self->report->topic.segment[2];
 }
 
+/* What one step of an entry may be taken back to. */
+struct before {
+    struct txn_mark mark;
+    struct state state;
+    size_t event_count;
+};
+struct before remember(const struct apply *self);
+/* Takes back what was done since, where the store could not answer for something it touched. */
+bool taken_back(struct apply *self, const struct before *before);
+
 /* Takes the report back to "rejected", with the field and the code. */
 enum casebus_outcome reject(struct apply *self, int code, const char *field);
 
@@ -75,11 +85,30 @@ enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_en
 
 /* apply_session.c */
 enum casebus_outcome decide_session(struct apply *self);
+/* The session that a case report names: it is heard from. */
 void find_session(struct apply *self);
+/* Makes the session of session_key the one at hand. False: there is none, or it cannot be read. */
+bool load_session(struct apply *self);
+void save_session(struct apply *self);
+/* An event of the session at hand, with all it is now. */
+void emit_session(struct apply *self, enum casebus_event_kind kind);
+/* The session at hand has come to its end. */
+void end_session(struct apply *self, enum session_status status, struct casebus_bytes reason);
 /* Moves the session's counters by the outcome, and tells about it now and then. */
 void count_in_session(struct apply *self, enum casebus_outcome outcome);
 
+/* apply_lease.c */
+/* A sign of life of the session at hand: its ticks are counted from `tick` on. */
+void hear_session(struct apply *self, uint64_t tick);
+void decide_tick(struct apply *self, const struct apply_entry *entry);
+enum casebus_outcome decide_stop(struct apply *self, const struct apply_entry *entry,
+                                 struct apply_result *result);
+
 /* apply_publisher.c */
+/* What an actor has: so many publishers and open sessions more (less: -1). */
+void count_for_actor(struct apply *self, struct casebus_bytes actor, uint64_t publishers,
+                     uint64_t sessions);
+struct actor_entry load_actor(struct apply *self, struct casebus_bytes actor);
 /* May this numbered report be decided now? */
 enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
                                    struct publisher_entry *publisher);

@@ -28,6 +28,7 @@ static const struct member state_members[] = {
     NUM(state, at),       NUM(state, cases),     NUM(state, offenders), NUM(state, sessions),
     NUM(state, agencies), NUM(state, rejects),   NUM(state, quarantined),
     NUM(state, publishers), NUM(state, floor),   NUM(state, log_bytes),
+    NUM(state, ticks),    NUM(state, running),
 };
 static const struct member case_members[] = {
     NUM(case_entry, flags),          NUM(case_entry, version),
@@ -63,13 +64,17 @@ static const struct member session_members[] = {
     NUMS(session_entry, last),           STR(session_entry, data),
     STR(session_entry, end_reason),      NUM(session_entry, trimmed_created),
     NUM(session_entry, trimmed_updated), NUM(session_entry, trimmed_synced),
-    NUM(session_entry, trimmed_conflicts),
+    NUM(session_entry, trimmed_conflicts), NUM(session_entry, lease),
+    NUM(session_entry, stop_asked),      STR(session_entry, actor),
 };
 static const struct member head_members[] = {
     NUM(head_entry, seq),
     NUM(head_entry, trimmed),
 };
-static const struct member actor_members[] = {NUM(actor_entry, publishers)};
+static const struct member actor_members[] = {
+    NUM(actor_entry, publishers),
+    NUM(actor_entry, sessions),
+};
 static const struct member publisher_members[] = {
     NUM(publisher_entry, decided),      FIX(publisher_entry, check),
     NUM(publisher_entry, acked),        NUM(publisher_entry, last_seen_at),

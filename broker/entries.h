@@ -15,7 +15,7 @@
 #include <casebus/msgpack.h>
 #include <casebus/topic.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* The store as a whole. */
 struct state {
@@ -33,6 +33,8 @@ struct state {
     uint64_t publishers;
     uint64_t floor;     /* events below this seq have been trimmed; 0: none */
     uint64_t log_bytes; /* of the log's values */
+    uint64_t ticks;     /* seconds in which a session ran: what leases count */
+    uint64_t running;   /* sessions that are running or stopping */
 };
 
 /* The seq of the oldest event that is kept; above `seq`: there is none. */
@@ -91,19 +93,32 @@ enum session_status {
 };
 extern const char *const session_status_words[SESSION_STATUS_COUNT];
 
+static inline bool status_is_final(uint64_t status)
+{
+    return status == SESSION_COMPLETED || status == SESSION_FAILED || status == SESSION_STOPPED;
+}
+/* Its worker is there, as far as is known. */
+static inline bool status_is_running(uint64_t status)
+{
+    return status == SESSION_RUNNING || status == SESSION_STOPPING;
+}
+
 struct session_entry {
     uint64_t status;
     uint64_t started_seq, started_at, ended_at, last_seen_at;
     uint64_t pages_processed, page_errors;
     uint64_t created, updated, existing, errors;
     uint64_t newest;        /* newest event of this session: begins its list */
-    uint64_t progressed_at; /* time of its newest progressed event */
+    uint64_t progressed_at; /* time of its newest event of its own */
     uint64_t unshown;       /* 1: counters moved since its newest event */
     uint64_t last[CASEBUS_EVENT_KIND_COUNT - CASEBUS_CASE_EVENT_COUNT];
     struct casebus_bytes data;       /* encoded map of the started fields */
     struct casebus_bytes end_reason; /* text */
     /* Of its events below the floor, as verify counts them: */
     uint64_t trimmed_created, trimmed_updated, trimmed_synced, trimmed_conflicts;
+    uint64_t lease;      /* the tick from which its silence counts */
+    uint64_t stop_asked; /* 1: somebody asked it to stop */
+    struct casebus_bytes actor; /* who started it */
 };
 
 struct head_entry {
@@ -113,6 +128,7 @@ struct head_entry {
 
 struct actor_entry {
     uint64_t publishers;
+    uint64_t sessions; /* that he started and that have not ended */
 };
 
 struct publisher_entry {

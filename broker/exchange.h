@@ -11,7 +11,7 @@
 
 #define EXCHANGE_ENDPOINT "inproc://exchange"
 #define NOTICE_MAX CASEBUS_BATCH_MAX /* publishers: a batch has no more */
-#define SUBMISSIONS_MAX 256 /* that wait for an answer at a time */
+#define SUBMISSIONS_MAX 256 /* that wait for an answer at a time; a tick waits besides */
 
 struct submission {
     uint64_t id; /* the asker's; 0: no answer wanted */
@@ -37,7 +37,7 @@ struct noticed {
 
 struct notice {
     enum exchange_kind kind;
-    bool everybody; /* notices were kept, and more publishers than fit: look at all polls */
+    bool everybody; /* look at all polls: more publishers than fit, or a session is to stop */
     unsigned count;
     struct noticed publisher[NOTICE_MAX]; /* as many are sent as there are */
 };

@@ -14,6 +14,7 @@ const char *const tree_names[TREE_COUNT] = {
     [TREE_PUBLISHER] = "publisher", [TREE_REFUSAL] = "refusal",
     [TREE_REJECT] = "reject",     [TREE_QUARANTINE] = "quarantine",
     [TREE_CONFLICT] = "conflict", [TREE_ACTOR] = "actor",
+    [TREE_ACTIVE] = "active",
 };
 
 /* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut rather

@@ -22,6 +22,7 @@
  *   quarantine   case id NUL content hash (16 bytes)            struct quarantine_entry
  *   conflict     conflict seq                                   the quarantine key
  *   actor        actor                                          struct actor_entry
+ *   active       the key of a session that has not ended        (nothing)
  *
  * Behind every value stand eight bytes of checksum, little-endian: XXH3-64 of the value, seeded
  * with XXH3-64 of the key, seeded with the tree's number (enum tree).
@@ -57,6 +58,7 @@ enum tree {
     TREE_QUARANTINE,
     TREE_CONFLICT,
     TREE_ACTOR,
+    TREE_ACTIVE,
     TREE_COUNT
 };
 extern const char *const tree_names[TREE_COUNT];

@@ -25,6 +25,7 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_SESSION_GET] = query_session_get,
     [CASEBUS_OP_SESSION_LIST] = query_session_list,
     [CASEBUS_OP_SESSION_CASES] = query_session_cases,
+    [CASEBUS_OP_SESSION_STOP] = query_session_stop,
     [CASEBUS_OP_QUARANTINE_LIST] = query_quarantine_list,
     [CASEBUS_OP_QUARANTINE_ACCEPT] = query_quarantine_accept,
     [CASEBUS_OP_QUARANTINE_REJECT] = query_quarantine_reject,
@@ -285,6 +286,7 @@ static int64_t next_deadline(struct queries *self)
 {
     bool at_work = runs(self, WAITING_VERIFY) || runs(self, WAITING_BACKUP);
     int64_t next = zclock_mono() + (at_work ? 50 : 1000);
+    next = self->tick_at < next ? self->tick_at : next;
     for (size_t i = 0; i < self->waiting_count; i++) {
         if (self->waiting[i]->until < next) {
             next = self->waiting[i]->until;
@@ -319,6 +321,10 @@ static void resume_ended(struct queries *self, enum waiting_kind kind)
 
 static void take_answer(struct queries *self, const struct submission_result *answer)
 {
+    if (answer->id == self->tick_under_way) {
+        tick_done(self, answer);
+        return;
+    }
     for (size_t i = 0; i < self->waiting_count; i++) {
         if (self->waiting[i]->kind == WAITING_SUBMISSION && self->waiting[i]->id == answer->id) {
             resume(self, i, answer, false);
@@ -404,6 +410,17 @@ static void read_exchange(struct queries *self)
     }
 }
 
+static int send_submission(struct queries *self, const struct submission *s,
+                           const msgpack_sbuffer *body)
+{
+    void *peer = zsock_resolve(self->exchange);
+    if (zmq_send(peer, s, sizeof *s, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        return CASEBUS_EBUSY;
+    }
+    zmq_send(peer, body->data, body->size, 0);
+    return 0;
+}
+
 int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait)
 {
     struct queries *self = q->self;
@@ -411,16 +428,19 @@ int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, b
         return CASEBUS_EBUSY;
     }
     struct submission s = {.id = wait ? ++self->last_submission : 0, .kind = kind};
-    void *peer = zsock_resolve(self->exchange);
     snprintf(s.actor, sizeof s.actor, "%.*s", (int)q->actor.size, (const char *)q->actor.data);
-    if (zmq_send(peer, &s, sizeof s, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        return CASEBUS_EBUSY;
-    }
-    zmq_send(peer, body->data, body->size, 0);
+    int rc = send_submission(self, &s, body);
     q->wait_kind = WAITING_SUBMISSION;
     q->wait_id = s.id;
     q->wait_until = zclock_mono() + 60000;
-    return wait ? QUERY_WAITS : 0;
+    return rc == 0 && wait ? QUERY_WAITS : rc;
+}
+
+int submit_own(struct queries *self, enum apply_kind kind, const msgpack_sbuffer *body,
+               uint64_t id)
+{
+    struct submission s = {.id = id, .kind = kind, .actor = "broker"};
+    return send_submission(self, &s, body);
 }
 
 /* --- the loop --------------------------------------------------------------------------- */
@@ -446,6 +466,7 @@ static void serve(struct queries *self)
         resume_ended(self, WAITING_VERIFY);
         resume_ended(self, WAITING_BACKUP);
         retire_idle(self);
+        make_tick(self);
         if (zclock_mono() >= self->reader_check_at) {
             store_reader_check(self->options->store);
             self->reader_check_at = zclock_mono() + 60000;

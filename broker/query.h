@@ -53,6 +53,12 @@ struct arrived { /* the highest number seen of a publisher */
 };
 #define ARRIVED_MAX 4096
 
+struct heartbeat { /* a session that a poll has named */
+    uint64_t session; /* its started seq */
+    bool told;        /* the tick under way names it */
+};
+#define HEARTBEATS_MAX (16 * CASEBUS_SESSIONS_MAX)
+
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
@@ -65,6 +71,10 @@ struct queries {
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
+    struct heartbeat heartbeats[HEARTBEATS_MAX]; /* since the last tick, by session */
+    size_t heartbeat_count;
+    int64_t tick_at;     /* monotonic ms: the next one */
+    uint64_t tick_under_way; /* its submission; 0: none */
     struct verifier *verifier;
     struct backup *backup;
     struct unread *unread;
@@ -191,14 +201,25 @@ void pack_refused_counts(struct query *q, const char *name);
 int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait);
 /* Now and then: asks for the end of publishers that have long been idle. */
 void retire_idle(struct queries *self);
+/* The same without a request, in the broker's name: 0, or CASEBUS_EBUSY. With `id` (from
+ * ++last_submission) what becomes of it is told to tick_done(). */
+int submit_own(struct queries *self, enum apply_kind kind, const msgpack_sbuffer *body,
+               uint64_t id);
+/* Remembers a sign of life of a session, for the next tick. */
+void note_heartbeat(struct queries *self, const struct session_entry *session);
+/* Once a second, while a session runs: a tick. */
+void make_tick(struct queries *self);
+void tick_done(struct queries *self, const struct submission_result *result);
+/* Is it for its worker to stop this session? */
+bool is_to_stop(const struct session_entry *session);
 /* The highest number of a publisher that has arrived, as far as is remembered. */
 uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
-    query_session_list, query_session_cases, query_quarantine_list, query_quarantine_accept,
-    query_quarantine_reject, query_publisher_confirm, query_rejects_list, query_store_verify,
-    query_store_backup, query_broker_status, query_log_cases,
-    query_offender_get, query_agency_list;
+    query_session_list, query_session_cases, query_session_stop, query_quarantine_list,
+    query_quarantine_accept, query_quarantine_reject, query_publisher_confirm,
+    query_rejects_list, query_store_verify, query_store_backup, query_broker_status,
+    query_log_cases, query_offender_get, query_agency_list;
 
 #endif

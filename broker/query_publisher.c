@@ -15,9 +15,34 @@ struct poll {
     struct casebus_bytes publisher;
     uint64_t after, wait_ms;
     bool is_volatile;
+    struct casebus_bytes stop[CASEBUS_SESSIONS_PER_POLL]; /* maps of `sessions`: are to stop */
+    unsigned stop_count;
+    bool stop_is_news;
     struct key key;
     struct publisher_entry entry;
 };
+
+static bool is_bool(struct casebus_bytes raw)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    return casebus_peek(&r) == CASEBUS_BOOL;
+}
+
+static bool is_true(struct casebus_bytes raw)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    return raw.data && casebus_peek(&r) == CASEBUS_BOOL && casebus_read_bool(&r);
+}
+
+static bool names_a_session(struct casebus_bytes map)
+{
+    struct casebus_bytes stopping = casebus_map_get(map, "stopping");
+    return casebus_agency_valid(casebus_as_str(casebus_map_get(map, "agency"))) &&
+           casebus_segment_valid(casebus_as_str(casebus_map_get(map, "session_id"))) &&
+           (!stopping.data || is_bool(stopping));
+}
 
 static int check_sessions(struct query *q)
 {
@@ -32,10 +57,41 @@ static int check_sessions(struct query *q)
     for (; good && n > 0; n--) {
         bool map = casebus_peek(&r) == CASEBUS_MAP;
         struct casebus_bytes session = casebus_read_raw(&r);
-        good = map && casebus_agency_valid(casebus_as_str(casebus_map_get(session, "agency"))) &&
-               casebus_segment_valid(casebus_as_str(casebus_map_get(session, "session_id")));
+        good = map && names_a_session(session);
     }
-    return good ? 0 : bad_arg(q, "sessions", "must be at most 64 maps of agency and session_id");
+    return good ? 0 : bad_arg(q, "sessions",
+                              "must be at most 64 maps of agency, session_id and stopping");
+}
+
+/* One session that a poll names: it is alive, and perhaps it is to stop. */
+static void look_at_session(struct query *q, struct poll *p, struct casebus_bytes map)
+{
+    struct session_entry session;
+    struct key key = key_named(casebus_as_str(casebus_map_get(map, "agency")),
+                               casebus_as_str(casebus_map_get(map, "session_id")));
+    if (!txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session)) {
+        if (txn_error(q->txn) == CASEBUS_ECORRUPT) {
+            txn_forgive(q->txn); /* what the publisher asks for is something else */
+        }
+        return;
+    }
+    if (!q->resumed) {
+        note_heartbeat(q->self, &session);
+    }
+    if (is_to_stop(&session)) {
+        p->stop[p->stop_count++] = map;
+        p->stop_is_news = p->stop_is_news || !is_true(casebus_map_get(map, "stopping"));
+    }
+}
+
+static void look_at_sessions(struct query *q, struct poll *p)
+{
+    struct casebus_bytes sessions = casebus_map_get(q->request.map, "sessions");
+    struct casebus_reader r;
+    casebus_reader_init(&r, sessions);
+    for (uint32_t n = sessions.data ? casebus_read_array(&r) : 0; n > 0; n--) {
+        look_at_session(q, p, casebus_read_raw(&r));
+    }
 }
 
 /* A broker that has applied less than the publisher has seen of this history is behind, and what it
@@ -56,17 +112,15 @@ static int check_position(struct query *q)
 static int read_poll(struct query *q, struct poll *p)
 {
     struct casebus_bytes outbox = casebus_map_get(q->request.map, "outbox");
-    struct casebus_reader r;
     int rc = arg_bin(q, "publisher", CASEBUS_PUBLISHER_SIZE, true, &p->publisher);
     rc = rc ? rc : arg_number(q, "after", 0, UINT64_MAX - 1, 0, &p->after);
     rc = rc ? rc : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS,
                               &p->wait_ms);
     if (rc == 0 && outbox.data) {
-        casebus_reader_init(&r, outbox);
-        if (casebus_peek(&r) != CASEBUS_BOOL) {
+        if (!is_bool(outbox)) {
             return bad_arg(q, "outbox", "must be true or false");
         }
-        p->is_volatile = !casebus_read_bool(&r);
+        p->is_volatile = !is_true(outbox);
     }
     rc = rc ? rc : check_sessions(q);
     return rc ? rc : check_position(q);
@@ -213,10 +267,24 @@ static void pack_counts(msgpack_packer *pk, const struct publisher_entry *e)
     }
 }
 
+static void pack_stop(msgpack_packer *pk, const struct poll *p)
+{
+    casebus_pack_text(pk, "stop");
+    msgpack_pack_array(pk, p->stop_count);
+    for (unsigned i = 0; i < p->stop_count; i++) {
+        msgpack_pack_map(pk, 2);
+        casebus_pack_text(pk, "agency");
+        casebus_pack_raw(pk, casebus_map_get(p->stop[i], "agency"));
+        casebus_pack_text(pk, "session_id");
+        casebus_pack_raw(pk, casebus_map_get(p->stop[i], "session_id"));
+    }
+}
+
 static int answer_poll(struct query *q, const struct poll *p, bool want, const char *held)
 {
-    bool more = gather_refusals(q, p);
-    msgpack_pack_map(&q->pk, 5u + (want ? 1u : 0u) + (held ? 1u : 0u) + (more ? 1u : 0u));
+    bool more = gather_refusals(q, p), stop = p->stop_count > 0;
+    msgpack_pack_map(&q->pk, 5u + (want ? 1u : 0u) + (held ? 1u : 0u) + (more ? 1u : 0u) +
+                                 (stop ? 1u : 0u));
     casebus_pack_text(&q->pk, "publisher");
     casebus_pack_bin(&q->pk, p->publisher);
     pack_uint(&q->pk, "decided", p->entry.decided);
@@ -230,6 +298,9 @@ static int answer_poll(struct query *q, const struct poll *p, bool want, const c
     if (held) {
         casebus_pack_text(&q->pk, "held");
         casebus_pack_text(&q->pk, held);
+    }
+    if (stop) {
+        pack_stop(&q->pk, p);
     }
     if (more) {
         casebus_pack_text(&q->pk, "more");
@@ -262,12 +333,14 @@ int query_publisher_confirm(struct query *q)
     if (!q->resumed) {
         acknowledge(q, &p);
     }
+    look_at_sessions(q, &p);
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
     const char *held = why_held(q, &p);
     bool arrived = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
     bool dropped = held && arrived && q->resumed; /* just now */
     bool want = !held && arrived;
-    if (p.entry.decided != p.after || want || dropped || q->time_up || p.wait_ms == 0) {
+    if (p.entry.decided != p.after || want || dropped || p.stop_is_news || q->time_up ||
+        p.wait_ms == 0) {
         return answer_poll(q, &p, want, held);
     }
     q->wait_kind = WAITING_CONFIRM;

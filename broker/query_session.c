@@ -19,18 +19,61 @@ int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_
     return txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session) ? 0 : CASEBUS_ENOTFOUND;
 }
 
+static int pack_session(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
+                        const struct session_entry *session)
+{
+    msgpack_pack_map(&q->pk, 1);
+    casebus_pack_text(&q->pk, "session");
+    session_pack(&q->pk, agency, id, session);
+    return 0;
+}
+
 int query_session_get(struct query *q)
 {
     struct casebus_bytes agency, id;
     struct session_entry session;
     int rc = asked_session(q, &agency, &id, &session);
-    if (rc == 0) {
-        msgpack_pack_map(&q->pk, 1);
-        casebus_pack_text(&q->pk, "session");
-        session_pack(&q->pk, agency, id, &session);
-    }
-    return rc;
+    return rc != 0 ? rc : pack_session(q, agency, id, &session);
 }
+
+/* --- stopping --------------------------------------------------------------------------- */
+
+/* Its worker has not ended it otherwise: a lost session that was stopped has ended, and its
+ * worker, should it be alive, is to know. */
+bool is_to_stop(const struct session_entry *session)
+{
+    return session->stop_asked && session->status != SESSION_COMPLETED &&
+           session->status != SESSION_FAILED;
+}
+
+static int submit_stop(struct query *q, struct casebus_bytes agency, struct casebus_bytes id)
+{
+    msgpack_packer pk;
+    msgpack_sbuffer *body = &q->self->rows;
+    msgpack_packer_init(&pk, body, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, 2);
+    casebus_pack_text(&pk, "agency");
+    casebus_pack_str(&pk, agency);
+    casebus_pack_text(&pk, "session_id");
+    casebus_pack_str(&pk, id);
+    return submit(q, APPLY_STOP, body, true);
+}
+
+int query_session_stop(struct query *q)
+{
+    struct casebus_bytes agency, id;
+    struct session_entry session;
+    if (q->answer && q->answer->code != 0) {
+        return q->answer->code;
+    }
+    int rc = asked_session(q, &agency, &id, &session);
+    if (rc == 0 && !q->answer) {
+        return q->time_up ? CASEBUS_ETIMEDOUT : submit_stop(q, agency, id);
+    }
+    return rc != 0 ? rc : pack_session(q, agency, id, &session);
+}
+
+/* --- the list of sessions --------------------------------------------------------------- */
 
 /* Which statuses a word asks for: a bit each; 0: no such word. */
 static unsigned statuses(struct casebus_bytes word)

@@ -12,6 +12,7 @@
 static const bool derived[TREE_COUNT] = {
     [TREE_CREATED] = true, [TREE_DATE] = true, [TREE_OFFENDER] = true, [TREE_AGENCY] = true,
     [TREE_STARTED] = true, [TREE_HEAD] = true, [TREE_CONFLICT] = true, [TREE_ACTOR] = true,
+    [TREE_ACTIVE] = true,
 };
 
 bool repair_builds(enum tree tree)
@@ -165,7 +166,8 @@ static int copy_kept(struct repairing *r, const char *dir)
 static int build_all(struct repairing *r)
 {
     r->state.cases = r->state.offenders = r->state.agencies = 0;
-    r->state.sessions = r->state.quarantined = r->state.publishers = 0;
+    r->state.sessions = r->state.running = 0;
+    r->state.quarantined = r->state.publishers = 0;
     int rc = build_cases(r);
     rc = rc ? rc : build_others(r);
     rc = rc ? rc : build_heads(r);

@@ -167,7 +167,31 @@ static int keep_agency(struct repairing *r, struct casebus_bytes session)
     return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
 }
 
-static int build_started(struct repairing *r)
+static int count_for_actor(struct repairing *r, struct casebus_bytes name, uint64_t publishers,
+                           uint64_t sessions)
+{
+    struct actor_entry actor = {.publishers = 0};
+    struct key key = key_text(name);
+    txn_load(r->write, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    actor.publishers += publishers;
+    actor.sessions += sessions;
+    return built(r, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+}
+
+/* A session that has not ended. Where the state is lost, its ticks are told by the leases. */
+static int build_active(struct repairing *r, struct casebus_bytes name,
+                        const struct session_entry *session)
+{
+    struct key key = key_text(name);
+    r->state.running += status_is_running(session->status);
+    if (session->lease > r->state.ticks + 1) {
+        r->state.ticks = session->lease - 1;
+    }
+    int rc = built_bytes(r, TREE_ACTIVE, &key, casebus_bytes("", 0));
+    return rc ? rc : count_for_actor(r, session->actor, 0, 1);
+}
+
+static int build_sessions(struct repairing *r)
 {
     struct cursor c;
     struct session_entry session;
@@ -179,6 +203,9 @@ static int build_started(struct repairing *r)
         r->state.sessions++;
         rc = built_bytes(r, TREE_STARTED, &number, c.key);
         rc = rc ? rc : keep_agency(r, c.key);
+        if (rc == 0 && !status_is_final(session.status)) {
+            rc = build_active(r, c.key, &session);
+        }
     }
     cursor_close(&c);
     return rc ? rc : txn_error(r->from);
@@ -226,16 +253,12 @@ static int keep_conflicts(struct repairing *r)
     return rc;
 }
 
-static int count_for_actor(struct repairing *r, struct casebus_bytes publisher)
+static int count_publisher(struct repairing *r, struct casebus_bytes key)
 {
     const size_t behind = CASEBUS_PUBLISHER_SIZE + 1;
-    struct actor_entry actor = {.publishers = 0};
-    struct key key = key_text(casebus_bytes(
-        publisher.data, publisher.size > behind ? publisher.size - behind : publisher.size));
-    txn_load(r->write, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
-    actor.publishers++;
     r->state.publishers++;
-    return built(r, TREE_ACTOR, &key, ENTRY_ACTOR, &actor);
+    return count_for_actor(
+        r, casebus_bytes(key.data, key.size > behind ? key.size - behind : key.size), 1, 0);
 }
 
 static int count_publishers(struct repairing *r)
@@ -248,7 +271,7 @@ static int count_publishers(struct repairing *r)
     for (bool at = next_good(&c, true, ENTRY_PUBLISHER, &publisher); at && rc == 0;
          at = next_good(&c, false, ENTRY_PUBLISHER, &publisher)) {
         decided += publisher.decided;
-        rc = count_for_actor(r, c.key);
+        rc = count_publisher(r, c.key);
     }
     cursor_close(&c);
     if (r->state.entry < decided) {
@@ -265,7 +288,7 @@ static int count_publishers(struct repairing *r)
 
 int build_others(struct repairing *r)
 {
-    int rc = build_started(r);
+    int rc = build_sessions(r);
     rc = rc ? rc : build_conflicts(r);
     rc = rc ? rc : keep_conflicts(r);
     return rc ? rc : count_publishers(r);

@@ -11,7 +11,6 @@
 
 static bool submit_retirement(struct queries *self, struct casebus_bytes key)
 {
-    struct query q = {.self = self, .actor = casebus_cstr("broker")};
     msgpack_packer pk;
     msgpack_sbuffer body;
     msgpack_sbuffer_init(&body);
@@ -19,7 +18,7 @@ static bool submit_retirement(struct queries *self, struct casebus_bytes key)
     msgpack_pack_map(&pk, 1);
     casebus_pack_text(&pk, "publisher");
     casebus_pack_bin(&pk, key);
-    int rc = submit(&q, APPLY_RETIRE, &body, false);
+    int rc = submit_own(self, APPLY_RETIRE, &body, 0);
     msgpack_sbuffer_destroy(&body);
     return rc == 0;
 }

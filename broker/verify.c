@@ -328,7 +328,7 @@ typedef void part_fn(struct verifying *v);
 
 static part_fn *const parts[] = {
     verify_pages,     verify_log,        verify_heads,      verify_cases, verify_indexes,
-    verify_sessions,  verify_publishers, verify_quarantine, verify_counts,
+    verify_sessions,  verify_active,     verify_publishers, verify_quarantine, verify_counts,
 };
 
 static void estimate(struct verifying *v)
@@ -366,6 +366,7 @@ int verify_store(struct store *store, struct verify_report *report)
     txn_destroy(&v.txn);
     free(v.streams.list);
     free(v.agencies.list);
+    free(v.actors.list);
     return rc;
 }
 

@@ -3,7 +3,6 @@
 
 #include <casebus/outcome.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- sessions --------------------------------------------------------------------------- */
@@ -138,6 +137,9 @@ void verify_sessions(struct verifying *v)
         struct key started = key_number(s.started_seq);
         sessions++;
         walk_session(v, c.key, &s, &n);
+        if (!status_is_final(s.status)) {
+            verify_open_session(v, c.key, &s);
+        }
         /* What makes no event (an edit without a difference, a refusal) is in the counters alone. */
         if (n.created != s.created || n.updated != s.updated || n.synced > s.existing ||
             n.conflicts > s.errors) {
@@ -232,40 +234,45 @@ static void verify_publisher(struct verifying *v, struct casebus_bytes key,
     }
 }
 
-/* The publishers of each actor: counted in `actors` as they went by. */
-static void verify_actors(struct verifying *v, struct totals *actors)
+/* The publishers and sessions of each actor: counted as they went by. */
+static void verify_actors(struct verifying *v)
 {
     struct cursor c;
     struct actor_entry a;
     cursor_open(&c, v->txn, TREE_ACTOR);
     for (bool at = next_decoded(v, &c, true, ENTRY_ACTOR, &a); at;
          at = next_decoded(v, &c, false, ENTRY_ACTOR, &a)) {
-        struct total *counted = total_of(actors, c.key);
-        if (counted && counted->cases != a.publishers) {
+        struct total *counted = total_of(&v->actors, c.key);
+        if (counted && counted->publishers != a.publishers) {
             finding(v, "actor %s: has %llu publishers, the entry says %llu",
-                    shown(TREE_ACTOR, c.key), (unsigned long long)counted->cases,
+                    shown(TREE_ACTOR, c.key), (unsigned long long)counted->publishers,
                     (unsigned long long)a.publishers);
+        }
+        if (counted && counted->sessions != a.sessions) {
+            finding(v, "actor %s: has %llu sessions that have not ended, the entry says %llu",
+                    shown(TREE_ACTOR, c.key), (unsigned long long)counted->sessions,
+                    (unsigned long long)a.sessions);
         }
         if (counted) {
             counted->found = true;
         }
     }
     cursor_close(&c);
-    for (size_t i = 0; i < actors->count; i++) {
-        if (!actors->list[i].found) {
-            finding(v, "actor %s: is missing", actors->list[i].name);
+    for (size_t i = 0; i < v->actors.count; i++) {
+        if (!v->actors.list[i].found) {
+            finding(v, "actor %s: is missing", v->actors.list[i].name);
         }
     }
 }
 
-static void count_for_actor(struct totals *actors, struct casebus_bytes key)
+static void count_for_actor(struct verifying *v, struct casebus_bytes key)
 {
     size_t behind = CASEBUS_PUBLISHER_SIZE + 1;
     struct casebus_bytes actor =
         casebus_bytes(key.data, key.size > behind ? key.size - behind : 0);
-    struct total *total = total_of(actors, actor);
+    struct total *total = total_of(&v->actors, actor);
     if (total) {
-        total->cases++;
+        total->publishers++;
     }
 }
 
@@ -273,7 +280,6 @@ void verify_publishers(struct verifying *v)
 {
     struct cursor c;
     struct publisher_entry p;
-    struct totals actors = {.count = 0};
     uint64_t publishers = 0, decided = 0;
     cursor_open(&c, v->txn, TREE_PUBLISHER);
     for (bool at = next_decoded(v, &c, true, ENTRY_PUBLISHER, &p); at;
@@ -281,7 +287,7 @@ void verify_publishers(struct verifying *v)
         verify_publisher(v, c.key, &p);
         publishers++;
         decided += p.decided;
-        count_for_actor(&actors, c.key);
+        count_for_actor(v, c.key);
     }
     cursor_close(&c);
     if (publishers != v->state.publishers) {
@@ -292,8 +298,7 @@ void verify_publishers(struct verifying *v)
         finding(v, "meta state: says %llu entries, publishers sent %llu",
                 (unsigned long long)v->state.entry, (unsigned long long)decided);
     }
-    verify_actors(v, &actors);
-    free(actors.list);
+    verify_actors(v);
     verify_refusals(v);
 }
 

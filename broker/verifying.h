@@ -7,7 +7,8 @@
 
 struct total { /* recounted, of one agency, one stream or one actor */
     char name[CASEBUS_TOPIC_MAX];
-    uint64_t cases, fine_pence, newest; /* of an actor `cases` counts publishers */
+    uint64_t cases, fine_pence, newest;
+    uint64_t publishers, sessions; /* of an actor: sessions that have not ended */
     bool found;                         /* its entry */
 };
 
@@ -22,10 +23,11 @@ struct verifying {
     struct verify_report *report;
     struct state state;
     uint64_t oldest; /* seq of the oldest event kept: what is below was counted when it went */
-    struct totals streams, agencies;
+    struct totals streams, agencies, actors;
     uint64_t living, chained; /* cases that can be got; case events reached through chains */
     uint64_t case_events, session_events;
     uint64_t told;     /* session events reached through chains */
+    uint64_t running;  /* sessions */
     uint64_t at;       /* of the event before */
     struct key previous; /* in the tree being walked */
     uint64_t walked[TREE_COUNT];
@@ -55,6 +57,10 @@ bool has(struct verifying *v, enum tree tree, const struct key *key);
 void verify_cases(struct verifying *v);
 void verify_indexes(struct verifying *v);
 void verify_sessions(struct verifying *v);
+/* One that has not ended: its lease, its place in the index, its actor; counted for both. */
+void verify_open_session(struct verifying *v, struct casebus_bytes key,
+                         const struct session_entry *s);
+void verify_active(struct verifying *v);
 void verify_publishers(struct verifying *v);
 void verify_quarantine(struct verifying *v);
 /* A conflict event has put something into quarantine. */

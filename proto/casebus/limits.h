@@ -37,6 +37,9 @@
 #define CASEBUS_PUBLISHERS_MAX 65536      /* publisher ids an actor has at a time */
 #define CASEBUS_PUBLISHER_DAYS 400        /* an id that is idle for so long is forgotten */
 #define CASEBUS_VOLATILE_DAYS 1           /* so is one polled with `outbox: false` */
+#define CASEBUS_SESSIONS_MAX 4096         /* sessions of an actor that have not ended */
+#define CASEBUS_TICK_MS 1000              /* from one tick to the next, while a session runs */
+#define CASEBUS_LEASE_TICKS 10            /* ticks without sign of life: the session is lost */
 
 #define CASEBUS_GET_MANY_MAX 200          /* ids in one case.get_many */
 #define CASEBUS_KNOWN_MAX 1000            /* ids in one case.known */

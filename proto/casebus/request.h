@@ -25,6 +25,7 @@
     X(CASEBUS_OP_SESSION_GET, "session.get") \
     X(CASEBUS_OP_SESSION_LIST, "session.list") \
     X(CASEBUS_OP_SESSION_CASES, "session.cases") \
+    X(CASEBUS_OP_SESSION_STOP, "session.stop") \
     X(CASEBUS_OP_QUARANTINE_LIST, "quarantine.list") \
     X(CASEBUS_OP_QUARANTINE_ACCEPT, "quarantine.accept") \
     X(CASEBUS_OP_QUARANTINE_REJECT, "quarantine.reject") \

@@ -121,6 +121,22 @@ static json_t *read_body(struct request *request, const char *const *known)
     return body;
 }
 
+void api_stop(struct request *request)
+{
+    static const char *const known[] = {NULL};
+    if (answered(request)) {
+        return;
+    }
+    json_t *const body = read_body(request, known);
+    if (body != NULL) {
+        struct casebus_call *const call = request_call(request, CASEBUS_OP_SESSION_STOP);
+        casebus_call_text(call, "agency", request_segment(request, 2));
+        casebus_call_text(call, "session_id", request_segment(request, 3));
+        request_fetch(request, 0, call);
+        json_decref(body);
+    }
+}
+
 /* The number in the path; false after a refusal. */
 static bool add_quarantine(struct request *request, struct casebus_call *call)
 {

@@ -24,6 +24,7 @@ void api_session(struct request *request);
 void api_session_cases(struct request *request);
 void api_quarantine(struct request *request);
 void api_status(struct request *request);
+void api_stop(struct request *request);
 void api_accept(struct request *request);
 void api_reject(struct request *request);
 

@@ -269,6 +269,36 @@ void desk_report(struct desk *d, const char *topic, const char *data)
     msgpack_sbuffer_destroy(&packed);
 }
 
+static void apply_own(struct desk *d, enum apply_kind kind, const char *actor, const char *json)
+{
+    msgpack_sbuffer body;
+    msgpack_sbuffer_init(&body);
+    desk_pack(json, &body);
+    struct apply_entry entry = {
+        .kind = kind,
+        .at = d->clock += 1000000,
+        .actor = casebus_cstr(actor),
+        .topic = casebus_bytes("", 0),
+        .body = casebus_bytes(body.data, body.size),
+    };
+    keep(d, &body);
+    desk_apply(d, &entry);
+}
+
+void desk_tick(struct desk *d, const char *heard)
+{
+    char text[1000];
+    snprintf(text, sizeof text, "{'heard': %s}", heard ? heard : "[]");
+    apply_own(d, APPLY_TICK, "broker", text);
+}
+
+void desk_stop(struct desk *d, const char *session)
+{
+    char text[200];
+    snprintf(text, sizeof text, "{'agency': 'hse', 'session_id': '%s'}", session);
+    apply_own(d, APPLY_STOP, "ann", text);
+}
+
 void desk_trim(struct desk *d, struct desk_bounds bounds)
 {
     msgpack_sbuffer body;

@@ -61,6 +61,10 @@ struct desk_bounds {
 };
 void desk_trim(struct desk *d, struct desk_bounds bounds);
 void desk_decide(struct desk *d, enum apply_kind kind, uint64_t quarantine, const char *as);
+/* A second of running sessions; `heard` a JSON array of names ("hse:s1"), NULL: nobody. */
+void desk_tick(struct desk *d, const char *heard);
+/* Asks hse's session to stop, in ann's name. */
+void desk_stop(struct desk *d, const char *session);
 
 /* The kinds of the events the last report made, each with its case or session id: "updated 1 synced 1". */
 const char *desk_events(const struct desk *d);

@@ -258,6 +258,7 @@ static struct casebus_bytes arguments_of(enum casebus_op op)
         [CASEBUS_OP_SESSION_GET] = "{agency:'hse',session_id:'s-2024-03-12'}",
         [CASEBUS_OP_SESSION_LIST] = "{agency:'hse',status:'active',limit:500}",
         [CASEBUS_OP_SESSION_CASES] = "{agency:'hse',session_id:'s-2024-03-12',limit:50}",
+        [CASEBUS_OP_SESSION_STOP] = "{agency:'hse',session_id:'s-2024-03-12'}",
         [CASEBUS_OP_QUARANTINE_LIST] = "{agency:'hse',limit:50}",
         [CASEBUS_OP_QUARANTINE_ACCEPT] = "{quarantine:42,as:'hse:T/H/2005 04'}",
         [CASEBUS_OP_QUARANTINE_REJECT] = "{quarantine:42}",

@@ -435,7 +435,8 @@ static void outcomes_are_the_headers(void **state)
         X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX)       \
             X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE)      \
                 X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) X(PUBLISHER_WINDOW) X(PUBLISHERS_MAX) \
-                X(PUBLISHER_DAYS) X(VOLATILE_DAYS) X(GET_MANY_MAX)                             \
+                X(PUBLISHER_DAYS) X(VOLATILE_DAYS) X(SESSIONS_MAX) X(TICK_MS)                  \
+                X(LEASE_TICKS) X(GET_MANY_MAX)                                                 \
                     X(KNOWN_MAX) X(PAGE_MAX) X(PAGE_DEFAULT) X(REPLAY_MAX) X(PATTERNS_MAX)     \
                         X(SESSIONS_PER_POLL) X(POLL_MAX_MS) X(BATCH_MAX) X(BATCH_BYTES) X(HWM) \
                             X(INGEST_HWM) X(REQUESTS_QUEUED) X(REPLIES_QUEUED) X(UNREAD_MAX)       \
@@ -539,6 +540,7 @@ static void limits_in_sentences_are_the_headers(void **state)
         {"integer pence (GBP), 0 to %s |", CASEBUS_PENCE_MAX},
         {"takes the %s numbers beyond", CASEBUS_PUBLISHER_WINDOW},
         {"An actor has at most %s ids", CASEBUS_PUBLISHERS_MAX},
+        {"An actor has at most %s sessions that have not ended", CASEBUS_SESSIONS_MAX},
         {"or for %s days (all others)", CASEBUS_PUBLISHER_DAYS},
         {"`ids` (array of 1 to %s case ids), `load`", CASEBUS_GET_MANY_MAX},
         {"`ids` (array of 1 to %s case ids). Result", CASEBUS_KNOWN_MAX},

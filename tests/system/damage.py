@@ -18,7 +18,7 @@ from casebus import BIN, DATA, Broker, main
 from raw import TREES, Raw, decode, number_key
 
 LONG = len(sys.argv) > 1 and sys.argv[1] == "long"
-DERIVED = ("created", "date", "offender", "agency", "started", "head", "conflict", "actor")
+DERIVED = ("created", "date", "offender", "agency", "started", "head", "conflict", "actor", "active")
 WORK = tempfile.mkdtemp(prefix="casebus-damage-")
 WHOLE = os.path.join(WORK, "whole")
 

@@ -6,13 +6,13 @@ import lmdb
 import xxhash
 
 TREES = ("meta log case created date offender agency session started head publisher refusal reject quarantine "
-         "conflict actor").split()
+         "conflict actor active").split()
 # Members as they are encoded: n numbers, an int a fixed number of bytes, s a byte string.
 LAYOUTS = {
     "meta": "n schema,8 epoch,n seq,n entry,n at,n cases,n offenders,n sessions,n agencies,n rejects,n quarantined,"
-            "n publishers,n floor,n log_bytes",
+            "n publishers,n floor,n log_bytes,n ticks,n running",
     "head": "n seq,n trimmed",
-    "actor": "n publishers",
+    "actor": "n publishers,n sessions",
     "agency": "n disabled,n cases,n fine_pence,n created_seq,s name,s base_url",
     "offender": "n first_seen,n last_seen,n cases,n fine_pence,s offender,s reported_by",
     "created": "n before,s case_id",
@@ -22,7 +22,7 @@ LAYOUTS = {
     "session": "n status,n started_seq,n started_at,n ended_at,n last_seen_at,n pages_processed,n page_errors,"
                "n created,n updated,n existing,n errors,n newest,n progressed_at,n unshown,n last7,n last8,n last9,"
                "n last10,n last11,n last12,s data,s end_reason,n trimmed_created,n trimmed_updated,n trimmed_synced,"
-               "n trimmed_conflicts",
+               "n trimmed_conflicts,n lease,n stop_asked,s actor",
     "publisher": "n decided,8 check,n acked,n last_seen_at,n outcome0,n outcome1,n outcome2,n outcome3,n outcome4,"
                  "n outcome5,n outcome6,n outcome7,n outcome8,n volatile_id",
     "quarantine": "n status,n seq,n at,n sent_at,s actor,s session,s data,s as,n outcome,n accepted_before",
