@@ -2,9 +2,9 @@
  *
  * It is asked when a stream that it watches ends behind its snapshot: at once where the last
  * fetch began a window ago or longer, otherwise when the window is over. So there is one time
- * at which it is due, however many events there were, and never more fetches than windows. While
- * an answer is on its way nothing more is asked: what moved meanwhile shows when the answer has
- * come, as a head above the answer's seq.
+ * at which it is due, however many events there were, and never more fetches than windows.
+ * While an answer is on its way nothing more is asked: what moved meanwhile shows when the
+ * answer has come, as a head above the answer's seq.
  *
  * An answer that is too large for one reply comes in parts. Its seq is that of the first, the
  * rows of the others are of that moment or newer; where anything moved in between, a head is
@@ -16,7 +16,7 @@
 
 #include <stdlib.h>
 
-#define BEHIND_MS 100   /* before a broker that is behind is asked again */
+#define BEHIND_MS 100 /* before a broker that is behind is asked again */
 #define BUSY_MS 500
 #define REFUSED_MS 5000 /* before what was refused is asked again */
 #define PARTS_MAX 1000  /* of an answer; each is bounded work for the broker */
@@ -396,8 +396,7 @@ int source_answer(struct source *self, const struct casebus_reply *reply)
         return 0;
     }
     if (reply->error != 0 && !query_is_empty(&self->query, reply->error)) {
-        const bool busy =
-            reply->error == CASEBUS_EBUSY || reply->error == CASEBUS_ETIMEDOUT;
+        const bool busy = reply->error == CASEBUS_EBUSY || reply->error == CASEBUS_ETIMEDOUT;
         give_up(self, reply->error, busy ? BUSY_MS : REFUSED_MS);
         return 0;
     }

@@ -39,7 +39,8 @@ static void give(uint64_t seq, const char *rows, const char *session)
     char json[2048];
     for (int i = 0; i < 2; i++) {
         assert_true(peer_is_asked(peer, 0));
-        const struct casebus_bytes op = casebus_as_str(casebus_map_get(peer_request(peer), "op"));
+        const struct casebus_bytes op =
+            casebus_as_str(casebus_map_get(peer_request(peer), "op"));
         if (casebus_bytes_is(op, "session.cases")) {
             snprintf(json, sizeof json, "{'floor': 0, 'rows': [%s]}", rows);
         } else {
@@ -238,6 +239,8 @@ static void it_may_be_closed_from_its_callback(void **state)
     options.changed = close_it;
     assert_int_equal(casebus_session_list_open(&list, views, "hse", "s", options), 0);
     loop();
+    peer_request(peer);
+    refuse(10, CASEBUS_ENOTFOUND);
     assert_int_equal(changes, 1);
     assert_null(list);
 }

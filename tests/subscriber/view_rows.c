@@ -91,8 +91,8 @@ static void keep_shows_its_rows_live_and_counts_the_others(void **state)
 {
     (void)state;
     struct casebus_view *view = open_with("3=a 2=a 1=a", CASEBUS_VIEW_KEEP);
-    assert_int_equal(asked_number(become(11, "3=a 2=b 1=a", "'as_of': 10, 'newer': 1"), "as_of"),
-                     10);
+    assert_int_equal(
+        asked_number(become(11, "3=a 2=b 1=a", "'as_of': 10, 'newer': 1"), "as_of"), 10);
     assert_false(seen.reset);
     assert_string_equal(seen.changes, "~2:1>1");
     assert_int_equal(status_of(view).newer, 1);
@@ -170,9 +170,8 @@ static void keep_is_for_lists_of_a_moment(void **state)
     struct casebus_view_options options = watching(0);
     struct casebus_view *view;
     options.policy = CASEBUS_VIEW_KEEP;
-    assert_int_equal(casebus_view_open(&view, views,
-                                       casebus_query_session_cases("hse", "s", 5), options,
-                                       NULL),
+    assert_int_equal(casebus_view_open(&view, views, casebus_query_session_cases("hse", "s", 5),
+                                       options, NULL),
                      CASEBUS_EINVAL);
 }
 
@@ -346,9 +345,8 @@ static void open_one(void *arg, struct casebus_view *view, const struct casebus_
     (void)diff;
     casebus_view_close(&victim);
     if (opened == NULL) {
-        assert_int_equal(casebus_view_open(&opened, views, casebus_query_recent(4), watching(0),
-                                           NULL),
-                         0);
+        assert_int_equal(
+            casebus_view_open(&opened, views, casebus_query_recent(4), watching(0), NULL), 0);
     }
 }
 

@@ -93,8 +93,7 @@ static void without_an_answer_it_is_stale(void **state)
     for (int i = 0; i < 3; i++) {
         pass(1000);
         assert_int_equal(status_of(view).state,
-                         i < 2 ? CASEBUS_VIEW_CATCHING_UP
-                               : CASEBUS_VIEW_STALE);
+                         i < 2 ? CASEBUS_VIEW_CATCHING_UP : CASEBUS_VIEW_STALE);
         move_stream(CREATED, 12 + (uint64_t)i);
     }
     assert_words_begin("stale since ");
@@ -140,8 +139,8 @@ static void a_silent_connection_is_made_again(void **state)
     assert_int_equal(zmq_setsockopt(monitor, ZMQ_RCVTIMEO, &patience, sizeof patience), 0);
     assert_int_equal(zmq_bind(peer->fanout, "tcp://127.0.0.1:*"), 0);
     assert_int_equal(zmq_getsockopt(peer->fanout, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
-    assert_int_equal(
-        zmq_socket_monitor(peer->fanout, "inproc://accepted", ZMQ_EVENT_ACCEPTED), 0);
+    assert_int_equal(zmq_socket_monitor(peer->fanout, "inproc://accepted", ZMQ_EVENT_ACCEPTED),
+                     0);
     assert_int_equal(zmq_connect(monitor, "inproc://accepted"), 0);
     connect_to(endpoint);
     assert_connected(monitor);
@@ -435,7 +434,7 @@ static void impossible_options_are_refused(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, viewing_setup, viewing_teardown)
-#define UNHEARD(name) \
+#define UNHEARD(name)                                                                          \
     cmocka_unit_test_setup_teardown(name, viewing_setup_unheard, viewing_teardown)
 
 int main(void)

@@ -145,8 +145,8 @@ static void patterns_say_what_is_watched(void **state)
     move_stream(CREATED, 11);
     move_stream("session:started:ea:", 12);
     assert_not_asked();
-    static const char *const watched[] = {"case:conflict:onr:", "session:started:hse:",
-                                          "case:synced:ea:"};
+    static const char *const watched[] = {
+        "case:conflict:onr:", "session:started:hse:", "case:synced:ea:"};
     for (size_t i = 0; i < 3; i++) {
         move_stream(watched[i], 13 + i);
         asked("case.recent");

@@ -2,11 +2,10 @@
  *
  *   open NAME KIND POLICY WINDOW LIMIT [ARGUMENT…] [watch=PATTERN…]
  *   pause | resume | refresh | first | next | previous | close | clear NAME
- *   settle SEQ EPOCH   goes on until every view that is not paused shows what there is up to SEQ
- *                of that history, and prints them all: "view NAME JSON", "row NAME KEY JSON" and
- *                "gone NAME KEY JSON", then "settled"
- *   run MS       goes on for so long, printing "asked MICROSECONDS" for each request that leaves
- *   stats        "stats JSON"
+ *   settle SEQ EPOCH   goes on until every view that is not paused shows what there is up to
+ * SEQ of that history, and prints them all: "view NAME JSON", "row NAME KEY JSON" and "gone
+ * NAME KEY JSON", then "settled" run MS       goes on for so long, printing "asked
+ * MICROSECONDS" for each request that leaves stats        "stats JSON"
  *
  * It keeps a list of its own of what differences say, and compares it with the view's rows. */
 #include <casebus/session_list.h>
@@ -25,12 +24,12 @@
 #define PATIENCE_MS 20000
 
 /* An assertion that stays in a release. */
-#define must(truth) \
-    do { \
-        if (!(truth)) { \
-            fprintf(stderr, "viewer.c:%d: %s\n", __LINE__, #truth); \
-            abort(); \
-        } \
+#define must(truth)                                                                            \
+    do {                                                                                       \
+        if (!(truth)) {                                                                        \
+            fprintf(stderr, "viewer.c:%d: %s\n", __LINE__, #truth);                            \
+            abort();                                                                           \
+        }                                                                                      \
     } while (0)
 
 struct shown { /* a view, or a list */
@@ -174,10 +173,10 @@ static void open_one(char **word, size_t words)
         patterns[options.pattern_count++] = word[--words] + 6;
         options.patterns = patterns;
     }
-    const int rc = strcmp(word[2], "list") == 0
-                       ? open_list(self, word, options.refetch_window_ms, limit)
-                       : casebus_view_open(&self->view, hub, query_of(word, words, limit),
-                                           options, &why);
+    const int rc =
+        strcmp(word[2], "list") == 0
+            ? open_list(self, word, options.refetch_window_ms, limit)
+            : casebus_view_open(&self->view, hub, query_of(word, words, limit), options, &why);
     if (rc != 0) {
         printf("refused %s %s\n", casebus_error_word(rc), why != NULL ? why : "");
         free(self);
@@ -234,8 +233,8 @@ static void go_round(int64_t left)
     zmq_pollitem_t items[2];
     const int timeout = casebus_views_timeout(hub);
     for (int i = 0; i < 2; i++) {
-        items[i] = (zmq_pollitem_t){.socket = casebus_views_socket(hub, i),
-                                    .events = ZMQ_POLLIN};
+        items[i] =
+            (zmq_pollitem_t){.socket = casebus_views_socket(hub, i), .events = ZMQ_POLLIN};
     }
     left = left < timeout ? left : timeout;
     must(zmq_poll(items, 2, left < 0 ? 0 : (long)left) >= 0);

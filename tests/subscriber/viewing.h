@@ -23,10 +23,10 @@ extern struct seen seen;
 int viewing_setup(void **state);
 int viewing_setup_unheard(void **state); /* the same without the first heads */
 int viewing_teardown(void **state);
-void connect_to(const char *fanout);     /* anew */
-void join(void);                         /* its subscriptions have arrived */
-void hear(void);                         /* and the first heads come: seq 10 */
-void allow_requests(unsigned count);     /* at a time */
+void connect_to(const char *fanout); /* anew */
+void join(void);                     /* its subscriptions have arrived */
+void hear(void);                     /* and the first heads come: seq 10 */
+void allow_requests(unsigned count); /* at a time */
 
 /* Milliseconds pass; the loop goes round. */
 void pass(int ms);
@@ -43,8 +43,8 @@ void close_view(struct casebus_view **view);
 struct casebus_bytes asked(const char *op);
 void assert_not_asked(void);
 uint64_t asked_number(struct casebus_bytes request, const char *key);
-/* Answers what was asked last: rows "3=a 2 1" of ids hse:3 …; `more`: members of the result as
- * JSON with ' for ", or NULL. */
+/* Answers what was asked last: rows "3=a 2 1" of ids hse:3 and so on; `more`: members of the
+ * result as JSON with ' for ", or NULL. */
 void answer(uint64_t seq, const char *rows, const char *more);
 void answer_json(uint64_t seq, const char *json); /* ' for " */
 void refuse(uint64_t seq, int code);
