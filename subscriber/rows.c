@@ -2,8 +2,8 @@
  *
  * A row has moved where its place among those that stayed is another: a row that was only
  * pushed down by new ones has not. The rows that have not moved are a longest run of those that
- * stayed whose order is the same in both lists; so of ten rows the one that went to the front is
- * told, not the nine that it passed. */
+ * stayed whose order is the same in both lists; so of ten rows the one that went to the front
+ * is told, not the nine that it passed. */
 #include "rows.h"
 
 #include <stdlib.h>

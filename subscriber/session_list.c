@@ -40,7 +40,7 @@ struct casebus_session_list_options casebus_session_list_options(void)
 
 static const char *outcome_of(struct casebus_bytes word)
 {
-    static const char *const words[] = {"created", "updated", "existing", "conflict",
+    static const char *const words[] = {"created",  "updated", "existing", "conflict",
                                         "rejected", "deleted", "redacted", "resolved"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (casebus_bytes_is(word, words[i])) {

@@ -3,7 +3,8 @@
  *   views.c       the hub: heads, replies, whose turn it is, what to wait for
  *   ask.c         requests on the hub's socket, each until its answer
  *   source.c      a query, asked once for all views that show it
- *   view.c        a view: its policy, its pages, what has changed, its states
+ *   view.c        a view: its policy, its pages, what has changed
+ *   view_state.c  what it says of itself
  *   view_query.c  queries: as requests, their rows' keys, what they watch
  *   rows.c        lists of rows and their differences
  *   streams.c     where each stream ends
@@ -20,7 +21,8 @@
 
 #include <zmq.h>
 
-#define PAGE_NEXT_MAX 512 /* no broker's `next` is longer than a key of its store and a little */
+#define PAGE_NEXT_MAX                                                                          \
+    512 /* no broker's `next` is longer than a key of its store and a little */
 
 /* --- queries (view_query.c) --------------------------------------------------------------- */
 
@@ -65,10 +67,10 @@ struct ask {
     int64_t since;
     int64_t again_at; /* to be sent (again) then */
     int again_after;
-    msgpack_sbuffer request;
+    unsigned char *request;
+    size_t size;
 };
 
-void ask_init(struct ask *self);
 void ask_end(struct ask *self);
 /* Makes the request of `call` and sends it. 0 or a code. */
 int ask_begin(struct casebus_views *hub, struct ask *self, struct casebus_call *call);
@@ -91,10 +93,10 @@ struct snapshot {
     struct rows rows;
     uint64_t seq; /* all that happened up to here is in it */
     uint64_t as_of, newer;
-    bool cut;       /* rows were left out for their bytes, or for the requests they take */
+    bool cut; /* rows were left out for their bytes, or for the requests they take */
     bool has_next;
     struct page next; /* the page behind it */
-    int error; /* why it is empty; 0 */
+    int error;        /* why it is empty; 0 */
 };
 void snapshot_drop(struct snapshot **self_p);
 
@@ -111,8 +113,9 @@ struct want {
 struct source {
     struct source *next;
     struct casebus_views *hub;
-    size_t users, awake; /* views; of them those that are not paused and have begun */
-    msgpack_sbuffer identity;
+    size_t users, awake;     /* views; of them those that are not paused and have begun */
+    unsigned char *identity; /* all of what is wanted */
+    size_t identity_size;
     struct casebus_query query;
     struct page page;
     unsigned window_ms, interval_ms;
@@ -122,8 +125,10 @@ struct source {
 
     uint64_t watched; /* the highest head of what it watches */
     bool forced;      /* to be asked though nothing moved */
-    int64_t began;    /* the last fetch; INT64_MIN: never */
-    int64_t moved_at; /* since when there is something that is not fetched; INT64_MAX: nothing */
+    bool fetched;
+    int64_t began; /* the last fetch; before the first: since when it is wanted */
+    int64_t
+        moved_at; /* since when there is something that is not fetched; INT64_MAX: nothing */
     int64_t retry_at; /* not before; 0 */
     struct ask ask;
     struct snapshot *now;    /* NULL: none yet */
@@ -135,13 +140,14 @@ struct source {
 };
 
 /* Finds or makes it. 0 or CASEBUS_ENOMEM. */
-int source_open(struct source **self_p, struct casebus_views *hub, const struct want *want);
+int source_join(struct source **self_p, struct casebus_views *hub, const struct want *want);
 /* For one user less. */
 void source_leave(struct source **self_p);
 /* A stream that it watches ends at `head`. */
 void source_moved(struct source *self, uint64_t head);
-/* To be asked in any case. */
+/* To be asked in any case; or only where nothing was fetched or asked yet. */
 void source_force(struct source *self);
+void source_load(struct source *self);
 /* A new source of the page that `from` shows, as of that moment: begins with what it has. */
 void source_seed(struct source *self, const struct source *from);
 /* The history is another: what is known is void. */
@@ -192,14 +198,45 @@ int64_t hub_now(const struct casebus_views *self);
 /* Heads have not come for too long. */
 bool hub_is_stale(const struct casebus_views *self);
 
-/* --- views (view.c) ----------------------------------------------------------------------- */
+/* --- views (view.c, view_state.c) --------------------------------------------------------- */
 
+struct casebus_view {
+    struct casebus_view *next, *previous;
+    struct casebus_views *hub;
+    struct source *source;
+    struct casebus_query query;
+    struct casebus_view_options options; /* patterns are in `watches` */
+    struct watch *watches;
+    size_t watch_count;
+    struct page page;   /* that the source has */
+    struct page *trail; /* the pages before it */
+    size_t depth, room;
+
+    struct snapshot *taken; /* shown; NULL: none of this history */
+    struct snapshot *old;   /* not to be taken: the next one is waited for; NULL */
+    struct rows shown;
+    bool begun;    /* it may ask: initially, or something has moved since it was opened */
+    uint64_t base; /* where that was; UINT64_MAX: not known yet */
+    bool fresh;    /* the next rows are a new list */
+    bool paused;
+    bool visited, closed; /* a callback is under way; and has closed it */
+
+    struct casebus_view_status told;
+    char words[192];
+};
+
+/* It may ask, and takes what comes. */
+static inline bool view_is_awake(const struct casebus_view *self)
+{
+    return self->begun && !self->paused;
+}
 /* Another history: what is shown stays until the new rows are there. */
 void view_forget(struct casebus_view *self);
 /* Takes what its source has, and tells what has changed. 0 or CASEBUS_ENOMEM. */
 int view_visit(struct casebus_view *self);
-struct casebus_view *view_next(const struct casebus_view *self);
-/* When its state changes by time alone; INT64_MAX: never. */
+/* Its state as it is now; what else is in a status is left 0. */
+struct casebus_view_status view_look(const struct casebus_view *self);
+/* When that changes by time alone; INT64_MAX: never. */
 int64_t view_due(const struct casebus_view *self);
 
 #endif

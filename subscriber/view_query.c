@@ -110,8 +110,8 @@ int query_check(const struct casebus_query *query)
     if (query->agency[0] != '\0' && !casebus_agency_valid(casebus_cstr(query->agency))) {
         return CASEBUS_EINVAL;
     }
-    if (is_of_one(query) && (query->agency[0] == '\0' ||
-                             !casebus_segment_valid(casebus_cstr(query->id)))) {
+    if (is_of_one(query) &&
+        (query->agency[0] == '\0' || !casebus_segment_valid(casebus_cstr(query->id)))) {
         return CASEBUS_EINVAL;
     }
     return query->kind != CASEBUS_QUERY_CASES_SINCE || query->since > 0 ? 0 : CASEBUS_EINVAL;
@@ -124,8 +124,8 @@ bool query_has_as_of(const struct casebus_query *query)
 
 bool query_is_empty(const struct casebus_query *query, int error)
 {
-    return is_of_one(query) &&
-           (error == CASEBUS_ENOTFOUND || error == CASEBUS_EDELETED || error == CASEBUS_EREDACTED);
+    return is_of_one(query) && (error == CASEBUS_ENOTFOUND || error == CASEBUS_EDELETED ||
+                                error == CASEBUS_EREDACTED);
 }
 
 /* --- requests ----------------------------------------------------------------------------- */
@@ -202,7 +202,7 @@ void query_encode(const struct casebus_query *query, const struct page *page, ui
 #define BIT(kind) (1u << CASEBUS_EVENT_##kind)
 #define RECORDS (BIT(CREATED) | BIT(SYNCED) | BIT(UPDATED) | BIT(DELETED) | BIT(REDACTED))
 #define CASES (RECORDS | BIT(CONFLICT) | BIT(RESOLVED))
-#define SESSIONS \
+#define SESSIONS                                                                               \
     (BIT(STARTED) | BIT(PROGRESSED) | BIT(ENDED) | BIT(STOPPING) | BIT(LOST) | BIT(RESUMED))
 
 static const unsigned watched[] = {
@@ -224,10 +224,9 @@ size_t query_watches(const struct casebus_query *query, struct watch *watches)
             continue;
         }
         struct watch *watch = &watches[count++];
-        const int size = snprintf(watch->name, sizeof watch->name, "%s:%s:%s%s",
-                                  casebus_event_kind_resource(kind),
-                                  casebus_event_kind_word(kind), query->agency,
-                                  query->agency[0] != '\0' ? ":" : "");
+        const int size = snprintf(
+            watch->name, sizeof watch->name, "%s:%s:%s%s", casebus_event_kind_resource(kind),
+            casebus_event_kind_word(kind), query->agency, query->agency[0] != '\0' ? ":" : "");
         watch->size = (unsigned char)size;
     }
     return count;

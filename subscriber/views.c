@@ -21,8 +21,9 @@
 
 #define STALE_MS 3000
 #define REQUESTS 8
-#define QUIET_MS 10000    /* ten heads messages that did not come: the connection is made again */
-#define DOUBT_MS 1000     /* between questions which history stands */
+#define QUIET_MS 10000 /* ten heads messages that did not come: the connection is made again   \
+                        */
+#define DOUBT_MS 1000  /* between questions which history stands */
 #define HEADS_A_STEP 1000 /* taken at most; then others have their turn */
 #define REPLIES_A_STEP 16
 
@@ -90,7 +91,6 @@ int casebus_views_new(struct casebus_views **self_p, struct casebus_views_option
     self->clock = now_ms;
     self->opened = self->quiet_since = hub_now(self);
     self->heard = INT64_MIN;
-    ask_init(&self->doubt_ask);
     zmq_msg_init(&self->reply);
     const int rc = open_parts(self);
     if (rc != 0) {
@@ -135,7 +135,7 @@ static void begin_history(struct casebus_views *self, const unsigned char *epoch
     if (self->joined) {
         self->stats.epochs++;
         for (struct casebus_view *view = self->views; view != NULL; view = next) {
-            next = view_next(view);
+            next = view->next;
             view_forget(view);
         }
         for (struct source *source = self->sources; source != NULL; source = source->next) {
@@ -323,12 +323,14 @@ static int read_replies(struct casebus_views *self)
 
 /* --- questions ---------------------------------------------------------------------------- */
 
-/* The one that has waited longest, of those that may ask now. */
+/* The one that has waited longest, of those that may ask now; the last in the list is the
+ * oldest. */
 static struct source *first_in_turn(struct casebus_views *self)
 {
     struct source *first = NULL;
     for (struct source *source = self->sources; source != NULL; source = source->next) {
-        if (source_wants(source) && (first == NULL || source_due(source) < source_due(first))) {
+        if (source_wants(source) &&
+            (first == NULL || source_due(source) <= source_due(first))) {
             first = source;
         }
     }
@@ -366,7 +368,7 @@ static int visit_views(struct casebus_views *self)
     self->visiting = self->views;
     while (self->visiting != NULL) {
         struct casebus_view *view = self->visiting;
-        self->visiting = view_next(view);
+        self->visiting = view->next;
         const int failed = view_visit(view);
         rc = rc == 0 ? failed : rc;
     }
@@ -378,7 +380,7 @@ static int visit_views(struct casebus_views *self)
 static void plan_look(struct casebus_views *self)
 {
     self->look_at = INT64_MAX;
-    for (struct casebus_view *view = self->views; view != NULL; view = view_next(view)) {
+    for (struct casebus_view *view = self->views; view != NULL; view = view->next) {
         const int64_t due = view_due(view);
         self->look_at = due < self->look_at ? due : self->look_at;
     }
@@ -418,6 +420,18 @@ int casebus_views_timeout(const struct casebus_views *self)
     }
     const int64_t now = hub_now(self);
     return due <= now ? 0 : (int)(due - now);
+}
+
+int casebus_views_wait(struct casebus_views *self, int timeout_ms)
+{
+    const int due = casebus_views_timeout(self);
+    zmq_pollitem_t items[] = {{.socket = self->sub, .events = ZMQ_POLLIN},
+                              {.socket = self->dealer, .events = ZMQ_POLLIN}};
+    const int left = timeout_ms < 0 || due < timeout_ms ? due : timeout_ms;
+    if (zmq_poll(items, sizeof items / sizeof *items, left) < 0) {
+        return casebus_link_error();
+    }
+    return casebus_views_step(self);
 }
 
 /* --- what is told ------------------------------------------------------------------------- */

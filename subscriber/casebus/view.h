@@ -56,6 +56,10 @@ int casebus_views_timeout(const struct casebus_views *self);
  * CASEBUS_ENOMEM, CASEBUS_EIO: nothing is lost, the next call tries again. */
 int casebus_views_step(struct casebus_views *self);
 
+/* For a program without a loop of its own: waits until there is something to do, at most so
+ * long, and does it. As casebus_views_step(), or CASEBUS_EINTR. */
+int casebus_views_wait(struct casebus_views *self, int timeout_ms);
+
 struct casebus_views_stats {
     uint64_t heads;    /* heads messages */
     uint64_t moves;    /* times a stream that somebody watches had moved on */
