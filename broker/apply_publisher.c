@@ -105,6 +105,7 @@ static struct refusal_entry refusal_of(struct apply *self, const struct apply_en
                          ? txn_copy(self->txn, casebus_bytes(head->publisher, sizeof head->publisher))
                          : casebus_bytes(NULL, 0),
         .session = self->report->session,
+        .seq = self->state.seq,
     };
 }
 

@@ -18,6 +18,9 @@
 #include <casebus/report.h>
 #include <time.h>
 
+/* However many ask for heads, everybody gets them: not more often than this. */
+#define HEADS_LEAST_MS 20
+
 struct bus {
     struct bus_options *options;
     zsock_t *pipe, *ingest, *fanout, *exchange;
@@ -162,6 +165,10 @@ static void send_heads(struct bus *self, bool batch, uint64_t before)
         .is_batch = batch,
         .streams = casebus_bytes(streams.data, streams.size),
     };
+    const char *held = held_reason(self->options->counters);
+    if (!batch && held) {
+        heads.held = casebus_cstr(held);
+    }
     memcpy(heads.epoch, self->epoch, sizeof heads.epoch);
     msgpack_sbuffer_clear(&self->scratch);
     if (casebus_heads_encode(&heads, &self->scratch) == 0) {
@@ -371,6 +378,7 @@ static void set_read_only(struct bus *self, bool read_only)
     atomic_bool *flag = &self->options->counters->read_only;
     if (atomic_load(flag) != read_only) {
         atomic_store(flag, read_only);
+        self->heads_at = self->heads_sent + HEADS_LEAST_MS; /* who watches is told at once */
         log_limited(&self->read_only, LEVEL_ERROR,
                     read_only ? "no space is left for the store in %s: read-only until there is"
                               : "there is space in %s again: reports are stored",
@@ -486,9 +494,6 @@ static int take(struct bus *self)
 }
 
 /* --- the loop --------------------------------------------------------------------------- */
-
-/* However many ask for heads, everybody gets them: not more often than this. */
-#define HEADS_LEAST_MS 20
 
 /* XPUB hands us each subscription; somebody who asks for heads gets them soon. */
 static void read_subscriptions(struct bus *self)

@@ -79,7 +79,7 @@ static const struct member refusal_members[] = {
     NUM(refusal_entry, at),     NUM(refusal_entry, outcome),    NUM(refusal_entry, code),
     NUM(refusal_entry, size),   NUM(refusal_entry, number),     NUM(refusal_entry, quarantine),
     STR(refusal_entry, field),  STR(refusal_entry, topic),      STR(refusal_entry, actor),
-    STR(refusal_entry, publisher), STR(refusal_entry, session),
+    STR(refusal_entry, publisher), STR(refusal_entry, session), NUM(refusal_entry, seq),
 };
 static const struct member quarantine_members[] = {
     NUM(quarantine_entry, status),  NUM(quarantine_entry, seq),

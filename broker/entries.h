@@ -132,6 +132,7 @@ struct refusal_entry {
     uint64_t number;  /* of a numbered report */
     uint64_t quarantine;
     struct casebus_bytes field, topic, actor, publisher, session;
+    uint64_t seq; /* the newest event when it was refused */
 };
 
 /* Stored: append only. */

@@ -18,6 +18,7 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_CASE_LIST] = query_case_list,
     [CASEBUS_OP_CASE_HISTORY] = query_case_history,
     [CASEBUS_OP_LOG_REPLAY] = query_log_replay,
+    [CASEBUS_OP_LOG_CASES] = query_log_cases,
     [CASEBUS_OP_HEADS] = query_heads,
     [CASEBUS_OP_SESSION_GET] = query_session_get,
     [CASEBUS_OP_SESSION_LIST] = query_session_list,
@@ -119,7 +120,8 @@ static int carry_out(struct query *q, struct casebus_bytes body)
     }
     rc = check_after_seq(q);
     if (rc == 0) {
-        rc = operations[q->request.op](q);
+        query_fn *operation = operations[q->request.op];
+        rc = operation ? operation(q) : CASEBUS_EUNKNOWN_OP;
     }
     if (rc == 0 && txn_error(q->txn) != 0) {
         rc = txn_error(q->txn);

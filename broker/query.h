@@ -11,6 +11,7 @@
 #include "record.h"
 #include "unread.h"
 
+#include <casebus/event.h>
 #include <casebus/request.h>
 
 #define QUERY_WAITS 1
@@ -108,6 +109,9 @@ int arg_array(struct query *q, const char *name, uint32_t max, struct casebus_re
 int arg_limit(struct query *q, uint64_t *limit);
 int bad_arg(struct query *q, const char *name, const char *text);
 
+/* Absent: false. */
+int arg_bool(struct query *q, const char *name, bool *value);
+
 /* Is there room for another row, and work left for it? */
 bool more_rows(const struct query *q, uint64_t limit);
 /* A pair of the result: rows gathered with rows_pk. */
@@ -120,6 +124,58 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
               struct case_entry *entry);
 int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
               const struct case_entry *entry);
+/* What comes with a case: the argument `load`, of which `allowed` is. */
+enum { LOAD_AGENCY = 1, LOAD_OFFENDER = 2, LOAD_HISTORY = 4 };
+int read_load(struct query *q, unsigned allowed, unsigned *load);
+unsigned loaded_pairs(unsigned load);
+int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
+                const struct case_entry *entry, unsigned load);
+
+/* A session by the arguments `agency` and `session_id`. CASEBUS_ENOTFOUND. */
+int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
+                 struct session_entry *session);
+
+/* An event that must be there; false: the transaction has failed. */
+bool read_event(struct query *q, uint64_t seq, struct log_entry *log,
+                struct casebus_event *event);
+/* The case of an event. */
+struct key case_of(const struct casebus_event *event);
+/* What an event did, as the lists of cases say it. */
+extern const char *const outcome_of_kind[CASEBUS_CASE_EVENT_COUNT];
+/* The four pairs that every row of such a list has. */
+void pack_meeting(msgpack_packer *pk, uint64_t seq, struct casebus_bytes id,
+                  const char *outcome, uint64_t at);
+/* Is this the synced event of a report that has an updated one, or the updated of these two? */
+bool is_second_half(struct query *q, const struct casebus_event *event);
+bool is_first_half(struct query *q, const struct casebus_event *event);
+/* A case's events are the chains of its seven topics, `at` the newest of each that was not
+ * looked at yet: which of them comes next. */
+unsigned newest_chain(const uint64_t *at);
+
+/* How far the later events of a case have been looked through. */
+struct search {
+    uint64_t kind, at; /* at 0: from the newest of this kind */
+};
+/* Has the session met this case again, after the event `seq`? A search that has looked at enough
+ * stops where it is, with kinds left, and goes on from there with the next page. */
+bool met_again(struct query *q, struct casebus_bytes session, struct casebus_bytes id,
+               uint64_t seq, struct search *at);
+
+/* Events of one session, or of all (absent), from `lowest` on. */
+struct span {
+    struct casebus_bytes session;
+    uint64_t lowest;
+};
+/* How often the event's case was met up to it. */
+uint64_t count_times(struct query *q, const struct case_entry *entry,
+                     const struct casebus_event *event, const struct span *span);
+/* The page of the register that the report came from; an edit comes from none. */
+#define PAGE_UNKNOWN UINT64_MAX
+uint64_t page_of(struct query *q, const struct casebus_event *event, bool edited);
+/* The answer to session.cases with `once`. */
+int cases_once(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
+               const struct session_entry *session);
+
 /* An event of the log as a map: the event's keys and `topic`. */
 int pack_event_map(msgpack_packer *pk, const struct log_entry *log);
 
@@ -137,6 +193,6 @@ query_fn query_case_get, query_case_get_many, query_case_known, query_case_recen
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
     query_session_list, query_session_cases, query_quarantine_list, query_quarantine_accept,
     query_quarantine_reject, query_publisher_confirm, query_rejects_list, query_store_verify,
-    query_store_backup, query_broker_status;
+    query_store_backup, query_broker_status, query_log_cases;
 
 #endif

@@ -72,6 +72,19 @@ int arg_array(struct query *q, const char *name, uint32_t max, struct casebus_re
     return 0;
 }
 
+int arg_bool(struct query *q, const char *name, bool *value)
+{
+    struct casebus_bytes raw = arg(q, name);
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    *value = false;
+    if (raw.data && casebus_peek(&r) != CASEBUS_BOOL) {
+        return bad_arg(q, name, "must be true or false");
+    }
+    *value = raw.data && casebus_read_bool(&r);
+    return 0;
+}
+
 int arg_limit(struct query *q, uint64_t *limit)
 {
     return arg_number(q, "limit", 1, CASEBUS_PAGE_MAX, CASEBUS_PAGE_DEFAULT, limit);

@@ -46,9 +46,7 @@ int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
 
 /* --- load: what comes with a case ------------------------------------------------------- */
 
-enum { LOAD_AGENCY = 1, LOAD_OFFENDER = 2, LOAD_HISTORY = 4 };
-
-static int read_load(struct query *q, unsigned allowed, unsigned *load)
+int read_load(struct query *q, unsigned allowed, unsigned *load)
 {
     static const char *const words[] = {"agency", "offender", "history"};
     struct casebus_reader r;
@@ -124,8 +122,8 @@ static void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_by
     pack_uint(pk, "fine_pence", o.fine_pence);
 }
 
-static int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
-                       const struct case_entry *entry, unsigned load)
+int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
+                const struct case_entry *entry, unsigned load)
 {
     struct casebus_bytes agency, regulator_id;
     struct casebus_record record;
@@ -142,7 +140,7 @@ static int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes
     return rc;
 }
 
-static unsigned loaded_pairs(unsigned load)
+unsigned loaded_pairs(unsigned load)
 {
     return (load & LOAD_AGENCY ? 1u : 0u) + (load & LOAD_OFFENDER ? 1u : 0u) +
            (load & LOAD_HISTORY ? 1u : 0u);
@@ -162,18 +160,6 @@ int pack_event_map(msgpack_packer *pk, const struct log_entry *log)
         casebus_pack_raw(pk, casebus_bytes(r.at, (size_t)(r.end - r.at)));
     }
     return r.error;
-}
-
-/* A case's events are the chains of its seven topics; the newest of their ends comes next. */
-static unsigned newest_chain(const uint64_t *at)
-{
-    unsigned best = 0;
-    for (unsigned k = 1; k < CASEBUS_CASE_EVENT_COUNT; k++) {
-        if (at[k] > at[best]) {
-            best = k;
-        }
-    }
-    return best;
 }
 
 /* Where a walk stands: the newest event of each chain that it has not been to. As `next` of a

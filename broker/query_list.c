@@ -1,21 +1,13 @@
-/* Lists of cases: recent ones, an agency's, a session's; by creation or by action date.
+/* Lists of cases: recent ones, an agency's, a session's, by creation; what is in the order of an
+ * index is in query_index.c.
  *
  * By creation they follow the created index backwards: all of it, or one agency's rows, which
  * are chained through it. A created row whose case has gone or was created again since is passed over. */
-#include "query.h"
+#include "query_list.h"
 
-/* How far the later events of a case have been looked through. */
-struct search {
-    uint64_t kind, at; /* at 0: from the newest of this kind */
-};
 #define SEARCH_SIZE (3 * 8) /* of a `next`: the seq, and where its case's search stands */
-
-struct page {
-    struct search search;
-    struct casebus_bytes agency, session, from, to, next;
-    uint64_t limit, as_of;
-    bool by_date;
-};
+#define NEWER_MAX 1000
+#define NEWER_WORK 5000
 
 static int read_page(struct query *q, struct page *p)
 {
@@ -24,41 +16,50 @@ static int read_page(struct query *q, struct page *p)
     return rc ? rc : arg_number(q, "as_of", 0, UINT64_MAX, q->state.seq, &p->as_of);
 }
 
-/* A seq, or by date a key of this agency's. */
+/* A seq, a session's search, or a key of the index that is followed. */
 static int check_next(struct query *q, const struct page *p)
 {
-    struct key first = key_date(p->agency, p->from, casebus_bytes(NULL, 0));
-    size_t prefix = p->agency.size + 1;
     size_t size = p->next.size;
-    bool good = !p->next.data || size == 8 || (p->session.data && size == SEARCH_SIZE);
-    if (p->next.data && p->by_date) {
-        good = size > prefix + DATE_SIZE && memcmp(p->next.data, first.data, prefix) == 0;
-    }
+    bool good = !p->next.data ||
+                (by_index(p) ? index_next_valid(p)
+                             : size == 8 || (p->session.data && size == SEARCH_SIZE));
     return good ? 0 : bad_arg(q, "next", "is not from a reply to these arguments");
 }
 
-static int finish_page(struct query *q, const struct page *p, const struct key *next)
+static bool is_there(const struct case_entry *entry, uint64_t created_seq)
 {
-    msgpack_pack_map(&q->pk, 2u + (p->session.data ? 1u : 0u) + (next->size > 0 ? 1u : 0u));
-    pack_uint(&q->pk, "as_of", p->as_of);
-    pack_rows(q, "rows");
-    if (p->session.data) {
-        pack_uint(&q->pk, "floor", q->state.floor);
-    }
-    pack_next(q, next);
-    return 0;
+    return !(entry->flags & (CASE_DELETED | CASE_REDACTED)) &&
+           (created_seq == 0 || entry->created_seq == created_seq);
 }
 
-/* Adds a case to the rows if it is there and, with created_seq, is the one created then. */
-static void add_case(struct query *q, struct casebus_bytes id, uint64_t created_seq,
-                     const struct page *p)
+/* Do offender and date of the case fit what was asked for? */
+static bool fits(struct query *q, const struct page *p, const struct case_entry *entry)
+{
+    struct casebus_record record;
+    if (!by_index(p)) {
+        return true;
+    }
+    if (!record_load(q->txn, entry, &record)) {
+        return false;
+    }
+    struct casebus_bytes date = casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
+    struct normal name = normal_name(offender_name(record.field[CASEBUS_CASE_OFFENDER]));
+    bool dated = (!p->from.data && !p->to.data) || date.data;
+    return dated && (!p->from.data || casebus_bytes_compare(date, p->from) >= 0) &&
+           (!p->to.data || casebus_bytes_compare(date, p->to) <= 0) &&
+           name.size >= p->offender.size &&
+           memcmp(name.data, p->offender.data, p->offender.size) == 0;
+}
+
+void add_case(struct query *q, struct casebus_bytes id, uint64_t created_seq,
+              const struct page *p)
 {
     struct key key = key_text(id);
     struct case_entry entry;
     q->work++;
     if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry) ||
-        entry.flags & (CASE_DELETED | CASE_REDACTED) || entry.created_seq > p->as_of ||
-        (created_seq != 0 && entry.created_seq != created_seq)) {
+        !is_there(&entry, created_seq) || entry.created_seq > p->as_of ||
+        (p->offender.size > 0 && (p->from.data || p->to.data) && !fits(q, p, &entry))) {
         return;
     }
     if (pack_case(q, &q->rows_pk, id, &entry) == 0) {
@@ -116,60 +117,6 @@ static struct key list_agency(struct query *q, const struct page *p)
     return seq != 0 ? key_number(seq) : none;
 }
 
-int query_case_recent(struct query *q)
-{
-    struct page p = {.limit = 0};
-    int rc = read_page(q, &p);
-    rc = rc ? rc : check_next(q, &p);
-    if (rc != 0) {
-        return rc;
-    }
-    struct key next = list_all(q, &p);
-    return finish_page(q, &p, &next);
-}
-
-/* --- by action date --------------------------------------------------------------------- */
-
-/* Where it ends: with `from`, or with the first day where only `to` is given; cases without a
- * date come last. */
-static struct key down_to(const struct page *p)
-{
-    struct casebus_bytes first =
-        p->from.data || !p->to.data ? p->from : casebus_cstr("0000-00-01");
-    return key_date(p->agency, first, casebus_bytes(NULL, 0));
-}
-
-/* Where a walk backwards through the agency's dates begins: behind `to`, or behind them all. */
-static struct key behind(const struct page *p)
-{
-    struct casebus_bytes last = casebus_cstr("9999-99-99");
-    struct key k = key_date(p->agency, p->to.data ? p->to : last, casebus_bytes(NULL, 0));
-    k.data[k.size - 1] = 1; /* past the NUL: past every id of that day */
-    return k;
-}
-
-static struct key list_by_date(struct query *q, const struct page *p)
-{
-    struct cursor c;
-    struct key next = {.size = 0}, from = behind(p), first = down_to(p);
-    if (p->next.data && casebus_bytes_compare(p->next, key_bytes(&from)) < 0) {
-        from = key_text(p->next);
-    }
-    cursor_open(&c, q->txn, TREE_DATE);
-    bool at = cursor_before(&c, key_bytes(&from));
-    for (; at && casebus_bytes_compare(c.key, key_bytes(&first)) >= 0 && more_rows(q, p->limit);
-         at = cursor_prev(&c)) {
-        struct key case_id = key_named(p->agency, key_date_id(c.key, NULL));
-        add_case(q, key_bytes(&case_id), 0, p);
-        next = key_text(c.key);
-    }
-    if (!at || casebus_bytes_compare(c.key, key_bytes(&first)) < 0) {
-        next.size = 0;
-    }
-    cursor_close(&c);
-    return next;
-}
-
 /* --- a session's ------------------------------------------------------------------------ */
 
 /* A made-up `next` must not lead into another session. */
@@ -179,51 +126,6 @@ static bool of_session(const struct log_entry *log, const struct casebus_topic *
     struct casebus_bytes session = casebus_as_str(casebus_map_get(log->body, "session"));
     return casebus_bytes_equal(topic->segment[2], p->agency) &&
            casebus_bytes_equal(session, p->session);
-}
-
-static bool is_of_case(const struct casebus_event *event, struct casebus_bytes id)
-{
-    struct key of = key_named(event->topic.segment[2], event->topic.segment[3]);
-    return casebus_bytes_equal(key_bytes(&of), id);
-}
-
-/* Has the session met this case again, after the event `seq`? Then it stands further up. A
- * search that has looked at enough stops where it is, with kinds left, and goes on from there
- * with the next page. */
-static bool met_again(struct query *q, const struct page *p, struct casebus_bytes id,
-                      uint64_t seq, struct search *at)
-{
-    struct key key = key_text(id);
-    struct case_entry entry;
-    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry)) {
-        at->kind = CASEBUS_CASE_EVENT_COUNT;
-        return false;
-    }
-    for (; at->kind < CASEBUS_CASE_EVENT_COUNT; at->kind++, at->at = 0) {
-        if (at->at == 0) {
-            at->at = entry.last[at->kind];
-        }
-        while (at->at > seq && q->work < WORK_MAX) {
-            struct log_entry log;
-            struct casebus_event event;
-            struct casebus_fault fault;
-            q->work++;
-            if (!txn_log(q->txn, at->at, &log) ||
-                casebus_event_read(log.topic, log.body, &event, &fault) != 0 ||
-                !is_of_case(&event, id)) {
-                at->kind = CASEBUS_CASE_EVENT_COUNT;
-                return false;
-            }
-            if (casebus_bytes_equal(event.session, p->session)) {
-                return true;
-            }
-            at->at = event.prev_topic;
-        }
-        if (at->at > seq) {
-            return false; /* not known yet */
-        }
-    }
-    return false;
 }
 
 static struct key key_search(uint64_t seq, const struct search *at)
@@ -261,7 +163,7 @@ static struct key list_session(struct query *q, const struct page *p)
         struct key id = key_named(topic.segment[2], topic.segment[3]);
         q->work++;
         if (kind < CASEBUS_CASE_EVENT_COUNT && seq <= p->as_of &&
-            !met_again(q, p, key_bytes(&id), seq, &search)) {
+            !met_again(q, p->session, key_bytes(&id), seq, &search)) {
             if (search.kind < CASEBUS_CASE_EVENT_COUNT) {
                 return key_search(seq, &search);
             }
@@ -273,22 +175,97 @@ static struct key list_session(struct query *q, const struct page *p)
     return seq >= state_oldest(&q->state) ? key_search(seq, &search) : none;
 }
 
-static int read_list(struct query *q, struct page *p)
+/* --- newer ------------------------------------------------------------------------------ */
+
+/* A created row above `as_of`: is it one of this list? */
+static bool is_newer(struct query *q, const struct page *p, struct casebus_bytes id, uint64_t seq)
 {
-    struct casebus_bytes order;
-    int rc = read_page(q, p);
-    rc = rc ? rc : arg_text(q, "agency", false, &p->agency);
-    rc = rc ? rc : arg_text(q, "session", false, &p->session);
-    rc = rc ? rc : arg_text(q, "from", false, &p->from);
-    rc = rc ? rc : arg_text(q, "to", false, &p->to);
-    rc = rc ? rc : arg_text(q, "order", false, &order);
+    struct key key = key_text(id);
+    struct case_entry entry;
+    struct log_entry log;
+    struct casebus_topic topic;
+    enum casebus_event_kind kind;
+    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry) || !is_there(&entry, seq)) {
+        return false;
+    }
+    if (!p->session.data) {
+        return fits(q, p, &entry);
+    }
+    return seq >= state_oldest(&q->state) && txn_log(q->txn, seq, &log) &&
+           casebus_topic_event(log.topic, &topic, &kind) == 0 && of_session(&log, &topic, p);
+}
+
+/* Those of the whole list, or of an agency along its chain. */
+static uint64_t count_newer(struct query *q, const struct page *p)
+{
+    struct agency_entry agency = {.created_seq = 0};
+    struct key key = key_text(p->agency);
+    struct cursor c;
+    uint64_t n = 0, seq = 0;
+    cursor_open(&c, q->txn, TREE_CREATED);
+    if (p->agency.data && txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &agency)) {
+        seq = agency.created_seq;
+    } else if (!p->agency.data && cursor_last(&c)) {
+        seq = key_to_number(c.key);
+    }
+    for (unsigned left = NEWER_WORK; seq > p->as_of && n < NEWER_MAX && left > 0; left--) {
+        struct created_entry created;
+        key = key_number(seq);
+        if (!txn_load(q->txn, TREE_CREATED, &key, ENTRY_CREATED, &created)) {
+            txn_fail(q->txn, CASEBUS_ECORRUPT);
+            break;
+        }
+        n += is_newer(q, p, created.case_id, seq);
+        seq = p->agency.data ? created.before : cursor_prev(&c) ? key_to_number(c.key) : 0;
+    }
+    cursor_close(&c);
+    return n;
+}
+
+static int finish_page(struct query *q, const struct page *p, const struct key *next)
+{
+    uint64_t newer = count_newer(q, p);
+    msgpack_pack_map(&q->pk, 3u + (p->session.data ? 1u : 0u) + (next->size > 0 ? 1u : 0u));
+    pack_uint(&q->pk, "as_of", p->as_of);
+    pack_uint(&q->pk, "newer", newer);
+    pack_rows(q, "rows");
+    if (p->session.data) {
+        pack_uint(&q->pk, "floor", q->state.floor);
+    }
+    pack_next(q, next);
+    return 0;
+}
+
+/* --- the operations --------------------------------------------------------------------- */
+
+int query_case_recent(struct query *q)
+{
+    struct page p = {.limit = 0};
+    int rc = read_page(q, &p);
+    rc = rc ? rc : check_next(q, &p);
     if (rc != 0) {
         return rc;
     }
-    p->by_date = order.data && casebus_bytes_is(order, "date");
-    if (order.data && !p->by_date && !casebus_bytes_is(order, "newest")) {
-        return bad_arg(q, "order", "must be newest or date");
+    struct key next = list_all(q, &p);
+    return finish_page(q, &p, &next);
+}
+
+static int read_offender(struct query *q, struct page *p)
+{
+    struct casebus_bytes name;
+    int rc = arg_text(q, "offender", false, &name);
+    if (rc != 0 || !name.data) {
+        return rc;
     }
+    p->offender = normal_name(name);
+    return p->offender.size > 0 && p->offender.size <= OFFENDER_PREFIX_MAX
+               ? 0
+               : bad_arg(q, "offender", "must be 1 to 200 bytes when normalised");
+}
+
+/* Is each argument one of its kind? */
+static int check_values(struct query *q, const struct page *p)
+{
     if (p->agency.data && !casebus_agency_valid(p->agency)) {
         return bad_arg(q, "agency", "is not an agency code");
     }
@@ -301,17 +278,53 @@ static int read_list(struct query *q, struct page *p)
     if (p->to.data && !casebus_date_valid(p->to)) {
         return bad_arg(q, "to", "must be a date, YYYY-MM-DD");
     }
-    if ((p->by_date || p->session.data || p->from.data || p->to.data) && !p->agency.data) {
-        return bad_arg(q, "agency", "is required with session, from, to and order date");
+    return 0;
+}
+
+/* Do they go together? */
+static int check_together(struct query *q, const struct page *p, bool ordered)
+{
+    bool dates = p->from.data || p->to.data, named = p->offender.size > 0;
+    if (p->session.data && !p->agency.data) {
+        return bad_arg(q, "agency", "is required with session");
     }
-    if (p->session.data && (order.data || p->from.data || p->to.data)) {
-        return bad_arg(q, order.data ? "order" : p->from.data ? "from" : "to",
+    if (p->session.data && (ordered || dates || named)) {
+        return bad_arg(q,
+                       ordered        ? "order"
+                       : named        ? "offender"
+                       : p->from.data ? "from"
+                                      : "to",
                        "does not go with session");
     }
-    if ((p->from.data || p->to.data) && !p->by_date) {
+    if (named && ordered) {
+        return bad_arg(q, "order", "does not go with offender");
+    }
+    if (dates && !p->by_date && !named) {
         return bad_arg(q, "order", "must be date where from or to is given");
     }
-    rc = check_next(q, p);
+    return 0;
+}
+
+static int read_list(struct query *q, struct page *p)
+{
+    struct casebus_bytes order;
+    int rc = read_page(q, p);
+    rc = rc ? rc : arg_text(q, "agency", false, &p->agency);
+    rc = rc ? rc : arg_text(q, "session", false, &p->session);
+    rc = rc ? rc : arg_text(q, "from", false, &p->from);
+    rc = rc ? rc : arg_text(q, "to", false, &p->to);
+    rc = rc ? rc : arg_text(q, "order", false, &order);
+    rc = rc ? rc : read_offender(q, p);
+    if (rc != 0) {
+        return rc;
+    }
+    p->by_date = order.data && casebus_bytes_is(order, "date");
+    if (order.data && !p->by_date && !casebus_bytes_is(order, "newest")) {
+        return bad_arg(q, "order", "must be newest or date");
+    }
+    rc = check_values(q, p);
+    rc = rc ? rc : check_together(q, p, order.data != NULL);
+    rc = rc ? rc : check_next(q, p);
     if (rc == 0 && p->session.data && p->next.size == SEARCH_SIZE) {
         p->search = (struct search){key_to_number(casebus_bytes(p->next.data + 8, 8)),
                                     key_to_number(casebus_bytes(p->next.data + 16, 8))};
@@ -327,7 +340,7 @@ int query_case_list(struct query *q)
         return rc;
     }
     struct key next = p.session.data  ? list_session(q, &p)
-                      : p.by_date     ? list_by_date(q, &p)
+                      : by_index(&p)  ? list_index(q, &p)
                       : p.agency.data ? list_agency(q, &p)
                                       : list_all(q, &p);
     return finish_page(q, &p, &next);

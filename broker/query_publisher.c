@@ -280,10 +280,11 @@ int query_publisher_confirm(struct query *q)
 
 static void pack_reject(msgpack_packer *pk, uint64_t number, const struct refusal_entry *r)
 {
-    msgpack_pack_map(pk, 6u + (r->field.size ? 1u : 0u) + (r->topic.data ? 1u : 0u) +
+    msgpack_pack_map(pk, 7u + (r->field.size ? 1u : 0u) + (r->topic.data ? 1u : 0u) +
                              (r->publisher.data ? 2u : 0u) + (r->session.data ? 1u : 0u));
     pack_uint(pk, "reject", number);
     pack_uint(pk, "at", r->at);
+    pack_uint(pk, "seq", r->seq);
     casebus_pack_text(pk, "actor");
     casebus_pack_str(pk, r->actor);
     pack_why(pk, r);

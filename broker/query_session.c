@@ -3,10 +3,8 @@
 
 #include "session.h"
 
-#include <casebus/event.h>
-
-static int read_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
-                        struct session_entry *session)
+int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
+                 struct session_entry *session)
 {
     int rc = arg_text(q, "agency", true, agency);
     rc = rc ? rc : arg_text(q, "session_id", true, id);
@@ -25,7 +23,7 @@ int query_session_get(struct query *q)
 {
     struct casebus_bytes agency, id;
     struct session_entry session;
-    int rc = read_session(q, &agency, &id, &session);
+    int rc = asked_session(q, &agency, &id, &session);
     if (rc == 0) {
         msgpack_pack_map(&q->pk, 1);
         casebus_pack_text(&q->pk, "session");
@@ -106,80 +104,42 @@ int query_session_list(struct query *q)
 
 /* --- a session's cases ------------------------------------------------------------------ */
 
-static const char *const outcome_of_kind[CASEBUS_CASE_EVENT_COUNT] = {
-    [CASEBUS_EVENT_CREATED] = "created",   [CASEBUS_EVENT_SYNCED] = "existing",
-    [CASEBUS_EVENT_UPDATED] = "updated",   [CASEBUS_EVENT_CONFLICT] = "conflict",
-    [CASEBUS_EVENT_DELETED] = "deleted",   [CASEBUS_EVENT_REDACTED] = "redacted",
-    [CASEBUS_EVENT_RESOLVED] = "resolved",
-};
-
-static void pack_met(struct query *q, uint64_t seq, const struct casebus_topic *topic,
-                     const char *outcome, uint64_t at)
+static void add_meeting(struct query *q, const struct casebus_event *event)
 {
-    struct key id = key_named(topic->segment[2], topic->segment[3]);
+    struct key id = case_of(event);
     msgpack_pack_map(&q->rows_pk, 4);
-    pack_uint(&q->rows_pk, "seq", seq);
-    casebus_pack_text(&q->rows_pk, "id");
-    casebus_pack_str(&q->rows_pk, key_bytes(&id));
-    casebus_pack_text(&q->rows_pk, "outcome");
-    casebus_pack_text(&q->rows_pk, outcome);
-    pack_uint(&q->rows_pk, "at", at);
+    pack_meeting(&q->rows_pk, event->seq, key_bytes(&id), outcome_of_kind[event->kind],
+                 event->at);
     q->row_count++;
 }
 
-static bool load_event(struct query *q, uint64_t seq, struct log_entry *log,
-                       struct casebus_event *event)
+static int cases_each_time(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
+                           const struct session_entry *session)
 {
-    struct casebus_fault fault;
-    q->work++;
-    if (!txn_log(q->txn, seq, log) ||
-        casebus_event_read(log->topic, log->body, event, &fault) != 0) {
-        txn_fail(q->txn, CASEBUS_ECORRUPT);
-        return false;
-    }
-    return true;
-}
-
-/* A synced event right behind an updated one of the same case is the second half of one report. */
-static bool second_half(struct query *q, uint64_t seq, const struct casebus_event *event,
-                        uint64_t before)
-{
-    struct log_entry log;
-    struct casebus_event first;
-    return event->kind == CASEBUS_EVENT_SYNCED && before == seq - 1 &&
-           before >= state_oldest(&q->state) && load_event(q, before, &log, &first) &&
-           first.kind == CASEBUS_EVENT_UPDATED &&
-           casebus_bytes_equal(first.topic.segment[3], event->topic.segment[3]);
-}
-
-int query_session_cases(struct query *q)
-{
-    struct casebus_bytes agency, id, next;
-    struct session_entry session;
+    struct casebus_bytes next;
     struct key more = {.size = 0};
     uint64_t limit;
     int rc = arg_limit(q, &limit);
     rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
-    rc = rc ? rc : read_session(q, &agency, &id, &session);
     if (rc != 0) {
         return rc;
     }
-    uint64_t seq = next.data ? key_to_number(next) : session.newest;
+    uint64_t seq = next.data ? key_to_number(next) : session->newest;
     while (seq >= state_oldest(&q->state) && more_rows(q, limit)) {
         struct log_entry log;
         struct casebus_event event;
         if (next.data && seq > q->state.seq) {
             return bad_arg(q, "next", "is not from a reply of this session");
         }
-        if (!load_event(q, seq, &log, &event)) {
+        if (!read_event(q, seq, &log, &event)) {
             return txn_error(q->txn);
         }
         if (!casebus_bytes_equal(event.session, id) ||
             !casebus_bytes_equal(event.topic.segment[2], agency)) {
             return bad_arg(q, "next", "is not from a reply of this session");
         }
-        if (event.kind < CASEBUS_CASE_EVENT_COUNT && !second_half(q, seq, &event, log.session_before)) {
-            pack_met(q, seq, &event.topic, outcome_of_kind[event.kind], event.at);
+        if (event.kind < CASEBUS_CASE_EVENT_COUNT && !is_second_half(q, &event)) {
+            add_meeting(q, &event);
         }
         seq = log.session_before;
     }
@@ -191,4 +151,21 @@ int query_session_cases(struct query *q)
     pack_uint(&q->pk, "floor", q->state.floor);
     pack_next(q, &more);
     return 0;
+}
+
+int query_session_cases(struct query *q)
+{
+    struct casebus_bytes agency, id;
+    struct session_entry session;
+    bool once;
+    int rc = arg_bool(q, "once", &once);
+    rc = rc ? rc : asked_session(q, &agency, &id, &session);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!once && casebus_map_get(q->request.map, "load").data) {
+        return bad_arg(q, "load", "goes with once");
+    }
+    return once ? cases_once(q, agency, id, &session)
+                : cases_each_time(q, agency, id, &session);
 }

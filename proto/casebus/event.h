@@ -45,6 +45,7 @@ struct casebus_heads {
     uint64_t before;             /* batch only: seq after the batch before */
     bool is_batch;
     struct casebus_bytes streams; /* encoded map: stream ("case:created:hse:") to head */
+    struct casebus_bytes held;    /* why nothing is stored for now; absent: it is */
 };
 int casebus_heads_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_heads *heads, struct casebus_fault *fault);

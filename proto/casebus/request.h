@@ -17,7 +17,10 @@
     X(CASEBUS_OP_CASE_RECENT, "case.recent") \
     X(CASEBUS_OP_CASE_LIST, "case.list") \
     X(CASEBUS_OP_CASE_HISTORY, "case.history") \
+    X(CASEBUS_OP_OFFENDER_GET, "offender.get") \
+    X(CASEBUS_OP_AGENCY_LIST, "agency.list") \
     X(CASEBUS_OP_LOG_REPLAY, "log.replay") \
+    X(CASEBUS_OP_LOG_CASES, "log.cases") \
     X(CASEBUS_OP_HEADS, "heads") \
     X(CASEBUS_OP_SESSION_GET, "session.get") \
     X(CASEBUS_OP_SESSION_LIST, "session.list") \

@@ -78,6 +78,7 @@ enum casebus_query_kind {
     CASEBUS_QUERY_RECENT,        /* rows: records, the newest created first */
     CASEBUS_QUERY_CASES,         /* the same, of an agency, a range of dates */
     CASEBUS_QUERY_CASE,          /* one row: {case, agency_record, offender_record} or none */
+    CASEBUS_QUERY_SESSION,       /* one row: the session, or none */
     CASEBUS_QUERY_SESSIONS,      /* rows: sessions, newest first */
     CASEBUS_QUERY_SESSION_CASES, /* rows as session.cases gives them with `once` and `load` */
     CASEBUS_QUERY_CASES_SINCE,   /* rows as log.cases gives them */
@@ -100,6 +101,7 @@ struct casebus_query casebus_query_recent(unsigned limit);
 struct casebus_query casebus_query_cases(const char *agency, const char *from, const char *to,
                                          unsigned limit);
 struct casebus_query casebus_query_case(const char *case_id);
+struct casebus_query casebus_query_session(const char *agency, const char *session_id);
 struct casebus_query casebus_query_sessions(const char *agency, const char *status,
                                             unsigned limit);
 struct casebus_query casebus_query_session_cases(const char *agency, const char *session_id,

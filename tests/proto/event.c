@@ -254,6 +254,21 @@ static void heads_of_a_batch_say_what_was_before(void **state)
                   CASEBUS_EVALUE, "before");
 }
 
+static void heads_say_why_nothing_is_stored(void **state)
+{
+    (void)state;
+    struct casebus_heads heads;
+    struct casebus_bytes body =
+        build("{v:1,epoch:%b,seq:9,heads:{},held:'read-only: no space'}", BYTES(EPOCH));
+    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_ALL), body, &heads, NULL),
+                     0);
+    assert_bytes(heads.held, BYTES("read-only: no space"));
+    heads_come_back(CASEBUS_TOPIC_HEADS_ALL, body);
+    heads_refused(CASEBUS_TOPIC_HEADS_ALL,
+                  build("{v:1,epoch:%b,seq:9,heads:{},held:1}", BYTES(EPOCH)), CASEBUS_ETYPE,
+                  "held");
+}
+
 static void heads_have_two_topics(void **state)
 {
     (void)state;
@@ -310,6 +325,7 @@ int main(void)
         cmocka_unit_test(damaged_changes_are_not_encoded_thin),
         cmocka_unit_test(heads_of_every_stream_are_read),
         cmocka_unit_test(heads_of_a_batch_say_what_was_before),
+        cmocka_unit_test(heads_say_why_nothing_is_stored),
         cmocka_unit_test(heads_have_two_topics),
         cmocka_unit_test(a_head_is_not_above_the_seq),
         cmocka_unit_test(what_heads_must_have_is_demanded),

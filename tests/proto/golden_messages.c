@@ -216,6 +216,12 @@ static void add_heads(void)
                    batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL, 0, "",
                    taken(&out));
     }
+    msgpack_sbuffer out;
+    msgpack_sbuffer_init(&out);
+    heads.is_batch = false;
+    heads.held = BYTES("read-only: no space is left for the store");
+    assert_int_equal(casebus_heads_encode(&heads, &out), 0);
+    golden_add("heads-all-held", HEADS, CASEBUS_TOPIC_HEADS_ALL, 0, "", taken(&out));
 }
 
 /* --- requests and replies --------------------------------------------------------------- */
@@ -243,6 +249,11 @@ static struct casebus_bytes arguments_of(enum casebus_op op)
         [CASEBUS_OP_CASE_HISTORY] = "{id:'hse:1',limit:10}",
         [CASEBUS_OP_LOG_REPLAY] = "{after:42,patterns:['case:*','session:ended:hse'],"
                                   "limit:2000}",
+        [CASEBUS_OP_OFFENDER_GET] = "{agency:'hse',name:'Acme Ltd.',postcode:'LL57 1AA',"
+                                    "limit:50}",
+        [CASEBUS_OP_AGENCY_LIST] = "{}",
+        [CASEBUS_OP_LOG_CASES] = "{since:1710243123456789,agency:'hse',limit:50,"
+                                 "load:['agency','offender']}",
         [CASEBUS_OP_HEADS] = "{}",
         [CASEBUS_OP_SESSION_GET] = "{agency:'hse',session_id:'s-2024-03-12'}",
         [CASEBUS_OP_SESSION_LIST] = "{agency:'hse',status:'active',limit:500}",
@@ -275,6 +286,13 @@ static void add_requests(void)
         snprintf(name, sizeof name, "request-%s", casebus_op_name(op));
         golden_add(name, REQUEST, "", 0, "", request_of(op, arguments_of(op)));
     }
+    golden_add("request-case.list-offender", REQUEST, "", 0, "",
+               request_of(CASEBUS_OP_CASE_LIST,
+                          build("{offender:'Acme',from:'2024-01-01',limit:50,as_of:300}")));
+    golden_add("request-session.cases-once", REQUEST, "", 0, "",
+               request_of(CASEBUS_OP_SESSION_CASES,
+                          build("{agency:'hse',session_id:'s-2024-03-12',once:true,"
+                                "load:['agency','offender'],limit:50}")));
 }
 
 static void add_reply(const char *name, struct casebus_reply reply)

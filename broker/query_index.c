@@ -1,0 +1,207 @@
+/* Lists of cases in the order of an index: by action date, newest first; by offender's name.
+ *
+ * Both indexes begin with the agency, so a list of all agencies walks one lane an agency, and takes
+ * from the lane whose next row comes first. Of one date, or one name, it goes by agency. `next` is
+ * the key of the row that was looked at last; from it each lane knows where it goes on. */
+#include "query_list.h"
+
+struct lane {
+    size_t agency_size;
+    char agency[CASEBUS_AGENCY_MAX];
+    struct cursor c;
+    bool at;
+};
+
+struct lanes {
+    const struct page *p;
+    unsigned count;
+    struct lane lane[CASEBUS_AGENCIES_MAX];
+};
+
+static struct casebus_bytes agency_of(const struct lane *lane)
+{
+    return casebus_bytes(lane->agency, lane->agency_size);
+}
+
+/* The part of a key by which the list is ordered: the date, or the name. */
+static struct casebus_bytes order_of(struct casebus_bytes key)
+{
+    const unsigned char *nul = memchr(key.data, 0, key.size);
+    size_t skip = nul ? (size_t)(nul - key.data) + 1 : key.size;
+    struct casebus_bytes rest = casebus_bytes(key.data + skip, key.size - skip);
+    const unsigned char *end = rest.size ? memchr(rest.data, 0, rest.size) : NULL;
+    return casebus_bytes(rest.data, end ? (size_t)(end - rest.data) : rest.size);
+}
+
+static struct casebus_bytes agency_of_key(struct casebus_bytes key)
+{
+    const unsigned char *nul = memchr(key.data, 0, key.size);
+    return casebus_bytes(key.data, nul ? (size_t)(nul - key.data) : 0);
+}
+
+bool index_next_valid(const struct page *p)
+{
+    struct casebus_bytes agency = agency_of_key(p->next);
+    struct casebus_bytes order = order_of(p->next);
+    size_t head = agency.size + 1 + order.size;
+    return p->next.size < KEY_MAX && casebus_agency_valid(agency) &&
+           (!p->agency.data || casebus_bytes_equal(agency, p->agency)) &&
+           p->next.size > head && p->next.data[head] == 0 &&
+           (p->by_date ? order.size == DATE_SIZE : order.size <= NAME_KEY_MAX);
+}
+
+/* agency NUL order and one more byte: 0 for all keys of that order, 1 for what is behind them. */
+static struct key key_order(struct casebus_bytes agency, struct casebus_bytes order,
+                            unsigned char end)
+{
+    struct key k = key_text(agency);
+    k.data[k.size++] = 0;
+    memcpy(k.data + k.size, order.data, order.size);
+    k.size += order.size;
+    k.data[k.size++] = end;
+    return k;
+}
+
+/* --- by date, backwards ------------------------------------------------------------------ */
+
+/* Where it ends: with `from`, or with the first day where only `to` is given; cases without a
+ * date come last. */
+static struct key down_to(const struct page *p, struct casebus_bytes agency)
+{
+    struct casebus_bytes first =
+        p->from.data || !p->to.data ? p->from : casebus_cstr("0000-00-01");
+    return key_date(agency, first, casebus_bytes(NULL, 0));
+}
+
+/* A lane begins behind `to`, or behind all dates; or below what the page before had. */
+static bool seek_date(const struct page *p, struct lane *lane)
+{
+    struct casebus_bytes agency = agency_of(lane);
+    struct key from = key_order(agency, p->to.data ? p->to : casebus_cstr("9999-99-99"), 1);
+    if (p->next.data) {
+        int side = casebus_bytes_compare(agency, agency_of_key(p->next));
+        struct key on = side == 0 ? key_text(p->next)
+                                  : key_order(agency, order_of(p->next), side < 0);
+        from = casebus_bytes_compare(key_bytes(&on), key_bytes(&from)) < 0 ? on : from;
+    }
+    return cursor_before(&lane->c, key_bytes(&from));
+}
+
+/* --- by name, forwards ------------------------------------------------------------------- */
+
+static struct key first_name(const struct page *p, struct casebus_bytes agency)
+{
+    struct key k = key_order(agency, normal_bytes(&p->offender), 0);
+    k.size--;
+    return k;
+}
+
+static bool seek_name(const struct page *p, struct lane *lane)
+{
+    struct casebus_bytes agency = agency_of(lane);
+    struct key from = first_name(p, agency);
+    if (p->next.data) {
+        int side = casebus_bytes_compare(agency, agency_of_key(p->next));
+        struct key on = key_order(agency, order_of(p->next), side < 0);
+        if (side == 0) { /* right behind it */
+            on = key_text(p->next);
+            on.data[on.size] = 0;
+            on.size += on.size < KEY_MAX;
+        }
+        from = casebus_bytes_compare(key_bytes(&on), key_bytes(&from)) > 0 ? on : from;
+    }
+    return cursor_seek(&lane->c, key_bytes(&from));
+}
+
+/* --- both -------------------------------------------------------------------------------- */
+
+/* Does the lane stand on a row of the list? */
+static bool is_inside(const struct page *p, const struct lane *lane)
+{
+    struct casebus_bytes key = lane->c.key;
+    if (p->by_date) {
+        struct key first = down_to(p, agency_of(lane));
+        return casebus_bytes_compare(key, key_bytes(&first)) >= 0;
+    }
+    struct key first = first_name(p, agency_of(lane));
+    return key.size >= first.size && memcmp(key.data, first.data, first.size) == 0;
+}
+
+static void open_lane(struct query *q, struct lanes *l, struct casebus_bytes agency)
+{
+    struct lane *lane = &l->lane[l->count++];
+    lane->agency_size = agency.size;
+    memcpy(lane->agency, agency.data, agency.size);
+    cursor_open(&lane->c, q->txn, l->p->by_date ? TREE_DATE : TREE_OFFENDER);
+    bool moved = l->p->by_date ? seek_date(l->p, lane) : seek_name(l->p, lane);
+    lane->at = moved && is_inside(l->p, lane);
+    q->work++;
+}
+
+static void open_lanes(struct query *q, struct lanes *l)
+{
+    struct cursor c;
+    if (l->p->agency.data) {
+        open_lane(q, l, l->p->agency);
+        return;
+    }
+    cursor_open(&c, q->txn, TREE_AGENCY);
+    for (bool at = cursor_seek(&c, casebus_bytes("", 1));
+         at && l->count < CASEBUS_AGENCIES_MAX && c.key.size <= CASEBUS_AGENCY_MAX;
+         at = cursor_next(&c)) {
+        open_lane(q, l, c.key);
+    }
+    cursor_close(&c);
+}
+
+/* The lane whose row comes first; NULL: all are at their end. Lanes are in the order of their
+ * agencies. */
+static struct lane *first_lane(struct lanes *l)
+{
+    struct lane *best = NULL;
+    for (unsigned i = 0; i < l->count; i++) {
+        struct lane *lane = &l->lane[i];
+        if (!lane->at) {
+            continue;
+        }
+        int side = best ? casebus_bytes_compare(order_of(lane->c.key),
+                                                order_of(best->c.key))
+                        : 0;
+        if (!best || (l->p->by_date ? side >= 0 : side < 0)) {
+            best = lane;
+        }
+    }
+    return best;
+}
+
+static void add_row_of(struct query *q, const struct page *p, const struct lane *lane)
+{
+    struct casebus_bytes id =
+        p->by_date ? key_date_id(lane->c.key, NULL) : key_offender_id(lane->c.key);
+    struct key case_id = key_named(agency_of(lane), id);
+    q->work++;
+    if (id.size > 0) { /* an offender himself stands before his cases */
+        add_case(q, key_bytes(&case_id), 0, p);
+    }
+}
+
+struct key list_index(struct query *q, const struct page *p)
+{
+    struct lanes lanes = {.p = p};
+    struct key next = {.size = 0};
+    struct lane *lane;
+    open_lanes(q, &lanes);
+    while ((lane = first_lane(&lanes)) != NULL && more_rows(q, p->limit)) {
+        add_row_of(q, p, lane);
+        next = key_text(lane->c.key);
+        lane->at = (p->by_date ? cursor_prev(&lane->c) : cursor_next(&lane->c)) &&
+                   is_inside(p, lane);
+    }
+    if (!lane) {
+        next.size = 0;
+    }
+    for (unsigned i = 0; i < lanes.count; i++) {
+        cursor_close(&lanes.lane[i].c);
+    }
+    return next;
+}

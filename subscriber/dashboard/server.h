@@ -1,0 +1,26 @@
+/* HTTP: the daemon of libmicrohttpd, driven by our loop. */
+#ifndef CASEBUS_DASHBOARD_SERVER_H
+#define CASEBUS_DASHBOARD_SERVER_H
+
+#include "dashboard.h"
+
+struct request;
+
+/* Listens and prepares to serve. 0; CASEBUS_EINVAL: *why says what is wrong with the address;
+ * CASEBUS_ELOCKED: the port is taken; CASEBUS_EIO, CASEBUS_ENOMEM. */
+int server_new(struct server **self_p, struct dashboard *dashboard, const char **why);
+/* Connections that sleep must have been woken. */
+void server_destroy(struct server **self_p);
+
+/* "127.0.0.1:7480", as it is bound. */
+const char *server_address(const struct server *self);
+
+/* For zmq_poll(), ZMQ_POLLIN. */
+int server_descriptor(const struct server *self);
+int server_timeout(const struct server *self);
+void server_step(struct server *self);
+
+/* The request that slept has its answer. */
+void server_wake(struct request *request);
+
+#endif
