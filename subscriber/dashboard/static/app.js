@@ -272,11 +272,22 @@ class List {
         this.table = table;
         this.cells = cells;
         this.body = table.tBodies[0];
-        this.empty = $(`[data-empty="${table.id}"]`);
+        // What the server rendered is true through this seq. The stream may begin with rows from
+        // before it (a view is asked once a window); they are remembered, but not shown.
+        const words = $(`.state[data-view="${CSS.escape(table.dataset.view)}"]`)?.textContent;
+        this.rendered = Number(words?.match(/#(\d+)/)?.[1] ?? 0);
+    }
+
+    older(view) {
+        const { epoch } = document.body.dataset;
+        return view.seq < this.rendered && (epoch === "" || epoch === view.epoch);
     }
 
     take(view, diff) {
         this.view = view;
+        if (this.older(view)) {
+            return;
+        }
         this.show(view.order, (key) => view.rows.get(key), diff.first ? null : diff);
     }
 
@@ -309,6 +320,9 @@ class Recent extends List {
 
     take(view, diff) {
         this.view = view;
+        if (this.older(view)) {
+            return;
+        }
         if (this.held && (this.kept === undefined || this.kept.size === 0)) {
             this.remember();
         }
@@ -428,6 +442,9 @@ class Met extends List {
 
     take(view, diff) {
         this.view = view;
+        if (this.older(view)) {
+            return;
+        }
         if (this.cleared !== null && this.cleared.epoch !== view.epoch) {
             this.cleared = null; // another history
         }
