@@ -10,6 +10,7 @@ const FRESH_MS = 4000; // a row that changed is marked for so long
 const ANNOUNCE_MS = 15000; // the polite live region says something at most so often
 const AGAIN_MS = 5000; // a second press within this time stops a session
 const CHARTS_MS = 60000;
+const LOST_MS = 1500; // a connection is missed for so long before a word is said about it
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -669,13 +670,19 @@ class Announcer {
     }
 }
 
+let connectionTimer;
+
+// A connection that is back at once is not worth a word.
 function showConnection(lost) {
-    const place = $("#connection");
-    place.hidden = lost === null;
-    place.textContent = lost === null ? "" :
-        `Connection to the dashboard lost, trying again since ${CLOCK.format(lost)}. ` +
-        "What is shown is from before.";
-    document.body.classList.toggle("lost", lost !== null);
+    clearTimeout(connectionTimer);
+    connectionTimer = setTimeout(() => {
+        const place = $("#connection");
+        place.hidden = lost === null;
+        place.textContent = lost === null ? "" :
+            `Connection to the dashboard lost, trying again since ${CLOCK.format(lost)}. ` +
+            "What is shown is from before.";
+        document.body.classList.toggle("lost", lost !== null);
+    }, lost === null ? 0 : LOST_MS);
 }
 
 // A view's own words, beside its title.
