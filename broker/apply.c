@@ -169,7 +169,7 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
     }
     if (log_event(self, event, &log)) {
         self->events[self->event_count++] =
-            (struct apply_event){event->seq, log.topic, sent_form(self, event, log.body)};
+            (struct apply_event){event->seq, kind, log.topic, sent_form(self, event, log.body)};
     }
 }
 

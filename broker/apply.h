@@ -78,6 +78,7 @@ struct apply_result {
  * the transaction ends. */
 struct apply_event {
     uint64_t seq;
+    enum casebus_event_kind kind;
     struct casebus_bytes topic, body;
 };
 

@@ -184,9 +184,10 @@ static int publish(struct bus *self, const struct batch *b)
 {
     size_t n = 0;
     const struct apply_event *events = b->committed ? apply_events(b->apply, &n) : NULL;
-    uint64_t before = self->epoch_seq;
+    uint64_t before = self->epoch_seq, now = now_us();
     for (size_t i = 0; i < n; i++) {
         send_two(self, events[i].topic, events[i].body);
+        count_event(self->options->counters, events[i].kind, now);
         self->epoch_seq = events[i].seq;
         int rc = heads_move(self->heads, events[i].topic, events[i].seq);
         if (rc != 0) {

@@ -17,6 +17,8 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_CASE_RECENT] = query_case_recent,
     [CASEBUS_OP_CASE_LIST] = query_case_list,
     [CASEBUS_OP_CASE_HISTORY] = query_case_history,
+    [CASEBUS_OP_OFFENDER_GET] = query_offender_get,
+    [CASEBUS_OP_AGENCY_LIST] = query_agency_list,
     [CASEBUS_OP_LOG_REPLAY] = query_log_replay,
     [CASEBUS_OP_LOG_CASES] = query_log_cases,
     [CASEBUS_OP_HEADS] = query_heads,
@@ -120,8 +122,7 @@ static int carry_out(struct query *q, struct casebus_bytes body)
     }
     rc = check_after_seq(q);
     if (rc == 0) {
-        query_fn *operation = operations[q->request.op];
-        rc = operation ? operation(q) : CASEBUS_EUNKNOWN_OP;
+        rc = operations[q->request.op](q);
     }
     if (rc == 0 && txn_error(q->txn) != 0) {
         rc = txn_error(q->txn);

@@ -128,6 +128,11 @@ int pack_case(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
 enum { LOAD_AGENCY = 1, LOAD_OFFENDER = 2, LOAD_HISTORY = 4 };
 int read_load(struct query *q, unsigned allowed, unsigned *load);
 unsigned loaded_pairs(unsigned load);
+/* The pairs `agency_record` and `offender_record`, the latter of the offender that a case's map
+ * describes. */
+void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code);
+void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
+                   struct casebus_bytes offender);
 int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
                 const struct case_entry *entry, unsigned load);
 
@@ -193,6 +198,7 @@ query_fn query_case_get, query_case_get_many, query_case_known, query_case_recen
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
     query_session_list, query_session_cases, query_quarantine_list, query_quarantine_accept,
     query_quarantine_reject, query_publisher_confirm, query_rejects_list, query_store_verify,
-    query_store_backup, query_broker_status, query_log_cases;
+    query_store_backup, query_broker_status, query_log_cases,
+    query_offender_get, query_agency_list;
 
 #endif

@@ -1,8 +1,6 @@
 /* Operations on cases. */
 #include "query.h"
 
-#include "normal.h"
-
 #define HISTORY_LOADED 50
 
 /* --- a case ----------------------------------------------------------------------------- */
@@ -68,58 +66,6 @@ int read_load(struct query *q, unsigned allowed, unsigned *load)
         *load |= bit;
     }
     return rc;
-}
-
-static void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
-{
-    struct key key = key_text(code);
-    struct agency_entry a = {.disabled = 0};
-    if (!txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &a)) {
-        txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case has one */
-    }
-    casebus_pack_text(pk, "agency_record");
-    msgpack_pack_map(pk, 4u + (a.name.data ? 1u : 0u) + (a.base_url.data ? 1u : 0u));
-    casebus_pack_text(pk, "code");
-    casebus_pack_str(pk, code);
-    if (a.name.data) {
-        casebus_pack_text(pk, "name");
-        casebus_pack_str(pk, a.name);
-    }
-    if (a.base_url.data) {
-        casebus_pack_text(pk, "base_url");
-        casebus_pack_str(pk, a.base_url);
-    }
-    casebus_pack_text(pk, "enabled");
-    if (a.disabled) {
-        msgpack_pack_false(pk);
-    } else {
-        msgpack_pack_true(pk);
-    }
-    pack_uint(pk, "cases", a.cases);
-    pack_uint(pk, "fine_pence", a.fine_pence);
-}
-
-static void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
-                          struct casebus_bytes offender)
-{
-    struct key key = offender_key(agency, offender);
-    struct offender_entry o = {.cases = 0};
-    struct normal name = normal_name(offender_name(offender));
-    if (!txn_load(q->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &o)) {
-        txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case that can be got has one */
-    }
-    casebus_pack_text(pk, "offender_record");
-    msgpack_pack_map(pk, 7);
-    casebus_pack_text(pk, "agency");
-    casebus_pack_str(pk, agency);
-    casebus_pack_text(pk, "normalised_name");
-    casebus_pack_str(pk, normal_bytes(&name));
-    casebus_pack_text(pk, "offender");
-    casebus_pack_raw(pk, o.offender.data ? o.offender : offender);
-    pack_uint(pk, "first_seen", o.first_seen);
-    pack_uint(pk, "last_seen", o.last_seen);
-    pack_uint(pk, "cases", o.cases);
-    pack_uint(pk, "fine_pence", o.fine_pence);
 }
 
 int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,

@@ -44,6 +44,46 @@ static void pack_traffic(struct query *q)
     pack_uint(&q->pk, "submissions", counted(&c->submissions));
 }
 
+/* The kinds that had events in the minute. */
+static void pack_minute_events(msgpack_packer *pk, const struct minute *m, bool there)
+{
+    uint64_t n[CASEBUS_EVENT_KIND_COUNT] = {0}; /* a snapshot: the bus goes on counting */
+    unsigned kinds = 0;
+    for (unsigned k = 0; there && k < CASEBUS_EVENT_KIND_COUNT; k++) {
+        n[k] = counted(&m->events[k]);
+        kinds += n[k] > 0;
+    }
+    msgpack_pack_map(pk, kinds);
+    for (unsigned k = 0; k < CASEBUS_EVENT_KIND_COUNT; k++) {
+        char kind[2 * CASEBUS_SEGMENT_MAX];
+        if (n[k] > 0) {
+            snprintf(kind, sizeof kind, "%s:%s",
+                     casebus_event_kind_resource((enum casebus_event_kind)k),
+                     casebus_event_kind_word((enum casebus_event_kind)k));
+            pack_uint(pk, kind, n[k]);
+        }
+    }
+}
+
+/* This minute and those before it, down to the broker's start. */
+static void pack_minutes(struct query *q)
+{
+    const struct counters *c = q->self->options->counters;
+    uint64_t now = (uint64_t)zclock_time() * 1000u / MINUTE_US;
+    uint64_t begun = c->started_at / MINUTE_US;
+    uint64_t n = now >= begun ? now - begun + 1 : 1;
+    n = n < MINUTES_SHOWN ? n : MINUTES_SHOWN;
+    casebus_pack_text(&q->pk, "minutes");
+    msgpack_pack_array(&q->pk, n);
+    for (uint64_t i = 0; i < n; i++) {
+        const struct minute *m = &c->minute[(now - i) % MINUTES_KEPT];
+        msgpack_pack_map(&q->pk, 2);
+        pack_uint(&q->pk, "at", (now - i) * MINUTE_US);
+        casebus_pack_text(&q->pk, "events");
+        pack_minute_events(&q->pk, m, atomic_load(&m->number) == now - i);
+    }
+}
+
 static int pack_store(struct query *q)
 {
     struct store_sizes sizes;
@@ -66,7 +106,7 @@ static int pack_store(struct query *q)
 int query_broker_status(struct query *q)
 {
     const char *held = held_reason(q->self->options->counters);
-    msgpack_pack_map(&q->pk, 16);
+    msgpack_pack_map(&q->pk, 17);
     casebus_pack_text(&q->pk, "version");
     casebus_pack_text(&q->pk, CASEBUS_VERSION);
     pack_uint(&q->pk, "started_at", q->self->options->counters->started_at);
@@ -74,5 +114,6 @@ int query_broker_status(struct query *q)
     casebus_pack_text(&q->pk, held ? held : "serving");
     pack_endpoints(q);
     pack_traffic(q);
+    pack_minutes(q);
     return pack_store(q);
 }

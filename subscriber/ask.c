@@ -10,21 +10,17 @@
 #include "link.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define RESEND_FIRST_MS 2000
 #define RESEND_LAST_MS 8000
 #define UNSENT_MS 50  /* before it is tried again to send to a broker that is not there */
 #define REPLY_FRAMES 4 /* more are none of ours */
 
-void ask_init(struct ask *self)
-{
-    *self = (struct ask){.token = 0};
-    msgpack_sbuffer_init(&self->request);
-}
-
 void ask_end(struct ask *self)
 {
-    msgpack_sbuffer_destroy(&self->request);
+    free(self->request);
+    self->request = NULL;
 }
 
 /* One message; a frame that follows the first finds its place in the same message. */
@@ -33,7 +29,7 @@ static int send_frames(struct casebus_views *hub, struct ask *self)
     if (zmq_send(hub->dealer, &self->token, sizeof self->token,
                  ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
         zmq_send(hub->dealer, "", 0, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
-        zmq_send(hub->dealer, self->request.data, self->request.size, ZMQ_DONTWAIT) < 0) {
+        zmq_send(hub->dealer, self->request, self->size, ZMQ_DONTWAIT) < 0) {
         return zmq_errno() == EAGAIN ? CASEBUS_EUNREACHABLE : casebus_link_error();
     }
     return 0;
@@ -58,10 +54,13 @@ int ask_begin(struct casebus_views *hub, struct ask *self, struct casebus_call *
     if (rc != 0) {
         return rc;
     }
-    msgpack_sbuffer_clear(&self->request);
-    if (msgpack_sbuffer_write(&self->request, (const char *)request.data, request.size) != 0) {
+    unsigned char *kept = realloc(self->request, request.size);
+    if (kept == NULL) {
         return CASEBUS_ENOMEM;
     }
+    memcpy(kept, request.data, request.size);
+    self->request = kept;
+    self->size = request.size;
     self->token = ++hub->tokens;
     self->since = hub_now(hub);
     self->again_after = RESEND_FIRST_MS;

@@ -65,57 +65,62 @@ static int identify(struct casebus_views *hub, const struct want *want, msgpack_
 static struct source *find(struct casebus_views *hub, const msgpack_sbuffer *identity)
 {
     struct source *source = hub->sources;
-    while (source != NULL && (source->identity.size != identity->size ||
-                              memcmp(source->identity.data, identity->data, identity->size))) {
+    while (source != NULL && (source->identity_size != identity->size ||
+                              memcmp(source->identity, identity->data, identity->size) != 0)) {
         source = source->next;
     }
     return source;
 }
 
-static struct source *make(struct casebus_views *hub, const struct want *want)
+static void free_source(struct source *self)
+{
+    free(self->identity);
+    free(self->watches);
+    free(self);
+}
+
+static struct source *make(struct casebus_views *hub, const struct want *want,
+                           const msgpack_sbuffer *identity)
 {
     struct source *self = calloc(1, sizeof *self);
-    struct watch *watches = malloc(want->watch_count * sizeof *watches);
-    if (self == NULL || watches == NULL) {
-        free(self);
-        free(watches);
+    if (self == NULL) {
         return NULL;
     }
     *self = (struct source){.next = hub->sources,
                             .hub = hub,
+                            .identity = malloc(identity->size),
+                            .identity_size = identity->size,
                             .query = want->query,
                             .page = want->page,
                             .window_ms = want->window_ms,
                             .interval_ms = want->interval_ms,
                             .bytes_max = want->bytes_max,
-                            .watches = watches,
+                            .watches = malloc(want->watch_count * sizeof *self->watches),
                             .watch_count = want->watch_count,
-                            .began = INT64_MIN,
+                            .began = hub_now(hub),
                             .moved_at = INT64_MAX};
-    memcpy(watches, want->watches, want->watch_count * sizeof *watches);
-    ask_init(&self->ask);
-    self->watched = streams_head(&hub->streams, watches, want->watch_count);
+    if (self->identity == NULL || self->watches == NULL) {
+        free_source(self);
+        return NULL;
+    }
+    memcpy(self->identity, identity->data, identity->size);
+    memcpy(self->watches, want->watches, want->watch_count * sizeof *self->watches);
+    self->watched = streams_head(&hub->streams, self->watches, self->watch_count);
     hub->sources = self;
     return self;
 }
 
-int source_open(struct source **self_p, struct casebus_views *hub, const struct want *want)
+int source_join(struct source **self_p, struct casebus_views *hub, const struct want *want)
 {
     msgpack_sbuffer identity;
     msgpack_sbuffer_init(&identity);
     int rc = identify(hub, want, &identity);
     *self_p = rc == 0 ? find(hub, &identity) : NULL;
-    if (rc != 0 || *self_p != NULL) {
-        msgpack_sbuffer_destroy(&identity);
-    } else {
-        *self_p = make(hub, want);
-        if (*self_p != NULL) {
-            (*self_p)->identity = identity;
-        } else {
-            msgpack_sbuffer_destroy(&identity);
-            rc = CASEBUS_ENOMEM;
-        }
+    if (rc == 0 && *self_p == NULL) {
+        *self_p = make(hub, want, &identity);
+        rc = *self_p != NULL ? 0 : CASEBUS_ENOMEM;
     }
+    msgpack_sbuffer_destroy(&identity);
     if (rc == 0) {
         (*self_p)->users++;
     }
@@ -133,9 +138,7 @@ static void drop(struct source *self)
     ask_end(&self->ask);
     snapshot_drop(&self->now);
     snapshot_drop(&self->making);
-    msgpack_sbuffer_destroy(&self->identity);
-    free(self->watches);
-    free(self);
+    free_source(self);
 }
 
 void source_leave(struct source **self_p)
@@ -176,11 +179,17 @@ void source_force(struct source *self)
     self->forced = true;
 }
 
+void source_load(struct source *self)
+{
+    self->forced = self->forced || (self->now == NULL && self->ask.token == 0);
+}
+
 void source_seed(struct source *self, const struct source *from)
 {
     if (self->now == NULL && from->now != NULL) {
         self->now = from->now;
         self->now->refs++;
+        self->fetched = true;
         self->began = from->began;
         look(self, hub_now(self->hub));
     }
@@ -193,7 +202,8 @@ void source_forget(struct source *self)
     snapshot_drop(&self->making);
     self->watched = self->after = 0;
     self->moved_at = INT64_MAX;
-    self->began = INT64_MIN;
+    self->fetched = false;
+    self->began = hub_now(self->hub);
     self->retry_at = 0;
     self->forced = true;
 }
@@ -208,11 +218,10 @@ static int64_t wanted_at(const struct source *self)
     if (self->retry_at != 0) {
         return self->retry_at;
     }
-    const int64_t window_over =
-        self->began == INT64_MIN ? INT64_MIN : self->began + self->window_ms;
+    const int64_t window_over = self->began + (self->fetched ? self->window_ms : 0);
     if (source_is_behind(self)) {
         at = window_over;
-    } else if (self->interval_ms > 0 && self->began != INT64_MIN) {
+    } else if (self->interval_ms > 0 && self->fetched) {
         at = self->began + self->interval_ms;
         at = at < window_over ? window_over : at;
     }
@@ -249,6 +258,7 @@ int source_fetch(struct source *self)
 {
     const int rc = send_question(self, &self->page);
     if (self->ask.token != 0) {
+        self->fetched = true;
         self->began = hub_now(self->hub);
         self->retry_at = 0;
         self->forced = false;

@@ -26,7 +26,7 @@ struct casebus_view {
     struct source *source;
     struct casebus_query query;
     struct casebus_view_options options; /* patterns are in `watches` */
-    struct watch watches[CASEBUS_PATTERNS_MAX];
+    struct watch *watches;
     size_t watch_count;
     struct page page;   /* that the source has */
     struct page *trail; /* the pages before it */
@@ -71,7 +71,7 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
                               .watches = self->watches,
                               .watch_count = self->watch_count};
     struct source *source;
-    const int rc = source_open(&source, self->hub, &want);
+    const int rc = source_join(&source, self->hub, &want);
     if (rc != 0) {
         return rc;
     }
@@ -84,8 +84,8 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
             self->source->awake--;
         }
     }
-    if (source->now == NULL && self->begun) {
-        source_force(source);
+    if (self->begun) {
+        source_load(source);
     }
     source_leave(&self->source);
     self->source = source;
@@ -98,24 +98,27 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
 
 static int read_patterns(struct casebus_view *self, const char **why)
 {
-    const char *reason;
-    why = why != NULL ? why : &reason;
-    *why = NULL;
-    if (self->options.patterns == NULL) {
-        self->watch_count = query_watches(&self->query, self->watches);
-        return 0;
-    }
-    if (self->options.pattern_count < 1 ||
-        self->options.pattern_count > CASEBUS_PATTERNS_MAX) {
+    struct watch watches[CASEBUS_PATTERNS_MAX];
+    const struct casebus_view_options *options = &self->options;
+    size_t count = options->pattern_count;
+    memset(watches, 0, sizeof watches);
+    if (options->patterns == NULL) {
+        count = query_watches(&self->query, watches);
+    } else if (count < 1 || count > CASEBUS_PATTERNS_MAX) {
         return CASEBUS_EINVAL;
     }
-    for (size_t i = 0; i < self->options.pattern_count; i++) {
-        const int rc = query_watch(self->options.patterns[i], &self->watches[i], why);
+    for (size_t i = 0; options->patterns != NULL && i < count; i++) {
+        const int rc = query_watch(options->patterns[i], &watches[i], why);
         if (rc != 0) {
             return rc;
         }
     }
-    self->watch_count = self->options.pattern_count;
+    self->watches = malloc(count * sizeof *watches);
+    if (self->watches == NULL) {
+        return CASEBUS_ENOMEM;
+    }
+    memcpy(self->watches, watches, count * sizeof *watches);
+    self->watch_count = count;
     self->options.patterns = NULL; /* they are the caller's */
     return 0;
 }
@@ -150,6 +153,7 @@ static void free_view(struct casebus_view *self)
     snapshot_drop(&self->old);
     rows_clear(&self->shown);
     free(self->trail);
+    free(self->watches);
     free(self);
 }
 
@@ -164,10 +168,10 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
                       const char **why)
 {
     static const struct page first = {.pinned = false};
+    const char *reason;
+    why = why != NULL ? why : &reason;
     *self_p = NULL;
-    if (why != NULL) {
-        *why = NULL;
-    }
+    *why = NULL;
     if (query_check(&query) != 0 || (unsigned)options.policy > CASEBUS_VIEW_LOSE ||
         (options.policy == CASEBUS_VIEW_KEEP && !can_keep(&query))) {
         return CASEBUS_EINVAL;
@@ -417,9 +421,7 @@ static void begin_if_moved(struct casebus_view *self)
     } else if (self->source->watched > self->base) {
         self->begun = true;
         self->source->awake += self->paused ? 0 : 1;
-        if (self->source->now == NULL) {
-            source_force(self->source);
-        }
+        source_load(self->source);
     }
 }
 

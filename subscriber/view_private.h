@@ -65,10 +65,10 @@ struct ask {
     int64_t since;
     int64_t again_at; /* to be sent (again) then */
     int again_after;
-    msgpack_sbuffer request;
+    unsigned char *request;
+    size_t size;
 };
 
-void ask_init(struct ask *self);
 void ask_end(struct ask *self);
 /* Makes the request of `call` and sends it. 0 or a code. */
 int ask_begin(struct casebus_views *hub, struct ask *self, struct casebus_call *call);
@@ -112,7 +112,8 @@ struct source {
     struct source *next;
     struct casebus_views *hub;
     size_t users, awake; /* views; of them those that are not paused and have begun */
-    msgpack_sbuffer identity;
+    unsigned char *identity; /* all of what is wanted */
+    size_t identity_size;
     struct casebus_query query;
     struct page page;
     unsigned window_ms, interval_ms;
@@ -122,7 +123,8 @@ struct source {
 
     uint64_t watched; /* the highest head of what it watches */
     bool forced;      /* to be asked though nothing moved */
-    int64_t began;    /* the last fetch; INT64_MIN: never */
+    bool fetched;
+    int64_t began;    /* the last fetch; before the first: since when it is wanted */
     int64_t moved_at; /* since when there is something that is not fetched; INT64_MAX: nothing */
     int64_t retry_at; /* not before; 0 */
     struct ask ask;
@@ -135,13 +137,14 @@ struct source {
 };
 
 /* Finds or makes it. 0 or CASEBUS_ENOMEM. */
-int source_open(struct source **self_p, struct casebus_views *hub, const struct want *want);
+int source_join(struct source **self_p, struct casebus_views *hub, const struct want *want);
 /* For one user less. */
 void source_leave(struct source **self_p);
 /* A stream that it watches ends at `head`. */
 void source_moved(struct source *self, uint64_t head);
-/* To be asked in any case. */
+/* To be asked in any case; or only where nothing was fetched or asked yet. */
 void source_force(struct source *self);
+void source_load(struct source *self);
 /* A new source of the page that `from` shows, as of that moment: begins with what it has. */
 void source_seed(struct source *self, const struct source *from);
 /* The history is another: what is known is void. */

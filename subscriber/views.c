@@ -90,7 +90,6 @@ int casebus_views_new(struct casebus_views **self_p, struct casebus_views_option
     self->clock = now_ms;
     self->opened = self->quiet_since = hub_now(self);
     self->heard = INT64_MIN;
-    ask_init(&self->doubt_ask);
     zmq_msg_init(&self->reply);
     const int rc = open_parts(self);
     if (rc != 0) {
@@ -323,12 +322,14 @@ static int read_replies(struct casebus_views *self)
 
 /* --- questions ---------------------------------------------------------------------------- */
 
-/* The one that has waited longest, of those that may ask now. */
+/* The one that has waited longest, of those that may ask now; the last in the list is the
+ * oldest. */
 static struct source *first_in_turn(struct casebus_views *self)
 {
     struct source *first = NULL;
     for (struct source *source = self->sources; source != NULL; source = source->next) {
-        if (source_wants(source) && (first == NULL || source_due(source) < source_due(first))) {
+        if (source_wants(source) &&
+            (first == NULL || source_due(source) <= source_due(first))) {
             first = source;
         }
     }

@@ -68,6 +68,17 @@ def a_waiting_poll_is_told(broker, client):
     socket.close()
 
 
+def heads(broker):
+    """The next heads message."""
+    socket = zmq.Context.instance().socket(zmq.SUB)
+    socket.connect(broker.fanout)
+    socket.subscribe(b"sys:heads:all:")
+    assert socket.poll(10000)
+    body = msgpack.unpackb(socket.recv_multipart()[1])
+    socket.close()
+    return body
+
+
 def a_full_map_holds_and_a_larger_one_goes_on():
     with Broker("--map-size", "16M", ipc=True) as broker:
         file = register(os.path.join(broker.dir, "cases.ndjson"), 2000)
@@ -80,12 +91,14 @@ def a_full_map_holds_and_a_larger_one_goes_on():
         assert "error" in client.ask("case.get", id="hse:D001999")
         unnumbered(broker, client)
         a_waiting_poll_is_told(broker, client)
+        assert heads(broker)["held"] == state(client)
         reply = client.ask("broker.status")["result"]
         assert reply["held"] > 0 and reply["unstored"] > 0, reply
         assert client.verify() == []
         broker.stop()
         broker.flags = ["--map-size", "1G"]
         broker.start()
+        assert "held" not in heads(broker)
         again = broker.publish(file)
         assert again["created"] + again["synced"] == 2000, again
         assert again["synced"] == counts["created"], (again, counts)

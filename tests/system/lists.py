@@ -101,7 +101,7 @@ def mixture(broker, seed=SEED, reports=REPORTS):
 
 # --- what the broker knows, as anybody can read it ----------------------------------------------
 
-def pages(client, op, name="rows", **args):
+def pages(client, op, **args):
     """The pages of a list, whole results."""
     while True:
         result = client.result(op, **args)
@@ -111,8 +111,8 @@ def pages(client, op, name="rows", **args):
         args["next"] = result["next"]
 
 
-def rows_of(client, op, name="rows", **args):
-    return [row for result in pages(client, op, **args) for row in result[name]]
+def rows_of(client, op, **args):
+    return [row for result in pages(client, op, **args) for row in result["rows"]]
 
 
 class Known:
@@ -385,7 +385,159 @@ def newer_is_counted_up_to_a_thousand():
         assert client.result("case.list", as_of=900, agency="hse")["newer"] == 300
 
 
+# --- offenders, agencies, minutes ---------------------------------------------------------------
+
+def identity(case):
+    return by_name(case)[1], by_name(case)[0], by_name(case)[2]
+
+
+def check_offender(client, cases, asked, wanted, **args):
+    agency, name, postcode = wanted
+    mine = sorted((case for case in cases if identity(case) == wanted), key=lambda case: case["regulator_id"])
+    record = client.result("offender.get", agency=agency, name=asked, **args)["offender_record"]
+    assert (record["agency"], record["normalised_name"]) == (agency, name), (wanted, record)
+    assert record["cases"] == len(mine), (wanted, record)
+    assert record["fine_pence"] == sum(case.get("offence_fine_pence", 0) for case in mine), (wanted, record)
+    assert record["offender"] in [case["offender"] for case in mine], (wanted, record)
+    for limit in (1, 500):
+        compare(rows_of(client, "offender.get", agency=agency, name=asked, limit=limit, **args), mine, "%r" % (wanted,))
+
+
+def an_offender_comes_with_his_cases():
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        cases = list(Known(client).cases.values())
+        identities = sorted({identity(case) for case in cases})
+        assert len(identities) > 50
+        for wanted in identities:
+            check_offender(client, cases, wanted[1].upper().replace("LIMITED", "ltd."), wanted,
+                           postcode=wanted[2].lower())
+            if not [other for other in identities if other[:2] == wanted[:2] and other < wanted]:
+                check_offender(client, cases, wanted[1], wanted)  # the first of that name
+        for args in ({"agency": "hse", "name": "nobody"}, {"agency": "qq", "name": "acorn"},
+                     {"agency": "hse", "name": "acor"}, {"agency": "hse", "name": "acorn", "postcode": "X"}):
+            assert client.ask("offender.get", **args)["error"]["code"] == "not_found", args
+
+
+def a_long_name_is_found_by_all_of_it():
+    with Broker() as broker:
+        worker = Worker(broker)
+        names = ["\u00fe" * 200 + end for end in ("a", "b" * 30, "b" * 40)]
+        for i, name in enumerate(names):
+            worker.report("case:scraped:hse:%d:" % i, {"offender": {"name": name}})
+        worker.wait()
+        client = broker.client()
+        for i, name in enumerate(names):
+            result = client.result("offender.get", agency="hse", name=name)
+            assert [case["regulator_id"] for case in result["rows"]] == [str(i)], result
+        assert len(client.result("case.list", offender="\u00fe" * 100)["rows"]) == 3
+        assert client.ask("case.list", offender="\u00fe" * 101)["error"]["field"] == "offender"
+
+
+def agencies_are_listed_with_their_totals():
+    with Broker() as broker:
+        assert broker.client().result("agency.list") == {"rows": []}
+        mixture(broker)
+        client = broker.client()
+        cases = list(Known(client).cases.values())
+        rows = client.result("agency.list")["rows"]
+        assert [row["code"] for row in rows] == sorted(AGENCIES)
+        for row in rows:
+            mine = [case for case in cases if case["agency"] == row["code"]]
+            assert row == {"code": row["code"], "enabled": True, "cases": len(mine),
+                           "fine_pence": sum(case.get("offence_fine_pence", 0) for case in mine)}
+            assert row == client.result("case.get", id=mine[0]["id"], load=["agency"])["agency_record"]
+
+
+def minutes_count_the_events_by_kind():
+    with Broker() as broker:
+        mixture(broker, reports=800)
+        client = broker.client()
+        known = Known(client)
+        status = client.result("broker.status")
+        counted, minutes = {}, status["minutes"]
+        for minute in minutes:
+            for kind, n in minute["events"].items():
+                counted[kind] = counted.get(kind, 0) + n
+        expected = {}
+        for event in known.events.values():
+            kind = event["resource"] + ":" + event["event"]
+            expected[kind] = expected.get(kind, 0) + 1
+        assert counted == expected and sum(counted.values()) == status["events"], (counted, expected)
+        ats = [minute["at"] for minute in minutes]
+        assert ats == [ats[0] - 60000000 * i for i in range(len(ats))] and 1 <= len(ats) <= 3, ats
+        assert ats[-1] <= status["started_at"] < ats[-1] + 60000000
+
+
+# --- much to look at ----------------------------------------------------------------------------
+
+def a_case_that_others_met_very_often_ends_no_list():
+    """More events than one request may look at lie above the one that a session made of it."""
+    with Broker() as broker:
+        worker = Worker(broker)
+        for session in ("a", "b"):
+            worker.report("session:started:hse:%s:" % session)
+        for key in ("first", "often", "last"):
+            worker.report("case:scraped:hse:%s:" % key, {"offender": {"name": "A"}}, "a")
+        for _ in range(21000):
+            worker.report("case:scraped:hse:often:", {"offender": {"name": "A"}}, "b")
+        worker.wait()
+        client = broker.client()
+        results = list(pages(client, "session.cases", agency="hse", session_id="a", once=True))
+        assert len(results) > 1, "one request looked at everything"
+        assert [(row["id"], row["times"]) for result in results for row in result["rows"]] == \
+            [("hse:last", 1), ("hse:often", 1), ("hse:first", 1)], results
+        row, = client.result("session.cases", agency="hse", session_id="b", once=True)["rows"]
+        assert (row["id"], row["outcome"], row["times"]) == ("hse:often", "existing", 100)
+
+
+# --- what nobody should send --------------------------------------------------------------------
+
+def mutations(r, token, size):
+    """Positions nobody has been given: made up, of another list, or changed a little."""
+    yield r.randbytes(size)
+    yield bytes(size)
+    yield b"\xff" * size
+    for _ in range(4):
+        changed = bytearray(token)
+        changed[r.randrange(len(changed))] = r.choice([0, 1, 0x20, 0xff, r.randrange(256)])
+        yield bytes(changed)
+    yield token[:r.randrange(len(token) + 1)]
+    yield token + bytes(r.randrange(1, 512 - len(token)))
+
+
+def a_made_up_next_leads_nowhere():
+    """An error that names it, or rows of the list that was asked for; never others'."""
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        r = random.Random(SEED)
+        asked = [("case.list", args) for args in LISTS] + \
+            [("session.cases", {"agency": "hse", "session_id": "h1", "once": True}),
+             ("session.cases", {"agency": "onr", "session_id": "h1", "once": True}),
+             ("case.list", {"agency": "hse", "session": "h2"}),
+             ("log.cases", {"after": 1000}), ("log.cases", {"after": 0, "agency": "ea"}),
+             ("offender.get", {"agency": "hse", "name": "acorn", "postcode": "CF10 1EP"})]
+        tokens, lists = [], []
+        for op, args in asked:
+            lists.append({row["id"] for row in rows_of(client, op, **args)})
+            tokens += [page["next"] for page in pages(client, op, limit=2, **args) if "next" in page][1:2]
+        for (op, args), ids in zip(asked, lists):
+            for token in tokens:
+                for made_up in (token, *mutations(r, token, len(token))):
+                    reply = client.ask(op, next=made_up, limit=500, **args)
+                    if "error" in reply:
+                        assert reply["error"]["code"] == "bad_argument", (op, args, made_up, reply)
+                    else:
+                        assert {row["id"] for row in reply["result"]["rows"]} <= ids, (op, args, made_up)
+        assert not client.verify()
+
+
 main([cases_of_a_session_are_what_the_log_says, loaded_cases_come_with_agency_and_offender,
       cases_of_lately_are_what_the_log_says, lists_reach_back_to_the_floor,
       lists_are_in_their_order_whatever_the_page, a_page_says_how_many_cases_are_newer,
-      newer_cases_of_a_session_are_those_it_created, newer_is_counted_up_to_a_thousand])
+      newer_cases_of_a_session_are_those_it_created, newer_is_counted_up_to_a_thousand,
+      an_offender_comes_with_his_cases, a_long_name_is_found_by_all_of_it, agencies_are_listed_with_their_totals,
+      minutes_count_the_events_by_kind, a_case_that_others_met_very_often_ends_no_list,
+      a_made_up_next_leads_nowhere])
