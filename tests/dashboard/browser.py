@@ -8,12 +8,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
+
+import msgpack
+import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from served import Dashboard, casebus, check_html
+from proxy import Proxy
 from webdriver import Browser
 
 SCREENS = os.path.join(casebus.BIN, os.pardir, "screenshots")
@@ -184,6 +189,18 @@ class Trial:
             return words.length > 0 && words.every((one) => one.dataset.state === 'live');""",
             what="every view is live")
 
+    def found(self):
+        session = self.client.ask("session.get", agency="hse", session_id="long")
+        return session["result"]["session"]["cases_found"] if "result" in session else 0
+
+    def report(self, *records):
+        """Reports of the session that is open all along, until they are stored."""
+        wanted = self.found() + len(records)
+        self.long.report(*records)
+        while self.found() < wanted:
+            assert self.long.process.poll() is None, self.long.process.stderr.read()
+            time.sleep(0.02)
+
     def cases(self, count):
         """New records."""
         self.number += count
@@ -209,18 +226,30 @@ class Trial:
     def opened_in_the_middle_of_a_scrape(self):
         with open(REGISTER) as register:
             records = [line.strip() for line in register if '"agency":"hse"' in line]
-        self.browser.go(self.dashboard.url + "cases")  # a browser's first page takes its time
-        scrape = self.worker("scrape", "--rate", "30")
-        scrape.report(*records)
+        scrape, opened = self.worker("scrape"), threading.Event()
+
+        def feed():
+            """The scrape goes on while the page is opened, and ends only afterwards."""
+            for record in records[60:-40]:
+                scrape.report(record)
+                time.sleep(0.02)
+            opened.wait(60)
+            for record in records[-40:]:
+                scrape.report(record)
+                time.sleep(0.02)
+
+        scrape.report(*records[:60])
         while len(self.stored_recent()) < 60:
-            time.sleep(0.05)
+            time.sleep(0.02)
+        feeder = threading.Thread(target=feed)
+        feeder.start()
         self.open("hse:scrape")
         begun = self.shown_recent()
         assert len(begun) >= 60, len(begun)
         assert ("hse:scrape", "running") in [row[:2] for row in self.shown_sessions()]
-        assert self.client.result("session.get", agency="hse", session_id="scrape")["session"][
-            "cases_found"] < len(records), "the scrape was over before the page was open"
         self.screen("scrape-light")
+        opened.set()
+        feeder.join()
         scrape.end()
         self.all_equal("hse:scrape")
         assert self.shown_recent() != begun
@@ -237,12 +266,11 @@ class Trial:
     def created_synced_and_corrected_is_one_row(self):
         self.long = self.worker("long")
         [record] = self.cases(1)
-        self.long.report(record)
-        self.stored("hse:" + record["regulator_id"])
+        self.report(record)
         self.open("hse:long")
         self.all_equal("hse:long")
-        self.long.report(record)
-        self.long.report({**record, "offence_fine_pence": 777, "source": {"page": 9}})
+        self.report(record)
+        self.report({**record, "offence_fine_pence": 777, "source": {"page": 9}})
         key = "hse:" + record["regulator_id"]
         self.browser.wait("""
             const row = document.querySelector(`#recent tr[data-key="${arguments[0]}"]`);
@@ -254,11 +282,11 @@ class Trial:
         assert row[1:] == ("updated", "£7.77", "9", "3"), row
 
     def the_51st_case_pushes_out_the_oldest(self):
-        self.long.report(*self.cases(49))
+        self.report(*self.cases(49))
         self.equal("met", self.shown_met, lambda: self.stored_met("hse:long"))
         oldest = self.shown_met()[-1][0]
         assert len(self.shown_met()) == 50 and oldest == "hse:B00000", oldest
-        self.long.report(*self.cases(1))
+        self.report(*self.cases(1))
         self.browser.wait("return !document.querySelector(`#session-cases tr[data-key=\"${arguments[0]}\"]`)",
                           oldest)
         self.all_equal("hse:long")
@@ -266,7 +294,7 @@ class Trial:
         assert len(rows) == 50 and rows[0][0] == "hse:B00050" and rows[-1][0] == "hse:B00001", rows
 
     def reload(self):
-        self.long.report(*self.cases(3))
+        self.report(*self.cases(3))
         self.browser.reload()
         self.all_equal("hse:long")
 
@@ -278,7 +306,7 @@ class Trial:
         assert words.startswith("stale since"), words
         self.screen("stale")
         self.broker.start()
-        self.long.report(*self.cases(5))
+        self.report(*self.cases(5))
         self.live()
         self.all_equal("hse:long")
 
@@ -288,7 +316,7 @@ class Trial:
                                  "return !place.hidden && place.textContent")
         assert lost.startswith("Connection to the dashboard lost, trying again since "), lost
         self.screen("lost")
-        self.long.report(*self.cases(5))
+        self.report(*self.cases(5))
         self.dashboard.start()
         self.browser.wait("return document.querySelector('#connection').hidden")
         self.live()
@@ -300,12 +328,14 @@ class Trial:
         of sessions have a window of a second."""
         end = time.monotonic() + max(seconds, RING + 2)
         while time.monotonic() < end:
-            self.long.report(*self.cases(1))
+            self.report(*self.cases(1))
             time.sleep(0.5)
 
     def frozen_past_the_ring(self, seconds=0):
+        before = self.shown_met()
         self.browser.cdp("Page.setWebLifecycleState", state="frozen")
         self.changes_past_the_ring(seconds)
+        assert self.shown_met() == before, "the tab was not frozen"
         self.browser.cdp("Page.setWebLifecycleState", state="active")
         self.all_equal("hse:long")
 
@@ -313,13 +343,21 @@ class Trial:
         self.frozen_past_the_ring(600)
 
     def cut_off_past_the_ring(self):
-        network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-        self.browser.cdp("Network.enable")
-        self.browser.cdp("Network.emulateNetworkConditions", offline=True, **network)
+        """No connection can be made while more changes go by than are kept; the page is that of
+        another address, which a proxy serves."""
+        proxy = Proxy("tcp://" + self.dashboard.http)
+        self.browser.go("http://%s/?session=hse:long" % proxy.endpoint[len("tcp://"):])
+        self.live()
+        before = self.shown_met()
+        proxy.refuse(True)
         self.changes_past_the_ring()
-        self.browser.cdp("Network.emulateNetworkConditions", offline=False, **network)
+        assert self.shown_met() == before, "the network was not cut"
+        self.browser.wait("return !document.querySelector('#connection').hidden")
+        proxy.heal()
         self.browser.wait("return document.querySelector('#connection').hidden")
         self.all_equal("hse:long")
+        self.open("hse:long")
+        proxy.close()
         self.console(restarts=True)
 
     def keep_still(self):
@@ -329,13 +367,18 @@ class Trial:
         key = "hse:" + before[3][0].split(":")[1]
         corrected["regulator_id"] = before[3][0].split(":")[1]
         corrected["offender"] = {"name": before[3][1]}
-        self.long.report(*self.cases(3), corrected)
+        self.report(*self.cases(3), corrected)
         self.browser.wait("const more = document.querySelector('#newer');"
                           "return !more.hidden && more.textContent === 'Show 3 newer'")
         after = self.shown_recent()
         assert [row[0] for row in after] == [row[0] for row in before]
         self.browser.wait("return document.querySelector(`#recent tr[data-key=\"${arguments[0]}\"] "
                           "[data-field=offence_fine_pence]`).textContent === '£42.42'", key)
+        with open(os.path.join(self.broker.dir, "deleted.ndjson"), "w") as file:
+            file.write(json.dumps({"agency": "hse", "regulator_id": before[5][0].split(":")[1]}))
+        self.broker.publish("--deleted", file.name)
+        self.browser.wait("return document.querySelector(`#recent tr[data-key=\"${arguments[0]}\"] th`)"
+                          ".textContent.includes('deleted')", before[5][0])
         self.screen("keep-still")
         self.browser.click("#newer")
         self.equal("recent", self.shown_recent, self.stored_recent)
@@ -348,7 +391,7 @@ class Trial:
         self.browser.click("#clear")
         assert self.shown_met() == []
         [record] = self.cases(1)
-        self.long.report(record)
+        self.report(record)
         key = "hse:" + record["regulator_id"]
         only = "const rows = [...document.querySelectorAll('#session-cases tbody tr')];" \
                "return rows.length === 1 && rows[0].dataset.key === arguments[0]"
@@ -358,6 +401,26 @@ class Trial:
         self.browser.wait(only, key)
         self.browser.click("#unclear")
         self.equal("met", self.shown_met, lambda: self.stored_met("hse:long"))
+
+    def progress_is_shown(self):
+        """Of a session that knows how many pages there are."""
+        socket = zmq.Context.instance().socket(zmq.PUB)
+        socket.connect(self.broker.ingest)
+        send = lambda kind, data: socket.send_multipart([
+            b"session:%s:hse:pages:" % kind, msgpack.packb({"v": 1, "data": data})])
+        while "result" not in self.client.ask("session.get", agency="hse", session_id="pages"):
+            send(b"started", {"max_pages": 10, "worker": "a worker", "database": "court cases"})
+            time.sleep(0.05)
+        time.sleep(1)  # what is left is told of nothing that is shorter
+        send(b"progressed", {"page": 4})
+        row = '#sessions tr[data-key="hse:pages"] '
+        self.browser.wait("return document.querySelector(arguments[0])?.value === 4", row + "progress")
+        [shown] = [row for row in self.browser.execute(ROWS, "sessions") if row["key"] == "hse:pages"]
+        assert shown["progress"] == "page 4 of 10" and shown["worker"] == "a worker", shown
+        assert shown["left"] == "under 1 min", shown
+        send(b"ended", {"status": "failed", "reason": "told to"})
+        self.browser.wait("return !document.querySelector(arguments[0])", row)
+        socket.close(0)
 
     def stop_stops_the_worker(self):
         worker = self.worker("stopped", "--rate", "5")
@@ -382,8 +445,8 @@ class Trial:
         self.browser.go(self.dashboard.url + "quarantine")
         self.live()
         there = self.cases(3)
-        self.long.report(*there)
-        self.long.report(*({**record, "offence_action_date": "2021-09-08",
+        self.report(*there)
+        self.report(*({**record, "offence_action_date": "2021-09-08",
                             "offender": {"name": "Somebody Else %d" % i}}
                            for i, record in enumerate(there)))
         self.browser.wait("return document.querySelectorAll('#quarantine > li').length === 3")
@@ -416,12 +479,11 @@ class Trial:
 
     def a_case_page_lives(self):
         [record] = self.cases(1)
-        self.long.report(record)
+        self.report(record)
         key = "hse:" + record["regulator_id"]
-        self.stored(key)
         self.browser.go(self.dashboard.url + "cases/" + key)
         self.live()
-        self.long.report({**record, "offence_result": "Convicted"})
+        self.report({**record, "offence_result": "Convicted"})
         self.browser.wait("return document.querySelector('#case').dataset.version === '2'")
         changes = self.browser.execute(
             "return [...document.querySelectorAll('#history .changes li')].map((row) => row.textContent)")
@@ -431,12 +493,11 @@ class Trial:
 
     def what_a_record_says_is_text(self):
         name = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
-        self.long.report({"regulator_id": "</td><script>hacked=3</script>", "offender": {"name": name},
+        self.report({"regulator_id": "</td><script>hacked=3</script>", "offender": {"name": name},
                           "offence_result": "<b>bold</b> & \"quoted\"",
                           "url": "https://register.example/?a=1&b=<script>",
                           "ext": {"url": "javascript:window.hacked = 4", "<u>key</u>": "<i>value</i>"}})
         key = "hse:</td><script>hacked=3</script>"
-        self.stored(key)
         path = "cases/" + urllib.parse.quote(key, safe="")
         for page in ("?session=hse:long", "cases?offender=" + urllib.parse.quote(name), path):
             self.browser.go(self.dashboard.url + page)
@@ -509,11 +570,6 @@ class Trial:
             assert status in (200, 404), (path, status)
             assert check_html(text) == [], (path, check_html(text))
 
-    def stored(self, key):
-        """Waits until a case is there."""
-        while "result" not in self.client.ask("case.get", id=key):
-            time.sleep(0.02)
-
     def run(self, tests):
         try:
             casebus.main(tests)
@@ -527,7 +583,8 @@ class Trial:
 
 
 def main():
-    with casebus.Broker(ipc=True) as broker, Dashboard(broker, "--ring", str(RING)) as dashboard, \
+    with casebus.Broker(ipc=True) as broker, Dashboard(broker, "--ring", str(RING),
+                                                         "--allow-host", "127.0.0.1") as dashboard, \
             Browser() as browser:
         trial = Trial(broker, dashboard, browser)
         tests = [trial.opened_in_the_middle_of_a_scrape, trial.rows_without_a_script,
@@ -537,7 +594,7 @@ def main():
         else:
             tests += [trial.reload, trial.broker_restart, trial.dashboard_restart,
                       trial.frozen_past_the_ring, trial.cut_off_past_the_ring, trial.keep_still,
-                      trial.cleared_for_this_viewer, trial.stop_stops_the_worker,
+                      trial.cleared_for_this_viewer, trial.progress_is_shown, trial.stop_stops_the_worker,
                       trial.quarantine_is_decided, trial.a_case_page_lives,
                       trial.what_a_record_says_is_text, trial.by_keyboard,
                       trial.contrast_and_looks, trial.markup_is_sound]

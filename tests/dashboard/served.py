@@ -8,7 +8,8 @@ import sys
 import urllib.error
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests", "system"))
+for folder in ("system", "ledger"):
+    sys.path.insert(0, os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests", folder))
 
 import casebus
 

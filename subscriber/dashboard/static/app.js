@@ -6,7 +6,7 @@
 
 import { Stream } from "./events.js";
 
-const FRESH_MS = 4000; // a row that changed is marked for so long
+const FRESH_MS = 3000; // a row that changed is marked for so long
 const ANNOUNCE_MS = 15000; // the polite live region says something at most so often
 const AGAIN_MS = 5000; // a second press within this time stops a session
 const CHARTS_MS = 60000;
@@ -110,9 +110,13 @@ function showTimes() {
 
 // A cell: its field, its head on phones, what of the row it depends on, and how that is shown.
 const cell = (field, label, value, show = text, more = {}) =>
-    ({ field, label, value, show, ...more });
-const number = (field, label, value = (row) => row[field]) =>
-    cell(field, label, value, (shown) => [shown === undefined ? "" : count(shown)], { num: true });
+    ({ field, label, value, show, marked: true, ...more });
+const number = (field, label, value = (row) => row[field], more = {}) =>
+    cell(field, label, value, (shown) => [shown === undefined ? "" : count(shown)],
+        { num: true, ...more });
+// What changes all the time is not marked each time.
+const busy = { marked: false };
+const counter = (field, label) => number(field, label, undefined, busy);
 
 const CASE = [
     cell("id", "", (row) => row.id, (id) => [link(casePath(id), id)], { head: true }),
@@ -170,17 +174,18 @@ const SESSION = [
             [link(sessionPath(agency, id), `${agency}:${id}`), " ", minor(database)], { head: true }),
     cell("status", "Status", (row) => row.status, (status) => [badge("s", status)]),
     cell("progress", "Progress",
-        (row) => [`${row.agency}:${row.session_id}`, row.pages_processed, row.max_pages], progress),
-    number("cases_found", "Found"),
-    number("cases_created", "Created"),
-    number("cases_updated", "Updated"),
-    number("cases_existing", "Existing"),
-    number("errors_count", "Errors"),
-    cell("rate", "Rate", rate, text, { num: true }),
-    cell("left", "Time left", timeLeft, text, { num: true }),
+        (row) => [`${row.agency}:${row.session_id}`, row.pages_processed, row.max_pages], progress,
+        busy),
+    counter("cases_found", "Found"),
+    counter("cases_created", "Created"),
+    counter("cases_updated", "Updated"),
+    counter("cases_existing", "Existing"),
+    counter("errors_count", "Errors"),
+    cell("rate", "Rate", rate, text, { num: true, ...busy }),
+    cell("left", "Time left", timeLeft, text, { num: true, ...busy }),
     cell("worker", "Worker", (row) => row.worker),
-    cell("last_seen_at", "Last heard", (row) => row.last_seen_at, instant),
-    cell("stop", "", (row) => [row.agency, row.session_id, row.status], stopButton),
+    cell("last_seen_at", "Last heard", (row) => row.last_seen_at, instant, busy),
+    cell("stop", "", (row) => [row.agency, row.session_id, row.status], stopButton, busy),
 ];
 
 const MET = [
@@ -221,14 +226,14 @@ function emptyRow(key, cells) {
 
 // Puts a row's values into its cells; only those that differ are touched.
 function fillRow(element, cells, row, mark) {
-    for (const { field, value, show } of cells) {
+    for (const { field, value, show, marked } of cells) {
         const place = $(`[data-field="${field}"]`, element);
         const now = value(row), source = JSON.stringify(now) ?? "";
         if (place.source === source) {
             continue;
         }
         place.replaceChildren(...show(now).filter((child) => child !== ""));
-        if (mark && place.source !== undefined) {
+        if (marked && mark && place.source !== undefined) {
             brieflyMark(place);
         }
         place.source = source;
