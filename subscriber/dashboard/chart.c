@@ -1,14 +1,13 @@
 /* Charts as inline SVG.
  *
  * No script and no style of their own: shapes have classes, the style sheet has the colours. A
- * chart's picture is one image with a title to those who listen, and its numbers stand in a table
+ * chart is one image to those who listen, named by its caption, and its numbers stand in a table
  * below it. */
 #include "chart.h"
 
-#include "html.h"
-#include "rows.h"
+#include "lists.h"
 
-#include <string.h>
+#include <time.h>
 
 /* --- events a minute ---------------------------------------------------------------------- */
 
@@ -18,8 +17,8 @@
 #define LEFT 48     /* for the scale */
 
 static const struct {
-    const char *word;   /* class, and how it is called */
-    const char *kind;   /* of event; NULL: all that have no series of their own */
+    const char *word; /* in the bars' class */
+    const char *kind; /* of event; NULL: all that have no series of their own */
 } series[] = {
     {"created", "case:created"},
     {"updated", "case:updated"},
@@ -44,7 +43,7 @@ static size_t series_of(struct casebus_bytes kind)
 
 static struct minute read_minute(struct casebus_bytes row)
 {
-    struct minute minute = {.at = row_number(row, "at")};
+    struct minute minute = {.at = member_number(row, "at")};
     struct casebus_reader r;
     casebus_reader_init(&r, casebus_map_get(row, "events"));
     for (uint32_t left = casebus_read_map(&r); left > 0 && r.error == 0; left--) {
@@ -59,10 +58,10 @@ static struct minute read_minute(struct casebus_bytes row)
 /* Oldest first; how many. */
 static size_t read_minutes(struct casebus_bytes encoded, struct minute *minutes)
 {
-    struct rows rows = rows_of(encoded);
+    struct list rows = list_of(encoded);
     struct casebus_bytes row;
     const size_t count = rows.left < MINUTES ? rows.left : MINUTES;
-    for (size_t i = 0; i < count && rows_next(&rows, &row); i++) {
+    for (size_t i = 0; i < count && list_next(&rows, &row); i++) {
         minutes[count - 1 - i] = read_minute(row);
     }
     return count;
@@ -91,7 +90,7 @@ static void draw_minute(struct text *out, const struct minute *minute, size_t pl
             const double size = (double)minute->count[i] * scale;
             const double y = HEIGHT - (double)below * scale - size;
             text_format(out,
-                        "<rect class=\"series-%s\" x=\"%zu\" y=\"%.1f\" width=\"%d\" "
+                        "<rect class=\"k-%s\" x=\"%zu\" y=\"%.1f\" width=\"%d\" "
                         "height=\"%.1f\"/>",
                         series[i].word, LEFT + place * BAR, y, BAR - 2, size);
             below += minute->count[i];
@@ -104,73 +103,55 @@ static void draw_scale(struct text *out, uint64_t top)
     const int right = LEFT + MINUTES * BAR;
     text_format(out, "<line class=\"axis\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>", LEFT,
                 HEIGHT, right, HEIGHT);
-    text_format(out, "<text class=\"label\" x=\"%d\" y=\"12\" text-anchor=\"end\">%llu</text>",
+    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"12\" text-anchor=\"end\">%llu</text>",
                 LEFT - 6, (unsigned long long)top);
-    text_format(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>",
+    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>",
                 LEFT - 6, HEIGHT);
-    text_format(out, "<text class=\"label\" x=\"%d\" y=\"%d\">an hour ago</text>", LEFT,
+    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"%d\">an hour ago</text>", LEFT,
                 HEIGHT + 18);
-    text_format(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"end\">now</text>",
+    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"%d\" text-anchor=\"end\">now</text>",
                 right, HEIGHT + 18);
 }
 
-static void add_minutes_table(struct text *out, const struct minute *minutes, size_t count)
+static void add_minutes_rows(struct text *out, const struct minute *minutes, size_t count)
 {
-    text_add(out, "<details><summary>Numbers</summary><table><thead><tr>"
-                  "<th scope=\"col\">minute</th>");
-    for (size_t i = 0; i < SERIES; i++) {
-        text_format(out, "<th scope=\"col\">%s</th>", series[i].word);
-    }
-    text_add(out, "</tr></thead><tbody>\n");
     for (size_t m = count; m-- > 0;) {
-        text_add(out, "<tr><th scope=\"row\">");
-        html_add_instant(out, minutes[m].at);
-        text_add(out, "</th>");
+        const time_t seconds = (time_t)(minutes[m].at / 1000000);
+        struct tm utc;
+        char written[8] = "";
+        if (gmtime_r(&seconds, &utc) != NULL) {
+            strftime(written, sizeof written, "%H:%M", &utc);
+        }
+        text_format(out, "<tr><th scope=\"row\">%s</th>", written);
         for (size_t i = 0; i < SERIES; i++) {
-            text_format(out, "<td>%llu</td>", (unsigned long long)minutes[m].count[i]);
+            text_format(out, "<td class=\"num\">%llu</td>",
+                        (unsigned long long)minutes[m].count[i]);
         }
         text_add(out, "</tr>\n");
     }
-    text_add(out, "</tbody></table></details>");
 }
 
-static void add_legend(struct text *out)
+static void fill_minutes(struct slots *slots, struct casebus_bytes encoded)
 {
-    text_add(out, "<ul class=\"legend\">");
-    for (size_t i = 0; i < SERIES; i++) {
-        text_format(out, "<li class=\"series-%s\">%s</li>", series[i].word, series[i].word);
-    }
-    text_add(out, "</ul>");
-}
-
-void chart_minutes(struct text *out, struct casebus_bytes encoded)
-{
+    struct text *const out = slot_get(slots, "minutes");
     struct minute minutes[MINUTES];
     const size_t count = read_minutes(encoded, minutes);
-    uint64_t top = 0, sum = 0;
+    uint64_t top = 1;
     for (size_t i = 0; i < count; i++) {
         top = minutes[i].sum > top ? minutes[i].sum : top;
-        sum += minutes[i].sum;
-    }
-    if (sum == 0) {
-        text_add(out, "<p class=\"none\">No events in the last hour.</p>");
-        return;
     }
     top = round_up(top);
     text_format(out,
                 "<svg class=\"chart\" viewBox=\"0 0 %d %d\" role=\"img\" "
-                "aria-labelledby=\"minutes-title minutes-desc\">"
-                "<title id=\"minutes-title\">Events a minute, by kind</title>"
-                "<desc id=\"minutes-desc\">%llu events in the last hour; the numbers are in "
-                "the table below.</desc>",
-                LEFT + MINUTES * BAR, HEIGHT + 24, (unsigned long long)sum);
+                "aria-labelledby=\"minutes-title\"><desc>The numbers are in the table "
+                "below.</desc>",
+                LEFT + MINUTES * BAR, HEIGHT + 24);
     draw_scale(out, top);
     for (size_t i = 0; i < count; i++) {
         draw_minute(out, &minutes[i], MINUTES - count + i, top);
     }
     text_add(out, "</svg>");
-    add_legend(out);
-    add_minutes_table(out, minutes, count);
+    add_minutes_rows(slot_get(slots, "minutes_rows"), minutes, count);
 }
 
 /* --- cases by agency ---------------------------------------------------------------------- */
@@ -182,63 +163,64 @@ void chart_minutes(struct text *out, struct casebus_bytes encoded)
 
 static void draw_agency(struct text *out, struct casebus_bytes row, unsigned place, uint64_t top)
 {
-    const uint64_t cases = row_number(row, "cases");
+    const uint64_t cases = member_number(row, "cases");
     const double size = (double)cases * BARS / (double)top;
     const unsigned y = place * LINE;
-    text_format(out, "<text class=\"label\" x=\"%d\" y=\"%u\" text-anchor=\"end\">", NAMES - 8,
+    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"%u\" text-anchor=\"end\">", NAMES - 8,
                 y + 17);
-    html_add(out, row_text(row, "code"));
+    html_add(out, member_text(row, "code"));
     text_format(out,
-                "</text><rect class=\"series-agency\" x=\"%d\" y=\"%u\" width=\"%.1f\" "
-                "height=\"%d\"/><text class=\"label\" x=\"%.1f\" y=\"%u\">",
+                "</text><rect class=\"k-agency\" x=\"%d\" y=\"%u\" width=\"%.1f\" "
+                "height=\"%d\"/><text class=\"tick\" x=\"%.1f\" y=\"%u\">",
                 NAMES, y + 3, size, LINE - 6, NAMES + size + 6, y + 17);
     text_add_count(out, cases);
     text_add(out, "</text>");
 }
 
-static void add_agencies_table(struct text *out, struct casebus_bytes agencies)
+static void add_agencies_rows(struct text *out, struct casebus_bytes agencies)
 {
-    struct rows rows = rows_of(agencies);
+    struct list rows = list_of(agencies);
     struct casebus_bytes row;
-    text_add(out, "<details><summary>Numbers</summary><table><thead><tr>"
-                  "<th scope=\"col\">agency</th><th scope=\"col\">cases</th>"
-                  "<th scope=\"col\">fines</th></tr></thead><tbody>\n");
-    while (rows_next(&rows, &row)) {
+    while (list_next(&rows, &row)) {
         text_add(out, "<tr><th scope=\"row\">");
-        html_add(out, row_text(row, "code"));
-        text_add(out, "</th><td>");
-        text_add_count(out, row_number(row, "cases"));
-        text_add(out, "</td><td>");
-        text_add_pence(out, row_number(row, "fine_pence"));
+        html_add(out, member_text(row, "code"));
+        text_add(out, "</th><td class=\"num\">");
+        text_add_count(out, member_number(row, "cases"));
+        text_add(out, "</td><td class=\"num\">");
+        text_add_pence(out, member_number(row, "fine_pence"));
         text_add(out, "</td></tr>\n");
     }
-    text_add(out, "</tbody></table></details>");
 }
 
-void chart_agencies(struct text *out, struct casebus_bytes agencies)
+static void fill_agencies(struct slots *slots, struct casebus_bytes agencies)
 {
-    struct rows rows = rows_of(agencies);
+    struct text *const out = slot_get(slots, "agencies");
+    struct list rows = list_of(agencies);
     struct casebus_bytes row;
-    uint64_t top = 0;
+    uint64_t top = 1;
     const unsigned shown = rows.left < SHOWN_MAX ? rows.left : SHOWN_MAX;
-    while (rows_next(&rows, &row)) {
-        const uint64_t cases = row_number(row, "cases");
+    while (list_next(&rows, &row)) {
+        const uint64_t cases = member_number(row, "cases");
         top = cases > top ? cases : top;
-    }
-    if (top == 0) {
-        text_add(out, "<p class=\"none\">No cases yet.</p>");
-        return;
     }
     text_format(out,
                 "<svg class=\"chart\" viewBox=\"0 0 %d %u\" role=\"img\" "
-                "aria-labelledby=\"agencies-title agencies-desc\">"
-                "<title id=\"agencies-title\">Cases by agency</title>"
-                "<desc id=\"agencies-desc\">The numbers are in the table below.</desc>",
-                NAMES + BARS + 80, shown * LINE);
-    rows = rows_of(agencies);
-    for (unsigned i = 0; i < shown && rows_next(&rows, &row); i++) {
+                "aria-labelledby=\"agencies-title\"><desc>The numbers are in the table "
+                "below.</desc>",
+                NAMES + BARS + 80, (shown > 0 ? shown : 1) * LINE);
+    rows = list_of(agencies);
+    for (unsigned i = 0; i < shown && list_next(&rows, &row); i++) {
         draw_agency(out, row, i, top);
     }
     text_add(out, "</svg>");
-    add_agencies_table(out, agencies);
+    add_agencies_rows(slot_get(slots, "agencies_rows"), agencies);
+}
+
+void charts_add(struct text *out, struct casebus_bytes minutes, struct casebus_bytes agencies)
+{
+    struct slots slots = {0};
+    fill_minutes(&slots, minutes);
+    fill_agencies(&slots, agencies);
+    template_fill("charts", &slots, out);
+    slots_free(&slots);
 }

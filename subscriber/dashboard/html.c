@@ -1,4 +1,4 @@
-/* HTML: escaping, and templates.
+/* HTML: how what somebody else wrote gets into a page.
  *
  * What is in a record was written by somebody on some web page. There is one way for it into a
  * page of ours, html_add(), and addresses are links only where they begin as a web address does.
@@ -6,11 +6,8 @@
  * through nevertheless. */
 #include "html.h"
 
-#include "../json.h"
 #include "../show.h"
-#include "asset.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -74,7 +71,7 @@ void html_add_link(struct text *out, struct casebus_bytes url)
 {
     const bool web = begins_with(url, "http://") || begins_with(url, "https://");
     if (web) {
-        text_add(out, "<a rel=\"noreferrer noopener\" href=\"");
+        text_add(out, "<a rel=\"noreferrer\" href=\"");
         html_add(out, url);
         text_add(out, "\">");
     }
@@ -107,7 +104,7 @@ void html_add_value(struct text *out, struct casebus_bytes field, struct casebus
     } else if (kind == CASEBUS_UINT && (ends_with(field, "_at") || ends_with(field, "_seen"))) {
         html_add_instant(out, casebus_read_uint(&r));
     } else if (kind == CASEBUS_NONE || kind == CASEBUS_NIL) {
-        text_add(out, "<span class=\"none\">none</span>");
+        text_add(out, "–");
     } else {
         struct text value = {0};
         show_value(field, raw, 0, &value);
@@ -116,84 +113,10 @@ void html_add_value(struct text *out, struct casebus_bytes field, struct casebus
     }
 }
 
-/* --- pages ------------------------------------------------------------------------------ */
-
-struct text *page_slot(struct page *self, const char *name)
+void html_add_member(struct text *out, struct casebus_bytes map, const char *key)
 {
-    for (size_t i = 0; i < self->count; i++) {
-        if (strcmp(self->slot[i].name, name) == 0) {
-            return &self->slot[i].markup;
-        }
+    const struct casebus_bytes raw = casebus_map_get(map, key);
+    if (raw.data != NULL) {
+        html_add_value(out, casebus_cstr(key), raw);
     }
-    assert(self->count < PAGE_SLOTS_MAX);
-    self->slot[self->count].name = name;
-    return &self->slot[self->count++].markup;
-}
-
-void page_words(struct page *self, const char *name, struct casebus_bytes words)
-{
-    html_add(page_slot(self, name), words);
-}
-
-static void fill_slot(const struct page *self, const char *name, size_t size, struct text *out)
-{
-    for (size_t i = 0; i < self->count; i++) {
-        if (strlen(self->slot[i].name) == size && memcmp(self->slot[i].name, name, size) == 0) {
-            text_add_bytes(out, text_get(&self->slot[i].markup), self->slot[i].markup.size);
-            out->failed = out->failed || self->slot[i].markup.failed;
-            return;
-        }
-    }
-}
-
-static void fill(const struct page *self, const char *name, struct text *out)
-{
-    const struct asset *const asset = asset_find("pages", name);
-    const char *at = asset != NULL ? (const char *)asset->data : "";
-    for (;;) {
-        const char *const open = strstr(at, "{{");
-        const char *const close = open != NULL ? strstr(open, "}}") : NULL;
-        if (close == NULL) {
-            text_add(out, at);
-            return;
-        }
-        text_add_bytes(out, at, (size_t)(open - at));
-        fill_slot(self, open + 2, (size_t)(close - open - 2), out);
-        at = close + 2;
-    }
-}
-
-static void page_free(struct page *self)
-{
-    for (size_t i = 0; i < self->count; i++) {
-        text_free(&self->slot[i].markup);
-    }
-    self->count = 0;
-}
-
-void page_write(struct page *self, const char *name, const char *title, struct text *out)
-{
-    struct page layout = {0};
-    char file[32];
-    snprintf(file, sizeof file, "%s.html", name);
-    page_words(&layout, "title", casebus_cstr(title));
-    page_words(&layout, "page", casebus_cstr(name));
-    fill(self, file, page_slot(&layout, "content"));
-    fill(&layout, "layout.html", out);
-    page_free(&layout);
-    page_free(self);
-}
-
-void html_error_page(struct text *out, unsigned status, const char *code,
-                     struct casebus_bytes text, struct casebus_bytes field)
-{
-    struct page page = {0};
-    text_format(page_slot(&page, "status"), "%u", status);
-    page_words(&page, "code", casebus_cstr(code));
-    if (field.size > 0) {
-        page_words(&page, "text", field);
-        text_add(page_slot(&page, "text"), ": ");
-    }
-    page_words(&page, "text", text);
-    page_write(&page, "error", "Not this", out);
 }

@@ -4,8 +4,8 @@
  * has become of the browser meanwhile; libmicrohttpd frees it through server.c. */
 #include "request.h"
 
-#include "html.h"
 #include "server.h"
+#include "template.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +222,18 @@ static void write_error(struct request *self, const char *code, struct casebus_b
     text_add(&self->body, "\n");
 }
 
+static void write_error_page(struct request *self, unsigned status, const char *code,
+                             struct casebus_bytes text, struct casebus_bytes field)
+{
+    struct slots slots = {0};
+    text_format(slot_get(&slots, "status"), "%u", status);
+    slot_words(&slots, "code", casebus_cstr(code));
+    slot_words(&slots, "text", field);
+    text_add(slot_get(&slots, "text"), field.size > 0 ? ": " : "");
+    slot_words(&slots, "text", text);
+    template_page("error", casebus_cstr("Nothing to show"), &slots, &self->body);
+}
+
 void request_refuse(struct request *self, unsigned status, const char *code,
                     struct casebus_bytes text, struct casebus_bytes field)
 {
@@ -230,7 +242,7 @@ void request_refuse(struct request *self, unsigned status, const char *code,
         write_error(self, code, text, field);
         request_answer(self, status, "application/json");
     } else {
-        html_error_page(&self->body, status, code, text, field);
+        write_error_page(self, status, code, text, field);
         request_answer(self, status, "text/html; charset=utf-8");
     }
 }
@@ -254,8 +266,12 @@ static const struct {
     {CASEBUS_ENOMEM, 503},        {CASEBUS_ETOOLARGE, 413},
 };
 
-static unsigned status_of(int code)
+unsigned request_status(const struct fetch *fetch)
 {
+    const int code = fetch->error;
+    if (code == 0) {
+        return 200;
+    }
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         if (statuses[i].code == code) {
             return statuses[i].status;
@@ -268,7 +284,7 @@ void request_refuse_fetch(struct request *self, unsigned slot)
 {
     const struct fetch *const fetch = &self->fetch[slot];
     const bool said = fetch->reply.error == fetch->error && fetch->reply.error_text.size > 0;
-    request_refuse(self, status_of(fetch->error), casebus_error_word(fetch->error),
+    request_refuse(self, request_status(fetch), casebus_error_word(fetch->error),
                    said ? fetch->reply.error_text : casebus_cstr(casebus_strerror(fetch->error)),
                    fetch->reply.error_field);
 }

@@ -13,7 +13,7 @@
 #include <microhttpd.h>
 
 #define BODY_MAX (64 * 1024)
-#define FETCHES_MAX 6
+#define FETCHES_MAX 8
 #define FETCH_MS 2000
 
 struct fetch {
@@ -90,6 +90,8 @@ void request_refuse(struct request *self, unsigned status, const char *code,
                     struct casebus_bytes text, struct casebus_bytes field);
 void request_refuse_text(struct request *self, unsigned status, const char *code,
                          const char *text);
+/* The HTTP status of what came back: 200, or that of its error. */
+unsigned request_status(const struct fetch *fetch);
 /* What the broker said, or that it said nothing. */
 void request_refuse_fetch(struct request *self, unsigned slot);
 /* Answers with the result in slot 0 as {"epoch", "seq", …}, or refuses; for routes that do

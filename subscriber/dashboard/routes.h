@@ -4,7 +4,7 @@
 
 #include "request.h"
 
-/* pages.c, pages_lists.c */
+/* page_home.c, page_case.c, page_lists.c */
 void page_home(struct request *request);
 void page_cases(struct request *request);
 void page_case(struct request *request);
