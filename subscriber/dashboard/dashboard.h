@@ -24,6 +24,7 @@ struct settings {
 
 struct server;
 struct channels;
+struct streams;
 
 /* One for the process; parts get a pointer to it. */
 struct dashboard {
@@ -33,6 +34,7 @@ struct dashboard {
     struct casebus_call *call; /* a request being written */
     struct server *server;
     struct channels *channels;
+    struct streams *streams;
 };
 
 #endif

@@ -1,11 +1,13 @@
 /* casebus-dashboard: pages for people, over HTTP.
  *
- * One thread and one loop: browsers (libmicrohttpd's epoll descriptor) and the broker
- * (requests) are items of one poll, and nothing in a turn of it waits. */
+ * One thread and one loop: browsers (libmicrohttpd's epoll descriptor), live views (heads and
+ * their requests) and requests of our own are items of one poll, and nothing in a turn of it
+ * waits. */
 #include "dashboard.h"
 
-#include "../deadline.h"
+#include "channel.h"
 #include "server.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +17,8 @@
 #include <zmq.h>
 
 #define HTTP_DEFAULT "127.0.0.1:7480"
+#define RING_MAX 65536
+#define STREAMS_MAX 65536
 
 enum {
     EXIT_FINE = 0,
@@ -134,18 +138,26 @@ static int open_parts(struct dashboard *self)
     }
     self->zmq = zmq_ctx_new();
     rc = self->zmq == NULL ? CASEBUS_ENOMEM : casebus_call_new(&self->call);
-    if (rc == 0) {
-        rc = asker_new(&self->asker, self->zmq, settings->query);
-    }
+    rc = rc == 0 ? asker_new(&self->asker, self->zmq, settings->query) : rc;
+    rc = rc == 0 ? channels_new(&self->channels, self) : rc;
+    rc = rc == 0 ? streams_new(&self->streams, self) : rc;
     return rc == 0 ? EXIT_FINE
-                   : complain(settings->query,
+                   : complain(self->asker == NULL ? settings->query : settings->fanout,
                               rc == CASEBUS_EINVAL ? "not an endpoint" : casebus_strerror(rc),
                               rc == CASEBUS_EINVAL ? EXIT_USAGE : EXIT_FAILED);
 }
 
+/* Browsers first: what sleeps must be awake before the server may end. */
 static void close_parts(struct dashboard *self)
 {
+    if (self->streams != NULL) {
+        streams_end(self->streams);
+        server_wake_all(self->server);
+        server_step(self->server);
+    }
     server_destroy(&self->server);
+    streams_destroy(&self->streams);
+    channels_destroy(&self->channels);
     asker_destroy(&self->asker);
     casebus_call_destroy(&self->call);
     if (self->zmq != NULL) {
@@ -160,22 +172,42 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-static void serve(struct dashboard *self)
+static int timeout_of(const struct dashboard *self)
 {
+    int timeout = sooner(server_timeout(self->server), asker_timeout(self->asker));
+    timeout = sooner(timeout, casebus_views_timeout(channels_views(self->channels)));
+    timeout = sooner(timeout, channels_timeout(self->channels));
+    return sooner(timeout, streams_timeout(self->streams));
+}
+
+/* Answers and changes first, then the browsers they are for. */
+static void step(struct dashboard *self)
+{
+    asker_step(self->asker);
+    casebus_views_step(channels_views(self->channels)); /* what fails is tried again */
+    channels_step(self->channels);
+    streams_step(self->streams);
+    server_step(self->server);
+}
+
+static int serve(struct dashboard *self)
+{
+    struct casebus_views *const views = channels_views(self->channels);
     while (!stopped) {
         zmq_pollitem_t items[] = {
             {.fd = server_descriptor(self->server), .events = ZMQ_POLLIN},
             {.socket = asker_socket(self->asker), .events = ZMQ_POLLIN},
+            {.socket = casebus_views_socket(views, 0), .events = ZMQ_POLLIN},
+            {.socket = casebus_views_socket(views, 1), .events = ZMQ_POLLIN},
         };
-        const int timeout =
-            sooner(server_timeout(self->server), asker_timeout(self->asker));
-        if (zmq_poll(items, sizeof items / sizeof *items, timeout) < 0 && errno != EINTR) {
+        if (zmq_poll(items, sizeof items / sizeof *items, timeout_of(self)) < 0 &&
+            errno != EINTR) {
             fprintf(stderr, PROGRAM ": %s\n", zmq_strerror(errno));
-            return;
+            return EXIT_FAILED;
         }
-        asker_step(self->asker);
-        server_step(self->server);
+        step(self);
     }
+    return EXIT_FINE;
 }
 
 static int run(struct dashboard *self)
@@ -186,7 +218,7 @@ static int run(struct dashboard *self)
     if (status == EXIT_FINE) {
         printf(PROGRAM " ready on http://%s/\n", server_address(self->server));
         fflush(stdout);
-        serve(self);
+        status = serve(self);
     }
     close_parts(self);
     return status;
@@ -216,6 +248,11 @@ int main(int argc, char **argv)
     }
     if (first < argc) {
         fprintf(stderr, PROGRAM ": %s: takes no operands (--help says more)\n", argv[first]);
+        return EXIT_USAGE;
+    }
+    if (self.settings.ring > RING_MAX || self.settings.streams > STREAMS_MAX) {
+        fprintf(stderr, PROGRAM ": --ring is at most %d, --streams at most %d\n", RING_MAX,
+                STREAMS_MAX);
         return EXIT_USAGE;
     }
     return run(&self);

@@ -25,6 +25,7 @@ struct fetch {
 };
 
 struct request {
+    struct request *next, **back; /* of those that sleep: the server's */
     struct dashboard *dashboard;
     struct MHD_Connection *connection;
     struct url url;

@@ -25,6 +25,7 @@ static const struct route routes[] = {
     GET("api/sessions/*/*/cases", api_session_cases),
     GET("api/quarantine", api_quarantine),
     GET("api/status", api_status),
+    {false, "events", true, events_stream},
     POST("api/sessions/*/*/stop", api_stop),
     POST("api/quarantine/*/accept", api_accept),
     POST("api/quarantine/*/reject", api_reject),

@@ -28,6 +28,9 @@ void api_stop(struct request *request);
 void api_accept(struct request *request);
 void api_reject(struct request *request);
 
+/* streams.c */
+void events_stream(struct request *request);
+
 /* static.c */
 void static_file(struct request *request);
 

@@ -40,6 +40,7 @@ struct server {
     struct listening listening;
     struct guard guard;
     struct visitor *visitors;
+    struct request *asleep; /* requests that wait for the broker */
     int64_t sweep_at;
 };
 
@@ -203,6 +204,38 @@ static struct visitor *visitor_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
+static void sleep_until_answered(struct request *request)
+{
+    struct server *const self = request->dashboard->server;
+    request->suspended = true;
+    request->next = self->asleep;
+    request->back = &self->asleep;
+    if (request->next != NULL) {
+        request->next->back = &request->next;
+    }
+    self->asleep = request;
+    MHD_suspend_connection(request->connection);
+}
+
+void server_wake(struct request *request)
+{
+    request->suspended = false;
+    *request->back = request->next;
+    if (request->next != NULL) {
+        request->next->back = request->back;
+    }
+    MHD_resume_connection(request->connection);
+}
+
+void server_wake_all(struct server *self)
+{
+    while (self->asleep != NULL) {
+        struct request *const request = self->asleep;
+        request_refuse_text(request, 503, "busy", "this server is being ended");
+        server_wake(request);
+    }
+}
+
 /* The whole request is here. */
 static enum MHD_Result go(struct request *request)
 {
@@ -219,8 +252,7 @@ static enum MHD_Result go(struct request *request)
     if (request->answered) {
         return queue(request);
     }
-    request->suspended = true;
-    MHD_suspend_connection(request->connection);
+    sleep_until_answered(request);
     return MHD_YES;
 }
 
@@ -242,12 +274,6 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return request->answered ? queue(request) : MHD_YES;
     }
     return *upload_size > 0 ? take_upload(request, upload, upload_size) : go(request);
-}
-
-void server_wake(struct request *request)
-{
-    request->suspended = false;
-    MHD_resume_connection(request->connection);
 }
 
 static void *begin_request(void *arg, const char *target, struct MHD_Connection *connection)

@@ -9,7 +9,7 @@ struct request;
 /* Listens and prepares to serve. 0; CASEBUS_EINVAL: *why says what is wrong with the address;
  * CASEBUS_ELOCKED: the port is taken; CASEBUS_EIO, CASEBUS_ENOMEM. */
 int server_new(struct server **self_p, struct dashboard *dashboard, const char **why);
-/* Connections that sleep must have been woken. */
+/* Streams must have been ended, and all that slept woken. */
 void server_destroy(struct server **self_p);
 
 /* "127.0.0.1:7480", as it is bound. */
@@ -20,6 +20,8 @@ int server_descriptor(const struct server *self);
 int server_timeout(const struct server *self);
 void server_step(struct server *self);
 
+/* Before the end: those that wait for the broker get no answer any more. */
+void server_wake_all(struct server *self);
 /* The request that slept has its answer. */
 void server_wake(struct request *request);
 
