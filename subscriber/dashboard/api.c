@@ -4,6 +4,9 @@
  * JSON object, which may be empty. */
 #include "routes.h"
 
+#include "channel.h"
+#include "streams.h"
+
 #include <jansson.h>
 #include <string.h>
 
@@ -80,10 +83,45 @@ void api_quarantine(struct request *request)
     }
 }
 
+/* What this process does, beside what the broker says of itself. */
+static void add_ourselves(struct json *json, const struct dashboard *dashboard)
+{
+    struct casebus_views_stats views;
+    struct channels_stats channels;
+    casebus_views_stats(channels_views(dashboard->channels), &views);
+    channels_stats(dashboard->channels, &channels);
+    const struct {
+        const char *key;
+        uint64_t value;
+    } counts[] = {
+        {"streams", streams_count(dashboard->streams)},
+        {"views", channels.channels},
+        {"listeners", channels.listeners},
+        {"messages", channels.messages},
+        {"resets", channels.resets},
+        {"heads", views.heads},
+        {"moves", views.moves},
+        {"requests", views.requests},
+        {"saved", views.saved},
+        {"epochs", views.epochs},
+    };
+    json_key(json, casebus_cstr("dashboard"));
+    json_open(json, '{');
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        json_key(json, casebus_cstr(counts[i].key));
+        json_uint(json, counts[i].value);
+    }
+    json_close(json, '}');
+}
+
 void api_status(struct request *request)
 {
-    if (!answered(request)) {
+    struct json json;
+    if (request->step == 0) {
         ask_simple(request, 0, CASEBUS_OP_BROKER_STATUS);
+    } else if (request_begin_result(request, &json)) {
+        add_ourselves(&json, request->dashboard);
+        request_end_result(request, &json);
     }
 }
 

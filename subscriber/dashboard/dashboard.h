@@ -29,6 +29,7 @@ struct streams;
 /* One for the process; parts get a pointer to it. */
 struct dashboard {
     struct settings settings;
+    bool ending; /* what sleeps is woken to end */
     void *zmq;
     struct asker *asker;
     struct casebus_call *call; /* a request being written */

@@ -150,6 +150,7 @@ static int open_parts(struct dashboard *self)
 /* Browsers first: what sleeps must be awake before the server may end. */
 static void close_parts(struct dashboard *self)
 {
+    self->ending = true;
     if (self->streams != NULL) {
         streams_end(self->streams);
         server_wake_all(self->server);

@@ -4,15 +4,10 @@
  * broker checks them, and what it says of them goes back. */
 #include "routes.h"
 
-bool ask_cases(struct request *request, unsigned slot)
+struct casebus_call *call_cases(struct request *request)
 {
-    const char *const id = request_parameter(request, "id");
-    if (id != NULL) {
-        ask_case(request, slot, id);
-        return true;
-    }
-    struct casebus_call *const call = request_call(request, CASEBUS_OP_CASE_LIST);
     static const char *const names[] = {"agency", "session", "offender", "from", "to"};
+    struct casebus_call *const call = request_call(request, CASEBUS_OP_CASE_LIST);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         request_pass_text(request, call, names[i]);
     }
@@ -23,6 +18,17 @@ bool ask_cases(struct request *request, unsigned slot)
     } else if (dated && request_parameter(request, "offender") == NULL) {
         casebus_call_text(call, "order", "date"); /* dates mean nothing in another order */
     }
+    return call;
+}
+
+bool ask_cases(struct request *request, unsigned slot)
+{
+    const char *const id = request_parameter(request, "id");
+    if (id != NULL) {
+        ask_case(request, slot, id);
+        return true;
+    }
+    struct casebus_call *const call = call_cases(request);
     if (!request_pass_page(request, call)) {
         return false;
     }

@@ -153,6 +153,10 @@ static void take_reply(void *arg, int error, const struct casebus_reply *reply,
         keep_reply(fetch, body);
     }
     self->waiting--;
+    if (self->refilled != NULL) {
+        self->refilled(self);
+        return;
+    }
     request_run(self);
     if (self->answered && self->suspended) {
         server_wake(self);
@@ -289,25 +293,38 @@ void request_refuse_fetch(struct request *self, unsigned slot)
                    fetch->reply.error_field);
 }
 
-void request_answer_result(struct request *self)
+bool request_begin_result(struct request *self, struct json *json)
 {
     const struct casebus_reply *const reply = &self->fetch[0].reply;
-    struct json json = json_begin(&self->body, false);
     if (self->fetch[0].error != 0) {
         request_refuse_fetch(self, 0);
-        return;
+        return false;
     }
-    json_open(&json, '{');
-    json_key(&json, casebus_cstr("epoch"));
-    json_hex(&json, casebus_bytes(reply->epoch, sizeof reply->epoch));
-    json_key(&json, casebus_cstr("seq"));
-    json_uint(&json, reply->seq);
-    json_pairs(&json, reply->result);
-    json_close(&json, '}');
+    *json = json_begin(&self->body, false);
+    json_open(json, '{');
+    json_key(json, casebus_cstr("epoch"));
+    json_hex(json, casebus_bytes(reply->epoch, sizeof reply->epoch));
+    json_key(json, casebus_cstr("seq"));
+    json_uint(json, reply->seq);
+    json_pairs(json, reply->result);
+    return true;
+}
+
+void request_end_result(struct request *self, struct json *json)
+{
+    json_close(json, '}');
     text_add(&self->body, "\n");
-    if (json.broken) {
+    if (json->broken) {
         request_refuse_text(self, 502, "protocol", casebus_strerror(CASEBUS_EPROTO));
-        return;
+    } else {
+        request_answer(self, 200, "application/json");
     }
-    request_answer(self, 200, "application/json");
+}
+
+void request_answer_result(struct request *self)
+{
+    struct json json;
+    if (request_begin_result(self, &json)) {
+        request_end_result(self, &json);
+    }
 }

@@ -44,6 +44,8 @@ struct request {
     unsigned status;
     const char *type, *allow; /* allow: with 405 */
     struct text body;
+    size_t body_done; /* of a body that is given in pieces */
+    void (*refilled)(struct request *request); /* a fetch is here, after the answer began */
     struct MHD_Response *response; /* instead of a body */
 };
 
@@ -95,8 +97,11 @@ void request_refuse_text(struct request *self, unsigned status, const char *code
 unsigned request_status(const struct fetch *fetch);
 /* What the broker said, or that it said nothing. */
 void request_refuse_fetch(struct request *self, unsigned slot);
-/* Answers with the result in slot 0 as {"epoch", "seq", …}, or refuses; for routes that do
- * nothing else. */
+/* Begins an answer with the result in slot 0, {"epoch", "seq", …, and ends it; false after a
+ * refusal. */
+bool request_begin_result(struct request *self, struct json *json);
+void request_end_result(struct request *self, struct json *json);
+/* Both, for routes that add nothing. */
 void request_answer_result(struct request *self);
 
 /* --- for the server ----------------------------------------------------------------------- */

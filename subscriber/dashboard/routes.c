@@ -10,6 +10,7 @@ static const struct route routes[] = {
     GET("", page_home),
     GET("cases", page_cases),
     GET("cases/*", page_case),
+    GET("cases.csv", csv_file),
     GET("offenders", page_offenders),
     GET("sessions", page_sessions),
     GET("sessions/*/*", page_session),

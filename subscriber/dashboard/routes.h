@@ -28,13 +28,15 @@ void api_stop(struct request *request);
 void api_accept(struct request *request);
 void api_reject(struct request *request);
 
-/* streams.c */
+/* csv_file.c, streams.c */
+void csv_file(struct request *request);
 void events_stream(struct request *request);
 
 /* static.c */
 void static_file(struct request *request);
 
 /* queries.c: requests to the broker that pages and JSON have in common */
+struct casebus_call *call_cases(struct request *request); /* without its page */
 bool ask_cases(struct request *request, unsigned slot);
 void ask_case(struct request *request, unsigned slot, const char *id);
 void ask_offender(struct request *request, unsigned slot);

@@ -204,7 +204,7 @@ static struct visitor *visitor_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
-static void sleep_until_answered(struct request *request)
+void server_sleep(struct request *request)
 {
     struct server *const self = request->dashboard->server;
     request->suspended = true;
@@ -231,7 +231,9 @@ void server_wake_all(struct server *self)
 {
     while (self->asleep != NULL) {
         struct request *const request = self->asleep;
-        request_refuse_text(request, 503, "busy", "this server is being ended");
+        if (!request->answered) {
+            request_refuse_text(request, 503, "busy", "this server is being ended");
+        }
         server_wake(request);
     }
 }
@@ -252,7 +254,7 @@ static enum MHD_Result go(struct request *request)
     if (request->answered) {
         return queue(request);
     }
-    sleep_until_answered(request);
+    server_sleep(request);
     return MHD_YES;
 }
 

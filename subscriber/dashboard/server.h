@@ -22,7 +22,8 @@ void server_step(struct server *self);
 
 /* Before the end: those that wait for the broker get no answer any more. */
 void server_wake_all(struct server *self);
-/* The request that slept has its answer. */
+/* The request's connection sleeps until it is woken: from its handler or its content reader. */
+void server_sleep(struct request *request);
 void server_wake(struct request *request);
 
 #endif

@@ -47,7 +47,6 @@ struct streams {
     struct dashboard *dashboard;
     struct stream *first;
     unsigned count;
-    bool ending;
 };
 
 /* --- what is written next ----------------------------------------------------------------- */
@@ -154,7 +153,7 @@ static ssize_t give(void *arg, uint64_t position, char *to, size_t room)
     if (count > 0) {
         return (ssize_t)count;
     }
-    if (self->streams->ending) {
+    if (self->streams->dashboard->ending) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     self->asleep = true;
@@ -374,7 +373,6 @@ int streams_timeout(const struct streams *self)
 
 void streams_end(struct streams *self)
 {
-    self->ending = true;
     for (struct stream *stream = self->first; stream != NULL; stream = stream->next) {
         wake(stream);
     }

@@ -14,7 +14,7 @@ void streams_destroy(struct streams **self_p);
 /* A sign of life for those who hear nothing, every 15 s. */
 void streams_step(struct streams *self);
 int streams_timeout(const struct streams *self);
-/* Ends all of them in order; they are gone when the server has run. */
+/* Wakes all of them, so that they end. */
 void streams_end(struct streams *self);
 unsigned streams_count(const struct streams *self);
 
