@@ -95,6 +95,11 @@ static void add_word(struct json *self, const char *word)
     text_add(self->out, word);
 }
 
+void json_bool(struct json *self, bool value)
+{
+    add_word(self, value ? "true" : "false");
+}
+
 /* With a point or an exponent, so that it stays what it is. */
 static void add_float(struct json *self, double number)
 {
@@ -151,7 +156,7 @@ static void read_value(struct json *self, struct casebus_reader *r)
         add_word(self, "null");
         break;
     case CASEBUS_BOOL:
-        add_word(self, casebus_read_bool(r) ? "true" : "false");
+        json_bool(self, casebus_read_bool(r));
         break;
     case CASEBUS_UINT:
         json_uint(self, casebus_read_uint(r));

@@ -23,6 +23,7 @@ void json_key(struct json *self, struct casebus_bytes key);
 
 void json_str(struct json *self, struct casebus_bytes text);
 void json_uint(struct json *self, uint64_t number);
+void json_bool(struct json *self, bool value);
 void json_hex(struct json *self, struct casebus_bytes bytes); /* lowercase, as text */
 /* An encoded value; its bytes become hex. */
 void json_value(struct json *self, struct casebus_bytes encoded);

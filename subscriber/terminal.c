@@ -4,12 +4,14 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #define COLUMNS_UNKNOWN 80 /* of a terminal that does not say */
+#define ROWS_UNKNOWN 24
 
 bool terminal_has_colour(int fd)
 {
@@ -25,6 +27,21 @@ size_t terminal_columns(int fd)
         return 0;
     }
     return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : COLUMNS_UNKNOWN;
+}
+
+size_t terminal_rows(int fd)
+{
+    struct winsize size;
+    if (!isatty(fd)) {
+        return 0;
+    }
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : ROWS_UNKNOWN;
+}
+
+bool terminal_reader_is_gone(int fd)
+{
+    struct pollfd out = {.fd = fd, .events = 0};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
 int terminal_write(int fd, const struct text *text)

@@ -13,10 +13,10 @@
 #include "json.h"
 #include "show.h"
 #include "terminal.h"
+#include "watch_table.h"
 
 #include <casebus/subscriber.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,18 +30,11 @@
 #define UNSAVED_MAX 1000 /* lines */
 #define SAVE_MS 1000     /* a cursor that moves without lines is saved so often */
 
-enum {
-    EXIT_FINE = 0,
-    EXIT_OUTPUT = 1,
-    EXIT_USAGE = 2,
-    EXIT_SHORT = 3
-};
-
 struct settings {
-    const char *ingest, *fanout, *query, *cursor;
-    uint64_t count, after;
+    const char *ingest, *fanout, *query, *cursor, *session;
+    uint64_t count, after, limit;
     int timeout_ms;
-    bool from_start, unordered, json, help, version;
+    bool from_start, unordered, recent, sessions, json, help, version;
 };
 
 struct watch {
@@ -57,12 +50,18 @@ struct watch {
     struct text line;
 };
 
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, resized;
 
 static void stop(int signal_number)
 {
     (void)signal_number;
     stopped = 1;
+}
+
+static void resize(int signal_number)
+{
+    (void)signal_number;
+    resized = 1;
 }
 
 /* The first signal asks, the second does what it always did. */
@@ -72,6 +71,8 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    action = (struct sigaction){.sa_handler = resize};
+    sigaction(SIGWINCH, &action, NULL);
 }
 
 #define ROW(flag, argument, member, read, help)                                                \
@@ -80,8 +81,13 @@ static void catch_signals(void)
     }
 
 static const struct flag flags[] = {
+    ROW("recent", NULL, recent, flag_switch, "a table of the newest cases, kept true"),
+    ROW("sessions", NULL, sessions, flag_switch, "a table of the newest scrape sessions"),
+    ROW("session", "NAME", session, flag_text,
+        "a table of what a session meets: AGENCY:ID, or new for the next that starts"),
+    ROW("limit", "N", limit, flag_count, "rows of a table (20)"),
     ROW("json", NULL, json, flag_switch, "one JSON object a line"),
-    ROW("count", "N", count, flag_count, "end after N events"),
+    ROW("count", "N", count, flag_count, "end after N events, or changes of a table"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, "end after SECONDS"),
     ROW("after", "SEQ", after, flag_number, "first what the log holds after SEQ"),
     ROW("from-start", NULL, from_start, flag_switch, "first everything the log holds"),
@@ -101,16 +107,22 @@ static const struct flag flags[] = {
 static void print_help(void)
 {
     fputs("usage: " PROGRAM " [options] PATTERN...\n"
-          "Prints what happens to cases and sessions, as it happens.\n\n",
+          "       " PROGRAM " [options] --recent | --sessions [PATTERN...] | --session NAME\n"
+          "Prints what happens to cases and sessions, as it happens; or a table, kept "
+          "true.\n\n",
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs("\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
           "again;\n"
           "--from-start and --after then count only while FILE does not exist.\n"
+          "A table is drawn in place on a terminal, elsewhere printed again when it has "
+          "changed;\n"
+          "with --json each change is a line: the keys in order, and the rows that are other.\n"
+          "PATTERNs then say what makes it look.\n"
           "A pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
           "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
-          "Exit: 0 N events seen, interrupted, or time up without --count; 1 output failed;\n"
-          "2 usage or an impossible pattern; 3 time up before N.\n",
+          "Exit: 0 N events or changes seen, interrupted, or time up without --count; 1 output\n"
+          "failed; 2 usage or an impossible pattern; 3 time up before N.\n",
           stdout);
 }
 
@@ -331,13 +343,6 @@ static bool is_done(const struct watch *self)
            (self->settings.count != FLAG_UNSET && self->shown >= self->settings.count);
 }
 
-/* A pipe whose reader has left: without an event nothing would be written to find out. */
-static bool reader_is_gone(void)
-{
-    struct pollfd out = {.fd = STDOUT_FILENO, .events = 0};
-    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
-}
-
 /* What it is doing, where that lasts and is not what it should be doing. */
 static void say_state(struct watch *self)
 {
@@ -367,7 +372,7 @@ static int follow_event(struct watch *self)
         status = show(self, event);
     } else if (rc < 0) {
         status = report(self, rc);
-    } else if (reader_is_gone()) {
+    } else if (terminal_reader_is_gone(STDOUT_FILENO)) {
         return EXIT_OUTPUT;
     } else if (waited) {
         say_state(self);
@@ -403,9 +408,60 @@ static void say_losses(const struct watch *self)
     }
 }
 
+/* Why these options do not go together; NULL: they do. */
+static const char *find_clash(const struct watch *self)
+{
+    const struct settings *settings = &self->settings;
+    const int tables = settings->recent + settings->sessions + (settings->session != NULL);
+    if (tables > 1) {
+        return "--recent, --sessions or --session, one of them";
+    }
+    if (tables == 0) {
+        return settings->limit != FLAG_UNSET ? "--limit is for tables" : NULL;
+    }
+    if (settings->session != NULL && self->pattern_count > 0) {
+        return "--session takes no PATTERN";
+    }
+    return settings->from_start || settings->after != FLAG_UNSET || settings->cursor != NULL ||
+                   settings->unordered
+               ? "a table shows what is now: no --from-start, --after, --cursor, --unordered"
+               : NULL;
+}
+
+static int show_table(struct watch *self)
+{
+    const struct settings *settings = &self->settings;
+    const struct watch_table table = {
+        .program = PROGRAM,
+        .fanout = settings->fanout,
+        .query = settings->query,
+        .what = settings->recent     ? WATCH_RECENT
+                : settings->sessions ? WATCH_SESSIONS
+                                     : WATCH_SESSION,
+        .session = settings->session,
+        .patterns = (const char *const *)self->patterns,
+        .pattern_count = (size_t)self->pattern_count,
+        .limit = settings->limit != FLAG_UNSET ? settings->limit : WATCH_ROWS,
+        .count = settings->count,
+        .timeout_ms = settings->timeout_ms,
+        .json = settings->json,
+        .stopped = &stopped,
+        .resized = &resized,
+    };
+    catch_signals();
+    return watch_table(&table);
+}
+
 static int run(struct watch *self)
 {
     const struct settings *settings = &self->settings;
+    const char *clash = find_clash(self);
+    if (clash != NULL) {
+        return usage(clash);
+    }
+    if (settings->recent || settings->sessions || settings->session != NULL) {
+        return show_table(self);
+    }
     if (self->pattern_count == 0) {
         return usage("which PATTERN?");
     }
@@ -434,6 +490,7 @@ int main(int argc, char **argv)
                                       .query = CASEBUS_QUERY_DEFAULT,
                                       .count = FLAG_UNSET,
                                       .after = FLAG_UNSET,
+                                      .limit = FLAG_UNSET,
                                       .timeout_ms = -1}};
     uint64_t given;
     const int first =

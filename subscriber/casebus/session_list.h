@@ -18,7 +18,7 @@ struct casebus_met {
     uint64_t seq;        /* of the event; of a refused report the newest event before it */
     uint64_t at;         /* microseconds UTC */
     const char *outcome; /* created, updated, existing, conflict, rejected, deleted, redacted,
-                          * resolved */
+                          * resolved; other: of a broker that knows more of them */
     uint64_t times;      /* how often the session met it, up to 100 */
     uint64_t page;       /* of the register, 0: not known */
     struct casebus_bytes record, agency, offender; /* encoded maps; absent: NULL */
@@ -30,6 +30,7 @@ struct casebus_session_list_options {
     unsigned refetch_window_ms; /* 1,000 */
     size_t bytes_max;           /* 4 MiB */
     bool clear_at_end;          /* empty the list when the session has ended; true */
+    /* Its rows, its session, or what it says of itself; it may close the list. */
     void (*changed)(void *arg, struct casebus_session_list *list);
     void *arg;
 };
@@ -55,7 +56,8 @@ struct casebus_bytes casebus_session_list_session(const struct casebus_session_l
 uint64_t casebus_session_list_total(const struct casebus_session_list *self);
 /* From now on only what is newer, here and for nobody else. */
 void casebus_session_list_clear(struct casebus_session_list *self);
-/* The same, from a seq that was remembered. */
+/* The same, from a seq that was remembered, of the history that is followed or, where the broker
+ * was not heard yet, of that which will be. In another one it clears nothing. */
 void casebus_session_list_clear_through(struct casebus_session_list *self, uint64_t seq);
 void casebus_session_list_status(const struct casebus_session_list *self,
                                  struct casebus_view_status *status);

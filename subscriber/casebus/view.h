@@ -56,6 +56,10 @@ int casebus_views_timeout(const struct casebus_views *self);
  * CASEBUS_ENOMEM, CASEBUS_EIO: nothing is lost, the next call tries again. */
 int casebus_views_step(struct casebus_views *self);
 
+/* For a program without a loop of its own: waits until there is something to do, at most so
+ * long, and does it. As casebus_views_step(), or CASEBUS_EINTR. */
+int casebus_views_wait(struct casebus_views *self, int timeout_ms);
+
 struct casebus_views_stats {
     uint64_t heads;    /* heads messages */
     uint64_t moves;    /* times a stream that somebody watches had moved on */
@@ -78,6 +82,7 @@ enum casebus_query_kind {
     CASEBUS_QUERY_RECENT,        /* rows: records, the newest created first */
     CASEBUS_QUERY_CASES,         /* the same, of an agency, a range of dates */
     CASEBUS_QUERY_CASE,          /* one row: {case, agency_record, offender_record} or none */
+    CASEBUS_QUERY_SESSION,       /* one row: the session, or none */
     CASEBUS_QUERY_SESSIONS,      /* rows: sessions, newest first */
     CASEBUS_QUERY_SESSION_CASES, /* rows as session.cases gives them with `once` and `load` */
     CASEBUS_QUERY_CASES_SINCE,   /* rows as log.cases gives them */
@@ -100,6 +105,7 @@ struct casebus_query casebus_query_recent(unsigned limit);
 struct casebus_query casebus_query_cases(const char *agency, const char *from, const char *to,
                                          unsigned limit);
 struct casebus_query casebus_query_case(const char *case_id);
+struct casebus_query casebus_query_session(const char *agency, const char *session_id);
 struct casebus_query casebus_query_sessions(const char *agency, const char *status,
                                             unsigned limit);
 struct casebus_query casebus_query_session_cases(const char *agency, const char *session_id,

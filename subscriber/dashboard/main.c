@@ -1,0 +1,260 @@
+/* casebus-dashboard: pages for people, over HTTP.
+ *
+ * One thread and one loop: browsers (libmicrohttpd's epoll descriptor), live views (heads and
+ * their requests) and requests of our own are items of one poll, and nothing in a turn of it
+ * waits. */
+#include "dashboard.h"
+
+#include "channel.h"
+#include "server.h"
+#include "streams.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <zmq.h>
+
+#define HTTP_DEFAULT "127.0.0.1:7480"
+#define RING_MAX 65536
+#define STREAMS_MAX 65536
+
+enum {
+    EXIT_FINE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_TAKEN = 3
+};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    stopped = 1;
+}
+
+/* The first signal asks, the second does what it always did. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- command line ----------------------------------------------------------------------- */
+
+static bool flag_host(const char *text, void *member)
+{
+    struct settings *const settings = member;
+    if (*text == '\0' || strpbrk(text, "/ \t@") != NULL ||
+        settings->allow_hosts.count == ALLOW_HOSTS_MAX) {
+        return false;
+    }
+    settings->allow_hosts.name[settings->allow_hosts.count++] = text;
+    return true;
+}
+
+#define ROW(flag, argument, member, read, help)                                                \
+    {                                                                                          \
+        flag, argument, help, read, offsetof(struct settings, member), 1                       \
+    }
+
+static const struct flag flags[] = {
+    ROW("http", "HOST:PORT", http, flag_text,
+        "serve there, loopback only (" HTTP_DEFAULT "); port 0: a free one"),
+    ROW("fanout", "ENDPOINT", fanout, flag_text,
+        "where heads come from (" CASEBUS_FANOUT_DEFAULT ")"),
+    ROW("query", "ENDPOINT", query, flag_text,
+        "where the broker is asked (" CASEBUS_QUERY_DEFAULT ")"),
+    {"allow-host", "NAME", "also answer to this name, up to 12 times (a proxy's)", flag_host, 0,
+     1},
+    ROW("ring", "N", ring, flag_count,
+        "changes of a view that are kept for who reconnects (256)"),
+    ROW("streams", "N", streams, flag_count, "pages that are kept up to date at a time (2000)"),
+    ROW("streams-per-address", "N", streams_per_address, flag_count,
+        "of them from one address (1200)"),
+    ROW("help", NULL, help, flag_switch, "this text"),
+    ROW("version", NULL, version, flag_switch, "the version"),
+};
+#define FLAG_COUNT (sizeof flags / sizeof *flags)
+
+static void print_help(void)
+{
+    fputs("usage: " PROGRAM " [options]\n"
+          "Serves pages that show cases and scrape sessions as they happen, and a JSON API under\n"
+          "/api/, on this machine's loopback. It starts without a broker too, and says so.\n\n",
+          stdout);
+    flags_help(stdout, flags, FLAG_COUNT, 1);
+    fputs("\nPrints \"" PROGRAM " ready on http://HOST:PORT/\" when it serves.\n"
+          "Requests for another Host than the address, localhost, or one of --allow-host get\n"
+          "421. A first SIGINT or SIGTERM ends it in order, a second at once.\n"
+          "Exit: 0 ended by a signal, 1 failed, 2 usage, 3 the port is taken.\n",
+          stdout);
+}
+
+/* --- starting --------------------------------------------------------------------------- */
+
+/* A descriptor for each page that stays open, and some for the rest. */
+static void raise_limit(const struct settings *settings)
+{
+    struct rlimit limit;
+    const rlim_t wanted = settings->streams + 512;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) {
+        fprintf(stderr, PROGRAM ": %llu open files are allowed; --streams %llu needs %llu\n",
+                (unsigned long long)limit.rlim_cur, (unsigned long long)settings->streams,
+                (unsigned long long)wanted);
+    }
+}
+
+static int complain(const char *what, const char *why, int status)
+{
+    fprintf(stderr, PROGRAM ": %s: %s\n", what, why);
+    return status;
+}
+
+static int open_parts(struct dashboard *self)
+{
+    const struct settings *const settings = &self->settings;
+    const char *why = NULL;
+    int rc = server_new(&self->server, self, &why);
+    if (rc == CASEBUS_ELOCKED) {
+        return complain(settings->http, "the port is taken", EXIT_TAKEN);
+    }
+    if (rc != 0) {
+        return complain(settings->http,
+                        why != NULL         ? why
+                        : rc == CASEBUS_EIO ? strerror(errno)
+                                            : casebus_strerror(rc),
+                        rc == CASEBUS_EINVAL ? EXIT_USAGE : EXIT_FAILED);
+    }
+    self->zmq = zmq_ctx_new();
+    rc = self->zmq == NULL ? CASEBUS_ENOMEM : casebus_call_new(&self->call);
+    rc = rc == 0 ? asker_new(&self->asker, self->zmq, settings->query) : rc;
+    rc = rc == 0 ? channels_new(&self->channels, self) : rc;
+    rc = rc == 0 ? streams_new(&self->streams, self) : rc;
+    return rc == 0 ? EXIT_FINE
+                   : complain(self->asker == NULL ? settings->query : settings->fanout,
+                              rc == CASEBUS_EINVAL ? "not an endpoint" : casebus_strerror(rc),
+                              rc == CASEBUS_EINVAL ? EXIT_USAGE : EXIT_FAILED);
+}
+
+/* Browsers first: what sleeps must be awake before the server may end. */
+static void close_parts(struct dashboard *self)
+{
+    self->ending = true;
+    if (self->streams != NULL) {
+        streams_end(self->streams);
+        server_wake_all(self->server);
+        server_step(self->server);
+    }
+    server_destroy(&self->server);
+    streams_destroy(&self->streams);
+    channels_destroy(&self->channels);
+    asker_destroy(&self->asker);
+    casebus_call_destroy(&self->call);
+    if (self->zmq != NULL) {
+        zmq_ctx_term(self->zmq);
+    }
+}
+
+/* --- the loop --------------------------------------------------------------------------- */
+
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int timeout_of(const struct dashboard *self)
+{
+    int timeout = sooner(server_timeout(self->server), asker_timeout(self->asker));
+    timeout = sooner(timeout, casebus_views_timeout(channels_views(self->channels)));
+    timeout = sooner(timeout, channels_timeout(self->channels));
+    return sooner(timeout, streams_timeout(self->streams));
+}
+
+/* Answers and changes first, then the browsers they are for. */
+static void step(struct dashboard *self)
+{
+    asker_step(self->asker);
+    casebus_views_step(channels_views(self->channels)); /* what fails is tried again */
+    channels_step(self->channels);
+    streams_step(self->streams);
+    server_step(self->server);
+}
+
+static int serve(struct dashboard *self)
+{
+    struct casebus_views *const views = channels_views(self->channels);
+    while (!stopped) {
+        zmq_pollitem_t items[] = {
+            {.fd = server_descriptor(self->server), .events = ZMQ_POLLIN},
+            {.socket = asker_socket(self->asker), .events = ZMQ_POLLIN},
+            {.socket = casebus_views_socket(views, 0), .events = ZMQ_POLLIN},
+            {.socket = casebus_views_socket(views, 1), .events = ZMQ_POLLIN},
+        };
+        if (zmq_poll(items, sizeof items / sizeof *items, timeout_of(self)) < 0 &&
+            errno != EINTR) {
+            fprintf(stderr, PROGRAM ": %s\n", zmq_strerror(errno));
+            return EXIT_FAILED;
+        }
+        step(self);
+    }
+    return EXIT_FINE;
+}
+
+static int run(struct dashboard *self)
+{
+    catch_signals();
+    raise_limit(&self->settings);
+    int status = open_parts(self);
+    if (status == EXIT_FINE) {
+        printf(PROGRAM " ready on http://%s/\n", server_address(self->server));
+        fflush(stdout);
+        status = serve(self);
+    }
+    close_parts(self);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct dashboard self = {.settings = {.http = HTTP_DEFAULT,
+                                          .fanout = CASEBUS_FANOUT_DEFAULT,
+                                          .query = CASEBUS_QUERY_DEFAULT,
+                                          .ring = 256,
+                                          .streams = 2000,
+                                          .streams_per_address = 1200}};
+    uint64_t given;
+    const int first =
+        flags_read(PROGRAM, argc, argv, flags, FLAG_COUNT, &self.settings, &given);
+    if (first < 0) {
+        return EXIT_USAGE;
+    }
+    if (self.settings.help || self.settings.version) {
+        if (self.settings.help) {
+            print_help();
+        } else {
+            puts(PROGRAM " " CASEBUS_VERSION);
+        }
+        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+    }
+    if (first < argc) {
+        fprintf(stderr, PROGRAM ": %s: takes no operands (--help says more)\n", argv[first]);
+        return EXIT_USAGE;
+    }
+    if (self.settings.ring > RING_MAX || self.settings.streams > STREAMS_MAX) {
+        fprintf(stderr, PROGRAM ": --ring is at most %d, --streams at most %d\n", RING_MAX,
+                STREAMS_MAX);
+        return EXIT_USAGE;
+    }
+    return run(&self);
+}

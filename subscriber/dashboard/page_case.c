@@ -1,0 +1,98 @@
+/* A case's page: every field, its offender with his other cases, its history. */
+#include "routes.h"
+
+#include "pages.h"
+
+#include <string.h>
+
+#define OTHER_ROWS 20
+#define HISTORY_ROWS 50 /* of case.get at most */
+
+enum case_slot {
+    CASE_ITSELF,
+    CASE_OFFENDER
+};
+
+static void fill_key_facts(struct slots *slots, struct casebus_bytes record)
+{
+    static const struct {
+        const char *slot, *field;
+    } facts[] = {
+        {"fine", "offence_fine_pence"},           {"costs", "offence_costs_pence"},
+        {"action_date", "offence_action_date"},   {"hearing_date", "offence_hearing_date"},
+        {"result", "offence_result"},             {"version", "version"},
+        {"seen", "seen_count"},                   {"added", "inserted_at"},
+        {"changed", "updated_at"},                {"synced", "last_synced_at"},
+    };
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        slot_member(slots, facts[i].slot, record, facts[i].field);
+    }
+}
+
+static void fill_others(struct slots *slots, const struct request *request,
+                        struct casebus_bytes record)
+{
+    struct text *const more = slot_get(slots, "offender_more");
+    list_cases(slot_get(slots, "offender_rows"),
+               request_result(request, CASE_OFFENDER, "rows"), member_text(record, "id"));
+    text_add(more, "<a href=\"");
+    address_offender(more, record);
+    text_add(more, "\">All cases of this offender</a>");
+}
+
+static void show_case(struct request *request)
+{
+    static const char *const elsewhere[] = {"offender", "offences", "related_cases", NULL};
+    struct slots slots = {0};
+    const struct casebus_bytes record = request_result(request, CASE_ITSELF, "case");
+    const struct casebus_bytes id = member_text(record, "id");
+    const struct casebus_bytes history = request_result(request, CASE_ITSELF, "history");
+    slot_words(&slots, "id", id);
+    text_add(slot_get(&slots, "view"), "case/");
+    url_add(slot_get(&slots, "view"), id);
+    page_state(&slots, "state", &request->fetch[CASE_ITSELF]);
+    slot_member(&slots, "offender", casebus_map_get(record, "offender"), "name");
+    address_offender(slot_get(&slots, "offender_href"), record);
+    fill_key_facts(&slots, record);
+    list_fields(slot_get(&slots, "facts"), record, elsewhere);
+    list_fields(slot_get(&slots, "offender_facts"),
+                request_result(request, CASE_ITSELF, "offender_record"), NULL);
+    list_fields(slot_get(&slots, "agency_facts"),
+                request_result(request, CASE_ITSELF, "agency_record"), NULL);
+    list_offences(slot_get(&slots, "offences"), casebus_map_get(record, "offences"));
+    list_related(slot_get(&slots, "related"), casebus_map_get(record, "related_cases"));
+    fill_others(&slots, request, record);
+    list_history(slot_get(&slots, "history"), history);
+    if (list_of(history).left == HISTORY_ROWS) {
+        text_format(slot_get(&slots, "history_words"), "the newest %d", HISTORY_ROWS);
+    }
+    page_answer(request, &slots, 200, "case", id);
+}
+
+static void ask_others(struct request *request)
+{
+    const struct casebus_bytes record = request_result(request, CASE_ITSELF, "case");
+    const struct casebus_bytes offender = casebus_map_get(record, "offender");
+    const struct casebus_bytes postcode = member_text(offender, "postcode");
+    struct casebus_call *const call = request_call(request, CASEBUS_OP_OFFENDER_GET);
+    casebus_call_str(call, "agency", member_text(record, "agency"));
+    casebus_call_str(call, "name", member_text(offender, "name"));
+    if (postcode.size > 0) {
+        casebus_call_str(call, "postcode", postcode);
+    }
+    casebus_call_uint(call, "limit", OTHER_ROWS);
+    request_fetch(request, CASE_OFFENDER, call);
+}
+
+void page_case(struct request *request)
+{
+    if (request->step == 0) {
+        ask_case(request, CASE_ITSELF, request_segment(request, 1));
+    } else if (request->fetch[CASE_ITSELF].error != 0) {
+        request_refuse_fetch(request, CASE_ITSELF);
+    } else if (request->step == 1) {
+        ask_others(request);
+    } else {
+        show_case(request);
+    }
+}

@@ -1,0 +1,78 @@
+/* What the pages share: what a list says of itself, turning pages, and the answer. */
+#include "pages.h"
+
+#include <string.h>
+
+bool page_is_unreached(const struct fetch *fetch)
+{
+    return fetch->error == CASEBUS_EUNREACHABLE || fetch->error == CASEBUS_ETIMEDOUT;
+}
+
+/* With a script the view's own words follow at once. */
+void page_state(struct slots *slots, const char *slot, const struct fetch *fetch)
+{
+    struct text *const out = slot_get(slots, slot);
+    if (fetch->asked && fetch->error == 0) {
+        text_format(out, "complete through #%llu", (unsigned long long)fetch->reply.seq);
+    } else if (page_is_unreached(fetch)) {
+        text_add(out, "connecting: the broker does not answer");
+    } else if (fetch->asked) {
+        html_add(out, fetch->reply.error_text.size > 0
+                          ? fetch->reply.error_text
+                          : casebus_cstr(casebus_strerror(fetch->error)));
+    }
+}
+
+static bool turns_pages(const char *name)
+{
+    return strcmp(name, "next") == 0 || strcmp(name, "as_of") == 0;
+}
+
+void page_query(const struct request *request, struct text *out)
+{
+    for (unsigned i = 0; i < request->url.parameter_count; i++) {
+        const char *const name = request->url.parameter[i].name;
+        const char *const value = request->url.parameter[i].value;
+        if (*value != '\0' && !turns_pages(name)) {
+            url_add(out, casebus_cstr(name));
+            text_add(out, "=");
+            url_add(out, casebus_cstr(value));
+            text_add(out, "&amp;");
+        }
+    }
+}
+
+void page_turns(struct slots *slots, const struct request *request, const char *path)
+{
+    const struct casebus_bytes token = casebus_as_bin(request_result(request, 0, "next"));
+    const uint64_t as_of = casebus_as_uint(request_result(request, 0, "as_of"), 0);
+    struct text *const first = slot_get(slots, "first"), *const next = slot_get(slots, "next");
+    if (request_parameter(request, "next") != NULL) {
+        text_format(first, "<a href=\"%s?", path);
+        page_query(request, first);
+        text_add(first, "\">First page</a>");
+    }
+    if (token.data != NULL) {
+        text_format(next, "<a rel=\"next\" href=\"%s?", path);
+        page_query(request, next);
+        text_add(next, "next=");
+        text_add_hex(next, token);
+        if (as_of != 0) {
+            text_format(next, "&amp;as_of=%llu", (unsigned long long)as_of);
+        }
+        text_add(next, "\">Next page</a>");
+    }
+}
+
+void page_answer(struct request *request, struct slots *slots, unsigned status,
+                 const char *name, struct casebus_bytes title)
+{
+    const struct fetch *const fetch = &request->fetch[0];
+    if (fetch->body != NULL) {
+        text_add_hex(slot_get(slots, "epoch"),
+                     casebus_bytes(fetch->reply.epoch, sizeof fetch->reply.epoch));
+    }
+    text_clear(&request->body);
+    template_page(name, title, slots, &request->body);
+    request_answer(request, status, "text/html; charset=utf-8");
+}

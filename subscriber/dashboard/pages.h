@@ -1,0 +1,20 @@
+/* What the pages share. */
+#ifndef CASEBUS_DASHBOARD_PAGES_H
+#define CASEBUS_DASHBOARD_PAGES_H
+
+#include "lists.h"
+#include "request.h"
+
+/* "complete through #12", or why there is nothing: of what a fetch brought. */
+void page_state(struct slots *slots, const char *slot, const struct fetch *fetch);
+/* The broker is not there, as opposed to: it said no. */
+bool page_is_unreached(const struct fetch *fetch);
+/* Links to the first page and to the one behind what is in slot 0. */
+void page_turns(struct slots *slots, const struct request *request, const char *path);
+/* The parameters as they were, but for those that turn pages; each ends with &amp;. */
+void page_query(const struct request *request, struct text *out);
+/* pages/<name>.html as the answer; `title` is somebody else's words. */
+void page_answer(struct request *request, struct slots *slots, unsigned status,
+                 const char *name, struct casebus_bytes title);
+
+#endif

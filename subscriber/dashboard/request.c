@@ -1,0 +1,330 @@
+/* An HTTP request on its way through.
+ *
+ * Contract: a request that waits is suspended and kept until its last fetch is here, whatever
+ * has become of the browser meanwhile; libmicrohttpd frees it through server.c. */
+#include "request.h"
+
+#include "server.h"
+#include "template.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct request *request_new(struct dashboard *dashboard, struct MHD_Connection *connection,
+                            const char *target)
+{
+    struct request *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->dashboard = dashboard;
+    self->connection = connection;
+    self->url_error = url_parse(&self->url, target);
+    return self;
+}
+
+static void forget(struct request *self)
+{
+    for (unsigned i = 0; i < FETCHES_MAX; i++) {
+        struct fetch *const fetch = &self->fetch[i];
+        if (fetch->asked && !fetch->here) {
+            asker_forget(self->dashboard->asker, fetch);
+        }
+        free(fetch->body);
+    }
+}
+
+void request_free(struct request *self)
+{
+    if (self == NULL) {
+        return;
+    }
+    forget(self);
+    if (self->response != NULL) {
+        MHD_destroy_response(self->response);
+    }
+    text_free(&self->body);
+    text_free(&self->upload);
+    url_free(&self->url);
+    free(self);
+}
+
+void request_run(struct request *self)
+{
+    while (!self->answered && self->waiting == 0) {
+        self->route->run(self);
+        self->step++;
+    }
+}
+
+/* --- asking ----------------------------------------------------------------------------- */
+
+struct casebus_call *request_call(struct request *self, enum casebus_op op)
+{
+    casebus_call_begin(self->dashboard->call, op);
+    return self->dashboard->call;
+}
+
+void request_pass_text(struct request *self, struct casebus_call *call, const char *name)
+{
+    const char *const value = request_parameter(self, name);
+    if (value != NULL) {
+        casebus_call_text(call, name, value);
+    }
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *const at = c != '\0' ? strchr(digits, c) : NULL;
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+static bool add_token(struct casebus_call *call, const char *hex)
+{
+    unsigned char token[512];
+    const size_t size = strlen(hex) / 2;
+    if (strlen(hex) % 2 != 0 || size > sizeof token) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        const int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        token[i] = (unsigned char)(high << 4 | low);
+    }
+    casebus_call_bin(call, "next", casebus_bytes(token, size));
+    return true;
+}
+
+static bool pass_number(struct request *self, struct casebus_call *call, const char *name)
+{
+    const char *const text = request_parameter(self, name);
+    uint64_t number;
+    if (text == NULL) {
+        return true;
+    }
+    if (!flag_number(text, &number)) {
+        request_refuse(self, 400, "bad_argument", casebus_cstr("not a number"),
+                       casebus_cstr(name));
+        return false;
+    }
+    casebus_call_uint(call, name, number);
+    return true;
+}
+
+bool request_pass_page(struct request *self, struct casebus_call *call)
+{
+    const char *const next = request_parameter(self, "next");
+    if (!pass_number(self, call, "limit") || !pass_number(self, call, "as_of")) {
+        return false;
+    }
+    if (next != NULL && !add_token(call, next)) {
+        request_refuse(self, 400, "bad_argument",
+                       casebus_cstr("not the token of a page before"), casebus_cstr("next"));
+        return false;
+    }
+    return true;
+}
+
+/* The reply, in memory of its own. */
+static void keep_reply(struct fetch *fetch, struct casebus_bytes body)
+{
+    struct casebus_fault fault;
+    fetch->body = malloc(body.size);
+    if (fetch->body == NULL) {
+        fetch->error = CASEBUS_ENOMEM;
+        return;
+    }
+    memcpy(fetch->body, body.data, body.size);
+    casebus_reply_decode(casebus_bytes(fetch->body, body.size), &fetch->reply, &fault);
+}
+
+static void take_reply(void *arg, int error, const struct casebus_reply *reply,
+                       struct casebus_bytes body)
+{
+    struct fetch *const fetch = arg;
+    struct request *const self = fetch->request;
+    (void)reply;
+    fetch->here = true;
+    fetch->error = error;
+    if (body.size > 0 && error != CASEBUS_EPROTO) {
+        keep_reply(fetch, body);
+    }
+    self->waiting--;
+    if (self->refilled != NULL) {
+        self->refilled(self);
+        return;
+    }
+    request_run(self);
+    if (self->answered && self->suspended) {
+        server_wake(self);
+    }
+}
+
+void request_fetch(struct request *self, unsigned slot, struct casebus_call *call)
+{
+    struct fetch *const fetch = &self->fetch[slot];
+    struct casebus_bytes encoded;
+    free(fetch->body);
+    *fetch = (struct fetch){.request = self, .asked = true};
+    int rc = casebus_call_encoded(call, &encoded);
+    if (rc == 0) {
+        rc = asker_ask(self->dashboard->asker, encoded, FETCH_MS, take_reply, fetch);
+    }
+    if (rc != 0) {
+        fetch->here = true;
+        fetch->error = rc;
+        return;
+    }
+    self->waiting++;
+}
+
+struct casebus_bytes request_result(const struct request *self, unsigned slot, const char *key)
+{
+    const struct fetch *const fetch = &self->fetch[slot];
+    return fetch->here && fetch->error == 0 ? casebus_map_get(fetch->reply.result, key)
+                                            : casebus_bytes(NULL, 0);
+}
+
+/* --- answering -------------------------------------------------------------------------- */
+
+bool request_is_api(const struct request *self)
+{
+    return self->url.segment_count > 0 && (strcmp(self->url.segment[0], "api") == 0 ||
+                                           strcmp(self->url.segment[0], "events") == 0);
+}
+
+void request_answer(struct request *self, unsigned status, const char *type)
+{
+    self->answered = true;
+    self->status = status;
+    self->type = type;
+}
+
+static void put_text(struct json *json, const char *key, struct casebus_bytes text)
+{
+    if (text.size > 0) {
+        json_key(json, casebus_cstr(key));
+        json_str(json, text);
+    }
+}
+
+static void write_error(struct request *self, const char *code, struct casebus_bytes text,
+                        struct casebus_bytes field)
+{
+    struct json json = json_begin(&self->body, false);
+    json_open(&json, '{');
+    json_key(&json, casebus_cstr("error"));
+    json_open(&json, '{');
+    put_text(&json, "code", casebus_cstr(code));
+    put_text(&json, "text", text);
+    put_text(&json, "field", field);
+    json_close(&json, '}');
+    json_close(&json, '}');
+    text_add(&self->body, "\n");
+}
+
+static void write_error_page(struct request *self, unsigned status, const char *code,
+                             struct casebus_bytes text, struct casebus_bytes field)
+{
+    struct slots slots = {0};
+    text_format(slot_get(&slots, "status"), "%u", status);
+    slot_words(&slots, "code", casebus_cstr(code));
+    slot_words(&slots, "text", field);
+    text_add(slot_get(&slots, "text"), field.size > 0 ? ": " : "");
+    slot_words(&slots, "text", text);
+    template_page("error", casebus_cstr("Nothing to show"), &slots, &self->body);
+}
+
+void request_refuse(struct request *self, unsigned status, const char *code,
+                    struct casebus_bytes text, struct casebus_bytes field)
+{
+    text_clear(&self->body);
+    if (request_is_api(self)) {
+        write_error(self, code, text, field);
+        request_answer(self, status, "application/json");
+    } else {
+        write_error_page(self, status, code, text, field);
+        request_answer(self, status, "text/html; charset=utf-8");
+    }
+}
+
+void request_refuse_text(struct request *self, unsigned status, const char *code,
+                         const char *text)
+{
+    request_refuse(self, status, code, casebus_cstr(text), casebus_bytes(NULL, 0));
+}
+
+/* What is not here is 400: an argument is not what it can be. */
+static const struct {
+    int code;
+    unsigned status;
+} statuses[] = {
+    {CASEBUS_ENOTFOUND, 404},     {CASEBUS_EUNKNOWN_CASE, 404}, {CASEBUS_EUNKNOWN_SESSION, 404},
+    {CASEBUS_EDELETED, 410},      {CASEBUS_EREDACTED, 410},     {CASEBUS_EDECIDED, 409},
+    {CASEBUS_EENDED, 409},        {CASEBUS_EBUSY, 503},         {CASEBUS_EBEHIND, 503},
+    {CASEBUS_EUNREACHABLE, 503},  {CASEBUS_ETIMEDOUT, 504},     {CASEBUS_EPROTO, 502},
+    {CASEBUS_EINTERNAL, 502},     {CASEBUS_EUNKNOWN_OP, 501},   {CASEBUS_ENOSPC, 507},
+    {CASEBUS_ENOMEM, 503},        {CASEBUS_ETOOLARGE, 413},
+};
+
+unsigned request_status(const struct fetch *fetch)
+{
+    const int code = fetch->error;
+    if (code == 0) {
+        return 200;
+    }
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        if (statuses[i].code == code) {
+            return statuses[i].status;
+        }
+    }
+    return 400;
+}
+
+void request_refuse_fetch(struct request *self, unsigned slot)
+{
+    const struct fetch *const fetch = &self->fetch[slot];
+    const bool said = fetch->reply.error == fetch->error && fetch->reply.error_text.size > 0;
+    request_refuse(self, request_status(fetch), casebus_error_word(fetch->error),
+                   said ? fetch->reply.error_text : casebus_cstr(casebus_strerror(fetch->error)),
+                   fetch->reply.error_field);
+}
+
+bool request_begin_result(struct request *self, struct json *json)
+{
+    const struct casebus_reply *const reply = &self->fetch[0].reply;
+    if (self->fetch[0].error != 0) {
+        request_refuse_fetch(self, 0);
+        return false;
+    }
+    *json = json_begin(&self->body, false);
+    json_open(json, '{');
+    json_key(json, casebus_cstr("epoch"));
+    json_hex(json, casebus_bytes(reply->epoch, sizeof reply->epoch));
+    json_key(json, casebus_cstr("seq"));
+    json_uint(json, reply->seq);
+    json_pairs(json, reply->result);
+    return true;
+}
+
+void request_end_result(struct request *self, struct json *json)
+{
+    json_close(json, '}');
+    text_add(&self->body, "\n");
+    if (json->broken) {
+        request_refuse_text(self, 502, "protocol", casebus_strerror(CASEBUS_EPROTO));
+    } else {
+        request_answer(self, 200, "application/json");
+    }
+}
+
+void request_answer_result(struct request *self)
+{
+    struct json json;
+    if (request_begin_result(self, &json)) {
+        request_end_result(self, &json);
+    }
+}

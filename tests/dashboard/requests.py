@@ -1,0 +1,358 @@
+"""What browsers, and those who are none, may ask of a dashboard: hosts, sites, methods, bodies, hostile text,
+sizes, slowness; and that JSON and CSV say what the store says."""
+import csv
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+from dashboard import BIN, DATA, Broker, Dashboard, main, quote, wait_until
+
+SCRIPT = "<script>alert('x')</script> \"& Sons\u202e\u200b Ltd"
+
+
+def records(broker, *rows, flags=()):
+    path = os.path.join(broker.dir, "rows.ndjson")
+    with open(path, "w") as out:
+        for row in rows:
+            out.write(json.dumps(row) + "\n")
+    return broker.publish(*flags, path)
+
+
+def a_case(number, **more):
+    return {"agency": "hse", "regulator_id": str(number), "offender": {"name": "Acme %d Ltd" % number},
+            "offence_action_date": "2024-03-%02d" % (number % 28 + 1), "offence_fine_pence": number, **more}
+
+
+def a_conflict(broker):
+    """The number of an entry in quarantine."""
+    records(broker, a_case(1, offender={"name": "Acme Ltd"}, offence_action_date="2024-03-01"))
+    records(broker, a_case(1, offender={"name": "Another Ltd"}, offence_action_date="2021-01-01"))
+    return broker.client().result("quarantine.list")["rows"][0]["quarantine"]
+
+
+def test_hosts():
+    with Broker() as broker, Dashboard(broker, "--allow-host", "cases.example") as dash:
+        for host in (dash.host, "localhost:%d" % dash.port, "[::1]:%d" % dash.port, "cases.example",
+                     "cases.example:8443", "LOCALHOST:%d" % dash.port):
+            dash.get("/api/recent", headers={"Host": host})
+        for host in ("evil.example", "127.0.0.1", "localhost", "localhost:1", "127.0.0.1.evil.example:%d" % dash.port,
+                     "evil.example:%d" % dash.port, "", "cases.example.evil", "localhost:%d:1" % dash.port,
+                     "cases.example:x", "x@localhost:%d" % dash.port):
+            dash.get("/api/recent", 421, headers={"Host": host})
+            dash.get("/events?view=recent", 421, headers={"Host": host})
+        twice = dash.raw(("GET / HTTP/1.1\r\nHost: %s\r\nHost: evil.example\r\n\r\n" % dash.host).encode())
+        assert twice.split()[1] in (b"421", b"400"), twice[:100]
+        assert b" 200 " not in dash.raw(b"GET / HTTP/1.1\r\n\r\n")[:20]
+
+
+def test_other_sites_change_nothing():
+    with Broker() as broker, Dashboard(broker) as dash:
+        path = "/api/quarantine/%d/accept" % a_conflict(broker)
+        ours, typed = "http://" + dash.host, {"Content-Type": "application/json"}
+        for headers, status in (
+                (typed, 403),
+                ({**typed, "Origin": "http://evil.example"}, 403),
+                ({**typed, "Origin": "null"}, 403),
+                ({**typed, "Origin": ours + ".evil.example"}, 403),
+                ({**typed, "Sec-Fetch-Site": "cross-site"}, 403),
+                ({**typed, "Sec-Fetch-Site": "same-site"}, 403),
+                ({**typed, "Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
+                ({"Origin": ours}, 415),
+                ({"Origin": ours, "Content-Type": "text/plain"}, 415),
+                ({"Origin": ours, "Content-Type": "application/x-www-form-urlencoded"}, 415),
+                ({"Origin": ours, "Content-Type": "application/jsonp"}, 415)):
+            got, reply, text = dash.request("POST", path, "{}", headers)
+            assert got == status, (headers, got, text)
+            assert json.loads(text)["error"]["text"], text
+            assert "Access-Control-Allow-Origin" not in reply
+        assert len(broker.client().result("quarantine.list")["rows"]) == 1
+        got, _, text = dash.request("POST", path, "{}", {"Sec-Fetch-Site": "same-origin",
+                                                         "Content-Type": "application/json; charset=utf-8"})
+        assert got == 200 and json.loads(text)["outcome"] == "updated", text
+        assert not broker.client().result("quarantine.list")["rows"]
+
+
+def test_bodies():
+    with Broker() as broker, Dashboard(broker) as dash:
+        number = a_conflict(broker)
+        path = "/api/quarantine/%d/accept" % number
+        ours = {"Origin": "http://" + dash.host, "Content-Type": "application/json"}
+        for body, status in (("[]", 400), ("{", 400), ("nonsense", 400), ('{"as": 1}', 400), ('{"x": "y"}', 400),
+                             ('{"as": "hse:1", "as": "hse:2"}', 400), ("\xff", 400), ("[" * 30000, 400),
+                             ('{"as": "' + "x" * 100000 + '"}', 413)):
+            got, _, text = dash.request("POST", path, body.encode("latin-1"), ours)
+            assert got == status and "error" in json.loads(text), (body[:40], got, text)
+        chunked = ("POST %s HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\nContent-Type: application/json\r\n"
+                   "Transfer-Encoding: chunked\r\n\r\n" % (path, dash.host, dash.host)).encode()
+        chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+        answer = dash.raw(chunked + 1000 * chunk)
+        assert b" 200 " not in answer[:20], answer[:100]
+        assert len(broker.client().result("quarantine.list")["rows"]) == 1
+        dash.post("/api/quarantine/x/accept", {}, 404)
+        dash.post("/api/quarantine/99/accept", {}, 404)
+        assert dash.post("/api/quarantine/%d/accept" % number, {"as": "hse:1-b"})["id"] == "hse:1-b"
+        assert broker.client().result("case.get", id="hse:1-b")["case"]["offender"]["name"] == "Another Ltd"
+
+
+def test_get_changes_nothing():
+    with Broker() as broker, Dashboard(broker) as dash:
+        number = a_conflict(broker)
+        records(broker, a_case(2), flags=["--new-session"])
+        session = broker.client().result("session.list")["rows"][0]
+        at = "%s/%s" % (session["agency"], quote(session["session_id"]))
+        before = broker.client().ask("heads")["seq"]
+        for path in ("/api/quarantine/%d/accept" % number, "/api/quarantine/%d/reject" % number,
+                     "/api/sessions/%s/stop" % at):
+            for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
+                got, headers, _ = dash.request(method, path)
+                assert got == 405 and headers["Allow"], (method, path, got)
+        for path in ("/", "/cases", "/cases/hse%3A1", "/sessions", "/sessions/" + at, "/quarantine", "/cases.csv",
+                     "/api/recent", "/api/sessions/" + at, "/api/sessions/%s/cases" % at, "/api/status"):
+            dash.get(path)
+            got, _, text = dash.request("HEAD", path)
+            assert got == 200 and text == "", (path, got)
+        assert dash.request("HEAD", "/events?view=recent")[0] == 405
+        assert dash.request("POST", "/api/recent", "{}", {"Sec-Fetch-Site": "same-origin",
+                                                          "Content-Type": "application/json"})[0] == 405
+        assert broker.client().ask("heads")["seq"] == before
+
+
+def test_headers():
+    with Broker() as broker, Dashboard(broker) as dash:
+        for path, status in (("/", 200), ("/api/recent", 200), ("/static/style.css", 200), ("/nothing", 404),
+                             ("/api/nothing", 404)):
+            got, headers, _ = dash.request("GET", path)
+            assert got == status
+            policy = headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'") and "frame-ancestors 'none'" in policy
+            assert "unsafe" not in policy and "*" not in policy
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert headers["Cache-Control"] == ("no-cache" if "static" in path else "no-store")
+        tag = dash.request("GET", "/static/style.css")[1]["ETag"]
+        assert dash.request("GET", "/static/style.css", headers={"If-None-Match": tag})[0] == 304
+        for page in ("/", "/cases", "/sessions", "/quarantine"):
+            text = dash.get(page)
+            assert not re.search(r"<script(?![^>]*src=\"/static/)|<style|\sstyle=|\son[a-z]+=", text), page
+
+
+def test_hostile_text():
+    with Broker() as broker, Dashboard(broker) as dash:
+        odd = "T/H/2005/257487 02\u202e<b>"
+        record = a_case(1, regulator_id=odd, offender={"name": SCRIPT, "town": "\"><img src=x>"},
+                        offence_breaches="one\ntwo </td><script>", url="https://example.org/?a=\"b\"&c='d'",
+                        ext={"<i>": "</script>", "url": "javascript:alert(1)"})
+        records(broker, record, flags=["--new-session"])
+        records(broker, {**record, "offender": {"name": "Other" + SCRIPT}, "offence_action_date": "2001-01-01"})
+        session = broker.client().result("session.list")["rows"][0]
+        pages = ["/", "/cases", "/cases/hse%3A" + quote(odd), "/quarantine",
+                 "/sessions/hse/" + quote(session["session_id"]),
+                 "/offenders?agency=hse&name=" + quote(SCRIPT),
+                 "/cases?offender=" + quote(SCRIPT) + "&from=" + quote(SCRIPT), "/cases?id=" + quote(SCRIPT)]
+        for page in pages:
+            _, _, text = dash.request("GET", page)
+            own = re.sub(r'<script type="module" src="/static/\w+\.js"></script>', "", text)
+            assert "<script" not in own and "<img" not in own and "<b>" not in own.replace(
+                "<b>Accept</b>", "").replace("<b>accept as</b>", "").replace("<b>reject</b>", ""), page
+            assert "\u202e" not in text and "\u200b" not in text, page
+            assert not re.search(r'href="(?!/|https?://|#)', text), page
+        assert "&lt;script&gt;" in dash.get("/") and "\\u202e" in dash.get("/")
+        case = dash.get(pages[2])
+        assert 'href="https://example.org/?a=&quot;b&quot;&amp;c=&#39;d&#39;"' in case
+        assert "javascript:alert(1)" in case and 'href="javascript' not in case
+        text = dash.get("/api/recent")
+        assert "\u202e" not in text  # escaped in JSON, where an escape means the same
+        assert json.loads(text)["rows"][0]["offender"]["name"] == SCRIPT
+        stored = broker.client().result("case.get", id="hse:" + odd)["case"]
+        assert dash.json("/api/cases/hse%3A" + quote(odd))["case"]["offender"] == stored["offender"]
+
+
+def test_addresses():
+    with Broker() as broker, Dashboard(broker) as dash:
+        for odd in ("T/H/2005/257487/02", "4 5.6", "a+b", "%41", "x?y&z=#", "\u00e9"):
+            records(broker, a_case(1, regulator_id=odd))
+            assert dash.json("/api/cases/" + quote("hse:" + odd))["case"]["regulator_id"] == odd
+            dash.get("/cases/" + quote("hse:" + odd))
+        dash.get("/cases/hse:T/H/2005/257487/02", 404)  # slashes that are not encoded are slashes
+        for path, status in (("/%", 400), ("/%4", 400), ("/%zz", 400), ("/cases/%00", 400), ("/cases/%ff", 400),
+                             ("/cases/%ed%a0%80", 400), ("//", 404), ("/cases/", 404), ("/cases//", 404),
+                             ("/static/..%2Fpages%2Findex.html", 404), ("/static/../main.c", 404),
+                             ("/static/%2e%2e", 404), ("/a/b/c/d/e/f/g/h", 400), ("/cases?" + "a=b&" * 100, 400),
+                             ("/cases/" + "x" * 5000, 400), ("/api/cases/x", 400), ("/cases?limit=x", 400),
+                             ("/cases?limit=501", 400), ("/cases?next=zz", 400), ("/cases?agency=NO", 400)):
+            got, _, text = dash.request("GET", path)
+            assert got == status, (path[:60], got, text[:200])
+        assert b" 400 " in dash.raw(("GET http://x/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+                                     % dash.host).encode())[:30]
+        for junk in (b"\0" * 1000, b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", os.urandom(4096) + b"\r\n\r\n"):
+            assert b" 200 " not in dash.raw(junk)[:20]
+        dash.get("/")
+
+
+def test_sizes():
+    with Broker() as broker, Dashboard(broker) as dash:
+        before = dash.memory_kib()
+        head = ("GET / HTTP/1.1\r\nHost: %s\r\n" % dash.host).encode()
+        many = head + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(10000)) + b"\r\n"
+        one = head + b"X: " + b"y" * 10000000 + b"\r\n\r\n"
+        target = b"GET /?" + b"y" * 10000000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        for data in (many, one, target):
+            assert b" 200 " not in dash.raw(data)[:20]
+        assert dash.memory_kib() < before + 20000
+        dash.get("/")
+
+
+def test_slowness():
+    """Who sends a byte now and then is let go after ten seconds; the others are served meanwhile."""
+    with Broker() as broker, Dashboard(broker) as dash:
+        slow = [socket.create_connection(("127.0.0.1", dash.port)) for _ in range(100)]
+        head = ("GET / HTTP/1.1\r\nHost: %s\r\nX: " % dash.host).encode()
+        began, open_, sent = time.monotonic(), list(slow), 0
+        while open_ and time.monotonic() < began + 25:
+            for peer in list(open_):
+                try:
+                    peer.send(head[sent:sent + 1] or b"y")
+                    peer.setblocking(False)
+                    if peer.recv(1) == b"":
+                        open_.remove(peer)
+                except BlockingIOError:
+                    pass
+                except (BrokenPipeError, ConnectionResetError):
+                    open_.remove(peer)
+            sent += 1
+            asked = time.monotonic()
+            dash.get("/api/recent")
+            assert time.monotonic() - asked < 2
+            time.sleep(0.5)  # that is how slow they are
+        assert not open_, "%d are still served" % len(open_)
+        assert 8 < time.monotonic() - began < 20
+        for peer in slow:
+            peer.close()
+
+
+def test_lists_are_the_stores():
+    with Broker() as broker, Dashboard(broker) as dash:
+        hostile = ["=1+1", "+x", "-x", "@x", "\tx", "a,b", 'say "x"', "two\nlines", " edge ", "\u00e9"]
+        records(broker, *(a_case(i, case_reference=hostile[i % len(hostile)]) for i in range(1000)))
+        rows, more = [], {}
+        client = broker.client()
+        while True:
+            page = client.result("case.list", agency="hse", limit=500, **more)
+            rows += page["rows"]
+            if "next" not in page:
+                break
+            more = {"next": page["next"], "as_of": page["as_of"]}
+        assert len(rows) == 1000
+        got, headers, text = dash.request("GET", "/cases.csv?agency=hse")
+        assert got == 200 and headers["Content-Type"].startswith("text/csv") and "attachment" in headers[
+            "Content-Disposition"]
+        read = list(csv.DictReader(io.StringIO(text, newline="")))
+        assert [line["id"] for line in read] == [row["id"] for row in rows]
+        for line, row in zip(read, rows):
+            want = row["case_reference"]
+            assert line["case_reference"] == ("'" + want if want[0] in "=+-@\t" else want), (line, want)
+            assert line["offence_fine_pence"] == str(row["offence_fine_pence"])
+            assert line["offender.name"] == row["offender"]["name"]
+            assert line["version"] == str(row["version"])
+        assert text.count("\r\n") == 1001
+        # the same through JSON, page by page
+        seen, page = [], dash.json("/api/cases?agency=hse&limit=300")
+        seen += page["rows"]
+        while "next" in page:
+            page = dash.json("/api/cases?agency=hse&limit=300&as_of=%d&next=%s" % (page["as_of"], page["next"]))
+            seen += page["rows"]
+        assert seen == rows
+        dated = dash.json("/api/cases?agency=hse&from=2024-03-05&to=2024-03-05&limit=500")["rows"]
+        assert len(dated) == len([row for row in rows if row["offence_action_date"] == "2024-03-05"])
+        line = dash.request("GET", "/cases.csv?agency=hse&from=2024-03-05&to=2024-03-05")[2]
+        assert line.count("\r\n") == len(dated) + 1
+        assert len(dash.json("/api/cases?offender=acme%20999")["rows"]) == 1
+        assert dash.json("/api/offenders?agency=hse&name=acme%20999%20ltd")["rows"][0]["id"] == "hse:999"
+        assert dash.json("/api/agencies")["rows"][0]["cases"] == 1000
+        assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
+
+
+def test_everything_of_the_sample():
+    """Every page of every case of the sample register can be made."""
+    with Broker() as broker, Dashboard(broker) as dash:
+        broker.publish("--new-session", os.path.join(DATA, "register.ndjson"))
+        for sample in ("corrections", "colliding", "refused"):
+            broker.publish("--new-session", os.path.join(DATA, sample + ".ndjson"), code=None)
+        page = dash.json("/api/cases?limit=500")
+        for row in page["rows"][::7]:
+            text = dash.get("/cases/" + quote(row["id"]))
+            assert quote(row["agency"]) in text and "{{" not in text
+        for session in dash.json("/api/sessions")["rows"]:
+            at = "/sessions/%s/%s" % (session["agency"], quote(session["session_id"]))
+            assert "{{" not in dash.get(at)
+            assert dash.json("/api" + at)["session"] == session
+            met = dash.json("/api%s/cases" % at)["rows"]
+            assert len(met) == min(50, session["cases_found"]) or session["errors_count"], (session, len(met))
+        front = dash.get("/")
+        assert front.count("<tr data-key=") >= 100 and "<svg" in front and "{{" not in front
+
+
+def test_without_a_broker():
+    with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
+        began = time.monotonic()
+        assert "connecting" in dash.get("/")
+        assert time.monotonic() - began < 5
+        got, _, text = dash.request("GET", "/api/recent")
+        assert got == 503 and json.loads(text)["error"]["code"] == "unreachable"
+        dash.get("/cases.csv", 503)
+        with dash.stream("recent") as stream:
+            stream.until(lambda s: s.states.get("recent", {}).get("state") == "stale" or
+                         s.states.get("recent", {}).get("state") == "connecting", "a state")
+
+
+def run(*args):
+    return subprocess.run([os.path.join(BIN, "casebus-dashboard"), *args], capture_output=True, text=True, timeout=30)
+
+
+def test_command_line():
+    help_ = run("--help")
+    assert help_.returncode == 0
+    for flag in ("--http", "--fanout", "--query", "--allow-host", "--ring", "--streams", "--streams-per-address"):
+        assert flag in help_.stdout
+    assert run("--version").returncode == 0
+    for args in (["--http", "0.0.0.0:0"], ["--http", "192.0.2.1:80"], ["--http", "example.org:80"], ["--http", "[::]:0"],
+                 ["--http", "127.0.0.1"], ["--http", "127.0.0.1:x"], ["--http", "127.0.0.1:70000"], ["--ring", "0"],
+                 ["--ring", "100000000"], ["--nonsense"], ["operand"], ["--query", "nonsense", "--http", "127.0.0.1:0"],
+                 ["--allow-host", "a/b"]):
+        done = run(*args)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, (args, done)
+    with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
+        taken = run("--http", dash.host)
+        assert taken.returncode == 3 and "taken" in taken.stderr, taken
+        dash.process.send_signal(signal.SIGINT)
+        assert dash.process.wait(timeout=10) == 0
+
+
+def test_stop():
+    """A session that is asked to stop over HTTP is stopping in the store."""
+    with Broker() as broker, Dashboard(broker) as dash:
+        dash.post("/api/sessions/hse/nobody/stop", {}, 404)
+        rows = os.path.join(broker.dir, "rows.ndjson")
+        os.mkfifo(rows)
+        worker = broker.start_program("casebus-publish", "--new-session", rows)
+        with open(rows, "w") as out:
+            out.write(json.dumps(a_case(1)) + "\n")
+            out.flush()
+            session = wait_until(lambda: dash.json("/api/sessions?status=running")["rows"], "a session")[0]
+            at = "/api/sessions/%s/%s" % (session["agency"], quote(session["session_id"]))
+            assert dash.post(at + "/stop", {})["session"]["status"] == "stopping"
+            assert dash.json(at)["session"]["status"] == "stopping"
+        worker.communicate(timeout=60)
+
+
+if __name__ == "__main__":
+    main([test_hosts, test_other_sites_change_nothing, test_bodies, test_get_changes_nothing, test_headers,
+          test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores, test_everything_of_the_sample,
+          test_without_a_broker, test_command_line, test_stop, test_slowness])

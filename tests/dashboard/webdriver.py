@@ -1,0 +1,133 @@
+"""A small WebDriver client: a real Chromium, headless, through chromedriver, with nothing but the
+standard library. Only what the browser tests need."""
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key under which the standard names elements
+
+
+class Browser:
+    """One browser with one tab. Positions, waits and reading go through execute(), which runs
+    JavaScript in the page and gives back its result."""
+
+    def __init__(self, width=1440, height=1000):
+        self.profile = tempfile.mkdtemp(prefix="casebus-browser-")
+        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+        self.base = "http://127.0.0.1:%d" % self._port()
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                            "--no-first-run", "--disable-background-networking", "--disable-extensions",
+                            "--lang=en-GB", "--window-size=%d,%d" % (width, height),
+                            "--user-data-dir=" + self.profile]}
+        reply = self._call("POST", "/session", {"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"}}}})
+        self.base += "/session/" + reply["sessionId"]
+        self._call("POST", "/timeouts", {"script": 30000, "pageLoad": 30000})
+
+    def _port(self):
+        for line in self.driver.stdout:
+            found = re.search(r"started successfully on port (\d+)", line)
+            if found:
+                return int(found.group(1))
+        raise AssertionError("chromedriver did not start")
+
+    def _call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, method=method,
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return json.load(reply)["value"]
+        except urllib.error.HTTPError as error:
+            value = json.load(error)["value"]
+            raise AssertionError("%s %s: %s: %s" % (method, path, value["error"], value["message"])) from None
+
+    def go(self, url):
+        self._call("POST", "/url", {"url": url})
+
+    def reload(self):
+        self._call("POST", "/refresh", {})
+
+    def url(self):
+        return self._call("GET", "/url")
+
+    def execute(self, script, *args):
+        return self._call("POST", "/execute/sync", {"script": script, "args": list(args)})
+
+    def cdp(self, command, **params):
+        """A command of the DevTools protocol."""
+        return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def log(self):
+        """What the browser's console has said since the last call: errors, refused loads, violations
+        of the page's policy."""
+        return self._call("POST", "/se/log", {"type": "browser"})
+
+    def element(self, selector):
+        found = self._call("POST", "/element", {"using": "css selector", "value": selector})
+        return found[ELEMENT]
+
+    def click(self, selector):
+        self._call("POST", "/element/%s/click" % self.element(selector), {})
+
+    def type(self, selector, words):
+        self._call("POST", "/element/%s/value" % self.element(selector), {"text": words})
+
+    def press(self, key):
+        """A key for whatever has the focus; "Tab", "Enter" or a character."""
+        code = {"Tab": "\ue004", "Enter": "\ue007", "Space": " "}.get(key, key)
+        self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
+            {"type": "keyDown", "value": code}, {"type": "keyUp", "value": code}]}]})
+
+    def scheme(self, name):
+        """"light" or "dark", as the reader's system would say."""
+        self.cdp("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": name}])
+
+    def size(self, width, height, phone=False):
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                 deviceScaleFactor=1, mobile=phone)
+
+    def screenshot(self, path):
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(self._call("GET", "/screenshot")))
+
+    def wait(self, script, *args, timeout=20, what=None):
+        """Until the script says something true; that."""
+        end = time.monotonic() + timeout
+        while True:
+            value = self.execute(script, *args)
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError("not within %d s: %s" % (timeout, what or script))
+            time.sleep(0.05)
+
+    def close(self):
+        try:
+            self._call("DELETE", "")
+        except (AssertionError, OSError):
+            pass
+        try:
+            os.killpg(self.driver.pid, signal.SIGKILL)  # and the browser, should it still be there
+        except ProcessLookupError:
+            pass
+        self.driver.wait()
+        self.driver.stdout.close()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.close()

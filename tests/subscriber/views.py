@@ -1,0 +1,152 @@
+"""Live views before a real broker: how often they ask, what they share, what they show."""
+import time
+
+from viewing import Broker, Viewer, Worker, main
+
+
+def case(worker, number, fine=0, session=None):
+    worker.report("case:scraped:hse:%d:" % number,
+                  {"offender": {"name": "Offender %d" % number}, "offence_fine_pence": fine}, session)
+
+
+def keys(shown):
+    return [key for key, _, _ in shown["rows"]]
+
+
+def in_time(worker, count, seconds):
+    """So many new cases, evenly over so long; begins with the number returned by the last."""
+    begun = time.monotonic()
+    for number in range(count):
+        case(worker, number)
+        time.sleep(max(0.0, begun + seconds * (number + 1) / count - time.monotonic()))
+    return time.monotonic() - begun
+
+
+def fetches_keep_to_their_windows():
+    """Between one and 1.1 windows apart while everything moves, whatever the number of events."""
+    window = 1000
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        viewer.open("v", "recent", window=window)
+        viewer.settle(worker.wait())
+        viewer.say("run", 4600)
+        in_time(worker, 900, 4.5)
+        asked = list(iter(viewer.hear, "ran"))
+        times = [int(line.split()[1]) / 1000 for line in asked]
+        apart = [later - earlier for earlier, later in zip(times, times[1:])]
+        print("window %d ms, 900 events in 4.5 s: %d requests, %s ms apart" % (
+            window, len(times), ", ".join("%.1f" % ms for ms in apart)))
+        assert 4 <= len(times) <= 5, times
+        assert all(window - 1 <= ms <= 1.1 * window for ms in apart), apart
+        shown = viewer.settle(worker.wait())["v"]
+        assert keys(shown) == ["hse:%d" % number for number in range(899, 889, -1)], keys(shown)
+
+
+def many_views_cost_what_their_queries_do():
+    """200 views of five queries, 1,000 events in five seconds."""
+    window, views = 500, 200
+    queries = [("recent", (), 100), ("recent", (), 10), ("cases", ("hse",), 50), ("case", ("hse:7",), 1),
+               ("sessions", ("active",), 10)]
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        worker.report("session:started:hse:s1:", {"start_page": 1})
+        for number in range(views):
+            kind, args, limit = queries[number % len(queries)]
+            viewer.open("v%d" % number, kind, *args, window=window, limit=limit)
+        viewer.settle(worker.wait())
+        first = viewer.stats()["requests"]
+        assert first == len(queries), first
+        viewer.say("run", 5100)
+        begun = time.monotonic()
+        in_time(worker, 1000, 5)
+        list(iter(viewer.hear, "ran"))
+        shown = viewer.settle(worker.wait())
+        windows = int((time.monotonic() - begun) * 1000 / window) + 1
+        stats = viewer.stats()
+        print("%d views of %d queries, 1000 events in 5 s: %d first loads, then %d requests in %d windows "
+              "(at most %d); %d saved" % (views, len(queries), first, stats["requests"] - first, windows,
+                                          len(queries) * windows, stats["saved"]))
+        assert stats["requests"] <= first + len(queries) * windows, stats
+        for number in range(views):
+            want = {0: 100, 1: 10, 2: 50, 3: 1, 4: 1}[number % len(queries)]
+            assert len(shown["v%d" % number]["rows"]) == want, (number, want)
+
+
+def an_empty_list_shows_its_first_row():
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        for policy in ("merge", "keep", "lose"):
+            viewer.open(policy, "recent", policy=policy, window=50)
+        shown = viewer.settle(worker.wait())
+        assert all(shown[policy]["rows"] == [] for policy in shown), shown
+        case(worker, 1)
+        shown = viewer.settle(worker.wait())
+        assert all(keys(shown[policy]) == ["hse:1"] for policy in shown), shown
+
+
+def keep_says_how_many_are_newer_and_does_not_move():
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        for number in range(1, 4):
+            case(worker, number)
+        worker.wait()
+        viewer.open("k", "recent", policy="keep", window=50, limit=3)
+        viewer.settle(worker.wait())
+        for number in range(4, 11):
+            case(worker, number)
+        case(worker, 2, fine=500)
+        worker.report("case:deleted:hse:3:")
+        shown = viewer.settle(worker.wait())["k"]
+        assert shown["newer"] == 7, shown
+        assert [(key, gone) for key, _, gone in shown["rows"]] == [
+            ("hse:3", True), ("hse:2", False), ("hse:1", False)], shown
+        assert shown["rows"][1][1]["offence_fine_pence"] == 500, shown
+        assert viewer.do("refresh", "k") == "done"
+        shown = viewer.settle(worker.wait())["k"]
+        assert (keys(shown), shown["newer"]) == (["hse:10", "hse:9", "hse:8"], 0), shown
+
+
+def starred_topics_are_what_makes_a_view_ask():
+    """As the replaced application wrote them: case:created:* and case:synced:*."""
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        viewer.open("starred", "recent", watch=["case:created:*", "case:synced:*"])
+        viewer.open("created", "recent", watch=["case:created:*"])
+        viewer.settle(worker.wait())
+        case(worker, 1)
+        shown = viewer.settle(worker.wait())
+        assert keys(shown["starred"]) == keys(shown["created"]) == ["hse:1"], shown
+        case(worker, 1)  # seen again: nobody who watches created is told
+        shown = viewer.settle(worker.wait())
+        assert [shown[name]["rows"][0][1]["seen_count"] for name in ("starred", "created")] == [2, 1], shown
+        heard = viewer.do("open", "x", "recent", "merge", 0, 10, "watch=case:scraped:*")
+        assert heard.startswith("refused bad_pattern") and "kind of report" in heard, heard
+
+
+def a_session_list_is_cleared_for_its_viewer_only():
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        worker.report("session:started:hse:s1:", {"start_page": 1})
+        for name in ("mine", "yours"):
+            viewer.open(name, "list", "hse", "s1", window=20, limit=3)
+        for number in range(1, 6):
+            case(worker, number, session="s1")
+        shown = viewer.settle(worker.wait())
+        assert keys(shown["mine"]) == keys(shown["yours"]) == ["hse:5", "hse:4", "hse:3"], shown
+        assert viewer.do("clear", "mine") == "done"
+        case(worker, 1, session="s1")  # met again: it moves to the front, as existing
+        worker.report("case:scraped:hse:9:", {"offence_fine_pence": "much"}, "s1")
+        case(worker, 2, fine=7, session="s1")
+        shown = viewer.settle(worker.wait())
+        assert keys(shown["mine"]) == ["hse:2", "hse:9", "hse:1"], shown
+        assert [row["outcome"] for _, row, _ in shown["mine"]["rows"]] == ["updated", "rejected", "existing"], shown
+        assert keys(shown["yours"]) == keys(shown["mine"]), shown
+        assert viewer.do("clear", "mine") == "done"
+        shown = viewer.settle(worker.wait())
+        assert (keys(shown["mine"]), len(shown["yours"]["rows"])) == ([], 3), shown
+
+
+if __name__ == "__main__":
+    main([fetches_keep_to_their_windows, many_views_cost_what_their_queries_do,
+          an_empty_list_shows_its_first_row, keep_says_how_many_are_newer_and_does_not_move,
+          starred_topics_are_what_makes_a_view_ask, a_session_list_is_cleared_for_its_viewer_only])
