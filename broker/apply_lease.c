@@ -8,10 +8,6 @@
 
 #include <stdio.h>
 
-/* What reports have left untold is told by a tick, unless an event of the session is as young as
- * this: together they make one event a second (microseconds). */
-#define UNSHOWN_LEAST 500000u
-
 /* --- signs of life ---------------------------------------------------------------------- */
 
 /* A case report may come after its session's end: that one is seen, but not alive. */
@@ -67,7 +63,7 @@ static void look_at(struct apply *self)
         self->state.running--;
         emit_session(self, CASEBUS_EVENT_LOST);
         save_session(self);
-    } else if (s->unshown && self->at - s->progressed_at >= UNSHOWN_LEAST) {
+    } else if (s->unshown && self->at - s->progressed_at >= PROGRESS_EVERY) {
         emit_session(self, CASEBUS_EVENT_PROGRESSED);
         save_session(self);
     }

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define PROGRESS_EVERY 1000000u /* microseconds */
-
 static bool is_case_report(const struct apply *self)
 {
     return self->report->topic.count > 0 &&

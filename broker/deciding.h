@@ -83,11 +83,14 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
 enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_entry *entry,
                                        struct apply_result *result);
 
+/* Counters that moved are told with a report or a tick, so often at most (microseconds). */
+#define PROGRESS_EVERY 1000000u
+
 /* apply_session.c */
 enum casebus_outcome decide_session(struct apply *self);
 /* The session that a case report names: it is heard from. */
 void find_session(struct apply *self);
-/* Makes the session of session_key the one at hand. False: there is none, or it cannot be read. */
+/* Makes the session of session_key the one at hand. False: none, or it cannot be read. */
 bool load_session(struct apply *self);
 void save_session(struct apply *self);
 /* An event of the session at hand, with all it is now. */

@@ -187,7 +187,8 @@ uint64_t count_times(struct query *q, const struct case_entry *entry,
 /* The page of the register that the report came from; an edit comes from none. */
 #define PAGE_UNKNOWN UINT64_MAX
 uint64_t page_of(struct query *q, const struct casebus_event *event, bool edited);
-/* The answer to session.cases with `once`. */
+/* The answer to session.cases with `once`, and the size of its `next`. */
+#define MET_NEXT_SIZE (4 * 8)
 int cases_once(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
                const struct session_entry *session);
 

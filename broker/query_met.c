@@ -6,7 +6,6 @@
  * remembered from page to page but where both walks stand. */
 #include "query.h"
 
-#define MET_NEXT_SIZE (4 * 8)
 
 /* --- ids that a reply has ---------------------------------------------------------------- */
 

@@ -200,14 +200,18 @@ int query_session_cases(struct query *q)
 {
     struct casebus_bytes agency, id;
     struct session_entry session;
+    struct casebus_bytes next;
+    uint64_t limit;
     bool once;
     int rc = arg_bool(q, "once", &once);
+    rc = rc ? rc : arg_limit(q, &limit);
+    rc = rc ? rc : arg_bin(q, "next", once ? MET_NEXT_SIZE : 8, false, &next);
+    if (rc == 0 && !once && casebus_map_get(q->request.map, "load").data) {
+        rc = bad_arg(q, "load", "goes with once");
+    }
     rc = rc ? rc : asked_session(q, &agency, &id, &session);
     if (rc != 0) {
         return rc;
-    }
-    if (!once && casebus_map_get(q->request.map, "load").data) {
-        return bad_arg(q, "load", "goes with once");
     }
     return once ? cases_once(q, agency, id, &session)
                 : cases_each_time(q, agency, id, &session);

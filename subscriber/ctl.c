@@ -14,6 +14,8 @@ enum command {
     LIST,
     HISTORY,
     KNOWN,
+    OFFENDER,
+    AGENCIES,
     REPLAY,
     HEADS,
     SESSIONS,
@@ -35,10 +37,12 @@ static const struct {
 } commands[COMMAND_COUNT] = {
     [GET] = {"get", ctl_get, "ID", 1, 1, "one case"},
     [RECENT] = {"recent", ctl_recent, "", 0, 0, "the newest cases"},
-    [LIST] = {"list", ctl_list, "", 0, 0, "cases of an agency, a session, some dates"},
+    [LIST] = {"list", ctl_list, "", 0, 0, "cases of an agency, a session, an offender, some dates"},
     [HISTORY] = {"history", ctl_history, "ID", 1, 1, "what happened to a case"},
     [KNOWN] = {"known", ctl_known, "ID...|-", 1, -1,
                "those of the ids that exist; - reads them from standard input"},
+    [OFFENDER] = {"offender", ctl_offender, "AGENCY NAME", 2, 2, "an offender and his cases"},
+    [AGENCIES] = {"agencies", ctl_agencies, "", 0, 0, "the agencies and their totals"},
     [REPLAY] = {"replay", ctl_replay, "[PATTERN...]", 0, CASEBUS_PATTERNS_MAX,
                 "events out of the log, as casebus-watch prints them"},
     [HEADS] = {"heads", ctl_heads, "", 0, 0, "where every stream ends"},
@@ -59,7 +63,7 @@ static const struct {
 #define ALL (BIT(COMMAND_COUNT) - 1)
 #define PAGED                                                                                  \
     (BIT(RECENT) | BIT(LIST) | BIT(HISTORY) | BIT(SESSIONS) | BIT(SESSION) | BIT(QUARANTINE) | \
-     BIT(REJECTS))
+     BIT(REJECTS) | BIT(OFFENDER))
 #define ROW(flag, argument, member, read, takers, help)                                        \
     {                                                                                          \
         flag, argument, help, read, offsetof(struct ctl_settings, member), takers              \
@@ -71,6 +75,8 @@ static const struct flag flags[] = {
     ROW("agency", "CODE", agency, flag_text, BIT(LIST) | BIT(SESSIONS) | BIT(QUARANTINE),
         "of this agency only"),
     ROW("session", "ID", session, flag_text, BIT(LIST), "of this session of the agency only"),
+    ROW("offender", "NAME", offender, flag_text, BIT(LIST), "of offenders whose name begins with NAME"),
+    ROW("postcode", "CODE", postcode, flag_text, BIT(OFFENDER), "where there are several of that name"),
     ROW("from", "DATE", from, flag_text, BIT(LIST), "action date from, YYYY-MM-DD"),
     ROW("to", "DATE", to, flag_text, BIT(LIST), "action date to, included"),
     ROW("order", "ORDER", order, flag_text, BIT(LIST), "newest or date (date where --from or --to is given)"),

@@ -21,7 +21,7 @@ enum {
 
 struct ctl_settings {
     const char *ingest, *fanout, *query; /* NULL: not given */
-    const char *agency, *from, *to, *session, *order, *status, *next, *load, *as;
+    const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode;
     uint64_t limit, as_of, after; /* FLAG_UNSET: not given */
     int timeout_ms;
     bool json, cases, help, version;
@@ -92,6 +92,8 @@ int ctl_recent(struct ctl *self);
 int ctl_list(struct ctl *self);
 int ctl_history(struct ctl *self);
 int ctl_known(struct ctl *self);
+int ctl_offender(struct ctl *self);
+int ctl_agencies(struct ctl *self);
 int ctl_replay(struct ctl *self);
 int ctl_heads(struct ctl *self);
 int ctl_sessions(struct ctl *self);

@@ -1,4 +1,4 @@
-/* casebus-ctl about cases: get, recent, list, known. */
+/* casebus-ctl about cases: get, recent, list, known; and whose they are: offender, agencies. */
 #include "ctl.h"
 
 #include "show.h"
@@ -153,9 +153,55 @@ int ctl_list(struct ctl *self)
     ctl_add_text(self, "to", self->settings.to);
     /* A range of dates is only asked for in the order of dates. */
     const bool dated = self->settings.from != NULL || self->settings.to != NULL;
+    const bool by_name = self->settings.offender != NULL;
+    ctl_add_text(self, "offender", self->settings.offender);
     ctl_add_text(self, "order",
-                 self->settings.order == NULL && dated ? "date" : self->settings.order);
+                 self->settings.order == NULL && dated && !by_name ? "date" : self->settings.order);
     return ask_cases(self);
+}
+
+/* --- offender, agencies ----------------------------------------------------------------- */
+
+int ctl_offender(struct ctl *self)
+{
+    casebus_call_begin(self->call, CASEBUS_OP_OFFENDER_GET);
+    casebus_call_text(self->call, "agency", self->argv[0]);
+    casebus_call_text(self->call, "name", self->argv[1]);
+    ctl_add_text(self, "postcode", self->settings.postcode);
+    if (!ctl_add_page(self)) {
+        return EXIT_USAGE;
+    }
+    const int status = ctl_ask(self, self->argv[1]);
+    if (status == EXIT_FINE && !self->settings.json) {
+        show_record(ctl_result(self, "offender_record"), &self->out);
+        text_add(&self->out, "\n");
+    }
+    return status == EXIT_FINE ? print_cases(self) : status;
+}
+
+static const struct column agency_columns[] = {
+    {"AGENCY", false, false}, {"NAME", false, true}, {"CASES", true, false},
+    {"FINES", true, false},
+};
+
+int ctl_agencies(struct ctl *self)
+{
+    struct table table;
+    struct casebus_bytes row;
+    casebus_call_begin(self->call, CASEBUS_OP_AGENCY_LIST);
+    const int status = ctl_ask(self, NULL);
+    if (status != EXIT_FINE || self->settings.json) {
+        return status == EXIT_FINE ? ctl_print_result(self) : status;
+    }
+    struct rows rows = ctl_rows(ctl_result(self, "rows"));
+    table_init(&table, agency_columns, sizeof agency_columns / sizeof *agency_columns);
+    while (ctl_next_row(&rows, &row)) {
+        ctl_cell_value(&table, row, "code");
+        ctl_cell_value(&table, row, "name");
+        ctl_cell_count(&table, row, "cases");
+        ctl_cell_value(&table, row, "fine_pence");
+    }
+    return ctl_print_table(self, &table);
 }
 
 /* --- known ------------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 #define ENTRIES 2000
 
 /* xorshift: the list is the same at every run. */
-static uint64_t seed, retired;
+static uint64_t seed, retired, lost, resumed;
 
 static unsigned pick(unsigned n)
 {
@@ -51,6 +51,21 @@ static void some_session(struct desk *d)
     desk_report(d, topic, kind == 1 ? "{'page': 3}" : kind == 2 ? "{'status': 'completed'}" : NULL);
 }
 
+/* Seconds go by, one of them may be heard from, and somebody loses patience. */
+static void some_seconds(struct desk *d)
+{
+    static const char *const heard[] = {NULL, NULL, "['hse:s1']", "['ea:s2', 'hse:nobody']"};
+    if (pick(12) == 0) {
+        desk_stop(d, pick(2) ? "s1" : "s2");
+        return;
+    }
+    for (unsigned n = 1 + pick(16); n > 0; n--) {
+        desk_tick(d, heard[pick(4)]);
+        lost += strstr(desk_events(d), "lost") != NULL;
+        resumed += strstr(desk_events(d), "resumed") != NULL;
+    }
+}
+
 /* Numbered reports of two actors, what their polls say, and the end of those that fell
  * silent. */
 static void some_number(struct desk *d, struct sender *senders)
@@ -88,7 +103,7 @@ static uint64_t run(unsigned batch, unsigned *findings)
                                 {.actor = "bob", .publisher = {1}}, {.actor = "bob", .publisher = {3}}};
     desk_open(&d);
     seed = 88172645463325252u;
-    retired = 0;
+    retired = lost = resumed = 0;
     for (unsigned i = 0; i < ENTRIES; i++) {
         if (i % batch == 0) {
             desk_begin(&d);
@@ -101,6 +116,8 @@ static uint64_t run(unsigned batch, unsigned *findings)
             some_number(&d, senders);
         } else if (pick(30) == 0) {
             some_trimming(&d);
+        } else if (pick(30) == 0) {
+            some_seconds(&d);
         } else {
             some_case(&d);
         }
@@ -108,7 +125,8 @@ static uint64_t run(unsigned batch, unsigned *findings)
             desk_end(&d);
         }
     }
-    assert_true(retired > 0 && desk_state(&d).floor > 1); /* the list has all of it */
+    /* The list has all of it. */
+    assert_true(retired > 0 && lost > 0 && resumed > 0 && desk_state(&d).floor > 1);
     uint64_t digest = desk_digest(&d);
     *findings = desk_findings(&d);
     desk_close(&d);

@@ -454,6 +454,7 @@ class Trial:
                            for i, record in enumerate(there)))
         self.browser.wait("return document.querySelectorAll('#quarantine > li').length === 3")
         self.screen("quarantine-open")
+        assert self.browser.execute("return document.querySelectorAll('#quarantine header time').length") == 3
         items = self.client.result("quarantine.list", limit=10)["rows"]
         number = {row["id"]: row["quarantine"] for row in items}
         ids = ["hse:" + record["regulator_id"] for record in there]

@@ -22,7 +22,7 @@ LAYOUTS = {
     "meta": [("schema", NUMBER), ("epoch", 8), ("seq", NUMBER), ("entry", NUMBER), ("at", NUMBER),
              ("cases", NUMBER), ("offenders", NUMBER), ("sessions", NUMBER), ("agencies", NUMBER),
              ("rejects", NUMBER), ("quarantined", NUMBER), ("publishers", NUMBER),
-             ("floor", NUMBER)],
+             ("floor", NUMBER), ("log_bytes", NUMBER), ("ticks", NUMBER), ("running", NUMBER)],
     "log": [("session_before", NUMBER), ("topic", BYTES), ("body", BYTES)],
     "case": [("flags", NUMBER), ("version", NUMBER), ("record_seq", NUMBER),
              ("created_seq", NUMBER), ("updated_seq", NUMBER)],

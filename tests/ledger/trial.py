@@ -15,6 +15,9 @@ import subprocess
 import sys
 import time
 
+import msgpack
+import zmq
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
 import check  # noqa: E402
@@ -155,6 +158,21 @@ class Trial:
         client = self.broker.client()
         await_true(lambda: client.ask("heads")["seq"] >= seq, "the broker at seq %d" % seq)
 
+    def end_sessions(self):
+        """Workers leave theirs open: the broker would go on telling of them."""
+        client, socket = self.broker.client(), zmq.Context.instance().socket(zmq.PUB)
+        socket.linger = 0
+        socket.connect(self.broker.ingest)
+
+        def ended():
+            rows = client.result("session.list", status="active", limit=500)["rows"]
+            for row in rows:
+                socket.send_multipart([("session:ended:%s:%s:" % (row["agency"], row["session_id"])).encode(),
+                                       msgpack.packb({"v": 1, "data": {"status": "completed"}})])
+            return not rows
+        await_true(ended, "no session is open")
+        socket.close()
+
     def settle(self, seconds=PATIENCE):
         """Workers end with everything confirmed, readers have all there is."""
         for worker in self.workers:
@@ -164,6 +182,7 @@ class Trial:
             code = worker.process.wait(timeout=seconds)
             assert code == 0, "worker %s left with %d: %s" % (worker.name, code,
                                                               self.broker.read_log())
+        self.end_sessions()
         seq = self.seq()
         for reader in self.readers:
             await_true(lambda: not reader.running() or last_seq(reader.ledger) >= seq,

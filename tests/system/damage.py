@@ -60,6 +60,8 @@ def make():
         broker.publish("--new-session", os.path.join(DATA, "register.ndjson"))
         broker.publish("--new-session", os.path.join(DATA, "corrections.ndjson"))
         broker.publish(os.path.join(DATA, "colliding.ndjson"))
+        unnumbered(broker, b"session:started:hse:open:",
+                   lambda: client.result("session.list", status="active")["rows"])
         rows = [case["regulator_id"] for case in client.result("case.list", agency="hse", limit=4)["rows"]]
         broker.publish("--deleted", ids_file(broker, *(("hse", row) for row in rows[:2])))
         broker.publish(ids_file(broker, ("hse", rows[0])))
@@ -161,8 +163,9 @@ def a_whole_store_is_repaired_into_itself():
     with Raw(WHOLE) as raw:
         before = raw.dump()
     folder = copy()
-    assert run("casebus-ctl", "verify", folder).stdout == folder + ": good, %d records, seq 384\n" % sum(
-        len(before[tree]) for tree in TREES[1:])
+    seq = decode("meta", before["meta"][b"state"][:-8])["seq"]
+    assert run("casebus-ctl", "verify", folder).stdout == folder + ": good, %d records, seq %d\n" % (
+        sum(len(before[tree]) for tree in TREES[1:]), seq)
     said = repair(folder)
     assert "rebuilt and good" in said and "is now in" in said, said
     with Raw(folder) as raw:
@@ -204,10 +207,13 @@ def a_counter_that_is_wrong_is_named():
         refused = next(k for k in raw.keys("publisher") if k.endswith(b"P" * 16))
         case = next(k for k in raw.keys("case") if decode("case", raw.value("case", k))["flags"] == 0)
     state = [("meta", b"state", name, by) for by in ((1, -1) if LONG else (1,))
-             for name in "seq cases offenders sessions agencies rejects quarantined publishers".split()]
+             for name in "seq cases offenders sessions agencies rejects quarantined publishers running".split()]
     for tree, key, name, by in state + [
             ("meta", b"state", "at", -10**12), ("meta", b"state", "entry", -10**6 + 1),
-            ("head", head, "seq", 1), ("head", head, "seq", -1),
+            ("head", head, "seq", 1), ("head", head, "seq", -1), ("actor", b"local", "publishers", 1),
+            ("actor", b"local", "sessions", 1), ("session", b"hse:open", "lease", 9),
+            ("session", b"hse:open", "stop_asked", 1), ("session", b"hse:open", "status", 2),
+            ("meta", b"state", "ticks", 10**6),
             ("agency", agency, "cases", 1), ("agency", agency, "fine_pence", 1), ("agency", agency, "created_seq", 1),
             ("offender", offender, "cases", 1), ("offender", offender, "fine_pence", 100),
             ("session", session, "created", 1), ("session", session, "updated", 1), ("session", session, "existing", 1),
@@ -226,7 +232,9 @@ def a_counter_that_is_wrong_is_named():
                 continue
         folder = damaged(change)
         found = findings(folder)
-        words = {"meta": {"seq": ("log", "state says"), "rejects": ("reject",), "publishers": ("publisher",)}}
+        words = {"meta": {"seq": ("log", "state says"), "rejects": ("reject",), "publishers": ("publisher",),
+                          "ticks": ("session hse:open", "lease")},
+                 "session": {"status": ("active hse:open", "has ended")}}
         said = words.get(tree, {}).get(name, (tree, shown(tree, key) if tree != "meta" else "state"))
         if (tree, name) in (("agency", "created_seq"), ("session", "newest"), ("session", "last7")):
             said = (tree,)
@@ -242,13 +250,14 @@ def an_entry_that_does_not_belong_is_named_and_dropped():
     def strange(tree, value):
         key = {"date": b"hse\x002001-01-01\x00nobody", "offender": b"hse\x00nobody\x00\x00nobody",
                "created": number_key(10**6), "started": number_key(10**6), "head": b"case:created:zzz:",
+               "active": b"hse:nobody",
                "conflict": number_key(10**6), "agency": b"zzz"}[tree]
         folder = damaged(lambda raw: raw.set(tree, key, value))
         found = findings(folder)
         assert names(found, tree, shown(tree, key)), (tree, found)
         repair(folder)
     for tree, value in (("date", b""), ("offender", b""), ("created", b"\x00\x03x:1"), ("started", b"hse:none"),
-                        ("conflict", b"hse:1\x00" + bytes(16))):
+                        ("active", b""), ("conflict", b"hse:1\x00" + bytes(16))):
         strange(tree, value)
 
 
@@ -275,8 +284,11 @@ def a_state_that_cannot_be_read_begins_an_epoch():
     with Raw(folder) as raw, Raw(WHOLE) as whole:
         now, then = (decode("meta", r.value("meta", b"state")) for r in (raw, whole))
     assert now["epoch"] != then["epoch"]
-    assert {k: now[k] for k in ("seq", "cases", "offenders", "sessions", "agencies", "publishers", "quarantined")} == \
-        {k: then[k] for k in ("seq", "cases", "offenders", "sessions", "agencies", "publishers", "quarantined")}
+    told = ("seq", "cases", "offenders", "sessions", "running", "agencies", "publishers", "quarantined")
+    assert {k: now[k] for k in told} == {k: then[k] for k in told}
+    with Raw(folder) as raw:
+        lease = decode("session", raw.value("session", b"hse:open"))["lease"]
+    assert now["ticks"] + 1 >= lease > 0, (now["ticks"], lease)
 
 
 def findings_of_no_state(folder):

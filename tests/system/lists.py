@@ -470,6 +470,27 @@ def minutes_count_the_events_by_kind():
         assert ats[-1] <= status["started_at"] < ats[-1] + 60000000
 
 
+def the_command_line_asks_for_them():
+    with Broker() as broker:
+        mixture(broker, reports=600)
+        client = broker.client()
+        cases = list(Known(client).cases.values())
+        case = max(cases, key=identity)
+        agency, name, postcode = identity(case)
+        given = ["--postcode", postcode] if postcode else []
+        shown = broker.run("casebus-ctl", "offender", agency, name, *given).stdout
+        assert name in shown and case["id"] in shown, shown
+        broker.run("casebus-ctl", "offender", agency, "nobody", code=1)
+        totals = broker.run("casebus-ctl", "agencies").stdout
+        assert all(code in totals for code in AGENCIES), totals
+        for args in ({"offender": "acme"}, {"offender": "a", "from": "2024-02-01"}, {"from": "2024-02-01"},
+                     {"order": "date"}):
+            flags = [text for name, value in args.items() for text in ("--" + name, value)]
+            lines = broker.run("casebus-ctl", "list", "--limit", 500, *flags).stdout.splitlines()[1:]
+            wanted = expected_list(cases, args if "offender" in args else {"order": "date", **args})
+            assert len(lines) == len(wanted) and all(map(str.startswith, lines, (row["id"] for row in wanted))), args
+
+
 # --- much to look at ----------------------------------------------------------------------------
 
 def a_case_that_others_met_very_often_ends_no_list():
@@ -539,5 +560,6 @@ main([cases_of_a_session_are_what_the_log_says, loaded_cases_come_with_agency_an
       lists_are_in_their_order_whatever_the_page, a_page_says_how_many_cases_are_newer,
       newer_cases_of_a_session_are_those_it_created, newer_is_counted_up_to_a_thousand,
       an_offender_comes_with_his_cases, a_long_name_is_found_by_all_of_it, agencies_are_listed_with_their_totals,
-      minutes_count_the_events_by_kind, a_case_that_others_met_very_often_ends_no_list,
+      minutes_count_the_events_by_kind, the_command_line_asks_for_them,
+      a_case_that_others_met_very_often_ends_no_list,
       a_made_up_next_leads_nowhere])
