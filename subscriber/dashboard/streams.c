@@ -283,10 +283,11 @@ static unsigned count_views(const struct request *request)
 static struct stream *begin(struct streams *streams, struct request *request, unsigned views)
 {
     const struct settings *const settings = &request->dashboard->settings;
-    const char *last = request_parameter(request, "last");
+    /* A browser that reconnects by itself repeats the address; its header is newer. */
+    const char *last =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Last-Event-ID");
     if (last == NULL) {
-        last =
-            MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Last-Event-ID");
+        last = request_parameter(request, "last");
     }
     struct stream *self = streams->count < settings->streams
                               ? stream_new(streams, request->connection, views)
