@@ -492,7 +492,8 @@ class Trial:
         changes = self.browser.execute(
             "return [...document.querySelectorAll('#history .changes li')].map((row) => row.textContent)")
         assert any("Result" in words and "Convicted" in words for words in changes), changes
-        self.screen("case-light")
+        assert self.browser.execute("return document.querySelector('#case .state').dataset.state") == "live"
+        self.screen("case-open")
         self.console()
 
     def what_a_record_says_is_text(self):
