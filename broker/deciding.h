@@ -90,7 +90,7 @@ enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_en
 enum casebus_outcome decide_session(struct apply *self);
 /* The session that a case report names: it is heard from. */
 void find_session(struct apply *self);
-/* Makes the session of session_key the one at hand. False: there is none, or it cannot be read. */
+/* Makes the session of session_key the one at hand. False: none, or it cannot be read. */
 bool load_session(struct apply *self);
 void save_session(struct apply *self);
 /* An event of the session at hand, with all it is now. */

@@ -1,5 +1,5 @@
-/* Verifying what leases rest on: the index of sessions that have not ended, who started them, and
- * that none is overdue. */
+/* Verifying what leases rest on: the index of sessions that have not ended, who started them,
+ * and that none is overdue. */
 #include "verifying.h"
 
 /* What a tick would have changed, had it found it so. */

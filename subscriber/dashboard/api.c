@@ -133,25 +133,25 @@ static json_t *read_body(struct request *request, const char *const *known)
 {
     const char *key;
     json_t *value, *body;
-    body = request->upload.size == 0
-               ? json_object()
-               : json_loadb(request->upload.data, request->upload.size, JSON_REJECT_DUPLICATES,
-                            NULL);
+    body = request->upload.size == 0 ? json_object()
+                                     : json_loadb(request->upload.data, request->upload.size,
+                                                  JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(body)) {
         json_decref(body);
         request_refuse_text(request, 400, "malformed", "the body is not a JSON object");
         return NULL;
     }
-    json_object_foreach(body, key, value) {
+    json_object_foreach(body, key, value)
+    {
         const char *const *name = known;
         while (*name != NULL && strcmp(*name, key) != 0) {
             name++;
         }
         if (*name == NULL || !json_is_string(value)) {
-            request_refuse(request, 400, *name == NULL ? "bad_argument" : "wrong_type",
-                           casebus_cstr(*name == NULL ? "not a member of this request"
-                                                      : "is not text"),
-                           casebus_cstr(key));
+            request_refuse(
+                request, 400, *name == NULL ? "bad_argument" : "wrong_type",
+                casebus_cstr(*name == NULL ? "not a member of this request" : "is not text"),
+                casebus_cstr(key));
             json_decref(body);
             return NULL;
         }

@@ -111,8 +111,8 @@ static void send_due(struct asker *self)
     const int64_t now = now_ms();
     self->retry_at = INT64_MAX;
     for (struct ask *ask = self->first; ask != NULL; ask = ask->next) {
-        const bool due = ask->sent ? now >= ask->resend_at
-                                   : self->on_their_way < ON_THEIR_WAY_MAX;
+        const bool due =
+            ask->sent ? now >= ask->resend_at : self->on_their_way < ON_THEIR_WAY_MAX;
         if (due && !send_ask(self, ask)) {
             return;
         }
@@ -215,8 +215,7 @@ static bool take_reply(struct asker *self)
     if (rc >= 0 && count == 3) {
         struct ask **const at = find(self, &frames[0]);
         if (*at != NULL) {
-            answer(self, at,
-                   casebus_bytes(zmq_msg_data(&frames[2]), zmq_msg_size(&frames[2])));
+            answer(self, at, casebus_bytes(zmq_msg_data(&frames[2]), zmq_msg_size(&frames[2])));
         }
     }
     for (unsigned i = 0; i < count && i < 3; i++) {

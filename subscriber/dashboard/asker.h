@@ -21,8 +21,8 @@ void *asker_socket(const struct asker *self);
 int asker_timeout(const struct asker *self); /* -1: nothing to wait for */
 void asker_step(struct asker *self);
 
-/* Copies the request, which must be safe to repeat, as all of the protocol are. `done` is called
- * once, from asker_step(). 0, or CASEBUS_EBUSY: too much is waiting; CASEBUS_ENOMEM. */
+/* Copies the request, which must be safe to repeat, as all of the protocol are. `done` is
+ * called once, from asker_step(). 0, or CASEBUS_EBUSY: too much is waiting; CASEBUS_ENOMEM. */
 int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms,
               asker_done *done, void *arg);
 /* Whoever is `arg` need not be told any more. */

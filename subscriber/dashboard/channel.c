@@ -8,81 +8,18 @@
  * reach back so far, the list is sent whole.
  *
  * Contract: everything happens on one thread; views call back from casebus_views_step(). */
-#include "channel.h"
+#include "channel_private.h"
 
 #include "../deadline.h"
-#include "../json.h"
 #include "view_names.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-#define STATE_MS 1000  /* what a view says of itself, at most so often */
+#define STATE_MS 1000   /* what a view says of itself, at most so often */
 #define LINGER_MS 60000 /* a channel nobody listens to is kept for who comes back */
 
-/* A row as it was last sent. */
-struct sent {
-    XXH128_hash_t key, data;
-};
-
-struct channel {
-    struct channel *next;
-    struct channels *channels;
-    char *name;
-    struct casebus_view *view, *session; /* session: of session/… only */
-
-    struct message **ring; /* a slot for each serial, modulo the room */
-    uint64_t first, end;   /* serials: of the oldest that is kept, and behind the newest */
-    size_t bytes;
-    uint64_t lost_mark; /* the mark of the newest that is not kept any more */
-    bool begun;         /* there is a list */
-    struct sent *sent;
-    size_t sent_count;
-    uint64_t seq, newer;
-    bool cut;
-    struct message *whole; /* the list as it is; NULL: not put into words yet */
-
-    struct message *state, *about; /* about: the session */
-    unsigned state_number, about_number;
-    bool state_due;
-    int64_t state_at; /* not before */
-
-    struct listener *listeners;
-    int64_t idle_since; /* INT64_MAX: somebody listens */
-};
-
-struct channels {
-    struct dashboard *dashboard;
-    struct casebus_views *views;
-    struct channel *first;
-    unsigned char epoch[CASEBUS_EPOCH_SIZE]; /* of the marks */
-    uint64_t mark, order;
-    uint64_t room; /* of a ring, in messages */
-    struct channels_stats stats;
-    struct text scratch;
-};
-
 /* --- messages ----------------------------------------------------------------------------- */
-
-static struct message *message_new(const struct text *text)
-{
-    struct message *self = text->failed ? NULL : malloc(sizeof *self + text->size);
-    if (self != NULL) {
-        *self = (struct message){.refs = 1, .size = text->size};
-        memcpy(self->data, text_get(text), text->size);
-    }
-    return self;
-}
-
-static struct message *hold(struct message *self)
-{
-    if (self != NULL) {
-        self->refs++;
-    }
-    return self;
-}
 
 void message_drop(struct message **self_p)
 {
@@ -103,11 +40,6 @@ static void wake(struct channel *self)
 }
 
 /* --- the ring ----------------------------------------------------------------------------- */
-
-static struct message **slot_of(const struct channel *self, uint64_t serial)
-{
-    return &self->ring[serial % self->channels->room];
-}
 
 static void drop_oldest(struct channel *self)
 {
@@ -136,75 +68,6 @@ static void push(struct channel *self, struct message *message)
     self->bytes += message->size;
 }
 
-/* --- lists in words ----------------------------------------------------------------------- */
-
-static void put_name(struct json *json, const struct channel *self)
-{
-    json_key(json, casebus_cstr("view"));
-    json_str(json, casebus_cstr(self->name));
-}
-
-static void put_uint(struct json *json, const char *key, uint64_t number)
-{
-    json_key(json, casebus_cstr(key));
-    json_uint(json, number);
-}
-
-static void put_bool(struct json *json, const char *key, bool value)
-{
-    json_key(json, casebus_cstr(key));
-    json_bool(json, value);
-}
-
-static void put_row(struct json *json, const struct casebus_row *row)
-{
-    json_open(json, '{');
-    json_key(json, casebus_cstr("key"));
-    json_str(json, casebus_cstr(row->key));
-    json_key(json, casebus_cstr("row"));
-    json_value(json, row->data);
-    json_close(json, '}');
-}
-
-/* The list, with those of its rows that `wanted` names (NULL: all). */
-static struct message *write_rows(struct channel *self, const struct casebus_row *rows,
-                                  size_t count, const bool *wanted)
-{
-    struct text *const out = &self->channels->scratch;
-    text_clear(out);
-    text_add(out, "event: rows\ndata: ");
-    struct json json = json_begin(out, false);
-    json_open(&json, '{');
-    put_name(&json, self);
-    put_uint(&json, "seq", self->seq);
-    put_bool(&json, "reset", wanted == NULL);
-    json_key(&json, casebus_cstr("order"));
-    json_open(&json, '[');
-    for (size_t i = 0; i < count; i++) {
-        json_str(&json, casebus_cstr(rows[i].key));
-    }
-    json_close(&json, ']');
-    json_key(&json, casebus_cstr("rows"));
-    json_open(&json, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (wanted == NULL || wanted[i]) {
-            put_row(&json, &rows[i]);
-        }
-    }
-    json_close(&json, ']');
-    put_uint(&json, "newer", self->newer);
-    put_bool(&json, "cut", self->cut);
-    json_close(&json, '}');
-    text_add(out, "\n\n");
-    struct message *const message = json.broken ? NULL : message_new(out);
-    if (message != NULL) {
-        message->mark = self->channels->mark;
-        memcpy(message->epoch, self->channels->epoch, sizeof message->epoch);
-        self->channels->stats.messages++;
-    }
-    return message;
-}
-
 static struct sent sent_of(const struct casebus_row *row)
 {
     return (struct sent){.key = XXH3_128bits(row->key, strlen(row->key)),
@@ -230,7 +93,8 @@ static bool same_order(const struct channel *self, const struct sent *now, size_
     return same;
 }
 
-/* The history is another one: marks begin anew, and nothing that was kept can be gone on from. */
+/* The history is another one: marks begin anew, and nothing that was kept can be gone on from.
+ */
 static void follow_epoch(struct channels *self)
 {
     const unsigned char *const epoch = casebus_views_epoch(self->views);
@@ -288,7 +152,7 @@ static void tell_rows(struct channel *self, const struct casebus_row *rows, size
     self->sent = now;
     self->sent_count = count;
     if (changed) {
-        publish(self, write_rows(self, rows, count, reset ? NULL : wanted));
+        publish(self, words_of_rows(self, rows, count, reset ? NULL : wanted));
     }
     free(wanted);
 }
@@ -309,38 +173,7 @@ static void rows_changed(void *arg, struct casebus_view *view, const struct case
     self->state_due = true;
 }
 
-/* The list as it is, in words that are kept until it changes. */
-static struct message *whole_list(struct channel *self)
-{
-    size_t count;
-    if (self->whole == NULL) {
-        const struct casebus_row *const rows = casebus_view_rows(self->view, &count);
-        self->whole = write_rows(self, rows, count, NULL);
-    }
-    return hold(self->whole);
-}
-
 /* --- states ------------------------------------------------------------------------------- */
-
-static void write_state(struct channel *self)
-{
-    struct text *const out = &self->channels->scratch;
-    struct casebus_view_status status;
-    casebus_view_status(self->view, &status);
-    text_clear(out);
-    text_add(out, "event: state\ndata: ");
-    struct json json = json_begin(out, false);
-    json_open(&json, '{');
-    put_name(&json, self);
-    json_key(&json, casebus_cstr("state"));
-    json_str(&json, casebus_cstr(casebus_view_state_word(status.state)));
-    json_key(&json, casebus_cstr("words"));
-    json_str(&json, casebus_cstr(casebus_view_words(self->view)));
-    put_uint(&json, "through", status.through);
-    put_uint(&json, "newer", status.newer);
-    json_close(&json, '}');
-    text_add(out, "\n\n");
-}
 
 /* In words, where they are others than before. */
 static void tell(struct channel *self, struct message **now, unsigned *number)
@@ -350,7 +183,7 @@ static void tell(struct channel *self, struct message **now, unsigned *number)
         memcmp((*now)->data, text_get(out), out->size) == 0) {
         return;
     }
-    struct message *const message = message_new(out);
+    struct message *const message = message_of_scratch(self->channels);
     if (message != NULL) {
         message_drop(now);
         *now = message;
@@ -370,21 +203,11 @@ static void session_changed(void *arg, struct casebus_view *view,
                             const struct casebus_diff *diff)
 {
     struct channel *const self = arg;
-    struct text *const out = &self->channels->scratch;
     (void)view;
     if (diff->now_count == 0) {
         return;
     }
-    text_clear(out);
-    text_add(out, "event: session\ndata: ");
-    struct json json = json_begin(out, false);
-    json_open(&json, '{');
-    put_name(&json, self);
-    json_key(&json, casebus_cstr("session"));
-    json_value(&json, diff->now[0].data);
-    json_close(&json, '}');
-    text_add(out, "\n\n");
-    if (!json.broken) {
+    if (write_session(self, diff->now[0].data)) {
         tell(self, &self->about, &self->about_number);
     }
 }
@@ -439,8 +262,8 @@ static int channel_new(struct channel **self_p, struct channels *channels, const
     self->channels = channels;
     self->name = strdup(text);
     self->ring = calloc(channels->room, sizeof(struct message *));
-    int rc = self->name == NULL || self->ring == NULL ? CASEBUS_ENOMEM
-                                                      : view_name_read(&name, text);
+    int rc =
+        self->name == NULL || self->ring == NULL ? CASEBUS_ENOMEM : view_name_read(&name, text);
     if (rc == 0) {
         rc = open_views(self, &name);
     }
@@ -482,7 +305,7 @@ static struct channel *idlest(const struct channels *self)
     return found;
 }
 
-static int find_or_open(struct channels *self, const char *name, struct channel **found)
+int channel_find(struct channels *self, const char *name, struct channel **found)
 {
     for (struct channel *channel = self->first; channel != NULL; channel = channel->next) {
         if (strcmp(channel->name, name) == 0) {
@@ -570,129 +393,13 @@ void channels_step(struct channels *self)
 int channels_timeout(const struct channels *self)
 {
     int64_t due = INT64_MAX;
-    for (const struct channel *channel = self->first; channel != NULL; channel = channel->next) {
-        const int64_t end = channel->listeners == NULL ? channel->idle_since + LINGER_MS
-                                                       : INT64_MAX;
+    for (const struct channel *channel = self->first; channel != NULL;
+         channel = channel->next) {
+        const int64_t end =
+            channel->listeners == NULL ? channel->idle_since + LINGER_MS : INT64_MAX;
         const int64_t state = channel->state_due ? channel->state_at : INT64_MAX;
         due = end < due ? end : due;
         due = state < due ? state : due;
     }
     return deadline_left(due);
-}
-
-/* --- listening ---------------------------------------------------------------------------- */
-
-/* "0123456789abcdef-42": false where it is of another history, or none at all. */
-static bool read_last(const struct channels *self, const char *last, uint64_t *mark)
-{
-    struct text epoch = {0};
-    text_add_hex(&epoch, casebus_bytes(self->epoch, sizeof self->epoch));
-    const size_t size = epoch.size;
-    const bool ours = last != NULL && size > 0 && strncmp(last, text_get(&epoch), size) == 0 &&
-                      last[size] == '-' && flag_number(last + size + 1, mark);
-    text_free(&epoch);
-    return ours;
-}
-
-static void begin_at(struct listener *self, const char *last)
-{
-    const struct channel *const channel = self->channel;
-    uint64_t mark;
-    self->at = channel->end;
-    if (!channel->begun) {
-        return; /* the first message is the whole list */
-    }
-    if (!read_last(channel->channels, last, &mark) || channel->lost_mark >= mark ||
-        channel->first == channel->end) {
-        self->whole = true;
-        return;
-    }
-    while (self->at > channel->first && (*slot_of(channel, self->at - 1))->mark >= mark) {
-        self->at--;
-    }
-}
-
-int listener_open(struct listener *self, struct channels *channels, const char *name,
-                  const char *last)
-{
-    const int rc = find_or_open(channels, name, &self->channel);
-    if (rc != 0) {
-        self->channel = NULL;
-        return rc;
-    }
-    struct channel *const channel = self->channel;
-    self->next = channel->listeners;
-    self->back = &channel->listeners;
-    if (self->next != NULL) {
-        self->next->back = &self->next;
-    }
-    channel->listeners = self;
-    channel->idle_since = INT64_MAX;
-    channels->stats.listeners++;
-    begin_at(self, last);
-    return 0;
-}
-
-void listener_close(struct listener *self)
-{
-    struct channel *const channel = self->channel;
-    if (channel == NULL) {
-        return;
-    }
-    *self->back = self->next;
-    if (self->next != NULL) {
-        self->next->back = self->back;
-    }
-    if (channel->listeners == NULL) {
-        channel->idle_since = now_ms();
-    }
-    channel->channels->stats.listeners--;
-    self->channel = NULL;
-}
-
-uint64_t listener_next(const struct listener *self, uint64_t *mark)
-{
-    const struct channel *const channel = self->channel;
-    *mark = channel->channels->mark;
-    if (self->whole || self->at < channel->first) {
-        return 0;
-    }
-    if (self->at == channel->end) {
-        return UINT64_MAX;
-    }
-    const struct message *const message = *slot_of(channel, self->at);
-    *mark = message->mark;
-    return message->order;
-}
-
-struct message *listener_take(struct listener *self)
-{
-    struct channel *const channel = self->channel;
-    if (self->whole || self->at < channel->first) {
-        struct message *const message = whole_list(channel);
-        self->whole = message == NULL;
-        self->at = channel->end;
-        channel->channels->stats.resets++;
-        return message;
-    }
-    return self->at < channel->end ? hold(*slot_of(channel, self->at++)) : NULL;
-}
-
-struct message *listener_take_state(struct listener *self)
-{
-    const struct channel *const channel = self->channel;
-    if (self->session != channel->about_number) {
-        self->session = channel->about_number;
-        return hold(channel->about);
-    }
-    if (self->state != channel->state_number) {
-        self->state = channel->state_number;
-        return hold(channel->state);
-    }
-    return NULL;
-}
-
-void listener_repeat(struct listener *self)
-{
-    self->state = self->channel->state_number - 1;
 }

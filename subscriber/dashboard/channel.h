@@ -1,8 +1,8 @@
 /* Channels: live views as a stream of messages that any number of browsers share.
  *
  * A channel is a view (casebus/view.h) and what was said of it lately: each change is put into
- * words once, kept in a ring, and sent to all who listen. A listener is a place in that ring, no
- * queue: whoever falls out of it gets the whole list anew. */
+ * words once, kept in a ring, and sent to all who listen. A listener is a place in that ring,
+ * no queue: whoever falls out of it gets the whole list anew. */
 #ifndef CASEBUS_DASHBOARD_CHANNEL_H
 #define CASEBUS_DASHBOARD_CHANNEL_H
 
@@ -47,9 +47,9 @@ int channels_timeout(const struct channels *self);
 struct listener {
     struct listener *next, **back;
     struct channel *channel;
-    uint64_t at;      /* the next message of the ring */
-    bool whole;       /* wants the whole list */
-    unsigned state, session; /* the last of these that it was sent */
+    uint64_t at;              /* the next message of the ring */
+    bool whole;               /* wants the whole list */
+    unsigned state, session;  /* the last of these that it was sent */
     void (*woken)(void *arg); /* there is something for it */
     void *arg;
 };

@@ -1,8 +1,8 @@
 /* Charts as inline SVG.
  *
  * No script and no style of their own: shapes have classes, the style sheet has the colours. A
- * chart is one image to those who listen, named by its caption, and its numbers stand in a table
- * below it. */
+ * chart is one image to those who listen, named by its caption, and its numbers stand in a
+ * table below it. */
 #include "chart.h"
 
 #include "lists.h"
@@ -12,9 +12,9 @@
 /* --- events a minute ---------------------------------------------------------------------- */
 
 #define MINUTES 60
-#define BAR 10      /* width of a minute */
-#define HEIGHT 120  /* of the highest */
-#define LEFT 48     /* for the scale */
+#define BAR 10     /* width of a minute */
+#define HEIGHT 120 /* of the highest */
+#define LEFT 48    /* for the scale */
 
 static const struct {
     const char *word; /* in the bars' class */
@@ -161,7 +161,8 @@ static void fill_minutes(struct slots *slots, struct casebus_bytes encoded)
 #define BARS 420
 #define SHOWN_MAX 40 /* more agencies than a person compares */
 
-static void draw_agency(struct text *out, struct casebus_bytes row, unsigned place, uint64_t top)
+static void draw_agency(struct text *out, struct casebus_bytes row, unsigned place,
+                        uint64_t top)
 {
     const uint64_t cases = member_number(row, "cases");
     const double size = (double)cases * BARS / (double)top;

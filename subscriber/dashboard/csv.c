@@ -1,8 +1,8 @@
 /* Case records as CSV.
  *
- * A spreadsheet runs a cell that begins with one of = + - @, or with a character it skips before
- * looking; what somebody wrote on a web page is not to be run. Such a cell gets an apostrophe,
- * by which spreadsheets know text. */
+ * A spreadsheet runs a cell that begins with one of = + - @, or with a character it skips
+ * before looking; what somebody wrote on a web page is not to be run. Such a cell gets an
+ * apostrophe, by which spreadsheets know text. */
 #include "csv.h"
 
 #include "../json.h"

@@ -182,8 +182,8 @@ void list_history(struct text *out, struct casebus_bytes events)
 /* --- quarantine --------------------------------------------------------------------------- */
 
 static const char *const not_compared[] = {
-    "id",           "agency",      "regulator_id", "source",         "version",    "inserted_at",
-    "updated_at",   "created_seq", "updated_seq",  "last_synced_at", "seen_count", NULL};
+    "id",         "agency",      "regulator_id", "source",         "version",    "inserted_at",
+    "updated_at", "created_seq", "updated_seq",  "last_synced_at", "seen_count", NULL};
 
 /* Where a dotted name leads in a map: absent where it leads nowhere. */
 static struct casebus_bytes look_up(struct casebus_bytes map, struct casebus_bytes name)

@@ -20,8 +20,8 @@ static const char *port_of(const char *host)
 
 static bool is_port(const char *text)
 {
-    return *text == '\0' ||
-           (text[1] != '\0' && strlen(text) <= 6 && text[1 + strspn(text + 1, "0123456789")] == '\0');
+    return *text == '\0' || (text[1] != '\0' && strlen(text) <= 6 &&
+                             text[1 + strspn(text + 1, "0123456789")] == '\0');
 }
 
 static bool is_among(const char *const *names, size_t count, const char *host, size_t size)

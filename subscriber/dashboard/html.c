@@ -1,9 +1,9 @@
 /* HTML: how what somebody else wrote gets into a page.
  *
  * What is in a record was written by somebody on some web page. There is one way for it into a
- * page of ours, html_add(), and addresses are links only where they begin as a web address does.
- * The pages' policy (server.c) forbids scripts that are not our files, should something slip
- * through nevertheless. */
+ * page of ours, html_add(), and addresses are links only where they begin as a web address
+ * does. The pages' policy (server.c) forbids scripts that are not our files, should something
+ * slip through nevertheless. */
 #include "html.h"
 
 #include "../show.h"
@@ -84,7 +84,8 @@ void html_add_instant(struct text *out, uint64_t instant)
     const time_t seconds = (time_t)(instant / 1000000);
     struct tm utc;
     char date[32], hour[32];
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(date, sizeof date, "%Y-%m-%d", &utc) == 0 ||
+    if (gmtime_r(&seconds, &utc) == NULL ||
+        strftime(date, sizeof date, "%Y-%m-%d", &utc) == 0 ||
         strftime(hour, sizeof hour, "%H:%M:%S", &utc) == 0) {
         text_add_uint(out, instant);
         return;
@@ -101,7 +102,8 @@ void html_add_value(struct text *out, struct casebus_bytes field, struct casebus
         html_add_link(out, casebus_read_str(&r));
     } else if (kind == CASEBUS_STR) {
         html_add(out, casebus_read_str(&r)); /* lines stay lines */
-    } else if (kind == CASEBUS_UINT && (ends_with(field, "_at") || ends_with(field, "_seen"))) {
+    } else if (kind == CASEBUS_UINT && (ends_with(field, "_at") || ends_with(field, "_seen") ||
+                                        casebus_bytes_is(field, "at"))) {
         html_add_instant(out, casebus_read_uint(&r));
     } else if (kind == CASEBUS_NONE || kind == CASEBUS_NIL) {
         text_add(out, "–");

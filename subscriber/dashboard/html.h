@@ -4,9 +4,9 @@
 
 #include "../text.h"
 
-/* Somebody else's words, for text and for attribute values in double quotes: what HTML takes for
- * markup becomes an entity, what hides or turns text around is spelled out as text_add_foreign()
- * does; line feeds and tabs stay. */
+/* Somebody else's words, for text and for attribute values in double quotes: what HTML takes
+ * for markup becomes an entity, what hides or turns text around is spelled out as
+ * text_add_foreign() does; line feeds and tabs stay. */
 void html_add(struct text *out, struct casebus_bytes words);
 /* The words as a link where they are an http(s) address, and as text otherwise. */
 void html_add_link(struct text *out, struct casebus_bytes url);

@@ -93,8 +93,8 @@ static int bind_to(struct listening *self, union address *address, socklen_t siz
     if (getsockname(self->fd, &address->any, &size) != 0) {
         return CASEBUS_EIO;
     }
-    self->port = ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port
-                                                         : address->v6.sin6_port);
+    self->port =
+        ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
     snprintf(self->address, sizeof self->address, "%s:%u", self->host, self->port);
     return 0;
 }

@@ -9,8 +9,8 @@ struct listening {
     char address[80]; /* with the port */
 };
 
-/* "127.0.0.1:7480", "localhost:0", "[::1]:7480". 0; CASEBUS_EINVAL: *why says what is wrong with
- * it; CASEBUS_ELOCKED: taken; CASEBUS_EIO: errno. */
+/* "127.0.0.1:7480", "localhost:0", "[::1]:7480". 0; CASEBUS_EINVAL: *why says what is wrong
+ * with it; CASEBUS_ELOCKED: taken; CASEBUS_EIO: errno. */
 int listen_on(struct listening *self, const char *address, const char **why);
 void listen_close(struct listening *self);
 

@@ -85,7 +85,8 @@ static const struct flag flags[] = {
 static void print_help(void)
 {
     fputs("usage: " PROGRAM " [options]\n"
-          "Serves pages that show cases and scrape sessions as they happen, and a JSON API under\n"
+          "Serves pages that show cases and scrape sessions as they happen, and a JSON API "
+          "under\n"
           "/api/, on this machine's loopback. It starts without a broker too, and says so.\n\n",
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);

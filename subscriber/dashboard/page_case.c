@@ -18,11 +18,16 @@ static void fill_key_facts(struct slots *slots, struct casebus_bytes record)
     static const struct {
         const char *slot, *field;
     } facts[] = {
-        {"fine", "offence_fine_pence"},           {"costs", "offence_costs_pence"},
-        {"action_date", "offence_action_date"},   {"hearing_date", "offence_hearing_date"},
-        {"result", "offence_result"},             {"version", "version"},
-        {"seen", "seen_count"},                   {"added", "inserted_at"},
-        {"changed", "updated_at"},                {"synced", "last_synced_at"},
+        {"fine", "offence_fine_pence"},
+        {"costs", "offence_costs_pence"},
+        {"action_date", "offence_action_date"},
+        {"hearing_date", "offence_hearing_date"},
+        {"result", "offence_result"},
+        {"version", "version"},
+        {"seen", "seen_count"},
+        {"added", "inserted_at"},
+        {"changed", "updated_at"},
+        {"synced", "last_synced_at"},
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         slot_member(slots, facts[i].slot, record, facts[i].field);
@@ -33,8 +38,8 @@ static void fill_others(struct slots *slots, const struct request *request,
                         struct casebus_bytes record)
 {
     struct text *const more = slot_get(slots, "offender_more");
-    list_cases(slot_get(slots, "offender_rows"),
-               request_result(request, CASE_OFFENDER, "rows"), member_text(record, "id"));
+    list_cases(slot_get(slots, "offender_rows"), request_result(request, CASE_OFFENDER, "rows"),
+               member_text(record, "id"));
     text_add(more, "<a href=\"");
     address_offender(more, record);
     text_add(more, "\">All cases of this offender</a>");

@@ -14,7 +14,8 @@
 #define RECENT_ROWS 100
 #define MET_ROWS 50
 
-/* --- a session's cases ---------------------------------------------------------------------- */
+/* --- a session's cases ----------------------------------------------------------------------
+ */
 
 /* Which slots of the request hold what session_cases.html shows. */
 struct met_slots {
@@ -29,7 +30,8 @@ static void add_option(struct text *out, struct casebus_bytes session,
     text_add(&id, ":");
     html_add(&id, member_text(session, "session_id"));
     const bool selected =
-        casebus_bytes_equal(member_text(session, "session_id"), member_text(chosen, "session_id")) &&
+        casebus_bytes_equal(member_text(session, "session_id"),
+                            member_text(chosen, "session_id")) &&
         casebus_bytes_equal(member_text(session, "agency"), member_text(chosen, "agency"));
     text_add(out, "<option value=\"");
     text_add(out, text_get(&id));
@@ -64,8 +66,7 @@ static void add_options(struct text *out, const struct request *request,
     }
 }
 
-static void add_met(struct text *out, const struct request *request,
-                    const struct met_slots *in)
+static void add_met(struct text *out, const struct request *request, const struct met_slots *in)
 {
     const struct casebus_bytes session = request_result(request, in->session, "session");
     const struct casebus_bytes agency = member_text(session, "agency");

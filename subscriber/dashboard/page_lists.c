@@ -29,7 +29,8 @@ static void fill_words(struct slots *slots, const struct request *request, uint3
     struct text *const words = slot_get(slots, "words");
     const struct fetch *const fetch = &request->fetch[0];
     const uint64_t newer = casebus_as_uint(request_result(request, 0, "newer"), 0);
-    const uint64_t as_of = casebus_as_uint(request_result(request, 0, "as_of"), fetch->reply.seq);
+    const uint64_t as_of =
+        casebus_as_uint(request_result(request, 0, "as_of"), fetch->reply.seq);
     if (page_is_unreached(fetch)) {
         page_state(slots, "words", fetch);
     } else if (fetch->error != 0) {

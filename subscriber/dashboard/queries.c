@@ -11,8 +11,8 @@ struct casebus_call *call_cases(struct request *request)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         request_pass_text(request, call, names[i]);
     }
-    const bool dated = request_parameter(request, "from") != NULL ||
-                       request_parameter(request, "to") != NULL;
+    const bool dated =
+        request_parameter(request, "from") != NULL || request_parameter(request, "to") != NULL;
     if (request_parameter(request, "order") != NULL) {
         request_pass_text(request, call, "order");
     } else if (dated && request_parameter(request, "offender") == NULL) {
@@ -81,8 +81,7 @@ static struct casebus_call *call_session(struct request *request, enum casebus_o
 
 void ask_session(struct request *request, unsigned slot, const char *agency, const char *id)
 {
-    request_fetch(request, slot,
-                  call_session(request, CASEBUS_OP_SESSION_GET, agency, id));
+    request_fetch(request, slot, call_session(request, CASEBUS_OP_SESSION_GET, agency, id));
 }
 
 void ask_session_cases(struct request *request, unsigned slot, const char *agency,

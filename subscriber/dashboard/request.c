@@ -262,12 +262,12 @@ static const struct {
     int code;
     unsigned status;
 } statuses[] = {
-    {CASEBUS_ENOTFOUND, 404},     {CASEBUS_EUNKNOWN_CASE, 404}, {CASEBUS_EUNKNOWN_SESSION, 404},
-    {CASEBUS_EDELETED, 410},      {CASEBUS_EREDACTED, 410},     {CASEBUS_EDECIDED, 409},
-    {CASEBUS_EENDED, 409},        {CASEBUS_EBUSY, 503},         {CASEBUS_EBEHIND, 503},
-    {CASEBUS_EUNREACHABLE, 503},  {CASEBUS_ETIMEDOUT, 504},     {CASEBUS_EPROTO, 502},
-    {CASEBUS_EINTERNAL, 502},     {CASEBUS_EUNKNOWN_OP, 501},   {CASEBUS_ENOSPC, 507},
-    {CASEBUS_ENOMEM, 503},        {CASEBUS_ETOOLARGE, 413},
+    {CASEBUS_ENOTFOUND, 404},    {CASEBUS_EUNKNOWN_CASE, 404}, {CASEBUS_EUNKNOWN_SESSION, 404},
+    {CASEBUS_EDELETED, 410},     {CASEBUS_EREDACTED, 410},     {CASEBUS_EDECIDED, 409},
+    {CASEBUS_EENDED, 409},       {CASEBUS_EBUSY, 503},         {CASEBUS_EBEHIND, 503},
+    {CASEBUS_EUNREACHABLE, 503}, {CASEBUS_ETIMEDOUT, 504},     {CASEBUS_EPROTO, 502},
+    {CASEBUS_EINTERNAL, 502},    {CASEBUS_EUNKNOWN_OP, 501},   {CASEBUS_ENOSPC, 507},
+    {CASEBUS_ENOMEM, 503},       {CASEBUS_ETOOLARGE, 413},
 };
 
 unsigned request_status(const struct fetch *fetch)
@@ -289,7 +289,8 @@ void request_refuse_fetch(struct request *self, unsigned slot)
     const struct fetch *const fetch = &self->fetch[slot];
     const bool said = fetch->reply.error == fetch->error && fetch->reply.error_text.size > 0;
     request_refuse(self, request_status(fetch), casebus_error_word(fetch->error),
-                   said ? fetch->reply.error_text : casebus_cstr(casebus_strerror(fetch->error)),
+                   said ? fetch->reply.error_text
+                        : casebus_cstr(casebus_strerror(fetch->error)),
                    fetch->reply.error_field);
 }
 

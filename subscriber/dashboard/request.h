@@ -1,8 +1,8 @@
 /* An HTTP request on its way through: what was asked, what the broker is asked for it, and the
  * answer.
  *
- * A route is a function that is called again and again: it either asks the broker, and is called
- * when all it asked for has come, or answers. Meanwhile the connection sleeps. */
+ * A route is a function that is called again and again: it either asks the broker, and is
+ * called when all it asked for has come, or answers. Meanwhile the connection sleeps. */
 #ifndef CASEBUS_DASHBOARD_REQUEST_H
 #define CASEBUS_DASHBOARD_REQUEST_H
 
@@ -44,15 +44,15 @@ struct request {
     unsigned status;
     const char *type, *allow; /* allow: with 405 */
     struct text body;
-    size_t body_done; /* of a body that is given in pieces */
+    size_t body_done;                          /* of a body that is given in pieces */
     void (*refilled)(struct request *request); /* a fetch is here, after the answer began */
-    struct MHD_Response *response; /* instead of a body */
+    struct MHD_Response *response;             /* instead of a body */
 };
 
 struct route {
     bool post;
     const char *path; /* "/cases/" "*": a segment that may be anything */
-    bool stream; /* the answer has no end: nothing for HEAD */
+    bool stream;      /* the answer has no end: nothing for HEAD */
     void (*run)(struct request *request);
 };
 /* By method and path; *other says that the path exists for the other method. NULL: none. */
@@ -80,8 +80,7 @@ bool request_pass_page(struct request *self, struct casebus_call *call);
 /* Sends the call; what comes back is in fetch[slot]. */
 void request_fetch(struct request *self, unsigned slot, struct casebus_call *call);
 /* A value of the result in a slot; absent where it has failed. */
-struct casebus_bytes request_result(const struct request *self, unsigned slot,
-                                    const char *key);
+struct casebus_bytes request_result(const struct request *self, unsigned slot, const char *key);
 
 /* --- answering ---------------------------------------------------------------------------- */
 

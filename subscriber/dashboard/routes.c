@@ -3,8 +3,14 @@
 
 #include <string.h>
 
-#define GET(path, run) {false, path, false, run}
-#define POST(path, run) {true, path, false, run}
+#define GET(path, run)                                                                         \
+    {                                                                                          \
+        false, path, false, run                                                                \
+    }
+#define POST(path, run)                                                                        \
+    {                                                                                          \
+        true, path, false, run                                                                 \
+    }
 
 static const struct route routes[] = {
     GET("", page_home),
@@ -39,7 +45,8 @@ static bool matches(const char *path, const struct url *url)
         const size_t size = strcspn(path, "/");
         const char *const segment = url->segment[i];
         const bool any = size == 1 && *path == '*' && *segment != '\0';
-        if (!any && (size == 0 || strlen(segment) != size || memcmp(path, segment, size) != 0)) {
+        if (!any &&
+            (size == 0 || strlen(segment) != size || memcmp(path, segment, size) != 0)) {
             return false;
         }
         path += size + (path[size] == '/');

@@ -1,9 +1,10 @@
 /* HTTP by libmicrohttpd, on our loop.
  *
  * The daemon runs in the mode in which its epoll descriptor is an item of our own poll: no
- * thread of its own, nothing blocks. What it does not do is done here: a whole request must come
- * within ten seconds, however slowly it drips (its own timeout begins anew with each byte); every
- * response has the headers that keep a browser from doing more with it than show it.
+ * thread of its own, nothing blocks. What it does not do is done here: a whole request must
+ * come within ten seconds, however slowly it drips (its own timeout begins anew with each
+ * byte); every response has the headers that keep a browser from doing more with it than show
+ * it.
  *
  * Contract: one thread. A request that waits for the broker is suspended; server_wake() lets it
  * go on. */
@@ -21,10 +22,10 @@
 #include <unistd.h>
 
 #define MEMORY_PER_CONNECTION (16 * 1024) /* request line and headers must fit into it */
-#define IDLE_SECONDS 30u                  /* nothing moves on a connection for so long */
+#define IDLE_SECONDS 30                   /* nothing moves on a connection for so long */
 #define REQUEST_MS 10000                  /* from the first byte, or none, to the last */
 #define SWEEP_MS 1000
-#define SPARE_CONNECTIONS 256u            /* beside streams */
+#define SPARE_CONNECTIONS 256 /* beside streams */
 
 /* A TCP connection. */
 struct visitor {
@@ -375,17 +376,24 @@ static void complain(void *arg, const char *format, va_list args)
 static int start(struct server *self)
 {
     const struct settings *const settings = &self->dashboard->settings;
-    const unsigned per_address = (unsigned)settings->streams_per_address + SPARE_CONNECTIONS;
-    self->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
-        self, MHD_OPTION_EXTERNAL_LOGGER, complain, NULL,
-        MHD_OPTION_LISTEN_SOCKET, self->listening.fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)settings->streams + SPARE_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        per_address, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK,
-        begin_request, self, MHD_OPTION_NOTIFY_COMPLETED, end_request, self,
-        MHD_OPTION_NOTIFY_CONNECTION, notice, self, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+    const intptr_t streams = (intptr_t)settings->streams;
+    const intptr_t per_address = (intptr_t)settings->streams_per_address;
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)complain, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, self->listening.fd, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, streams + SPARE_CONNECTIONS, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + SPARE_CONNECTIONS, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)begin_request, self},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)end_request, self},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice, self},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    self->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+                         NULL, handle, self, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (self->daemon == NULL) {
         return CASEBUS_EIO;
     }

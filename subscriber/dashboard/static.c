@@ -16,8 +16,8 @@ void static_file(struct request *request)
     }
     asset_tag(asset, tag);
     snprintf(quoted, sizeof quoted, "\"%s\"", tag);
-    const char *const known = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
-                                                          "If-None-Match");
+    const char *const known =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "If-None-Match");
     const bool same = known != NULL && strcmp(known, quoted) == 0;
     request->response = MHD_create_response_from_buffer(
         same ? 0 : asset->size, (void *)asset->data, MHD_RESPMEM_PERSISTENT);

@@ -7,8 +7,8 @@
  * there is none the connection sleeps until a channel wakes it.
  *
  * The id of an event says up to where its reader has everything, over all views of the stream.
- * It is put before each message here, for a list that is sent whole overtakes what is pending in
- * other channels: its id is then that of the pending. */
+ * It is put before each message here, for a list that is sent whole overtakes what is pending
+ * in other channels: its id is then that of the pending. */
 #include "streams.h"
 
 #include "../deadline.h"
@@ -25,7 +25,7 @@
 #define BEAT_MS 15000
 #define SOCKET_BYTES (64 * 1024) /* what the system keeps for who does not read */
 #define BLOCK (4 * 1024)
-#define PATIENCE_SECONDS 60u     /* a socket that takes nothing for so long is closed */
+#define PATIENCE_SECONDS 60u /* a socket that takes nothing for so long is closed */
 
 struct stream {
     struct stream *next, **back;
@@ -34,7 +34,7 @@ struct stream {
     unsigned char address[16]; /* the peer's */
     bool asleep;
     int64_t beat_at;
-    bool beat; /* a comment is due */
+    bool beat;     /* a comment is due */
     char head[64]; /* stands before the message: its id, or a comment */
     size_t head_size, head_done;
     struct message *message;
@@ -225,8 +225,7 @@ static void bound_socket(struct MHD_Connection *connection)
 static struct stream *stream_new(struct streams *streams, struct MHD_Connection *connection,
                                  unsigned views)
 {
-    struct stream *const self =
-        calloc(1, sizeof *self + views * sizeof self->listener[0]);
+    struct stream *const self = calloc(1, sizeof *self + views * sizeof self->listener[0]);
     if (self == NULL) {
         return NULL;
     }
@@ -284,10 +283,11 @@ static unsigned count_views(const struct request *request)
 static struct stream *begin(struct streams *streams, struct request *request, unsigned views)
 {
     const struct settings *const settings = &request->dashboard->settings;
-    const char *last = request_parameter(request, "last");
+    /* A browser that reconnects by itself repeats the address; its header is newer. */
+    const char *last =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Last-Event-ID");
     if (last == NULL) {
-        last = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
-                                           "Last-Event-ID");
+        last = request_parameter(request, "last");
     }
     struct stream *self = streams->count < settings->streams
                               ? stream_new(streams, request->connection, views)

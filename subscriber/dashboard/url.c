@@ -2,8 +2,8 @@
  *
  * libmicrohttpd would decode it too, but as a whole, and then the '/' inside a regulator's id
  * ("T/H/2005/257487/02", sent as %2F) is no longer told from one between two segments. So the
- * target is split first, and each piece decoded on its own; what is no text is refused here, and
- * nobody behind has to look again.
+ * target is split first, and each piece decoded on its own; what is no text is refused here,
+ * and nobody behind has to look again.
  *
  * Contract: pieces live as long as the url. */
 #include "url.h"

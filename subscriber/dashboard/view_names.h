@@ -14,8 +14,8 @@ struct view_name {
     struct casebus_query session;
 };
 
-/* "recent", "sessions", "quarantine", "session/AGENCY/ID", "case/ID", ids percent-encoded. 0, or
- * CASEBUS_EVALUE: there is no such view. */
+/* "recent", "sessions", "quarantine", "session/AGENCY/ID", "case/ID", ids percent-encoded. 0,
+ * or CASEBUS_EVALUE: there is no such view. */
 int view_name_read(struct view_name *self, const char *text);
 
 #endif

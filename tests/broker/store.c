@@ -212,6 +212,24 @@ static void a_corrupt_record_is_an_error_of_its_session(void **state)
     assert_string_equal(desk_at(&d, "payload/errors_count"), "1");
 }
 
+/* Neither a session that cannot be read nor a row of the index is in the way of the others. */
+static void a_corrupt_session_stops_no_tick(void **state)
+{
+    (void)state;
+    desk_report(&d, "session:started:hse:s1:", NULL);
+    desk_report(&d, "session:started:hse:s2:", NULL);
+    desk_report(&d, "session:started:hse:s3:", NULL);
+    close_for_tampering();
+    tamper("session", "hse:s1", "not an entry at all", 19);
+    tamper("active", "hse:s2", "no checksum", 11);
+    reopen_after_tampering();
+    for (int i = 0; i < CASEBUS_LEASE_TICKS + 1; i++) {
+        desk_tick(&d, "['hse:s1']");
+        assert_int_equal(d.result.fault.code, 0);
+    }
+    assert_string_equal(desk_events(&d), "lost s2 lost s3");
+}
+
 static void ack(const unsigned char *publisher, uint64_t after)
 {
     msgpack_sbuffer body;
@@ -384,6 +402,7 @@ int main(void)
         TEST(a_value_without_its_checksum_is_never_served),
         TEST(a_corrupt_record_refuses_its_report_and_no_other),
         TEST(a_corrupt_record_is_an_error_of_its_session),
+        TEST(a_corrupt_session_stops_no_tick),
         TEST(a_corrupt_publisher_stops_nobody_else),
         TEST(a_store_without_its_state_is_refused),
         TEST(a_second_writer_is_refused),

@@ -138,7 +138,8 @@ class Dashboard:
         with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as peer:
             try:
                 peer.sendall(data)
-            except (BrokenPipeError, ConnectionResetError):
+                peer.shutdown(socket.SHUT_WR)
+            except OSError:
                 pass  # it did not want to hear all of it
             answer = b""
             try:

@@ -90,9 +90,11 @@ class Browser:
             {"type": "keyDown", "value": code}, {"type": "keyUp", "value": code}]}]})
 
     def scheme(self, name):
-        """"light" or "dark", as the reader's system would say."""
+        """"light" or "dark", as the reader's system would say; and no motion, so that colours are
+        at once what they become."""
         self.cdp("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": name}])
+            {"name": "prefers-color-scheme", "value": name},
+            {"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def size(self, width, height, phone=False):
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height,

@@ -49,7 +49,8 @@ static void check_headers(const char *value)
 {
     static const struct guard guard = {.own = {"localhost"}, .own_count = 1, .port = 7480};
     if (guard_host(&guard, value)) {
-        HOLDS(strncasecmp(value, "localhost:", 10) == 0 && strtoul(value + 10, NULL, 10) == 7480);
+        HOLDS(strncasecmp(value, "localhost:", 10) == 0 &&
+              strtoul(value + 10, NULL, 10) == 7480);
     }
     HOLDS(!guard_same_origin(NULL, value, NULL));
     guard_is_json(value);

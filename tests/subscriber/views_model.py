@@ -20,8 +20,10 @@ class Model:
 
     def __init__(self):
         self.now, self.cases, self.redacted, self.sessions, self.quarantine = 0, {}, set(), {}, []
+        self.met = {}  # in any session or none
 
     def meet(self, session, case, outcome):
+        self.met[case] = (self.now, outcome)
         if session in self.sessions:
             self.sessions[session]["met"][case] = (self.now, outcome)
             self.sessions[session][outcome] += 1
@@ -43,6 +45,7 @@ class Model:
     def remove(self, case, redact):
         self.now += 1
         del self.cases[case]
+        self.met[case] = (self.now, "redacted" if redact else "deleted")
         if redact:
             self.redacted.add(case)
             self.quarantine = [other for other in self.quarantine if other != case]
@@ -123,7 +126,7 @@ class Driver:
     # what is looked at
 
     def open(self):
-        m, kinds = self.model, ["recent", "cases", "case", "sessions", "quarantine"]
+        m, kinds = self.model, ["recent", "cases", "case", "sessions", "quarantine", "since"]
         kind = self.random.choice(kinds + (["met", "list", "session"] if m.sessions else []))
         view = {"kind": kind, "args": (), "policy": "merge", "paused": False, "page": [], "shown": None,
                 "window": self.random.choice([0, 0, 20, 100])}
@@ -131,6 +134,8 @@ class Driver:
             view["args"] = (self.random.choice(AGENCIES),)
         elif kind == "case":
             view["args"] = (self.name(),)
+        elif kind == "since":
+            view["args"] = (1,)
         elif kind in ("met", "list", "session"):
             view["args"] = self.random.choice(sorted(m.sessions))
         if kind in ("recent", "cases") and m.newest(*view["args"]):
@@ -228,7 +233,7 @@ class Driver:
             return ["%s:%s" % session for session in newest[:LIMIT]], 0
         if kind == "quarantine":
             return m.quarantine[::-1][:LIMIT], 0
-        met = m.sessions[args]["met"]
+        met = m.met if kind == "since" else m.sessions[args]["met"]
         return sorted(met, key=lambda case: -met[case][0])[:LIMIT], 0
 
     def check_row(self, view, key, row, gone):
@@ -246,8 +251,9 @@ class Driver:
                                            "pages_processed")] == [
                 about["created"], about["updated"], about["existing"], about["conflict"] + about["rejected"],
                 about["page"]], (row, about)
-        elif kind in ("met", "list"):
-            assert row["outcome"] == m.sessions[view["args"]]["met"][key][1], row
+        elif kind in ("met", "list", "since"):
+            met = m.met if kind == "since" else m.sessions[view["args"]]["met"]
+            assert row["outcome"] == met[key][1], (row, met[key])
             assert ("case" in row) == (key in m.cases), row
 
     def compare(self):

@@ -221,7 +221,7 @@ def quiet(client):
 
 def a_broker_that_was_down_loses_nobody():
     """Eight seconds of silence, four without a broker, and a last one: nine ticks."""
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         worker, client = Worker(broker), broker.client()
         worker.start("s")
         first = entry(client)

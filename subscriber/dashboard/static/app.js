@@ -793,7 +793,9 @@ function follow(stream, announcer) {
     attach();
     const showing = (name) => [...lists].filter(([place]) => place.dataset.view === name)
         .map(([, list]) => list);
-    const now = $("#session-now"), part = new Part("#case");
+    const states = new Map(); // view to what it said last, for parts of the page that are new
+    const now = $("#session-now");
+    const part = new Part("#case", () => states.forEach((said) => showState(said, announcer)));
     const none = new Part("#session-list", attach);
 
     stream.addEventListener("rows", ({ detail: { view, diff } }) => {
@@ -817,7 +819,10 @@ function follow(stream, announcer) {
             fillRow(now.tBodies[0].rows[0], SESSION, data.session, true);
         }
     });
-    stream.addEventListener("state", ({ detail }) => showState(detail, announcer));
+    stream.addEventListener("state", ({ detail }) => {
+        states.set(detail.view.name, detail);
+        showState(detail, announcer);
+    });
     stream.addEventListener("connection", ({ detail }) => showConnection(detail.lost));
 }
 
