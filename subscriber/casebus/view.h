@@ -121,7 +121,8 @@ enum casebus_view_policy {
     CASEBUS_VIEW_MERGE, /* new rows enter at their rank, the last ones leave */
     CASEBUS_VIEW_KEEP,  /* the rows shown stay the rows shown, with their values of now, and
                          * `newer` counts those that are not; where nothing is shown, the first
-                         * rows enter */
+                         * rows enter. For queries whose pages are of a moment (recent, cases) and
+                         * for single rows; others are refused */
     CASEBUS_VIEW_LOSE   /* rows are replaced: each fetch is a new list */
 };
 

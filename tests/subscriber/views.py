@@ -50,6 +50,7 @@ def many_views_cost_what_their_queries_do():
     with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
         worker = Worker(broker)
         worker.report("session:started:hse:s1:", {"start_page": 1})
+        worker.wait()  # or the first loads may be before it, and be repeated
         for number in range(views):
             kind, args, limit = queries[number % len(queries)]
             viewer.open("v%d" % number, kind, *args, window=window, limit=limit)
