@@ -171,6 +171,7 @@ static int take(struct casebus_publisher *self, const struct confirm_answer *ans
         self->stats.broker_error = error;
         return 0;
     }
+    casebus_sessions_stop(&self->sessions, answer->stop, &self->options);
     if (error) {
         return casebus_publisher_postpone(self, error);
     }

@@ -7,28 +7,51 @@
 
 #include <string.h>
 
+static void pack_flag(msgpack_packer *pk, const char *key, bool value)
+{
+    casebus_pack_text(pk, key);
+    if (value) {
+        msgpack_pack_true(pk);
+    } else {
+        msgpack_pack_false(pk);
+    }
+}
+
+static void pack_sessions(msgpack_packer *pk, const struct confirm_poll *poll)
+{
+    casebus_pack_text(pk, "sessions");
+    msgpack_pack_array(pk, poll->session_count);
+    for (size_t i = 0; i < poll->session_count; i++) {
+        msgpack_pack_map(pk, 3);
+        casebus_pack_text(pk, "agency");
+        casebus_pack_text(pk, poll->sessions[i].agency);
+        casebus_pack_text(pk, "session_id");
+        casebus_pack_text(pk, poll->sessions[i].id);
+        pack_flag(pk, "stopping", poll->sessions[i].stopping);
+    }
+}
+
 void casebus_confirm_encode(const struct confirm_poll *poll, msgpack_sbuffer *out)
 {
     msgpack_packer pk;
     msgpack_packer_init(&pk, out, msgpack_sbuffer_write);
-    casebus_request_begin(&pk, CASEBUS_OP_PUBLISHER_CONFIRM, poll->state->known ? 6 : 4);
+    unsigned known = poll->state->known ? 2 : 0, sessions = poll->session_count ? 1 : 0;
+    casebus_request_begin(&pk, CASEBUS_OP_PUBLISHER_CONFIRM, 4 + known + sessions);
     casebus_pack_text(&pk, "publisher");
     casebus_pack_bin(&pk, casebus_bytes(poll->publisher, CASEBUS_PUBLISHER_SIZE));
     casebus_pack_text(&pk, "after");
     msgpack_pack_uint64(&pk, poll->after);
     casebus_pack_text(&pk, "wait_ms");
     msgpack_pack_uint64(&pk, poll->wait_ms);
-    casebus_pack_text(&pk, "outbox");
-    if (poll->outbox) {
-        msgpack_pack_true(&pk);
-    } else {
-        msgpack_pack_false(&pk);
-    }
+    pack_flag(&pk, "outbox", poll->outbox);
     if (poll->state->known) {
         casebus_pack_text(&pk, "epoch");
         casebus_pack_bin(&pk, casebus_bytes(poll->state->epoch, CASEBUS_EPOCH_SIZE));
         casebus_pack_text(&pk, "entry");
         msgpack_pack_uint64(&pk, poll->state->entry);
+    }
+    if (poll->session_count) {
+        pack_sessions(&pk, poll);
     }
 }
 
@@ -55,6 +78,16 @@ static bool read_flag(struct casebus_bytes raw)
     return raw.data && casebus_peek(&r) == CASEBUS_BOOL && casebus_read_bool(&r);
 }
 
+/* Of the sessions a poll names, so never more; whose they are is for sessions.c to say. */
+static int check_stop(struct casebus_bytes stop)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, stop);
+    bool fine = !stop.data || (casebus_peek(&r) == CASEBUS_ARRAY &&
+                               casebus_read_array(&r) <= CASEBUS_SESSIONS_PER_POLL);
+    return fine ? 0 : CASEBUS_EPROTO;
+}
+
 static int read_result(struct casebus_bytes map, const unsigned char *publisher,
                        struct confirm_answer *answer)
 {
@@ -71,7 +104,9 @@ static int read_result(struct casebus_bytes map, const unsigned char *publisher,
     answer->want = casebus_as_uint(casebus_map_get(map, "want"), 0);
     answer->held = casebus_as_str(casebus_map_get(map, "held"));
     answer->more = read_flag(casebus_map_get(map, "more"));
-    return counts.data ? read_outcomes(counts, answer->outcomes) : 0;
+    answer->stop = casebus_map_get(map, "stop");
+    int error = check_stop(answer->stop);
+    return !error && counts.data ? read_outcomes(counts, answer->outcomes) : error;
 }
 
 int casebus_confirm_decode(struct casebus_bytes body, const unsigned char *publisher,

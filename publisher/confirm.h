@@ -2,7 +2,8 @@
 #ifndef CASEBUS_PUBLISHER_CONFIRM_H
 #define CASEBUS_PUBLISHER_CONFIRM_H
 
-#include <casebus/publisher.h>
+#include "sessions.h"
+
 #include <casebus/request.h>
 
 /* What the broker last said of itself; a lower entry of the same epoch is older than that. */
@@ -17,6 +18,8 @@ struct confirm_poll {
     uint64_t after;
     unsigned wait_ms;
     bool outbox; /* the id outlives this process */
+    const struct heard *sessions; /* that are heard from by it: so many */
+    size_t session_count;
     const struct broker_state *state;
 };
 void casebus_confirm_encode(const struct confirm_poll *poll, msgpack_sbuffer *out);
@@ -28,6 +31,7 @@ struct confirm_answer {
     uint64_t outcomes[CASEBUS_OUTCOME_COUNT];
     struct casebus_bytes refusals; /* encoded array; absent: NULL */
     struct casebus_bytes held;     /* why nothing is decided for now; absent: NULL */
+    struct casebus_bytes stop;     /* encoded array of sessions; absent: NULL */
     uint64_t want;                 /* 0: nothing is missing */
     bool more;                     /* refusals up to `decided` are left */
 };

@@ -1,7 +1,7 @@
 /* What a publisher consists of (private to the publisher): publisher.c takes reports from the
  * caller, keep.c keeps them, progress.c sees them through, answer.c says what follows from a
  * confirmation, diverge.c what follows where there is none to be had; session.c packs the
- * reports of sessions.
+ * reports of sessions, sessions.c knows which of them the broker is to hear from.
  *
  * Numbers are the caller's, and never change; the broker's are lower by `base`. From low to
  * high:
@@ -54,6 +54,8 @@ struct casebus_publisher {
     int64_t poll_retry;  /* ... and given up then */
     int64_t poll_due;    /* when the next may be sent */
     bool poll_unsent;    /* there was no connection for it */
+
+    struct sessions sessions; /* named in polls, until they are ended */
 
     uint64_t ask_key; /* of a request the caller waits for; 0: none */
     bool ask_answered;

@@ -73,12 +73,23 @@ static const char *read_map(struct options *self, char *value)
     return NULL;
 }
 
+static const char *check_session(const char *id)
+{
+    return casebus_segment_valid(casebus_cstr(id))
+               ? NULL
+               : "not a session's id (1 to 128 bytes without ':' and control characters)";
+}
+
 static const char *read_session(struct options *self, char *value)
 {
     self->session = value;
-    return casebus_segment_valid(casebus_cstr(value))
-               ? NULL
-               : "not a session's id (1 to 128 bytes without ':' and control characters)";
+    return check_session(value);
+}
+
+static const char *read_resume_session(struct options *self, char *value)
+{
+    self->resume_session = value;
+    return check_session(value);
 }
 
 static const char *read_new_session(struct options *self, char *value)
@@ -188,6 +199,9 @@ static const struct option_row rows[] = {
      "CSV: what a column of another register means; COLUMN= leaves it out"},
     {"session", "ID", read_session,
      "publish in this session of the file's one agency; start it if it is not known"},
+    {"resume-session", "ID", read_resume_session,
+     "go on with this session, behind the page the broker knows of it; each record needs "
+     "source.page, and they come page by page"},
     {"new-session", NULL, read_new_session, "open a session for each agency in the file"},
     {"keep-open", NULL, read_keep_open, "do not end the session"},
     {"edited", NULL, read_edited, "the records are corrections made by people"},
@@ -225,10 +239,11 @@ static void print_help(void)
     printf(
         "\nEnds with one line of counts; each refused record is FILE:LINE: field: reason on\n"
         "stderr. Exit code: 0 everything confirmed, 1 some records refused, 2 usage or\n"
-        "unreadable input, 3 broker not reached or not confirming, 130 interrupted before the\n"
-        "end of the file. A report in quarantine is confirmed: a note says so, and\n"
-        "casebus-ctl quarantine shows it. --dry-run cannot know what only the broker knows\n"
-        "(whether a case is new, and needs an offender's name).\n");
+        "unreadable input, 3 broker not reached or not confirming, 4 a session was asked to\n"
+        "stop, and has been ended, 130 interrupted before the end of the file. A report in\n"
+        "quarantine is confirmed: a note says so, and casebus-ctl quarantine shows it.\n"
+        "--dry-run cannot know what only the broker knows (whether a case is new, and needs\n"
+        "an offender's name).\n");
 }
 
 static int complain(const char *about, const char *what)
@@ -254,10 +269,11 @@ static int check_together(struct options *self, bool format_given)
     if (self->resume && access(self->outbox, F_OK) != 0) {
         return complain(self->outbox, "there is no outbox to resume");
     }
-    if (self->session && self->new_session) {
-        return complain("--session", "excludes --new-session");
+    int kinds = (self->session ? 1 : 0) + (self->resume_session ? 1 : 0) + self->new_session;
+    if (kinds > 1) {
+        return complain("--session, --resume-session, --new-session", "one of them");
     }
-    if (self->keep_open && !self->session && !self->new_session) {
+    if (self->keep_open && kinds == 0) {
         return complain("--keep-open", "there is no session to keep open");
     }
     if (self->name_count > 0 && !self->is_csv) {

@@ -14,7 +14,7 @@ struct options {
     bool is_csv;
     struct column_name names[OPTIONS_NAMES_MAX];
     size_t name_count;
-    const char *session; /* or NULL */
+    const char *session, *resume_session; /* or NULL */
     bool new_session, keep_open;
     enum casebus_report_kind kind;
     bool dry_run;

@@ -5,6 +5,7 @@
  * --timeout runs only while something is unconfirmed. */
 #include "upload.h"
 
+#include "scrape.h"
 #include "stop.h"
 
 #include <time.h>
@@ -22,7 +23,13 @@ int64_t upload_now_us(void)
 bool upload_is_in_the_way(int rc)
 {
     return rc == CASEBUS_ETIMEDOUT || rc == CASEBUS_EINTR || rc == CASEBUS_EIO ||
-           rc == CASEBUS_ENOMEM || rc == CASEBUS_ENOSPC || rc == CASEBUS_ECORRUPT;
+           rc == CASEBUS_ENOMEM || rc == CASEBUS_ENOSPC || rc == CASEBUS_ECORRUPT ||
+           upload_has_no_session(rc);
+}
+
+bool upload_has_no_session(int stuck)
+{
+    return stuck == CASEBUS_ENOTFOUND || stuck == CASEBUS_EENDED;
 }
 
 void upload_watch(struct upload *self)
@@ -54,13 +61,22 @@ bool upload_again(struct upload *self, int64_t rc)
     return now - self->moved_at < (int64_t)self->options->timeout_ms * 1000;
 }
 
+bool upload_is_over(struct upload *self)
+{
+    bool stopped = false;
+    if (self->scrapes && !self->stuck) {
+        self->stuck = scrapes_heed(self, &stopped);
+    }
+    return self->stuck || stopped || stop_requested();
+}
+
 void upload_hold_back(struct upload *self)
 {
     if (self->options->rate <= 0) {
         return;
     }
-    int64_t now = upload_now_us(), step = (int64_t)(1e6 / self->options->rate);
-    while (now < self->next_at && !stop_requested()) {
+    int64_t now = upload_now_us();
+    while (now < self->next_at && !upload_is_over(self)) {
         int64_t left = (self->next_at - now + 999) / 1000;
         int rc = casebus_publisher_pump(self->publisher,
                                         left < UPLOAD_SLICE_MS ? (int)left : UPLOAD_SLICE_MS);
@@ -70,15 +86,22 @@ void upload_hold_back(struct upload *self)
         upload_watch(self);
         now = upload_now_us();
     }
-    int64_t least = now - CATCH_UP_US;
-    self->next_at = (self->next_at > least ? self->next_at : least) + step;
+}
+
+void upload_went(struct upload *self)
+{
+    if (self->options->rate > 0) {
+        int64_t least = upload_now_us() - CATCH_UP_US;
+        self->next_at = (self->next_at > least ? self->next_at : least) +
+                        (int64_t)(1e6 / self->options->rate);
+    }
 }
 
 bool upload_idle(void *arg)
 {
     struct upload *self = arg;
     if (!self->publisher) {
-        return stop_requested();
+        return upload_is_over(self);
     }
     int rc = casebus_publisher_pump(self->publisher, 0);
     if (rc < 0 && rc != CASEBUS_EINTR) {
@@ -89,5 +112,5 @@ bool upload_idle(void *arg)
         self->stuck = CASEBUS_ETIMEDOUT;
         return true;
     }
-    return stop_requested();
+    return upload_is_over(self);
 }

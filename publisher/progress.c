@@ -10,7 +10,8 @@
  * brought something; after one that has not, a moment later, so that a broker which answers
  * `want` at once is not asked in a tight loop. The poll's `after` is also what the broker
  * measures its window by: no report is sent beyond the last one it has certainly seen, and when
- * half the window has been confirmed since, a poll that does not wait moves it.
+ * half the window has been confirmed since, a poll that does not wait moves it. Polls name the
+ * sessions that are open, and go on while there is one: they are its heartbeat.
  *
  * Nothing here waits except step(), which every blocking call is a loop around. */
 #include "handle.h"
@@ -97,16 +98,28 @@ static void listen_to_link(struct casebus_publisher *self, int64_t now)
     self->stats.linked = ingest_linked(&self->ingest);
 }
 
+static bool is_undecided(const struct casebus_publisher *self)
+{
+    return self->stats.confirmed < self->stats.stored;
+}
+
+/* Something is to be learnt from a poll, or to be said by it: that a session is alive. */
+static bool wants_poll(const struct casebus_publisher *self)
+{
+    return is_undecided(self) || self->sessions.count > 0;
+}
+
 static int send_poll(struct casebus_publisher *self, int64_t now)
 {
     bool behind = self->stats.confirmed - self->granted > CASEBUS_PUBLISHER_WINDOW / 2;
     struct confirm_poll poll = {
         .publisher = self->id,
         .after = self->stats.confirmed - self->base,
-        .wait_ms = behind || !self->met ? 0 : CASEBUS_POLL_MAX_MS,
+        .wait_ms = behind || !self->met ? 0 : casebus_sessions_wait_ms(&self->sessions),
         .outbox = self->outbox != NULL,
         .state = &self->settled.broker,
     };
+    poll.sessions = casebus_sessions_share(&self->sessions, &poll.session_count);
     self->request.size = 0;
     casebus_confirm_encode(&poll, &self->request);
     struct casebus_bytes bytes = casebus_bytes(self->request.data, self->request.size);
@@ -144,11 +157,6 @@ static int take_answers(struct casebus_publisher *self, int64_t now)
 
 /* --- turns -------------------------------------------------------------------------------- */
 
-static bool is_undecided(const struct casebus_publisher *self)
-{
-    return self->stats.confirmed < self->stats.stored;
-}
-
 static bool silence_counts(const struct casebus_publisher *self)
 {
     return self->cursor > self->decided && !self->blocked && ingest_linked(&self->ingest);
@@ -172,7 +180,7 @@ static int turn(struct casebus_publisher *self, int64_t now)
         self->poll_out = false;
         self->poll_due = now;
     }
-    if (!error && !self->poll_out && is_undecided(self) && now >= self->poll_due) {
+    if (!error && !self->poll_out && wants_poll(self) && now >= self->poll_due) {
         error = send_poll(self, now);
     }
     return error;
@@ -197,7 +205,7 @@ static int64_t next_timer(const struct casebus_publisher *self, int64_t now, int
     int64_t next = until;
     if (self->poll_out) {
         next = earlier(next, self->poll_retry);
-    } else if (is_undecided(self) && !self->poll_unsent) {
+    } else if (wants_poll(self) && !self->poll_unsent) {
         next = earlier(next, self->poll_due);
     }
     if (silence_counts(self)) {
@@ -220,7 +228,7 @@ int casebus_publisher_step(struct casebus_publisher *self, int64_t until)
         {.socket = self->ingest.socket, .events = ZMQ_POLLIN},
         {.socket = self->query.socket, .events = ZMQ_POLLIN},
     };
-    if (self->poll_unsent && is_undecided(self)) {
+    if (self->poll_unsent && wants_poll(self)) {
         items[1].events |= ZMQ_POLLOUT;
     }
     if (wait > 0 && zmq_poll(items, 2, wait < 60000 ? wait : 60000) < 0) {

@@ -118,6 +118,7 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
     casebus_window_clear(&self->staged);
     casebus_outbox_close(&self->outbox);
     zmq_msg_close(&self->ask_answer);
+    casebus_sessions_clear(&self->sessions);
     if (!self->options.context && self->context) {
         zmq_ctx_term(self->context);
     }

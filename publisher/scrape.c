@@ -1,9 +1,10 @@
 /* The sessions of an upload: one for each agency in the file (--new-session), or the one that
- * was named (--session).
+ * was named (--session, --resume-session).
  *
  * A session is opened when its agency is first met and ended after the last record; between,
- * its page moves with the records' source.page, at most once a second. All of it goes through
- * the same numbered reports as the records, in order. */
+ * its page moves with the records' source.page, at most once a second. A page is reported when
+ * the next one begins, so that a session which is resumed behind it lacks none of its records.
+ * All of it goes through the same numbered reports as the records, in order. */
 #include "scrape.h"
 
 #include <sodium.h>
@@ -18,13 +19,19 @@
 struct scrape {
     char agency[CASEBUS_AGENCY_MAX + 1];
     char id[CASEBUS_SEGMENT_MAX + 1];
-    uint64_t page, told; /* seen, and reported */
+    uint64_t page;   /* at hand */
+    uint64_t done;   /* the last one all of whose records went, as far as they are in order */
+    uint64_t told;   /* reported */
     int64_t told_at;
+    uint64_t behind; /* resumed behind this page: what is of it or before is passed over */
+    bool asked;      /* to stop */
+    bool ended;
 };
 
 struct scrapes {
     struct scrape list[CASEBUS_AGENCIES_MAX];
-    size_t count;
+    size_t count, ended;
+    bool asked; /* some session that is not ended */
 };
 
 struct scrapes *scrapes_new(void)
@@ -84,22 +91,22 @@ static int send_page(struct upload *upload, struct scrape *scrape)
     int64_t rc;
     do {
         rc = casebus_publisher_session_progress(upload->publisher, scrape->agency, scrape->id,
-                                                scrape->page, 0, UPLOAD_SLICE_MS);
+                                                scrape->done, 0, UPLOAD_SLICE_MS);
     } while (upload_again(upload, rc));
-    scrape->told = scrape->page;
+    scrape->told = scrape->done;
     scrape->told_at = upload_now_us();
     return noted(upload, rc);
 }
 
-/* Does the broker know the session that was named? 1, 0 or a code. */
-static int ask_known(struct upload *upload, const struct scrape *scrape)
+/* Takes up the session that was named: 0 and the page to go on behind, or a code. */
+static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t *page)
 {
     int64_t until = upload_now_us() + (int64_t)upload->options->timeout_ms * 1000;
     int64_t left;
     int rc = CASEBUS_ETIMEDOUT;
     while ((left = until - upload_now_us()) > 0) {
-        rc = casebus_publisher_session_known(upload->publisher, scrape->agency, scrape->id,
-                                             (int)(left / 1000));
+        rc = casebus_publisher_session_resume(upload->publisher, scrape->agency, scrape->id,
+                                              page, (int)(left / 1000));
         if (!upload_again(upload, rc)) {
             break;
         }
@@ -107,18 +114,35 @@ static int ask_known(struct upload *upload, const struct scrape *scrape)
     return rc;
 }
 
+static int resume(struct upload *upload, struct scrape *scrape)
+{
+    uint64_t page;
+    int error = take_up(upload, scrape, &page);
+    if (!error) {
+        scrape->page = scrape->done = scrape->told = scrape->behind = page;
+        say(&upload->voice, "%s:%s goes on behind page %llu", scrape->agency, scrape->id,
+            (unsigned long long)page);
+    }
+    return error;
+}
+
 static int open_scrape(struct upload *upload, struct scrape *scrape)
 {
-    if (upload->options->session) {
-        snprintf(scrape->id, sizeof scrape->id, "%s", upload->options->session);
-        int known = ask_known(upload, scrape);
-        if (known != 0) {
-            return known < 0 ? known : 0;
-        }
-    } else {
+    const struct options *o = upload->options;
+    if (!o->session && !o->resume_session) {
         make_id(scrape->id, sizeof scrape->id);
+        return send_start(upload, scrape);
     }
-    return send_start(upload, scrape);
+    snprintf(scrape->id, sizeof scrape->id, "%s",
+             o->session ? o->session : o->resume_session);
+    if (o->resume_session) {
+        return resume(upload, scrape);
+    }
+    uint64_t page;
+    int error = take_up(upload, scrape, &page);
+    return error == CASEBUS_ENOTFOUND ? send_start(upload, scrape)
+           : error == CASEBUS_EENDED  ? 0 /* records may come late */
+                                      : error;
 }
 
 static struct scrape *find(struct scrapes *scrapes, struct casebus_bytes agency)
@@ -140,7 +164,7 @@ static int add(struct upload *upload, struct casebus_bytes agency, const json_t 
                struct row_fault *fault, struct scrape **scrape_p)
 {
     struct scrapes *scrapes = upload->scrapes;
-    if (upload->options->session && scrapes->count > 0) {
+    if (!upload->options->new_session && scrapes->count > 0) {
         return row_fault_set(fault, "agency", "not %s, which the session is of",
                              scrapes->list[0].agency);
     }
@@ -161,6 +185,21 @@ static int add(struct upload *upload, struct casebus_bytes agency, const json_t 
     return 0;
 }
 
+/* 0, SCRAPE_PASSES_OVER or a fault. */
+static int turn_page(struct scrape *scrape, const json_t *record, struct row_fault *fault)
+{
+    uint64_t page = page_of(record);
+    if (scrape->behind > 0 && page == 0) {
+        return row_fault_set(fault, "source.page",
+                             "missing: a resumed session goes on behind a page");
+    }
+    if (page > scrape->page) {
+        scrape->done = scrape->page;
+        scrape->page = page;
+    }
+    return scrape->behind > 0 && page <= scrape->behind ? SCRAPE_PASSES_OVER : 0;
+}
+
 int scrape_enter(struct upload *upload, struct casebus_bytes agency, const json_t *record,
                  struct casebus_bytes *session, struct row_fault *fault)
 {
@@ -169,32 +208,82 @@ int scrape_enter(struct upload *upload, struct casebus_bytes agency, const json_
     if (error) {
         return error;
     }
-    uint64_t page = page_of(record);
-    scrape->page = page > scrape->page ? page : scrape->page;
-    if (scrape->page > scrape->told && upload_now_us() - scrape->told_at >= PROGRESS_US) {
+    error = scrape->ended ? SCRAPE_PASSES_OVER : turn_page(scrape, record, fault);
+    if (error) {
+        return error;
+    }
+    if (scrape->done > scrape->told && upload_now_us() - scrape->told_at >= PROGRESS_US) {
         error = send_page(upload, scrape);
+        if (error) {
+            row_fault_set(fault, "session", "%s", casebus_strerror(error));
+        }
     }
     *session = casebus_cstr(scrape->id);
     return error;
 }
 
+static int end_scrape(struct upload *upload, struct scrape *scrape, const char *status,
+                      const char *reason)
+{
+    int error = scrape->done > scrape->told ? send_page(upload, scrape) : 0;
+    int64_t rc = error;
+    if (error) {
+        return error;
+    }
+    do {
+        rc = casebus_publisher_session_end(upload->publisher, scrape->agency, scrape->id,
+                                           status, reason, UPLOAD_SLICE_MS);
+    } while (upload_again(upload, rc));
+    scrape->ended = rc > 0;
+    upload->scrapes->ended += scrape->ended ? 1 : 0;
+    return noted(upload, rc);
+}
+
 int scrapes_end(struct upload *upload, const char *status, const char *reason)
 {
+    bool complete = strcmp(status, "completed") == 0;
     int error = 0;
     for (size_t i = 0; i < upload->scrapes->count && !error; i++) {
         struct scrape *scrape = &upload->scrapes->list[i];
-        if (scrape->page > scrape->told) {
+        if (scrape->ended) {
+            continue;
+        }
+        scrape->done = complete ? scrape->page : scrape->done;
+        if (!upload->options->keep_open) {
+            error = end_scrape(upload, scrape, status, reason);
+        } else if (scrape->done > scrape->told) {
             error = send_page(upload, scrape);
         }
-        int64_t rc = error;
-        while (!error && !upload->options->keep_open) {
-            rc = casebus_publisher_session_end(upload->publisher, scrape->agency, scrape->id,
-                                               status, reason, UPLOAD_SLICE_MS);
-            if (!upload_again(upload, rc)) {
-                error = noted(upload, rc);
-                break;
-            }
+    }
+    return error;
+}
+
+/* --- being asked to stop ------------------------------------------------------------------ */
+
+void scrapes_on_stop(void *arg, const char *agency, const char *session)
+{
+    struct upload *upload = arg;
+    struct scrape *scrape = find(upload->scrapes, casebus_cstr(agency));
+    if (scrape && strcmp(scrape->id, session) == 0 && !scrape->ended) {
+        scrape->asked = upload->scrapes->asked = true;
+    }
+}
+
+int scrapes_heed(struct upload *upload, bool *all)
+{
+    struct scrapes *scrapes = upload->scrapes;
+    int error = 0;
+    bool asked = scrapes->asked;
+    scrapes->asked = false; /* set again by who asks meanwhile */
+    for (size_t i = 0; asked && i < scrapes->count && !error; i++) {
+        struct scrape *scrape = &scrapes->list[i];
+        if (scrape->asked && !scrape->ended) {
+            error = end_scrape(upload, scrape, "stopped", "asked to stop");
+            upload->sessions_stopped++;
+            say(&upload->voice, "%s:%s was asked to stop, and ends here", scrape->agency,
+                scrape->id);
         }
     }
+    *all = scrapes->count > 0 && scrapes->ended == scrapes->count;
     return error;
 }

@@ -1,8 +1,9 @@
 /* Sessions: the reports that open, move and end one, packed for the caller; and the question
- * whether the broker knows one.
+ * where one stands that somebody else has left.
  *
  * They are reports like all others (numbered, kept, confirmed), so a session ends after
- * everything sent before its end. The question waits for its answer while the reports go on. */
+ * everything sent before its end. The question waits for its answer while the reports go on.
+ * From its start or this question until its end, a session is heard from (sessions.c). */
 #include <casebus/publisher.h>
 
 #include "handle.h"
@@ -68,8 +69,16 @@ int64_t casebus_publisher_session_start(struct casebus_publisher *self, const ch
         {"date_to", start->date_to, 0},        {"requested_by", start->requested_by, 0},
         {"worker", start->worker, 0},          {"run", start->run, 0},
     };
-    return send_pairs(self, CASEBUS_REPORT_SESSION_STARTED, agency, session, pairs,
-                      sizeof pairs / sizeof pairs[0], timeout_ms);
+    int error = casebus_sessions_reserve(&self->sessions);
+    if (error) {
+        return error;
+    }
+    int64_t number = send_pairs(self, CASEBUS_REPORT_SESSION_STARTED, agency, session, pairs,
+                                sizeof pairs / sizeof pairs[0], timeout_ms);
+    if (number > 0) {
+        casebus_sessions_add(&self->sessions, agency, session);
+    }
+    return number;
 }
 
 int64_t casebus_publisher_session_progress(struct casebus_publisher *self, const char *agency,
@@ -86,8 +95,12 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
                                       const char *reason, int timeout_ms)
 {
     const struct pair pairs[] = {{"status", status, 0}, {"reason", reason, 0}};
-    return send_pairs(self, CASEBUS_REPORT_SESSION_ENDED, agency, session, pairs, 2,
-                      timeout_ms);
+    int64_t number = send_pairs(self, CASEBUS_REPORT_SESSION_ENDED, agency, session, pairs, 2,
+                                timeout_ms);
+    if (number > 0) {
+        casebus_sessions_remove(&self->sessions, agency, session);
+    }
+    return number;
 }
 
 /* --- session.get -------------------------------------------------------------------------- */
@@ -135,8 +148,8 @@ static int wait_for_answer(struct casebus_publisher *self, const msgpack_sbuffer
     return error;
 }
 
-int casebus_publisher_session_known(struct casebus_publisher *self, const char *agency,
-                                    const char *session, int timeout_ms)
+static int ask_and_wait(struct casebus_publisher *self, const char *agency, const char *session,
+                        int timeout_ms)
 {
     msgpack_sbuffer request;
     msgpack_sbuffer_init(&request);
@@ -145,16 +158,45 @@ int casebus_publisher_session_known(struct casebus_publisher *self, const char *
     int error = wait_for_answer(self, &request, casebus_publisher_until(timeout_ms));
     msgpack_sbuffer_destroy(&request);
     self->ask_key = 0;
-    if (error) {
-        return error;
-    }
+    return error;
+}
+
+static bool has_ended(struct casebus_bytes session)
+{
+    struct casebus_bytes status = casebus_as_str(casebus_map_get(session, "status"));
+    return casebus_bytes_is(status, "completed") || casebus_bytes_is(status, "failed") ||
+           casebus_bytes_is(status, "stopped");
+}
+
+/* The answer of session.get: 0 and the page, or a code. */
+static int read_answer(struct casebus_publisher *self, uint64_t *page)
+{
     struct casebus_reply reply;
     struct casebus_fault fault;
     struct casebus_bytes body =
         casebus_bytes(zmq_msg_data(&self->ask_answer), zmq_msg_size(&self->ask_answer));
-    error = casebus_reply_decode(body, &reply, &fault);
-    if (error) {
-        return error;
+    int error = casebus_reply_decode(body, &reply, &fault);
+    if (error || reply.error) {
+        return error ? error : reply.error;
     }
-    return reply.error == CASEBUS_ENOTFOUND ? 0 : reply.error ? reply.error : 1;
+    struct casebus_bytes session = casebus_map_get(reply.result, "session");
+    *page = casebus_as_uint(casebus_map_get(session, "pages_processed"), 0);
+    return !session.data ? CASEBUS_EPROTO : has_ended(session) ? CASEBUS_EENDED : 0;
+}
+
+int casebus_publisher_session_resume(struct casebus_publisher *self, const char *agency,
+                                     const char *session, uint64_t *page, int timeout_ms)
+{
+    *page = 0;
+    if (!casebus_agency_valid(casebus_cstr(agency)) ||
+        !casebus_segment_valid(casebus_cstr(session))) {
+        return CASEBUS_EINVAL;
+    }
+    int error = casebus_sessions_reserve(&self->sessions);
+    error = error ? error : ask_and_wait(self, agency, session, timeout_ms);
+    error = error ? error : read_answer(self, page);
+    if (!error) {
+        casebus_sessions_add(&self->sessions, agency, session);
+    }
+    return error;
 }

@@ -3,14 +3,15 @@
  * A record that cannot be right is refused here, with its line, before it gets a number; what
  * the broker refuses comes back by number and is told by line as well. Reading goes on in both
  * cases. What ends an upload early is the input becoming unreadable, a broker that does not
- * confirm, and Ctrl-C; sessions are ended then too, as far as the broker still listens, and the
- * counts printed are those of what happened. */
+ * confirm, Ctrl-C, and somebody who asked its sessions to stop; sessions are ended then too, as
+ * far as the broker still listens, and the counts printed are those of what happened. */
 #include "upload.h"
 
 #include "encode.h"
 #include "fields.h"
 #include "scrape.h"
 #include "stop.h"
+#include "summary.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -159,6 +160,7 @@ static void hand_over(struct upload *self, const struct identity *identity,
     } while (upload_again(self, rc));
     if (rc > 0) {
         self->passed++;
+        upload_went(self);
         self->stuck = ledger_note(&self->ledger, (uint64_t)rc, self->line);
     } else if (upload_is_in_the_way((int)rc)) {
         self->stuck = (int)rc;
@@ -179,6 +181,9 @@ static void send_in_session(struct upload *self, const struct identity *identity
         return;
     }
     int error = scrape_enter(self, identity->agency, record, &session, &fault);
+    if (error == SCRAPE_PASSES_OVER) {
+        return;
+    }
     if (upload_is_in_the_way(error)) {
         self->stuck = error;
     } else if (error) {
@@ -218,7 +223,7 @@ static void read_all(struct upload *self)
 {
     struct row row;
     int rc = 1;
-    while (!self->stuck && !stop_requested() && (rc = input_next(self->input, &row)) == 1) {
+    while (!upload_is_over(self) && (rc = input_next(self->input, &row)) == 1) {
         self->line = row.line;
         if (!row.record) {
             refuse(self, row.fault.field, row.fault.reason);
@@ -279,97 +284,7 @@ static void finish(struct upload *self)
     self->stuck = self->stuck ? self->stuck : rc;
 }
 
-static void explain_stuck(struct upload *self)
-{
-    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
-    unsigned long long left = stats->sent - stats->confirmed;
-    if (self->stuck == CASEBUS_ENOSPC) {
-        unsigned long first = ledger_line(&self->ledger, stats->stored + 1);
-        say_at(&self->voice, first ? first : self->line,
-               "the disk of %s is full: from this line on nothing was taken",
-               self->options->outbox);
-    } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
-        say(&self->voice, "%s", casebus_strerror(self->stuck));
-    } else if (stats->links == 0 && stats->answers == 0) {
-        say(&self->voice, "no broker at %s and %s", self->options->ingest,
-            self->options->query);
-    } else if (self->stop_at) {
-        say(&self->voice, "stopped; %llu reports are not confirmed", left);
-    } else {
-        const char *said = stats->held[0]       ? stats->held
-                           : stats->broker_error ? casebus_strerror(stats->broker_error)
-                                                 : "";
-        say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s%s",
-            self->options->timeout_ms / 1000.0, left, *said ? "; the broker says: " : "", said);
-    }
-    if (self->options->outbox && stats->stored > stats->confirmed) {
-        say(&self->voice, "%llu reports stay in %s; --resume sends them",
-            (unsigned long long)(stats->stored - stats->confirmed), self->options->outbox);
-    }
-}
-
-/* --- the end ------------------------------------------------------------------------------ */
-
-/* What the line counts: the records of the file; with --resume, the reports that were left
- * (those of sessions are told apart once they are decided). */
-static void count(const struct upload *self, uint64_t n[CASEBUS_OUTCOME_COUNT], uint64_t *sent,
-                  uint64_t *confirmed)
-{
-    memset(n, 0, CASEBUS_OUTCOME_COUNT * sizeof *n);
-    *sent = self->ledger.sent;
-    *confirmed = self->ledger.confirmed;
-    if (!self->publisher) {
-        return;
-    }
-    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
-    for (int i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
-        n[i] = stats->outcomes[i] - (self->options->resume ? 0 : self->before[i]);
-    }
-    if (self->options->resume) {
-        *sent = self->left_open - n[CASEBUS_OUTCOME_SESSION];
-        *confirmed = *sent - (stats->sent - stats->confirmed);
-    }
-}
-
-static void print_summary(const struct upload *self)
-{
-    uint64_t n[CASEBUS_OUTCOME_COUNT], sent, confirmed;
-    count(self, n, &sent, &confirmed);
-    uint64_t rejected =
-        n[CASEBUS_OUTCOME_REJECTED] + n[CASEBUS_OUTCOME_VOID] - self->sessions_refused;
-    printf("sent=%llu confirmed=%llu created=%llu updated=%llu synced=%llu conflict=%llu "
-           "rejected=%llu",
-           (unsigned long long)sent, (unsigned long long)confirmed,
-           (unsigned long long)n[CASEBUS_OUTCOME_CREATED],
-           (unsigned long long)n[CASEBUS_OUTCOME_UPDATED],
-           (unsigned long long)n[CASEBUS_OUTCOME_SYNCED],
-           (unsigned long long)n[CASEBUS_OUTCOME_CONFLICT],
-           (unsigned long long)(rejected + self->refused_here));
-    if (n[CASEBUS_OUTCOME_DELETED]) {
-        printf(" deleted=%llu", (unsigned long long)n[CASEBUS_OUTCOME_DELETED]);
-    }
-    if (n[CASEBUS_OUTCOME_REDACTED]) {
-        printf(" redacted=%llu", (unsigned long long)n[CASEBUS_OUTCOME_REDACTED]);
-    }
-    putchar('\n');
-}
-
-static int exit_code(const struct upload *self)
-{
-    if (self->cut_short) {
-        return 130; /* as a shell says it of what SIGINT ended */
-    }
-    if (self->stuck) {
-        return 3;
-    }
-    if (self->unreadable) {
-        return 2;
-    }
-    return self->refused_here || self->refused_there || self->sessions_refused ||
-                   self->left_refused
-               ? 1
-               : 0;
-}
+/* --- beginning and end -------------------------------------------------------------------- */
 
 static int open_input(struct upload *self)
 {
@@ -416,6 +331,8 @@ static int open_publisher(struct upload *self)
     options.refused_arg = self;
     options.diverged = on_diverged;
     options.diverged_arg = self;
+    options.stop = scrapes_on_stop;
+    options.stop_arg = self;
     options.outbox = o->outbox;
     options.outbox_group = OUTBOX_GROUP;
     errno = 0;
@@ -428,7 +345,7 @@ static int open_publisher(struct upload *self)
     self->left = self->seen = stats->sent;
     self->left_open = stats->sent - stats->confirmed;
     ledger_begin(&self->ledger, stats->sent);
-    if (o->session || o->new_session) {
+    if (o->session || o->resume_session || o->new_session) {
         self->scrapes = scrapes_new();
     }
     return 0;
@@ -454,14 +371,14 @@ static int run(struct upload *self)
     }
     say_no_progress(&self->voice);
     if (self->stuck) {
-        explain_stuck(self);
+        summary_explain_stuck(self);
     }
     if (!self->publisher) {
         say(&self->voice, "dry run: nothing is sent; records that pass: %llu",
             (unsigned long long)self->passed);
     }
-    print_summary(self);
-    return exit_code(self);
+    summary_print(self);
+    return summary_exit_code(self);
 }
 
 int upload_run(const struct options *options)

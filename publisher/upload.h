@@ -30,6 +30,7 @@ struct upload {
     uint64_t refused_here;     /* before sending */
     uint64_t refused_there;    /* by the broker; not what waits in quarantine */
     uint64_t sessions_refused; /* reports of sessions, rejected */
+    uint64_t sessions_stopped; /* because somebody asked them to */
     unsigned long line;        /* read last */
     int stuck;                 /* why sending ended before its time; 0: it has not */
     bool unreadable;           /* reading did */
@@ -54,8 +55,15 @@ bool upload_again(struct upload *self, int64_t rc);
 bool upload_is_in_the_way(int rc);
 /* Notes what has been confirmed, draws the bar. */
 void upload_watch(struct upload *self);
+/* Has the session to resume turned out not to be there, or to have ended? */
+bool upload_has_no_session(int stuck);
+/* Ends the sessions that were asked to stop. Is reading to end: sending cannot go on, Ctrl-C was
+ * pressed, or every session there is was asked to stop? */
+bool upload_is_over(struct upload *self);
 /* Waits until the rate allows one more record. */
 void upload_hold_back(struct upload *self);
+/* A record went: the rate has it. */
+void upload_went(struct upload *self);
 /* Between reads, while the input has nothing: true to stop reading. */
 bool upload_idle(void *arg);
 

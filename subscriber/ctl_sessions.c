@@ -1,9 +1,10 @@
-/* casebus-ctl about scrape sessions: sessions, session. */
+/* casebus-ctl about scrape sessions: sessions, session, session stop. */
 #include "ctl.h"
 
 #include "show.h"
 
 #include <casebus/topic.h>
+#include <string.h>
 
 static const struct column session_columns[] = {
     {"SESSION", false, false}, {"STATUS", false, false}, {"PAGES", true, false},
@@ -99,8 +100,49 @@ static int print_session_cases(struct ctl *self)
     return ctl_print_table(self, &table);
 }
 
+/* "hse:S1: stopping", or what else it is now. */
+static int print_stopped(struct ctl *self)
+{
+    const struct casebus_bytes session = ctl_result(self, "session");
+    const struct casebus_bytes reason = casebus_as_str(casebus_map_get(session, "end_reason"));
+    text_add_foreign(&self->out, casebus_as_str(casebus_map_get(session, "agency")));
+    text_add(&self->out, ":");
+    text_add_foreign(&self->out, casebus_as_str(casebus_map_get(session, "session_id")));
+    text_add(&self->out, ": ");
+    text_add_foreign(&self->out, casebus_as_str(casebus_map_get(session, "status")));
+    if (reason.data != NULL) {
+        text_add(&self->out, ", ");
+        text_add_foreign(&self->out, reason);
+    }
+    text_add(&self->out, "\n");
+    return ctl_flush(self);
+}
+
+static int stop_session(struct ctl *self)
+{
+    self->argc--;
+    self->argv++;
+    if (self->argc == 0) {
+        return ctl_usage("session stop needs AGENCY:ID");
+    }
+    if (self->settings.cases) {
+        return ctl_usage("session stop has no option --cases");
+    }
+    const int status = ask_named(self, CASEBUS_OP_SESSION_STOP, false);
+    if (status != EXIT_FINE) {
+        return status;
+    }
+    return self->settings.json ? ctl_print_result(self) : print_stopped(self);
+}
+
 int ctl_session(struct ctl *self)
 {
+    if (strcmp(self->argv[0], "stop") == 0) {
+        return stop_session(self);
+    }
+    if (self->argc > 2) {
+        return ctl_usage("session %s: AGENCY:ID, or stop AGENCY:ID", self->argv[0]);
+    }
     const bool cases = self->settings.cases;
     const int status =
         ask_named(self, cases ? CASEBUS_OP_SESSION_CASES : CASEBUS_OP_SESSION_GET, cases);

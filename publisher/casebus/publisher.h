@@ -13,7 +13,9 @@
  * The handle belongs to one thread, and there is no other behind it: confirmations are taken in
  * and lost reports sent again only inside the calls below. Who has nothing to send calls
  * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end;
- * without an outbox, what is unconfirmed when a publisher is destroyed may be lost.
+ * without an outbox, what is unconfirmed when a publisher is destroyed may be lost. So are
+ * sessions kept alive: the broker holds one for lost that it has not heard from for 10 s, so
+ * whoever has one open pumps every few seconds at least.
  *
  * A broker whose history of this publisher is not ours (it was restored, or the outbox was put
  * back or copied) is found out by comparing checks. Then everything unconfirmed goes under a
@@ -76,6 +78,10 @@ struct casebus_publisher_options {
     /* Called likewise after a fresh id was taken. May be NULL. */
     void (*diverged)(void *arg, const struct casebus_divergence *divergence);
     void *diverged_arg;
+    /* Called likewise, once a session: somebody asked it to stop. Finish what is at hand and end
+     * it, "stopped"; until then everything goes on as before. May be NULL. */
+    void (*stop)(void *arg, const char *agency, const char *session);
+    void *stop_arg;
 };
 /* The defaults: ports on this machine, the largest window, 16 MiB, 200 ms to 3 s, verify; of an
  * outbox 1,000,000 reports, 256 MiB, each in a commit of its own. */
@@ -139,7 +145,11 @@ struct casebus_session_start {
 };
 
 /* Reports like all others: each gives its number. A status is "completed", "failed" or
- * "stopped"; reason may be NULL. Pages and errors are counted from the session's start. */
+ * "stopped"; reason may be NULL. Pages and errors are counted from the session's start. A page is
+ * reported once all its records have been sent: a session that is resumed goes on behind it.
+ *
+ * From its start to its end the broker hears from a session with every poll, so that it knows
+ * that its worker lives; at most 4,096 at a time (then CASEBUS_ETOOMANY). */
 int64_t casebus_publisher_session_start(struct casebus_publisher *self, const char *agency,
                                         const char *session,
                                         const struct casebus_session_start *start,
@@ -150,9 +160,12 @@ int64_t casebus_publisher_session_progress(struct casebus_publisher *self, const
 int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char *agency,
                                       const char *session, const char *status,
                                       const char *reason, int timeout_ms);
-/* Does the broker know this session? 1 or 0, CASEBUS_ETIMEDOUT, or the broker's error. */
-int casebus_publisher_session_known(struct casebus_publisher *self, const char *agency,
-                                    const char *session, int timeout_ms);
+/* Goes on with a session that another handle has started (with an outbox too: a session is of
+ * the handle, not of the folder), lost or not. 0 and the page behind which to go on, which is the
+ * last that was reported, 0: none was; CASEBUS_ENOTFOUND (its start may still be on its way),
+ * CASEBUS_EENDED, CASEBUS_ETIMEDOUT, CASEBUS_EINVAL (impossible names), or the broker's error. */
+int casebus_publisher_session_resume(struct casebus_publisher *self, const char *agency,
+                                     const char *session, uint64_t *page, int timeout_ms);
 
 /* --- what happened so far ----------------------------------------------------------------- */
 

@@ -143,9 +143,10 @@ static void pumping_in_vain_ends_with_its_time(void **state)
     assert_int_equal(casebus_publisher_pump(*state, 10), 0);
 }
 
-static void a_broker_that_is_not_there_knows_no_session(void **state)
+static void without_a_broker_no_session_is_resumed(void **state)
 {
-    assert_int_equal(casebus_publisher_session_known(*state, "hse", "s1", 20),
+    uint64_t page;
+    assert_int_equal(casebus_publisher_session_resume(*state, "hse", "s1", &page, 20),
                      CASEBUS_ETIMEDOUT);
 }
 
@@ -220,7 +221,7 @@ int main(void)
         T(nothing_sent_is_all_confirmed),
         T(what_was_never_sent_cannot_be_confirmed),
         T(pumping_in_vain_ends_with_its_time),
-        T(a_broker_that_is_not_there_knows_no_session),
+        T(without_a_broker_no_session_is_resumed),
         T(two_publishers_have_two_ids),
         cmocka_unit_test(an_impossible_endpoint_is_refused),
         cmocka_unit_test(a_window_above_the_protocols_is_refused),

@@ -1,0 +1,104 @@
+/* What an upload ends with: why it could not go on, the line of counts, the exit code. */
+#include "summary.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void summary_explain_stuck(struct upload *self)
+{
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    unsigned long long left = stats->sent - stats->confirmed;
+    if (upload_has_no_session(self->stuck)) {
+        say(&self->voice, "--resume-session %s: %s", self->options->resume_session,
+            self->stuck == CASEBUS_EENDED ? "it has ended"
+                                          : "the agency has no such session");
+        return;
+    }
+    if (self->stuck == CASEBUS_ENOSPC) {
+        unsigned long first = ledger_line(&self->ledger, stats->stored + 1);
+        say_at(&self->voice, first ? first : self->line,
+               "the disk of %s is full: from this line on nothing was taken",
+               self->options->outbox);
+    } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
+        say(&self->voice, "%s", casebus_strerror(self->stuck));
+    } else if (stats->links == 0 && stats->answers == 0) {
+        say(&self->voice, "no broker at %s and %s", self->options->ingest,
+            self->options->query);
+    } else if (self->stop_at) {
+        say(&self->voice, "stopped; %llu reports are not confirmed", left);
+    } else {
+        const char *said = stats->held[0]       ? stats->held
+                           : stats->broker_error ? casebus_strerror(stats->broker_error)
+                                                 : "";
+        say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s%s",
+            self->options->timeout_ms / 1000.0, left, *said ? "; the broker says: " : "", said);
+    }
+    if (self->options->outbox && stats->stored > stats->confirmed) {
+        say(&self->voice, "%llu reports stay in %s; --resume sends them",
+            (unsigned long long)(stats->stored - stats->confirmed), self->options->outbox);
+    }
+}
+
+/* What the line counts: the records of the file; with --resume, the reports that were left
+ * (those of sessions are told apart once they are decided). */
+static void count(const struct upload *self, uint64_t n[CASEBUS_OUTCOME_COUNT], uint64_t *sent,
+                  uint64_t *confirmed)
+{
+    memset(n, 0, CASEBUS_OUTCOME_COUNT * sizeof *n);
+    *sent = self->ledger.sent;
+    *confirmed = self->ledger.confirmed;
+    if (!self->publisher) {
+        return;
+    }
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    for (int i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
+        n[i] = stats->outcomes[i] - (self->options->resume ? 0 : self->before[i]);
+    }
+    if (self->options->resume) {
+        *sent = self->left_open - n[CASEBUS_OUTCOME_SESSION];
+        *confirmed = *sent - (stats->sent - stats->confirmed);
+    }
+}
+
+void summary_print(const struct upload *self)
+{
+    uint64_t n[CASEBUS_OUTCOME_COUNT], sent, confirmed;
+    count(self, n, &sent, &confirmed);
+    uint64_t rejected =
+        n[CASEBUS_OUTCOME_REJECTED] + n[CASEBUS_OUTCOME_VOID] - self->sessions_refused;
+    printf("sent=%llu confirmed=%llu created=%llu updated=%llu synced=%llu conflict=%llu "
+           "rejected=%llu",
+           (unsigned long long)sent, (unsigned long long)confirmed,
+           (unsigned long long)n[CASEBUS_OUTCOME_CREATED],
+           (unsigned long long)n[CASEBUS_OUTCOME_UPDATED],
+           (unsigned long long)n[CASEBUS_OUTCOME_SYNCED],
+           (unsigned long long)n[CASEBUS_OUTCOME_CONFLICT],
+           (unsigned long long)(rejected + self->refused_here));
+    if (n[CASEBUS_OUTCOME_DELETED]) {
+        printf(" deleted=%llu", (unsigned long long)n[CASEBUS_OUTCOME_DELETED]);
+    }
+    if (n[CASEBUS_OUTCOME_REDACTED]) {
+        printf(" redacted=%llu", (unsigned long long)n[CASEBUS_OUTCOME_REDACTED]);
+    }
+    putchar('\n');
+}
+
+int summary_exit_code(const struct upload *self)
+{
+    if (self->cut_short) {
+        return 130; /* as a shell says it of what SIGINT ended */
+    }
+    if (self->unreadable || upload_has_no_session(self->stuck)) {
+        return 2;
+    }
+    if (self->stuck) {
+        return 3;
+    }
+    if (self->sessions_stopped) {
+        return 4;
+    }
+    return self->refused_here || self->refused_there || self->sessions_refused ||
+                   self->left_refused
+               ? 1
+               : 0;
+}
