@@ -470,7 +470,7 @@ class CtlTest(WithBroker):
         page = self.broker.json("list", "--agency", "hse", "--order", "date", "--from",
                                 "2020-01-01", "--to", "2020-12-31")
         self.assertEqual([row["id"] for row in page["rows"]], ["hse:3", "hse:2"])
-        self.assertEqual(set(page), {"as_of", "rows"})
+        self.assertEqual(set(page), {"as_of", "rows", "newer"})
         self.assertEqual(page, self.broker.json("list", "--agency", "hse", "--from", "2020-01-01",
                                                 "--to", "2020-12-31"))
 

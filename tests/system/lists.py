@@ -89,6 +89,8 @@ def mixture(broker, seed=SEED, reports=REPORTS):
             agency, session = SESSIONS[(20, 200, 201, 500).index(n)]
             worker.report("session:started:%s:%s:" % (agency, session), {"worker": "w"})
         send_one(r, worker, keys[:30] if n < reports // 2 else keys)
+    for agency, session in SESSIONS[:4]:  # what runs goes on telling of itself
+        worker.report("session:ended:%s:%s:" % (agency, session), {"status": "completed"})
     worker.wait()
     client = broker.client()
     for row in client.result("quarantine.list", limit=500)["rows"][:20]:
