@@ -65,7 +65,7 @@ bool upload_is_over(struct upload *self)
 {
     bool stopped = false;
     if (self->scrapes && !self->stuck) {
-        self->stuck = scrapes_heed(self, &stopped);
+        self->stuck = scrapes_tend(self, &stopped);
     }
     return self->stuck || stopped || stop_requested();
 }

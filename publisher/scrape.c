@@ -31,7 +31,6 @@ struct scrape {
 struct scrapes {
     struct scrape list[CASEBUS_AGENCIES_MAX];
     size_t count, ended;
-    bool asked; /* some session that is not ended */
 };
 
 struct scrapes *scrapes_new(void)
@@ -208,18 +207,8 @@ int scrape_enter(struct upload *upload, struct casebus_bytes agency, const json_
     if (error) {
         return error;
     }
-    error = scrape->ended ? SCRAPE_PASSES_OVER : turn_page(scrape, record, fault);
-    if (error) {
-        return error;
-    }
-    if (scrape->done > scrape->told && upload_now_us() - scrape->told_at >= PROGRESS_US) {
-        error = send_page(upload, scrape);
-        if (error) {
-            row_fault_set(fault, "session", "%s", casebus_strerror(error));
-        }
-    }
     *session = casebus_cstr(scrape->id);
-    return error;
+    return scrape->ended ? SCRAPE_PASSES_OVER : turn_page(scrape, record, fault);
 }
 
 static int end_scrape(struct upload *upload, struct scrape *scrape, const char *status,
@@ -258,30 +247,38 @@ int scrapes_end(struct upload *upload, const char *status, const char *reason)
     return error;
 }
 
-/* --- being asked to stop ------------------------------------------------------------------ */
+/* --- between two records ------------------------------------------------------------------ */
 
 void scrapes_on_stop(void *arg, const char *agency, const char *session)
 {
     struct upload *upload = arg;
     struct scrape *scrape = find(upload->scrapes, casebus_cstr(agency));
     if (scrape && strcmp(scrape->id, session) == 0 && !scrape->ended) {
-        scrape->asked = upload->scrapes->asked = true;
+        scrape->asked = true;
     }
 }
 
-int scrapes_heed(struct upload *upload, bool *all)
+static bool page_is_due(const struct scrape *scrape)
+{
+    return scrape->done > scrape->told && upload_now_us() - scrape->told_at >= PROGRESS_US;
+}
+
+int scrapes_tend(struct upload *upload, bool *all)
 {
     struct scrapes *scrapes = upload->scrapes;
     int error = 0;
-    bool asked = scrapes->asked;
-    scrapes->asked = false; /* set again by who asks meanwhile */
-    for (size_t i = 0; asked && i < scrapes->count && !error; i++) {
+    for (size_t i = 0; i < scrapes->count && !error; i++) {
         struct scrape *scrape = &scrapes->list[i];
-        if (scrape->asked && !scrape->ended) {
-            error = end_scrape(upload, scrape, "stopped", "asked to stop");
-            upload->sessions_stopped++;
+        if (scrape->ended) {
+            continue;
+        }
+        if (scrape->asked) {
             say(&upload->voice, "%s:%s was asked to stop, and ends here", scrape->agency,
                 scrape->id);
+            upload->sessions_stopped++;
+            error = end_scrape(upload, scrape, "stopped", "asked to stop");
+        } else if (page_is_due(scrape)) {
+            error = send_page(upload, scrape);
         }
     }
     *all = scrapes->count > 0 && scrapes->ended == scrapes->count;

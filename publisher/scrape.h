@@ -18,9 +18,9 @@ int scrape_enter(struct upload *upload, struct casebus_bytes agency, const json_
                  struct casebus_bytes *session, struct row_fault *fault);
 /* The library's callback: a session is asked to stop. */
 void scrapes_on_stop(void *upload, const char *agency, const char *session);
-/* Ends those that were asked to stop; *all: no session is open any more. 0 or the library's
- * code. */
-int scrapes_heed(struct upload *upload, bool *all);
+/* Ends those that were asked to stop, reports pages that are due; *all: there were sessions,
+ * and none is open any more. 0 or the library's code. */
+int scrapes_tend(struct upload *upload, bool *all);
 /* Ends every session that is open. 0 or the library's code. */
 int scrapes_end(struct upload *upload, const char *status, const char *reason);
 

@@ -1,9 +1,9 @@
-/* The sessions that the broker is to hear from: those started or resumed through this handle and
- * not ended yet.
+/* The sessions that the broker is to hear from: those started or resumed through this handle
+ * and not ended yet.
  *
  * Being named in a poll is a session's heartbeat, so there is a poll while there is a session,
- * also when nothing is unconfirmed. A poll names a share of them; where they are more, polls wait
- * less, so that all are named in the time of one.
+ * also when nothing is unconfirmed. A poll names a share of them; where they are more, polls
+ * wait less, so that all are named in the time of one.
  *
  * What is to stop comes from the broker, and only names that are in the list here mean
  * anything. */

@@ -57,8 +57,8 @@ bool upload_is_in_the_way(int rc);
 void upload_watch(struct upload *self);
 /* Has the session to resume turned out not to be there, or to have ended? */
 bool upload_has_no_session(int stuck);
-/* Ends the sessions that were asked to stop. Is reading to end: sending cannot go on, Ctrl-C was
- * pressed, or every session there is was asked to stop? */
+/* Looks after the sessions. Is reading to end: sending cannot go on, Ctrl-C was pressed, or
+ * every session there is was asked to stop? */
 bool upload_is_over(struct upload *self);
 /* Waits until the rate allows one more record. */
 void upload_hold_back(struct upload *self);

@@ -16,6 +16,8 @@ struct draft {
     bool more;
     uint64_t want;
     int error;
+    unsigned stops; /* so many sessions are to stop */
+    bool stop_is_text;
 };
 
 static void pack_refusal(msgpack_packer *pk, uint64_t number, const char *outcome,
@@ -43,6 +45,7 @@ static void pack_result(msgpack_packer *pk, const struct draft *draft)
     size_t pairs = 5;
     pairs += draft->more ? 1 : 0;
     pairs += draft->want ? 1 : 0;
+    pairs += draft->stops || draft->stop_is_text ? 1 : 0;
     msgpack_pack_map(pk, pairs);
     casebus_pack_text(pk, "publisher");
     casebus_pack_bin(pk, casebus_bytes(draft->publisher, CASEBUS_PUBLISHER_SIZE));
@@ -69,6 +72,16 @@ static void pack_result(msgpack_packer *pk, const struct draft *draft)
     if (draft->want) {
         casebus_pack_text(pk, "want");
         msgpack_pack_uint64(pk, draft->want);
+    }
+    if (draft->stop_is_text) {
+        casebus_pack_text(pk, "stop");
+        casebus_pack_text(pk, "all of them");
+    } else if (draft->stops) {
+        casebus_pack_text(pk, "stop");
+        msgpack_pack_array(pk, draft->stops);
+        for (unsigned i = 0; i < draft->stops; i++) {
+            msgpack_pack_map(pk, 0);
+        }
     }
 }
 
@@ -181,6 +194,57 @@ static void a_poll_says_whether_the_id_outlives_the_process(void **state)
     assert_false(says_outbox(false));
 }
 
+static struct casebus_bytes sessions_of_poll(msgpack_sbuffer *out, const struct heard *sessions,
+                                             size_t count, bool known)
+{
+    struct broker_state seen = {.known = known};
+    struct confirm_poll poll = {
+        .publisher = me, .state = &seen, .sessions = sessions, .session_count = count};
+    struct casebus_request request;
+    struct casebus_fault fault;
+    out->size = 0;
+    casebus_confirm_encode(&poll, out);
+    assert_int_equal(
+        casebus_request_decode(casebus_bytes(out->data, out->size), &request, &fault), 0);
+    return casebus_map_get(request.map, "sessions");
+}
+
+static void a_poll_names_the_sessions_that_are_open(void **state)
+{
+    (void)state;
+    static const struct heard open[] = {{.agency = "hse", .id = "s1"},
+                                        {.agency = "ea", .id = "s2", .stopping = true}};
+    msgpack_sbuffer out;
+    struct casebus_reader r;
+    msgpack_sbuffer_init(&out);
+    for (int known = 0; known < 2; known++) {
+        casebus_reader_init(&r, sessions_of_poll(&out, open, 2, known));
+        assert_int_equal(casebus_read_array(&r), 2);
+        for (size_t i = 0; i < 2; i++) {
+            struct casebus_bytes map = casebus_read_raw(&r);
+            struct casebus_reader flag;
+            assert_true(casebus_bytes_is(casebus_as_str(casebus_map_get(map, "agency")),
+                                         open[i].agency));
+            assert_true(casebus_bytes_is(casebus_as_str(casebus_map_get(map, "session_id")),
+                                         open[i].id));
+            casebus_reader_init(&flag, casebus_map_get(map, "stopping"));
+            assert_int_equal(casebus_read_bool(&flag), open[i].stopping);
+            assert_int_equal(flag.error, 0);
+        }
+        assert_int_equal(r.error, 0);
+    }
+    msgpack_sbuffer_destroy(&out);
+}
+
+static void a_poll_without_sessions_names_none(void **state)
+{
+    (void)state;
+    msgpack_sbuffer out;
+    msgpack_sbuffer_init(&out);
+    assert_null(sessions_of_poll(&out, NULL, 0, true).data);
+    msgpack_sbuffer_destroy(&out);
+}
+
 /* --- answers ------------------------------------------------------------------------------ */
 
 static void an_answer_says_what_is_decided(void **state)
@@ -222,6 +286,29 @@ static void want_and_more_are_read(void **state)
     assert_int_equal(casebus_confirm_decode(make_reply(draft), me, &answer), 0);
     assert_int_equal(answer.want, 13);
     assert_true(answer.more);
+}
+
+static void sessions_that_are_to_stop_are_given_on(void **state)
+{
+    (void)state;
+    struct confirm_answer answer;
+    struct draft draft = good();
+    assert_int_equal(casebus_confirm_decode(make_reply(draft), me, &answer), 0);
+    assert_null(answer.stop.data);
+    draft.stops = CASEBUS_SESSIONS_PER_POLL;
+    assert_int_equal(casebus_confirm_decode(make_reply(draft), me, &answer), 0);
+    assert_non_null(answer.stop.data);
+}
+
+static void more_of_them_than_a_poll_names_are_no_answer(void **state)
+{
+    (void)state;
+    struct confirm_answer answer;
+    struct draft draft = good();
+    draft.stops = CASEBUS_SESSIONS_PER_POLL + 1;
+    assert_int_equal(casebus_confirm_decode(make_reply(draft), me, &answer), CASEBUS_EPROTO);
+    draft.stop_is_text = true;
+    assert_int_equal(casebus_confirm_decode(make_reply(draft), me, &answer), CASEBUS_EPROTO);
 }
 
 static void an_answer_to_somebody_else_is_no_answer(void **state)
@@ -387,10 +474,14 @@ int main(void)
         T(the_first_poll_names_no_epoch),
         T(a_later_poll_names_epoch_and_entry),
         T(a_poll_says_whether_the_id_outlives_the_process),
+        T(a_poll_names_the_sessions_that_are_open),
+        T(a_poll_without_sessions_names_none),
         T(an_answer_says_what_is_decided),
         T(outcomes_of_a_later_version_are_left_out),
         T(nothing_is_wanted_where_want_is_absent),
         T(want_and_more_are_read),
+        T(sessions_that_are_to_stop_are_given_on),
+        T(more_of_them_than_a_poll_names_are_no_answer),
         T(an_answer_to_somebody_else_is_no_answer),
         T(a_check_of_another_size_is_no_answer),
         T(the_brokers_error_is_given_on),
