@@ -248,3 +248,13 @@ void json_event(struct json *self, const struct casebus_event *event)
     }
     json_close(self, '}');
 }
+
+void json_row(struct json *self, const char *key, struct casebus_bytes row)
+{
+    json_open(self, '{');
+    json_key(self, casebus_cstr("key"));
+    json_str(self, casebus_cstr(key));
+    json_key(self, casebus_cstr("row"));
+    json_value(self, row);
+    json_close(self, '}');
+}

@@ -29,6 +29,8 @@ void json_hex(struct json *self, struct casebus_bytes bytes); /* lowercase, as t
 void json_value(struct json *self, struct casebus_bytes encoded);
 /* The pairs of an encoded map, into the object that is open. */
 void json_pairs(struct json *self, struct casebus_bytes map);
+/* A row of a view: {"key": …, "row": …}. */
+void json_row(struct json *self, const char *key, struct casebus_bytes row);
 /* An event under the protocol's names, with `topic`; what is absent is absent. */
 void json_event(struct json *self, const struct casebus_event *event);
 

@@ -267,6 +267,29 @@ void text_add_hex(struct text *self, struct casebus_bytes bytes)
     }
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *const at = c != '\0' ? strchr(digits, c) : NULL;
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+bool text_read_hex(const char *hex, unsigned char *bytes, size_t room, size_t *size)
+{
+    *size = strlen(hex) / 2;
+    if (strlen(hex) % 2 != 0 || *size > room) {
+        return false;
+    }
+    for (size_t i = 0; i < *size; i++) {
+        const int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
 /* --- width ------------------------------------------------------------------------------ */
 
 static size_t measure(const char *utf8, size_t size, size_t columns, size_t *width)

@@ -35,6 +35,8 @@ void text_add_uint(struct text *self, uint64_t number);     /* 12345 */
 void text_add_count(struct text *self, uint64_t count);     /* 12,345 */
 void text_add_instant(struct text *self, uint64_t instant); /* local time, to the second */
 void text_add_hex(struct text *self, struct casebus_bytes bytes);
+/* The bytes that lowercase hexadecimal digits stand for, where they fit into `room`. */
+bool text_read_hex(const char *hex, unsigned char *bytes, size_t room, size_t *size);
 
 /* Columns on a terminal. */
 size_t text_width(const char *utf8, size_t size);

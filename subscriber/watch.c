@@ -12,6 +12,7 @@
 #include "flags.h"
 #include "json.h"
 #include "show.h"
+#include "stop.h"
 #include "terminal.h"
 #include "watch_table.h"
 
@@ -50,13 +51,7 @@ struct watch {
     struct text line;
 };
 
-static volatile sig_atomic_t stopped, resized;
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    stopped = 1;
-}
+static volatile sig_atomic_t resized;
 
 static void resize(int signal_number)
 {
@@ -64,15 +59,12 @@ static void resize(int signal_number)
     resized = 1;
 }
 
-/* The first signal asks, the second does what it always did. */
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = resize};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action = (struct sigaction){.sa_handler = resize};
     sigaction(SIGWINCH, &action, NULL);
+    stop_on_signals();
 }
 
 #define ROW(flag, argument, member, read, help)                                                \
@@ -233,7 +225,7 @@ static int join(struct watch *self)
 {
     bool said = false;
     const int64_t patience = deadline_after(PATIENCE_MS);
-    while (!stopped && !time_is_up(self)) {
+    while (!stop_requested() && !time_is_up(self)) {
         int rc = casebus_subscriber_join(self->subscriber, slice(self, SLICE_MS));
         if (rc == 1) {
             say_live(self);
@@ -339,7 +331,7 @@ static int report(struct watch *self, int rc)
 
 static bool is_done(const struct watch *self)
 {
-    return stopped ||
+    return stop_requested() ||
            (self->settings.count != FLAG_UNSET && self->shown >= self->settings.count);
 }
 
@@ -445,7 +437,6 @@ static int show_table(struct watch *self)
         .count = settings->count,
         .timeout_ms = settings->timeout_ms,
         .json = settings->json,
-        .stopped = &stopped,
         .resized = &resized,
     };
     catch_signals();

@@ -149,27 +149,17 @@ void watch_session_print(struct casebus_bytes session, struct text *out)
 
 /* --- JSON --------------------------------------------------------------------------------- */
 
-static void add_row(struct json *json, const struct casebus_row *row)
-{
-    json_open(json, '{');
-    json_key(json, casebus_cstr("key"));
-    json_str(json, casebus_cstr(row->key));
-    json_key(json, casebus_cstr("row"));
-    json_value(json, row->data);
-    json_close(json, '}');
-}
-
 static void add_rows(struct json *json, const struct casebus_diff *diff)
 {
     json_key(json, casebus_cstr("rows"));
     json_open(json, '[');
     for (size_t i = 0; diff->reset && i < diff->now_count; i++) {
-        add_row(json, &diff->now[i]);
+        json_row(json, diff->now[i].key, diff->now[i].data);
     }
     for (size_t i = 0; i < diff->change_count; i++) {
         const struct casebus_change *change = &diff->changes[i];
         if (change->kind == CASEBUS_ROW_ADDED || change->kind == CASEBUS_ROW_CHANGED) {
-            add_row(json, change->now);
+            json_row(json, change->now->key, change->now->data);
         }
     }
     json_close(json, ']');

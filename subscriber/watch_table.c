@@ -11,6 +11,7 @@
 
 #include "deadline.h"
 #include "flags.h"
+#include "stop.h"
 #include "terminal.h"
 
 #include <casebus/topic.h>
@@ -343,7 +344,7 @@ static int show_until_done(struct live *self)
     const struct watch_table *settings = self->settings;
     const int64_t deadline = deadline_after(settings->timeout_ms);
     self->said = CASEBUS_VIEW_CONNECTING;
-    while (self->status == EXIT_FINE && !*settings->stopped && !is_counted(self)) {
+    while (self->status == EXIT_FINE && !stop_requested() && !is_counted(self)) {
         const int left = deadline_left(deadline);
         if (left == 0) {
             return settings->count != FLAG_UNSET ? EXIT_SHORT : EXIT_FINE;

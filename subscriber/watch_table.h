@@ -32,7 +32,7 @@ struct watch_table {
     uint64_t limit, count; /* count: FLAG_UNSET: without end */
     int timeout_ms;
     bool json;
-    volatile sig_atomic_t *stopped, *resized;
+    volatile sig_atomic_t *resized;
 };
 
 /* Shows it until it is stopped, or the time or the count is over; an exit code. */

@@ -33,16 +33,6 @@ static void put_bool(struct json *json, const char *key, bool value)
     json_bool(json, value);
 }
 
-static void put_row(struct json *json, const struct casebus_row *row)
-{
-    json_open(json, '{');
-    json_key(json, casebus_cstr("key"));
-    json_str(json, casebus_cstr(row->key));
-    json_key(json, casebus_cstr("row"));
-    json_value(json, row->data);
-    json_close(json, '}');
-}
-
 struct message *words_of_rows(struct channel *self, const struct casebus_row *rows,
                               size_t count, const bool *wanted)
 {
@@ -64,7 +54,7 @@ struct message *words_of_rows(struct channel *self, const struct casebus_row *ro
     json_open(&json, '[');
     for (size_t i = 0; i < count; i++) {
         if (wanted == NULL || wanted[i]) {
-            put_row(&json, &rows[i]);
+            json_row(&json, rows[i].key, rows[i].data);
         }
     }
     json_close(&json, ']');

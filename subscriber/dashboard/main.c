@@ -7,6 +7,7 @@
 
 #include "channel.h"
 #include "server.h"
+#include "stop.h"
 #include "streams.h"
 
 #include <errno.h>
@@ -26,24 +27,6 @@ enum {
     EXIT_USAGE = 2,
     EXIT_TAKEN = 3
 };
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    stopped = 1;
-}
-
-/* The first signal asks, the second does what it always did. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 /* --- command line ----------------------------------------------------------------------- */
 
@@ -195,7 +178,7 @@ static void step(struct dashboard *self)
 static int serve(struct dashboard *self)
 {
     struct casebus_views *const views = channels_views(self->channels);
-    while (!stopped) {
+    while (!stop_requested()) {
         zmq_pollitem_t items[] = {
             {.fd = server_descriptor(self->server), .events = ZMQ_POLLIN},
             {.socket = asker_socket(self->asker), .events = ZMQ_POLLIN},
@@ -214,7 +197,8 @@ static int serve(struct dashboard *self)
 
 static int run(struct dashboard *self)
 {
-    catch_signals();
+    stop_on_signals();
+    signal(SIGPIPE, SIG_IGN);
     raise_limit(&self->settings);
     int status = open_parts(self);
     if (status == EXIT_FINE) {

@@ -73,26 +73,12 @@ void request_pass_text(struct request *self, struct casebus_call *call, const ch
     }
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *const at = c != '\0' ? strchr(digits, c) : NULL;
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
 static bool add_token(struct casebus_call *call, const char *hex)
 {
     unsigned char token[512];
-    const size_t size = strlen(hex) / 2;
-    if (strlen(hex) % 2 != 0 || size > sizeof token) {
+    size_t size;
+    if (!text_read_hex(hex, token, sizeof token, &size)) {
         return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        const int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        token[i] = (unsigned char)(high << 4 | low);
     }
     casebus_call_bin(call, "next", casebus_bytes(token, size));
     return true;

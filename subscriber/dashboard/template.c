@@ -1,5 +1,5 @@
 /* Templates with slots. There is no logic in them: what is there several times, or only
- * sometimes, is a template of its own that fills a slot. */
+ * sometimes, is a template of its own, named where it stands or filling a slot. */
 #include "template.h"
 
 #include "asset.h"
@@ -69,10 +69,10 @@ static const char *skip_comment(const char *at)
     return end + 3 + (end[3] == '\n');
 }
 
-void template_fill(const char *name, const struct slots *slots, struct text *out)
+static void fill(const char *name, size_t size, const struct slots *slots, struct text *out)
 {
     char file[32];
-    snprintf(file, sizeof file, "%s.html", name);
+    snprintf(file, sizeof file, "%.*s.html", (int)size, name);
     const struct asset *const asset = asset_find("pages", file);
     const char *at = asset != NULL ? skip_comment((const char *)asset->data) : "";
     for (;;) {
@@ -83,9 +83,18 @@ void template_fill(const char *name, const struct slots *slots, struct text *out
             return;
         }
         text_add_bytes(out, at, (size_t)(open - at));
-        fill_slot(slots, open + 2, (size_t)(close - open - 2), out);
+        if (open[2] == '>') {
+            fill(open + 3, (size_t)(close - open - 3), slots, out);
+        } else {
+            fill_slot(slots, open + 2, (size_t)(close - open - 2), out);
+        }
         at = close + 2;
     }
+}
+
+void template_fill(const char *name, const struct slots *slots, struct text *out)
+{
+    fill(name, strlen(name), slots, out);
 }
 
 void template_page(const char *name, struct casebus_bytes title, struct slots *slots,

@@ -1,4 +1,4 @@
-/* Templates: files of pages/ with slots, {{name}}.
+/* Templates: files of pages/ with slots, {{name}}, and with other files in them, {{>file}}.
  *
  * What fills a slot is markup, put together here, with everything that came from elsewhere
  * through html_add(). A slot that nothing fills is empty; the comment with which each file

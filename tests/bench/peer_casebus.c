@@ -116,7 +116,7 @@ static void publish(const struct round *round, unsigned index)
     struct source self;
     open_source(&self, round, index);
     fill(&self);
-    round_publish(round);
+    round_publish();
     for (unsigned n = 0; n < round_share(round, index); n++) {
         sample_turn_to(&self.sample, n);
         if (round->cases == CASES_UPDATED && n % 2 == 1) {

@@ -89,7 +89,7 @@ static void publish(const struct round *round, unsigned index)
     jsPubOptions complete;
     jsPubOptions_Init(&complete);
     complete.MaxWait = PATIENCE_MS;
-    round_publish(round);
+    round_publish();
     for (unsigned n = 0; n < round_share(round, index); n++) {
         round_pace(round, n);
         const uint64_t now = round->rate > 0 ? round_clock() : 0;

@@ -70,7 +70,7 @@ static void publish(const struct round *round, unsigned index)
     if (zmq_recv(s, subscribed, sizeof subscribed, 0) < 0) { /* the link is up */
         round_fail("raw publisher", zmq_strerror(errno));
     }
-    round_publish(round);
+    round_publish();
     for (unsigned n = 0; n < round_share(round, index); n++) {
         round_pace(round, n);
         const uint64_t now = round->rate > 0 ? round_clock() : 0;

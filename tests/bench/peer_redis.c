@@ -81,7 +81,7 @@ static void publish(const struct round *round, unsigned index)
     redisContext *r = connect_to(round);
     char topic[64], body[REPORT_SIZE] = {0};
     unsigned under_way = 0;
-    round_publish(round);
+    round_publish();
     for (unsigned n = 0; n < round_share(round, index); n++) {
         round_pace(round, n);
         const uint64_t now = round->rate > 0 ? round_clock() : 0;

@@ -105,9 +105,8 @@ static void await(atomic_uint *flag, unsigned at_least)
     }
 }
 
-void round_publish(const struct round *round)
+void round_publish(void)
 {
-    (void)round;
     atomic_fetch_add(&shared->publishing, 1);
     await(&shared->go, 1);
     uint64_t none = 0;

@@ -52,7 +52,7 @@ extern const struct peer peer_jetstream;
 unsigned round_share(const struct round *round, unsigned publisher);
 
 /* Of a publisher: it is connected; returns when all are, and the clock begins. */
-void round_publish(const struct round *round);
+void round_publish(void);
 /* Waits until the n-th message of this publisher is due. */
 void round_pace(const struct round *round, unsigned n);
 /* The time that goes with a message: microseconds since 1970. */

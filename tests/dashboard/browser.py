@@ -15,9 +15,12 @@ import urllib.parse
 import msgpack
 import zmq
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "ledger")]
 
-from served import Dashboard, casebus, check_html
+from dashboard import Dashboard
+import casebus
+from markup import check_html
 from proxy import Proxy
 from webdriver import Browser
 
@@ -257,8 +260,7 @@ class Trial:
                           "50 of %d" % len(records))
 
     def rows_without_a_script(self):
-        status, text = self.dashboard.get("/?session=hse:scrape")
-        assert status == 200
+        text = self.dashboard.get("/?session=hse:scrape")
         for row in self.stored_recent():
             assert '<tr data-key="%s">' % row[0] in text, row
         assert text.count("<tr data-key=") >= 150
@@ -345,7 +347,7 @@ class Trial:
     def cut_off_past_the_ring(self):
         """No connection can be made while more changes go by than are kept; the page is that of
         another address, which a proxy serves."""
-        proxy = Proxy("tcp://" + self.dashboard.http)
+        proxy = Proxy("tcp://" + self.dashboard.host)
         self.browser.go("http://%s/?session=hse:long" % proxy.endpoint[len("tcp://"):])
         self.live()
         before = self.shown_met()
@@ -579,7 +581,7 @@ class Trial:
         for path in ("", "?session=hse:long", "cases", "cases?offender=browser", "cases/hse:B00000",
                      "sessions", "sessions/hse/long", "quarantine", "cases/hse:nothing",
                      "offenders?agency=hse&name=Browser%20Trial%200%20Ltd", "nothing/here"):
-            status, text = self.dashboard.get(path)
+            status, _, text = self.dashboard.request("GET", "/" + path)
             assert status in (200, 404), (path, status)
             assert check_html(text) == [], (path, check_html(text))
 

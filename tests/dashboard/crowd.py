@@ -9,7 +9,7 @@ import selectors
 import sys
 import time
 
-from dashboard import PATIENCE, Broker, Dashboard, Publisher, main, wait_until
+from dashboard import PATIENCE, Broker, Dashboard, Publisher, await_, main
 
 SESSION = "session/hse/S1"
 WINDOWS = {"recent": 5, "sessions": 1, SESSION: 1}  # seconds; a session's view has two queries
@@ -57,7 +57,7 @@ def status(dash):
 def begin(broker, dash, count, *views):
     publisher = Publisher(broker)
     publisher.start("S1")
-    wait_until(lambda: dash.request("GET", "/api/sessions/hse/S1")[0] == 200, "the session")
+    await_("a session", lambda: dash.request("GET", "/api/sessions/hse/S1")[0] == 200)
     streams = [dash.stream(*views) for _ in range(count)]
     read_all(streams, lambda s: all(s.order[view] is not None for view in views), "first rows")
     return publisher, streams
@@ -84,7 +84,7 @@ class Pace:
 
 def until_equal(dash, streams, count):
     """Until all of them show what the store has."""
-    wait_until(lambda: dash.json("/api/sessions/hse/S1")["session"]["cases_found"] == count, "%d cases" % count)
+    await_("%d cases" % count, lambda: dash.json("/api/sessions/hse/S1")["session"]["cases_found"] == count)
     views = list(streams[0].order)
     want = {SESSION: [row["id"] for row in dash.json("/api/sessions/hse/S1/cases?limit=50")["rows"]],
             "recent": [row["id"] for row in dash.json("/api/recent?limit=100")["rows"]]}

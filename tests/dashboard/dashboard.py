@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 
@@ -16,20 +17,9 @@ import zmq
 SRC = os.environ.get("CASEBUS_SRC", ".")
 sys.path.insert(0, os.path.join(SRC, "tests", "system"))
 
-from casebus import BIN, DATA, Broker, main  # noqa: E402,F401
+from casebus import BIN, DATA, Broker, await_, main  # noqa: E402,F401
 
 PATIENCE = 30  # seconds for what must become true
-
-
-def wait_until(check, what, patience=PATIENCE):
-    """Until check() gives something true, which is returned."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.02)  # a condition is awaited, on another process
-    raise AssertionError("did not happen within %d s: %s" % (patience, what))
 
 
 def quote(piece):
@@ -82,21 +72,31 @@ def parse_event(event):
 class Dashboard:
     """A real dashboard for a broker (or for endpoints where none is)."""
 
-    def __init__(self, broker=None, *flags, fanout=None, query=None, port=0):
-        self.command = [os.path.join(BIN, "casebus-dashboard"), "--http", "127.0.0.1:%d" % port,
-                        "--fanout", fanout or broker.fanout, "--query", query or broker.query,
-                        *map(str, flags)]
+    def __init__(self, broker=None, *flags, fanout=None, query=None):
+        self.flags = ["--fanout", fanout or broker.fanout, "--query", query or broker.query, *map(str, flags)]
+        self.log = tempfile.TemporaryFile("w+", errors="replace")
+        self.port = 0
+        self.start()
+
+    def start(self):
+        """On a free port; again on the same one."""
         wrap = os.environ.get("CASEBUS_WRAP", "").split()
         # freed memory that a sanitizer holds back is not to be measured
         asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
-        self.process = subprocess.Popen([*wrap, *self.command], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, "ASAN_OPTIONS": asan.lstrip(":")})
+        self.process = subprocess.Popen(
+            [*wrap, os.path.join(BIN, "casebus-dashboard"), "--http", "127.0.0.1:%d" % self.port, *self.flags],
+            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env={**os.environ, "ASAN_OPTIONS": asan.lstrip(":")})
         line = self.process.stdout.readline()
         found = re.search(r"ready on http://127\.0\.0\.1:(\d+)/", line)
-        assert found, "not ready: %r %s" % (line, self.process.stderr.read())
+        assert found, "not ready: %r %s" % (line, self.read_log())
         self.port = int(found.group(1))
         self.host = "127.0.0.1:%d" % self.port
+        self.url = "http://%s/" % self.host
+
+    def read_log(self):
+        self.log.seek(0)
+        return self.log.read()
 
     def request(self, method, path, body=None, headers=None):
         """Status, headers, text."""
@@ -156,9 +156,8 @@ class Dashboard:
     def stop(self):
         self.process.terminate()
         code = self.process.wait(timeout=30)
-        errors = self.process.stderr.read()
-        assert code == 0, "the dashboard left with %d: %s" % (code, errors)
-        return errors
+        self.process.stdout.close()
+        assert code == 0, "the dashboard left with %d: %s" % (code, self.read_log())
 
     def __enter__(self):
         return self
@@ -166,12 +165,12 @@ class Dashboard:
     def __exit__(self, kind, value, trace):
         if kind is not None:
             self.process.kill()
-            sys.stderr.write(self.process.stderr.read())
+            sys.stderr.write(self.read_log())
         elif self.process.poll() is None:
             self.stop()
         self.process.wait()
         self.process.stdout.close()
-        self.process.stderr.close()
+        self.log.close()
 
 
 class Stream:

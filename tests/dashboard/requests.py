@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from dashboard import BIN, DATA, Broker, Dashboard, main, quote, wait_until
+from dashboard import BIN, DATA, Broker, Dashboard, await_, main, quote
 
 SCRIPT = "<script>alert('x')</script> \"& Sons\u202e\u200b Ltd"
 
@@ -349,7 +349,7 @@ def test_stop():
         with open(rows, "w") as out:
             out.write(json.dumps(a_case(1)) + "\n")
             out.flush()
-            session = wait_until(lambda: dash.json("/api/sessions?status=running")["rows"], "a session")[0]
+            session = await_("a session", lambda: dash.json("/api/sessions?status=running")["rows"])[0]
             at = "/api/sessions/%s/%s" % (session["agency"], quote(session["session_id"]))
             assert dash.post(at + "/stop", {})["session"]["status"] == "stopping"
             assert dash.json(at)["session"]["status"] == "stopping"

@@ -3,7 +3,7 @@ again that need not be."""
 import os
 import shutil
 
-from dashboard import Broker, Dashboard, Publisher, main, quote, wait_until
+from dashboard import Broker, Dashboard, Publisher, await_, main, quote
 
 VIEW = "session/hse/S1"
 
@@ -14,9 +14,7 @@ def met(dash):
 
 def until_equal(stream, dash, count):
     """Until the session has met so many and the stream shows the newest of them."""
-    client_says = wait_until(lambda: dash.json("/api/sessions/hse/S1")["session"]["cases_found"] == count,
-                             "%d cases" % count)
-    assert client_says
+    await_("%d cases" % count, lambda: dash.json("/api/sessions/hse/S1")["session"]["cases_found"] == count)
     want = met(dash)
     stream.until(lambda s: s.order[VIEW] == want, "the newest rows")
     stream.until(lambda s: s.sessions.get(VIEW, {}).get("cases_found") == count, "the session's counters")
@@ -26,7 +24,7 @@ def begin(broker, dash, *views):
     publisher = Publisher(broker)
     publisher.start("S1", max_pages=5)
     stream = dash.stream(VIEW, *views)
-    wait_until(lambda: dash.request("GET", "/api/sessions/hse/S1")[0] == 200, "the session")
+    await_("a session", lambda: dash.request("GET", "/api/sessions/hse/S1")[0] == 200)
     return publisher, stream.until_shown(VIEW)
 
 
@@ -184,7 +182,7 @@ def test_what_there_is():
             number += 1
             publisher.case(1, offence_fine_pence=number)
             return dash.json("/api/status")["dashboard"]["streams"] == 0
-        wait_until(left, "the streams are gone")
+        await_("without streams", left)
         dash.stream(view).until_shown().close()
         publisher.close()
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import msgpack
 import zmq
@@ -160,6 +161,17 @@ class Client:
         while result["state"] == "running":
             result = self.result("store.verify", run=result["run"])
         return result["findings"] if result["state"] != "passed" else []
+
+
+def await_(what, found, patience=60):
+    """Until found() gives something true, which is returned."""
+    deadline = time.monotonic() + patience
+    while True:
+        result = found()
+        if result:
+            return result
+        assert time.monotonic() < deadline, "never " + what
+        time.sleep(0.02)  # a condition is awaited, on another process
 
 
 def main(tests):

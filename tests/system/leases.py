@@ -6,11 +6,10 @@ import time
 import msgpack
 import zmq
 
-from casebus import Broker, main
+from casebus import Broker, await_, main
 
 LEASE = 10  # seconds
 LATE = 0.3  # of a busy machine: a tick may be so late, and an answer
-PATIENCE = 60
 SILENT = ["silent%d" % i for i in range(6)]
 
 
@@ -60,16 +59,6 @@ def events_of(client, session, *kinds):
         after = reply["result"]["through"]
         if after == reply["seq"]:
             return found
-
-
-def await_(what, found):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        result = found()
-        if result:
-            return result
-        assert time.monotonic() < deadline, "never " + what
-        time.sleep(0.02)
 
 
 def await_events(client, session, kind, count=1):

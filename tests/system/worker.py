@@ -10,22 +10,12 @@ import time
 import msgpack
 import zmq
 
-from casebus import Broker, main
+from casebus import Broker, await_, main
 
 LEASE = 10  # seconds
 LATE = 0.3  # of a busy machine: a tick may be so late
 QUIET = float(sys.argv[1]) if len(sys.argv) > 1 else LEASE + 2
 PATIENCE = 60
-
-
-def await_(what, found):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        result = found()
-        if result:
-            return result
-        assert time.monotonic() < deadline, "never " + what
-        time.sleep(0.02)
 
 
 def session_of(client, session, agency="hse"):

@@ -1,0 +1,11 @@
+/* Ctrl-C: the first asks, the second does what it always did. */
+#ifndef CASEBUS_STOP_H
+#define CASEBUS_STOP_H
+
+#include <stdbool.h>
+
+/* From now on SIGINT and SIGTERM ask the program to stop. */
+void stop_on_signals(void);
+bool stop_requested(void);
+
+#endif
