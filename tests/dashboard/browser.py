@@ -12,8 +12,6 @@ import threading
 import time
 import urllib.parse
 
-import msgpack
-import zmq
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "ledger")]
@@ -408,24 +406,22 @@ class Trial:
         self.equal("met", self.shown_met, lambda: self.stored_met("hse:long"))
 
     def progress_is_shown(self):
-        """Of a session that knows how many pages there are."""
-        socket = zmq.Context.instance().socket(zmq.PUB)
-        socket.connect(self.broker.ingest)
-        send = lambda kind, data: socket.send_multipart([
-            b"session:%s:hse:pages:" % kind, msgpack.packb({"v": 1, "data": data})])
-        while "result" not in self.client.ask("session.get", agency="hse", session_id="pages"):
-            send(b"started", {"max_pages": 10, "worker": "a worker", "database": "court cases"})
-            time.sleep(0.05)
-        time.sleep(1)  # what is left is told of nothing that is shorter
-        send(b"progressed", {"page": 4})
+        """Of a session that knows how many pages there are. Its time left is told once it is a
+        second old."""
+        worker = self.worker("pages", "--max-pages", "10")
+        worker.report(*({**record, "source": {"page": 1 + i // 2}}
+                        for i, record in enumerate(self.cases(9))))  # the fifth page is at hand
         row = '#sessions tr[data-key="hse:pages"] '
         self.browser.wait("return document.querySelector(arguments[0])?.value === 4", row + "progress")
+        self.browser.wait("return document.querySelector(arguments[0])?.textContent === 'under 1 min'",
+                          row + "[data-field=left]")
         [shown] = [row for row in self.browser.execute(ROWS, "sessions") if row["key"] == "hse:pages"]
-        assert shown["progress"] == "page 4 of 10" and shown["worker"] == "a worker", shown
-        assert shown["left"] == "under 1 min", shown
-        send(b"ended", {"status": "failed", "reason": "told to"})
+        assert shown["progress"] == "page 4 of 10", shown
+        assert shown["worker"].endswith(":%d" % worker.process.pid), shown
+        text = self.dashboard.get("/")
+        assert "page 4 of 10" in text and '<progress max="10" value="4"' in text
+        worker.end()
         self.browser.wait("return !document.querySelector(arguments[0])", row)
-        socket.close(0)
 
     def stop_stops_the_worker(self):
         worker = self.worker("stopped", "--rate", "5")
