@@ -5,7 +5,7 @@
  *
  * Keep, and pages, are queries "as of": the rows that existed at a moment, with their values of
  * now. What a view keeps is always among them, so its values stay live however many rows come;
- * what they no longer have is gone from the store.
+ * what they no longer have is gone from the store, or from the list.
  *
  * Contract: callbacks come from view_visit() alone; a view that is closed in one of its own is
  * freed when it returns. */
@@ -124,12 +124,6 @@ static void free_view(struct casebus_view *self)
     free(self);
 }
 
-static bool can_keep(const struct casebus_query *query)
-{
-    return query_has_as_of(query) || query->kind == CASEBUS_QUERY_CASE ||
-           query->kind == CASEBUS_QUERY_SESSION;
-}
-
 int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
                       struct casebus_query query, struct casebus_view_options options,
                       const char **why)
@@ -140,7 +134,7 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
     *self_p = NULL;
     *why = NULL;
     if (query_check(&query) != 0 || (unsigned)options.policy > CASEBUS_VIEW_LOSE ||
-        (options.policy == CASEBUS_VIEW_KEEP && !can_keep(&query))) {
+        (options.policy == CASEBUS_VIEW_KEEP && !query_can_be_kept(&query))) {
         return CASEBUS_EINVAL;
     }
     struct casebus_view *self = calloc(1, sizeof *self);
