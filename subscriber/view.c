@@ -61,6 +61,25 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     return 0;
 }
 
+/* What the source has is not to be taken: the next snapshot is waited for. */
+static void pass_over(struct casebus_view *self)
+{
+    snapshot_drop(&self->old);
+    self->old = self->source->now;
+    if (self->old != NULL) {
+        self->old->refs++;
+    }
+}
+
+/* A list that is going to be kept begins with what there is now; what its source has may be of
+ * long ago, where all who share it were paused. */
+static void begin_kept(struct casebus_view *self)
+{
+    if (self->options.policy == CASEBUS_VIEW_KEEP && source_is_behind(self->source)) {
+        pass_over(self);
+    }
+}
+
 /* --- opened and closed -------------------------------------------------------------------- */
 
 static int read_patterns(struct casebus_view *self, const char **why)
@@ -153,6 +172,7 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
         free_view(self);
         return rc;
     }
+    begin_kept(self);
     link_view(self);
     self->told = view_look(self);
     *self_p = self;
@@ -282,6 +302,7 @@ static void begin_if_moved(struct casebus_view *self)
     } else if (self->source->watched > self->base) {
         self->begun = true;
         self->source->awake += self->paused ? 0 : 1;
+        begin_kept(self);
         source_load(self->source);
     }
 }
@@ -345,6 +366,7 @@ static int begin_list(struct casebus_view *self)
     if (rc == 0) {
         self->depth = 0;
         self->fresh = true;
+        begin_kept(self);
     }
     return rc;
 }
@@ -356,11 +378,7 @@ void casebus_view_refresh(struct casebus_view *self)
         self->source->awake += self->paused ? 0 : 1;
     }
     if (self->options.policy == CASEBUS_VIEW_KEEP && begin_list(self) == 0) {
-        snapshot_drop(&self->old);
-        self->old = self->source->now; /* a list once shown stays: that of now is waited for */
-        if (self->old != NULL) {
-            self->old->refs++;
-        }
+        pass_over(self); /* a list once shown stays: that of now is waited for */
     }
     source_force(self->source);
     self->hub->news = true;

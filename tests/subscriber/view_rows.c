@@ -148,6 +148,25 @@ static void refresh_waits_for_a_newer_list_than_another_shows(void **state)
     close_view(&other);
 }
 
+static void a_kept_list_is_of_now_where_others_were_paused(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(0);
+    struct casebus_view *other = open_with("3 2 1", CASEBUS_VIEW_MERGE);
+    casebus_view_pause(other);
+    move_stream(CREATED, 11);
+    assert_not_asked();
+    options.policy = CASEBUS_VIEW_KEEP;
+    struct casebus_view *view = open_view(casebus_query_recent(3), options);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(asked_number(asked("case.recent"), "as_of"), UINT64_MAX);
+    answer(11, "4 3 2", "'as_of': 11");
+    assert_string_equal(seen.rows, "4 3 2");
+    assert_int_equal(asked_number(become(12, "4 3 2", "'as_of': 11"), "as_of"), 11);
+    close_view(&view);
+    close_view(&other);
+}
+
 static void a_case_that_is_gone_stays_under_keep(void **state)
 {
     (void)state;
@@ -490,6 +509,7 @@ int main(void)
         TEST(keep_marks_what_is_gone_and_lets_nobody_take_its_place),
         TEST(refresh_shows_the_list_of_now_under_keep),
         TEST(refresh_waits_for_a_newer_list_than_another_shows),
+        TEST(a_kept_list_is_of_now_where_others_were_paused),
         TEST(a_case_that_is_gone_stays_under_keep),
         TEST(a_decided_report_stays_under_keep),
         TEST(a_session_that_ends_stays_under_keep),
