@@ -287,11 +287,11 @@ class Driver:
                 assert is_["newer"] == min(newer, 1000), (view, is_["newer"], newer)
             else:
                 view["pin"] = self.model.now
-            have = [row["id"] if view["kind"] == "quarantine" else key for key, row, _ in is_["rows"]]
             if view["kind"] in ("sessions", "quarantine"):
                 gone = [one not in self.model.listed(view) for one in keys]
                 assert gone == [gone for _, _, gone in is_["rows"]], (view, is_["rows"])
                 keys = [self.key(view, one) for one in keys]
+            have = [row["id"] if view["kind"] == "quarantine" else key for key, row, _ in is_["rows"]]
             assert have == keys, "%s %s\nshows  %s\nshould %s" % (name, view, have, keys)
             for key, row, gone in is_["rows"]:
                 self.check_row(view, key, row, gone)
