@@ -412,15 +412,23 @@ class Trial:
         self.equal("met", self.shown_met, lambda: self.stored_met("hse:long"))
 
     def progress_is_shown(self):
-        """Of a session that knows how many pages there are. Its time left is told once it is a
-        second old."""
+        """Of a session that knows how many pages there are. Its time left is told by what is heard
+        of it once it is a second old."""
         worker = self.worker("pages", "--max-pages", "10")
-        worker.report(*({**record, "source": {"page": 1 + i // 2}}
-                        for i, record in enumerate(self.cases(9))))  # the fifth page is at hand
         row = '#sessions tr[data-key="hse:pages"] '
+
+        def report(page):
+            worker.report(*({**record, "source": {"page": page}} for record in self.cases(2)))
+
+        def more_is_heard():
+            report(5)
+            return self.browser.execute("return document.querySelector(arguments[0]).textContent",
+                                        row + "[data-field=left]") == "under 1 min"
+
+        for page in range(1, 6):
+            report(page)  # the fifth is at hand
         self.browser.wait("return document.querySelector(arguments[0])?.value === 4", row + "progress")
-        self.browser.wait("return document.querySelector(arguments[0])?.textContent === 'under 1 min'",
-                          row + "[data-field=left]")
+        casebus.await_("the time left", more_is_heard)
         [shown] = [row for row in self.browser.execute(ROWS, "sessions") if row["key"] == "hse:pages"]
         assert shown["progress"] == "page 4 of 10", shown
         assert shown["worker"].endswith(":%d" % worker.process.pid), shown
@@ -433,12 +441,14 @@ class Trial:
         worker = self.worker("stopped", "--rate", "5")
         worker.report(*self.cases(300))
         row = '#sessions tr[data-key="hse:stopped"] '
-        self.browser.wait("return document.querySelector(arguments[0])", row + "button")
+        says = "return document.querySelector(arguments[0])?.textContent === arguments[1]"
+        self.browser.wait(says, row + "button", "Stop")
         self.browser.click(row + "button")
-        assert self.browser.execute("return document.querySelector(arguments[0]).textContent",
-                                    row + "button") == "Really stop?"
-        assert worker.process.poll() is None
+        assert self.browser.execute(says, row + "button", "Really stop?")
         self.screen("stop")
+        self.browser.wait(says, row + "button", "Stop")  # the question is withdrawn after a while
+        assert worker.process.poll() is None
+        self.browser.click(row + "button")
         self.browser.click(row + "button")
         worker.end(code=4)
         session = self.client.result("session.get", agency="hse", session_id="stopped")["session"]
