@@ -267,11 +267,12 @@ class Driver:
                 continue
             keys, newer = self.expected(view)
             if view["page"] or view["shown"] is not None:
-                assert is_["newer"] == min(newer, 1000), (view, is_["newer"], newer)
+                assert is_["newer"] == min(newer, 1000), (name, view, newer, is_, reply["seq"])
             else:
                 view["pin"] = self.model.now
             have = [row["id"] if view["kind"] == "quarantine" else key for key, row, _ in is_["rows"]]
-            assert have == keys, "%s %s\nshows  %s\nshould %s" % (name, view, have, keys)
+            assert have == keys, "%s %s through #%d of #%d\nshows  %s\nshould %s" % (
+                name, view, is_["through"], reply["seq"], have, keys)
             for key, row, gone in is_["rows"]:
                 self.check_row(view, key, row, gone)
             self.compared += 1
