@@ -281,7 +281,7 @@ class Driver:
         anew = self.random.random() < 0.4
         self.worker.restart(anew)
         if anew:
-            self.model, self.epochs = Model(), self.epochs + 1
+            self.model, self.epochs, self.ids = Model(), self.epochs + 1, 0  # else all cases would be new
             for name, view in list(self.views.items()):
                 if view["policy"] == "keep" or view["kind"] in ("met", "list", "session"):
                     self.close(name)  # it will show whatever is there first
