@@ -42,14 +42,14 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     if (rc != 0) {
         return rc;
     }
-    if (seed) {
-        source_seed(source, self->source);
-    }
     if (view_is_awake(self)) {
-        source->awake++;
+        source_wake(source);
         if (self->source != NULL) {
             self->source->awake--;
         }
+    }
+    if (seed) {
+        source_seed(source, self->source);
     }
     if (self->begun) {
         source_load(source);
@@ -59,6 +59,17 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     self->page = *page;
     self->hub->news = true;
     return 0;
+}
+
+/* From here on it may ask. */
+static void begin(struct casebus_view *self)
+{
+    if (!self->begun) {
+        self->begun = true;
+        if (!self->paused) {
+            source_wake(self->source);
+        }
+    }
 }
 
 /* --- opened and closed -------------------------------------------------------------------- */
@@ -286,8 +297,7 @@ static void begin_if_moved(struct casebus_view *self)
     if (self->base == UINT64_MAX) {
         self->base = self->hub->head;
     } else if (self->source->watched > self->base) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
+        begin(self);
         source_load(self->source);
     }
 }
@@ -339,7 +349,9 @@ void casebus_view_resume(struct casebus_view *self)
 {
     if (self->paused) {
         self->paused = false;
-        self->source->awake += view_is_awake(self) ? 1 : 0;
+        if (view_is_awake(self)) {
+            source_wake(self->source);
+        }
         self->hub->news = true;
     }
 }
@@ -357,10 +369,7 @@ static int begin_list(struct casebus_view *self)
 
 void casebus_view_refresh(struct casebus_view *self)
 {
-    if (!self->begun) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
-    }
+    begin(self);
     if (self->options.policy == CASEBUS_VIEW_KEEP && begin_list(self) == 0) {
         snapshot_drop(&self->old);
         self->old = self->source->now; /* a list once shown stays: that of now is waited for */
@@ -377,10 +386,7 @@ void view_forget(struct casebus_view *self)
     snapshot_drop(&self->taken);
     (void)begin_list(self); /* no memory: the page of the old history is empty, or refused */
     self->fresh = true;
-    if (!self->begun) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
-    }
+    begin(self);
 }
 
 static int keep_page(struct casebus_view *self)

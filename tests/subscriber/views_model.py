@@ -188,6 +188,12 @@ class Driver:
         return [case for case in self.model.newest(*view["args"])
                 if self.model.cases[case][0] <= view["pin"] and self.model.cases[case][0] < behind][:LIMIT]
 
+    @staticmethod
+    def can_pause(view):
+        """Within its window what a paused view had may become what another keeps: the model knows
+        of no windows."""
+        return view["kind"] != "list" and not (view["kind"] in ("recent", "cases") and view["window"])
+
     def look(self):
         """Something is done with the views, all of which show what there is."""
         for name, view in list(self.views.items()):
@@ -198,7 +204,7 @@ class Driver:
                     view["paused"] = False
             elif dice < 0.05:
                 self.close(name)
-            elif dice < 0.10 and view["kind"] != "list":
+            elif dice < 0.10 and self.can_pause(view):
                 assert self.viewer.do("pause", name) == "done"
                 view["paused"] = True
             elif dice < 0.15 and view["kind"] != "list":
