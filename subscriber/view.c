@@ -42,14 +42,14 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     if (rc != 0) {
         return rc;
     }
-    if (seed) {
-        source_seed(source, self->source);
-    }
     if (view_is_awake(self)) {
-        source->awake++;
+        source_wake(source);
         if (self->source != NULL) {
             self->source->awake--;
         }
+    }
+    if (seed) {
+        source_seed(source, self->source);
     }
     if (self->begun) {
         source_load(source);
@@ -77,6 +77,17 @@ static void begin_kept(struct casebus_view *self)
 {
     if (self->options.policy == CASEBUS_VIEW_KEEP && source_is_behind(self->source)) {
         pass_over(self);
+    }
+}
+
+/* From here on it may ask. */
+static void begin(struct casebus_view *self)
+{
+    if (!self->begun) {
+        self->begun = true;
+        if (!self->paused) {
+            source_wake(self->source);
+        }
     }
 }
 
@@ -300,8 +311,7 @@ static void begin_if_moved(struct casebus_view *self)
     if (self->base == UINT64_MAX) {
         self->base = self->hub->head;
     } else if (self->source->watched > self->base) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
+        begin(self);
         begin_kept(self);
         source_load(self->source);
     }
@@ -354,7 +364,9 @@ void casebus_view_resume(struct casebus_view *self)
 {
     if (self->paused) {
         self->paused = false;
-        self->source->awake += view_is_awake(self) ? 1 : 0;
+        if (view_is_awake(self)) {
+            source_wake(self->source);
+        }
         self->hub->news = true;
     }
 }
@@ -373,10 +385,7 @@ static int begin_list(struct casebus_view *self)
 
 void casebus_view_refresh(struct casebus_view *self)
 {
-    if (!self->begun) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
-    }
+    begin(self);
     if (self->options.policy == CASEBUS_VIEW_KEEP && begin_list(self) == 0) {
         pass_over(self); /* a list once shown stays: that of now is waited for */
     }
@@ -389,10 +398,7 @@ void view_forget(struct casebus_view *self)
     snapshot_drop(&self->taken);
     (void)begin_list(self); /* no memory: the page of the old history is empty, or refused */
     self->fresh = true;
-    if (!self->begun) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
-    }
+    begin(self);
 }
 
 static int keep_page(struct casebus_view *self)

@@ -145,6 +145,8 @@ struct source {
 int source_join(struct source **self_p, struct casebus_views *hub, const struct want *want);
 /* For one user less. */
 void source_leave(struct source **self_p);
+/* For one user more that is awake. */
+void source_wake(struct source *self);
 /* A stream that it watches ends at `head`. */
 void source_moved(struct source *self, uint64_t head);
 /* To be asked in any case; or only where nothing was fetched or asked yet. */
