@@ -48,13 +48,13 @@ static void envelope_close(struct envelope *e)
 
 /* Reads one request: its last frame is the body, all before it the way back. False: nothing is there.
  * With more of them than an envelope may have, the request is dropped: e->count is 0. */
-static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
+static bool receive_request(struct inlet *router, struct envelope *e, zmq_msg_t *body)
 {
     bool too_many = false;
     size_t size = 0;
     e->count = 0;
     zmq_msg_init(body);
-    if (zmq_msg_recv(body, router, ZMQ_DONTWAIT) < 0) {
+    if (!inlet_receive(router, body)) {
         zmq_msg_close(body);
         return false;
     }
@@ -66,7 +66,7 @@ static bool receive_request(void *router, struct envelope *e, zmq_msg_t *body)
         } else {
             too_many = true;
         }
-        if (zmq_msg_recv(body, router, 0) < 0) {
+        if (zmq_msg_recv(body, router->socket, 0) < 0) {
             too_many = true;
             break;
         }
@@ -112,8 +112,10 @@ static void send_one(void *router, struct outgoing *out)
 
 static void send_replies(struct queries *self)
 {
+    struct inlet *router = &self->inlets[ROUTER];
     for (size_t i = 0; i < self->outgoing_count; i++) {
-        send_one(zsock_resolve(self->router), &self->outgoing[i]);
+        send_one(router->socket, &self->outgoing[i]);
+        inlet_used(router);
     }
     self->outgoing_count = 0;
 }
@@ -208,6 +210,7 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     zmq_msg_init(&w->body);
     zmq_msg_move(&w->body, body);
     self->waiting[self->waiting_count++] = w;
+    self->earliest = w->until < self->earliest ? w->until : self->earliest;
     self->submissions += w->kind == WAITING_SUBMISSION;
     count_waiting(self);
     return true;
@@ -217,13 +220,14 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
 static int begin(struct queries *self, struct query *q)
 {
     struct state state;
-    bool moved;
-    int rc = txn_refresh(self->txn, &moved);
-    if (rc == 0 && moved && !txn_state(self->txn, &state)) {
-        txn_end(self->txn);
-        rc = CASEBUS_ECORRUPT;
-    } else if (rc == 0 && moved) {
-        self->state = state;
+    int rc = txn_refresh(self->txn);
+    if (rc == 0 && self->state_of != txn_snapshot(self->txn)) {
+        if (txn_state(self->txn, &state)) {
+            self->state = state;
+            self->state_of = txn_snapshot(self->txn);
+        } else {
+            rc = CASEBUS_ECORRUPT;
+        }
     }
     q->state = self->state;
     return rc;
@@ -267,10 +271,9 @@ static void handle_new(struct queries *self)
 {
     struct envelope envelope;
     zmq_msg_t body;
-    void *router = zsock_resolve(self->router);
     int64_t start = zclock_mono(), now = start, sent_at = start;
     for (int n = 0; n < SLICE_REQUESTS && now <= start + SLICE_MS &&
-                    receive_request(router, &envelope, &body);
+                    receive_request(&self->inlets[ROUTER], &envelope, &body);
          n++, now = zclock_mono()) {
         struct query q = {.resumed = NULL};
         if (envelope.count > 0) {
@@ -308,26 +311,27 @@ static bool runs(struct queries *self, enum waiting_kind kind)
     return run->state == RUN_RUNNING;
 }
 
-static int64_t next_deadline(struct queries *self)
+static int64_t next_deadline(struct queries *self, int64_t now)
 {
     bool at_work = runs(self, WAITING_VERIFY) || runs(self, WAITING_BACKUP);
-    int64_t next = zclock_mono() + (at_work ? 50 : 1000);
+    int64_t next = now + (at_work ? 50 : 1000);
     next = self->tick_at < next ? self->tick_at : next;
-    for (size_t i = 0; i < self->waiting_count; i++) {
-        if (self->waiting[i]->until < next) {
-            next = self->waiting[i]->until;
-        }
-    }
-    return next;
+    return self->earliest < next ? self->earliest : next;
 }
 
-static void resume_overdue(struct queries *self)
+static void resume_overdue(struct queries *self, int64_t now)
 {
-    int64_t now = zclock_mono();
+    if (now < self->earliest) {
+        return;
+    }
+    self->earliest = INT64_MAX; /* what is put aside from here on is counted there */
     /* From the end: what is put aside again comes behind, what replaces this one was looked at. */
     for (size_t i = self->waiting_count; i-- > 0;) {
-        if (self->waiting[i]->until <= now) {
+        int64_t until = self->waiting[i]->until;
+        if (until <= now) {
             resume(self, i, NULL, true);
+        } else if (until < self->earliest) {
+            self->earliest = until;
         }
     }
 }
@@ -423,27 +427,28 @@ static void read_exchange(struct queries *self)
         struct submission_result result;
         struct notice notice;
     } message;
-    void *peer = zsock_resolve(self->exchange);
-    for (int n = 0; n < 100; n++) {
-        if (zmq_recv(peer, &message, sizeof message, ZMQ_DONTWAIT) < 0) {
-            return;
-        }
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    for (int n = 0; n < 100 && inlet_receive(&self->inlets[EXCHANGE], &frame); n++) {
+        memcpy(&message, zmq_msg_data(&frame), zmq_msg_size(&frame));
         if (message.kind == EXCHANGE_RESULT) {
             take_answer(self, &message.result);
         } else {
             take_notice(self, &message.notice);
         }
     }
+    zmq_msg_close(&frame);
 }
 
 static int send_submission(struct queries *self, const struct submission *s,
                            const msgpack_sbuffer *body)
 {
-    void *peer = zsock_resolve(self->exchange);
-    if (zmq_send(peer, s, sizeof *s, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    struct inlet *peer = &self->inlets[EXCHANGE];
+    inlet_used(peer);
+    if (zmq_send(peer->socket, s, sizeof *s, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         return CASEBUS_EBUSY;
     }
-    zmq_send(peer, body->data, body->size, 0);
+    zmq_send(peer->socket, body->data, body->size, 0);
     return 0;
 }
 
@@ -471,38 +476,52 @@ int submit_own(struct queries *self, enum apply_kind kind, const msgpack_sbuffer
 
 /* --- the loop --------------------------------------------------------------------------- */
 
+/* The actor's owner sends one command, that to end. */
+static void read_pipe(struct queries *self)
+{
+    zmq_msg_t command;
+    zmq_msg_init(&command);
+    self->stop = inlet_receive(&self->inlets[PIPE], &command) || zmq_errno() == ETERM;
+    zmq_msg_close(&command);
+}
+
+static void read_inlets(struct queries *self)
+{
+    const struct inlet *inlets = self->inlets;
+    if (inlets[PIPE].may_have) {
+        read_pipe(self);
+    }
+    if (inlets[EXCHANGE].may_have) {
+        read_exchange(self);
+    }
+    if (inlets[ROUTER].may_have) {
+        handle_new(self);
+    }
+}
+
+static void keep_time(struct queries *self, int64_t now)
+{
+    retire_idle(self, now);
+    make_tick(self, now);
+    if (now >= self->reader_check_at) {
+        store_reader_check(self->options->store);
+        self->reader_check_at = now + 60000;
+    }
+}
+
 static void serve(struct queries *self)
 {
-    zmq_pollitem_t items[] = {
-        {zsock_resolve(self->router), 0, ZMQ_POLLIN, 0},
-        {zsock_resolve(self->exchange), 0, ZMQ_POLLIN, 0},
-        {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
-    };
+    int64_t now = zclock_mono();
     while (!self->stop) {
-        int64_t wait = next_deadline(self) - zclock_mono();
-        zmq_poll(items, 3, wait > 0 ? (long)wait : 0);
-        if (items[2].revents & ZMQ_POLLIN) {
-            char *command = zstr_recv(self->pipe);
-            self->stop = !command || streq(command, "$TERM");
-            zstr_free(&command);
-        }
-        if (items[1].revents & ZMQ_POLLIN) {
-            read_exchange(self);
-        }
-        if (items[0].revents & ZMQ_POLLIN) {
-            handle_new(self);
-        }
-        resume_overdue(self);
+        inlets_wait(self->inlets, INLETS, next_deadline(self, now) - now);
+        read_inlets(self);
+        now = zclock_mono();
+        resume_overdue(self, now);
         resume_ended(self, WAITING_VERIFY);
         resume_ended(self, WAITING_BACKUP);
         send_replies(self);
         txn_end(self->txn);
-        retire_idle(self);
-        make_tick(self);
-        if (zclock_mono() >= self->reader_check_at) {
-            store_reader_check(self->options->store);
-            self->reader_check_at = zclock_mono() + 60000;
-        }
+        keep_time(self, now);
     }
 }
 
@@ -537,7 +556,13 @@ static bool start(struct queries *self)
                  casebus_strerror(rc ? rc : CASEBUS_ENOMEM));
         return false;
     }
-    return bind_router(self);
+    if (!bind_router(self)) {
+        return false;
+    }
+    self->inlets[ROUTER] = inlet_of(zsock_resolve(self->router));
+    self->inlets[EXCHANGE] = inlet_of(zsock_resolve(self->exchange));
+    self->inlets[PIPE] = inlet_of(zsock_resolve(self->pipe));
+    return true;
 }
 
 static void end(struct queries *self)
@@ -569,6 +594,7 @@ void queries_actor(zsock_t *pipe, void *args)
     if (self) {
         self->options = options;
         self->pipe = pipe;
+        self->earliest = INT64_MAX;
         msgpack_sbuffer_init(&self->result);
         msgpack_sbuffer_init(&self->rows);
         msgpack_sbuffer_init(&self->reply);

@@ -7,6 +7,7 @@
 #define BROKER_QUERY_H
 
 #include "exchange.h"
+#include "inlet.h"
 #include "queries.h"
 #include "record.h"
 #include "unread.h"
@@ -66,15 +67,20 @@ struct outgoing {
     zmq_msg_t body;
 };
 
+enum { ROUTER, EXCHANGE, PIPE, INLETS };
+
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
+    struct inlet inlets[INLETS]; /* of these sockets */
     struct txn *txn;
     struct state state; /* as read last */
+    uint64_t state_of;  /* the snapshot it was read from; 0: none */
     msgpack_sbuffer result, rows, reply;
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
+    int64_t earliest;   /* monotonic ms: none of them is overdue before */
     struct outgoing outgoing[OUTGOING_MAX];
     size_t outgoing_count;
     uint64_t last_submission;
@@ -228,7 +234,7 @@ void pack_refused_counts(struct query *q, const char *name);
 /* Gives an entry to the bus; the request waits for what becomes of it. */
 int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, bool wait);
 /* Now and then: asks for the end of publishers that have long been idle. */
-void retire_idle(struct queries *self);
+void retire_idle(struct queries *self, int64_t now);
 /* The same without a request, in the broker's name: 0, or CASEBUS_EBUSY. With `id` (from
  * ++last_submission) what becomes of it is told to tick_done(). */
 int submit_own(struct queries *self, enum apply_kind kind, const msgpack_sbuffer *body,
@@ -236,7 +242,7 @@ int submit_own(struct queries *self, enum apply_kind kind, const msgpack_sbuffer
 /* Remembers a sign of life of a session, for the next tick. */
 void note_heartbeat(struct queries *self, const struct session_entry *session);
 /* Once a second, while a session runs: a tick. */
-void make_tick(struct queries *self);
+void make_tick(struct queries *self, int64_t now);
 void tick_done(struct queries *self, const struct submission_result *result);
 /* Is it for its worker to stop this session? */
 bool is_to_stop(const struct session_entry *session);

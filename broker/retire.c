@@ -68,9 +68,8 @@ static bool too_early(struct queries *self, int64_t now)
     return jumped;
 }
 
-void retire_idle(struct queries *self)
+void retire_idle(struct queries *self, int64_t now)
 {
-    int64_t now = zclock_mono();
     bool done = true;
     if (now < self->retire_at) {
         return;

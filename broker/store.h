@@ -66,9 +66,12 @@ void txn_destroy(struct txn **self_p);
 
 /* begin: a write waits for nobody, there is no other; a read sees the newest commit. */
 int txn_begin(struct txn *self);
-/* Begins a read, or goes on with the one that was begun where nothing has been committed since:
- * *moved is false then, and everything is as it was read. */
-int txn_refresh(struct txn *self, bool *moved);
+/* Begins a read, or goes on with the one that was begun where nothing has been committed
+ * since. */
+int txn_refresh(struct txn *self);
+/* The number of the commit that a read which has begun sees: with the same number everything is
+ * as it was. */
+uint64_t txn_snapshot(const struct txn *self);
 /* Ends a transaction: a read; a write that was committed, whose memory lives until here; or a
  * write without effect. */
 void txn_end(struct txn *self);

@@ -85,19 +85,22 @@ void txn_end(struct txn *self)
     self->error = 0;
 }
 
-int txn_refresh(struct txn *self, bool *moved)
+int txn_refresh(struct txn *self)
 {
     MDB_envinfo info;
     bool begun = self->mdb && !self->renewable;
-    *moved = true;
     if (begun && mdb_env_info(self->store->env, &info) == 0 &&
         info.me_last_txnid == mdb_txn_id(self->mdb)) {
-        *moved = false;
         self->error = 0;
         return 0;
     }
     txn_end(self);
     return txn_begin(self);
+}
+
+uint64_t txn_snapshot(const struct txn *self)
+{
+    return mdb_txn_id(self->mdb);
 }
 
 int txn_error(const struct txn *self)

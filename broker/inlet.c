@@ -1,0 +1,35 @@
+/* Sockets that are waited for by their descriptors; see inlet.h. */
+#include "inlet.h"
+
+#include <errno.h>
+#include <poll.h>
+
+struct inlet inlet_of(void *socket)
+{
+    struct inlet self = {.socket = socket, .may_have = true};
+    size_t size = sizeof self.fd;
+    zmq_getsockopt(socket, ZMQ_FD, &self.fd, &size);
+    return self;
+}
+
+bool inlet_receive(struct inlet *self, zmq_msg_t *frame)
+{
+    bool received = zmq_msg_recv(frame, self->socket, ZMQ_DONTWAIT) >= 0;
+    self->may_have = received || zmq_errno() != EAGAIN;
+    return received;
+}
+
+void inlets_wait(struct inlet *inlets, unsigned count, int64_t ms)
+{
+    struct pollfd fds[INLETS_MAX];
+    for (unsigned i = 0; i < count; i++) {
+        fds[i] = (struct pollfd){.fd = inlets[i].fd, .events = POLLIN};
+        ms = inlets[i].may_have || ms < 0 ? 0 : ms;
+    }
+    if (poll(fds, count, (int)ms) <= 0) {
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        inlets[i].may_have = inlets[i].may_have || fds[i].revents != 0;
+    }
+}
