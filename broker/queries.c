@@ -161,23 +161,37 @@ static int carry_out(struct query *q, struct casebus_bytes body)
     return rc;
 }
 
-static void encode_reply(struct query *q, int rc)
+static struct casebus_reply reply_of(const struct query *q)
+{
+    struct casebus_reply reply = {.seq = q->state.seq, .entry = q->state.entry};
+    memcpy(reply.epoch, q->state.epoch, sizeof reply.epoch);
+    return reply;
+}
+
+/* The operation packs its result where it is sent from. */
+static int begin_reply(struct query *q)
 {
     struct queries *self = q->self;
-    struct casebus_reply reply = {.seq = q->state.seq, .entry = q->state.entry, .error = rc};
-    memcpy(reply.epoch, q->state.epoch, sizeof reply.epoch);
-    if (rc != 0) {
-        if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
-            log_error("request %s failed: %s", casebus_op_name(q->request.op),
-                      casebus_strerror(rc));
-        }
-        reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);
-        reply.error_field = q->field[0] ? casebus_cstr(q->field) : casebus_bytes(NULL, 0);
-    } else {
-        reply.result = casebus_bytes(self->result.data, self->result.size);
-    }
+    struct casebus_reply reply = reply_of(q);
+    msgpack_sbuffer_clear(&self->rows);
     msgpack_sbuffer_clear(&self->reply);
-    casebus_reply_encode(&reply, &self->reply);
+    msgpack_packer_init(&q->pk, &self->reply, msgpack_sbuffer_write);
+    msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
+    return casebus_reply_begin(&reply, &self->reply);
+}
+
+/* What was packed is taken back. */
+static void refuse(struct query *q, int rc)
+{
+    struct casebus_reply reply = reply_of(q);
+    if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
+        log_error("request %s failed: %s", casebus_op_name(q->request.op), casebus_strerror(rc));
+    }
+    reply.error = rc;
+    reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);
+    reply.error_field = q->field[0] ? casebus_cstr(q->field) : casebus_bytes(NULL, 0);
+    msgpack_sbuffer_clear(&q->self->reply);
+    casebus_reply_encode(&reply, &q->self->reply);
 }
 
 static void count_waiting(struct queries *self)
@@ -239,11 +253,8 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     q->self = self;
     q->txn = self->txn;
     q->actor = casebus_cstr("local");
-    msgpack_sbuffer_clear(&self->result);
-    msgpack_sbuffer_clear(&self->rows);
-    msgpack_packer_init(&q->pk, &self->result, msgpack_sbuffer_write);
-    msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
     int rc = begin(self, q);
+    rc = rc ? rc : begin_reply(q);
     if (rc == 0) {
         rc = carry_out(q, casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)));
     }
@@ -251,10 +262,12 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
         rc = CASEBUS_EBUSY;
     }
     if (rc != QUERY_WAITS) {
-        encode_reply(q, rc);
+        if (rc != 0) {
+            refuse(q, rc);
+        }
         if (!unread_has_room(self->unread, asker(e), self->reply.size)) {
             snprintf(q->text, sizeof q->text, "replies sent before have not been read");
-            encode_reply(q, CASEBUS_EBUSY);
+            refuse(q, CASEBUS_EBUSY);
         }
         add_reply(self, e);
         count(&self->options->counters->requests, 1);
@@ -580,7 +593,6 @@ static void end(struct queries *self)
     unread_destroy(&self->unread);
     zsock_destroy(&self->exchange);
     txn_destroy(&self->txn);
-    msgpack_sbuffer_destroy(&self->result);
     msgpack_sbuffer_destroy(&self->rows);
     msgpack_sbuffer_destroy(&self->reply);
     free(self);
@@ -595,7 +607,6 @@ void queries_actor(zsock_t *pipe, void *args)
         self->options = options;
         self->pipe = pipe;
         self->earliest = INT64_MAX;
-        msgpack_sbuffer_init(&self->result);
         msgpack_sbuffer_init(&self->rows);
         msgpack_sbuffer_init(&self->reply);
         atomic_store(&options->serving, start(self));

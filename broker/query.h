@@ -76,7 +76,7 @@ struct queries {
     struct txn *txn;
     struct state state; /* as read last */
     uint64_t state_of;  /* the snapshot it was read from; 0: none */
-    msgpack_sbuffer result, rows, reply;
+    msgpack_sbuffer rows, reply;
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
@@ -105,7 +105,7 @@ struct query {
     struct casebus_bytes actor;
     struct txn *txn;
     struct state state;
-    msgpack_packer pk;      /* writes the result */
+    msgpack_packer pk;      /* writes the result, into the reply */
     msgpack_packer rows_pk; /* writes rows, whose number is known only at the end */
     uint32_t row_count;
     unsigned work;

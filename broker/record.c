@@ -374,6 +374,21 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
     }
 }
 
+/* The payload of a stored event: the last value of its map, as it is written (event.c). Found
+ * without walking through it; an event that has others behind it is walked through. */
+static struct casebus_bytes payload_of(struct casebus_bytes event)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, event);
+    for (uint32_t left = casebus_read_map(&r); left > 1 && r.error == 0; left--) {
+        casebus_skip(&r);
+        casebus_skip(&r);
+    }
+    return casebus_bytes_is(casebus_read_str(&r), "payload")
+               ? casebus_bytes(r.at, (size_t)(r.end - r.at))
+               : casebus_map_get(event, "payload");
+}
+
 /* The map that record_seq's event had for payload, or the copy of it. */
 static bool load_payload(struct txn *txn, const struct case_entry *entry,
                          struct casebus_bytes *payload)
@@ -384,7 +399,7 @@ static bool load_payload(struct txn *txn, const struct case_entry *entry,
         return false;
     }
     if (!payload->data && txn_log(txn, entry->record_seq, &log)) {
-        *payload = casebus_map_get(log.body, "payload");
+        *payload = payload_of(log.body);
     }
     if (!payload->data) {
         txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
@@ -406,10 +421,10 @@ bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus
     return rc == 0;
 }
 
-/* Is it one of what put_kept() writes? They stand together, from `source` on. */
-static bool is_kept(struct casebus_bytes name)
+/* Is it one of what put_kept() writes, up to `last`? They stand together, from `source` on. */
+static bool is_kept(struct casebus_bytes name, enum casebus_case_field last)
 {
-    for (int f = CASEBUS_CASE_SOURCE; f <= CASEBUS_CASE_UPDATED_SEQ; f++) {
+    for (unsigned f = CASEBUS_CASE_SOURCE; f <= last; f++) {
         const struct casebus_field *field = &casebus_case_schema[f];
         if (name.size == field->name_size && memcmp(name.data, field->name, name.size) == 0) {
             return true;
@@ -424,32 +439,36 @@ struct cut {
     uint32_t pairs;                      /* of both */
 };
 
+/* Passes pairs that are `kept`, or those that are not, and gives how many. */
+static uint32_t pass_pairs(struct casebus_reader *r, uint32_t most, bool kept,
+                           enum casebus_case_field last)
+{
+    uint32_t passed = 0;
+    while (passed < most && r->error == 0) {
+        const unsigned char *pair = r->at;
+        if (is_kept(casebus_read_str(r), last) != kept) {
+            r->at = pair;
+            break;
+        }
+        casebus_skip(r);
+        passed++;
+    }
+    return passed;
+}
+
+/* What is kept begins with a source, where there is one, or with the version. */
 static bool cut_kept(struct casebus_bytes payload, struct cut *cut)
 {
     struct casebus_reader r;
     casebus_reader_init(&r, payload);
-    uint32_t count = casebus_read_map(&r), kept = 0;
-    const unsigned char *first = r.at, *from = NULL, *to = NULL;
-    for (uint32_t i = 0; i < count && r.error == 0; i++) {
-        const unsigned char *pair = r.at;
-        bool one = is_kept(casebus_read_str(&r));
-        if (!one && from) {
-            break;
-        }
-        casebus_skip(&r);
-        if (one) {
-            from = from ? from : pair;
-            to = r.at;
-            kept++;
-        }
-    }
-    if (r.error != 0 || !from) { /* a record without a version is none */
-        return false;
-    }
-    cut->before = casebus_bytes(first, (size_t)(from - first));
-    cut->behind = casebus_bytes(to, (size_t)(r.end - to));
+    uint32_t count = casebus_read_map(&r);
+    const unsigned char *first = r.at;
+    uint32_t before = pass_pairs(&r, count, false, CASEBUS_CASE_VERSION);
+    cut->before = casebus_bytes(first, (size_t)(r.at - first));
+    uint32_t kept = pass_pairs(&r, count - before, true, CASEBUS_CASE_UPDATED_SEQ);
+    cut->behind = casebus_bytes(r.at, (size_t)(r.end - r.at));
     cut->pairs = count - kept;
-    return true;
+    return r.error == 0 && kept > 0; /* a record without a version is none */
 }
 
 bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer *pk)

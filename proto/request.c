@@ -134,16 +134,31 @@ static void pack_result(msgpack_packer *pk, const struct casebus_reply *reply)
     }
 }
 
+static void pack_head(msgpack_packer *pk, const struct casebus_reply *reply)
+{
+    (void)msgpack_pack_map(pk, 5);
+    sink_pair_uint(pk, "v", CASEBUS_PROTOCOL_VERSION);
+    sink_pair_bin(pk, "epoch", reply->epoch, CASEBUS_EPOCH_SIZE);
+    sink_pair_uint(pk, "seq", reply->seq);
+    sink_pair_uint(pk, "entry", reply->entry);
+}
+
+int casebus_reply_begin(const struct casebus_reply *reply, msgpack_sbuffer *out)
+{
+    struct sink sink;
+    msgpack_packer pk;
+    sink_begin(&sink, &pk, out);
+    pack_head(&pk, reply);
+    casebus_pack_text(&pk, "result");
+    return sink_end(&sink, 0);
+}
+
 int casebus_reply_encode(const struct casebus_reply *reply, msgpack_sbuffer *out)
 {
     struct sink sink;
     msgpack_packer pk;
     sink_begin(&sink, &pk, out);
-    (void)msgpack_pack_map(&pk, 5);
-    sink_pair_uint(&pk, "v", CASEBUS_PROTOCOL_VERSION);
-    sink_pair_bin(&pk, "epoch", reply->epoch, CASEBUS_EPOCH_SIZE);
-    sink_pair_uint(&pk, "seq", reply->seq);
-    sink_pair_uint(&pk, "entry", reply->entry);
+    pack_head(&pk, reply);
     if (reply->error) {
         pack_error(&pk, reply);
     } else {

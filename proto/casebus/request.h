@@ -64,6 +64,8 @@ struct casebus_reply {
 };
 int casebus_reply_decode(struct casebus_bytes body, struct casebus_reply *reply,
                          struct casebus_fault *fault);
+/* Appends a reply up to its result, which is to be packed behind it: epoch, seq and entry. */
+int casebus_reply_begin(const struct casebus_reply *reply, msgpack_sbuffer *out);
 /* Appends a reply. With reply->error the code's word, error_text (or the code's sentence) and
  * error_field; otherwise result. */
 int casebus_reply_encode(const struct casebus_reply *reply, msgpack_sbuffer *out);
