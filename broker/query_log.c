@@ -60,17 +60,18 @@ static int pack_event(struct query *q, const struct log_entry *log)
     struct casebus_event event;
     struct casebus_fault fault;
     msgpack_packer *pk = &q->rows_pk;
-    msgpack_sbuffer *thin = &q->self->reply; /* not in use before the reply is encoded */
+    msgpack_sbuffer thin;
     msgpack_pack_array(pk, 2);
     casebus_pack_str(pk, log->topic);
     if (log->body.size <= CASEBUS_FULL_EVENT_MAX) {
         casebus_pack_bin(pk, log->body);
         return 0;
     }
-    msgpack_sbuffer_clear(thin);
+    msgpack_sbuffer_init(&thin);
     int rc = casebus_event_read(log->topic, log->body, &event, &fault);
-    rc = rc ? CASEBUS_ECORRUPT : casebus_event_encode_thin(&event, thin);
-    casebus_pack_bin(pk, casebus_bytes(thin->data, thin->size));
+    rc = rc ? CASEBUS_ECORRUPT : casebus_event_encode_thin(&event, &thin);
+    casebus_pack_bin(pk, casebus_bytes(thin.data, thin.size));
+    msgpack_sbuffer_destroy(&thin);
     return rc;
 }
 
