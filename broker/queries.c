@@ -10,32 +10,6 @@
 #include "ports.h"
 #include "verify.h"
 
-static query_fn *const operations[CASEBUS_OP_COUNT] = {
-    [CASEBUS_OP_CASE_GET] = query_case_get,
-    [CASEBUS_OP_CASE_GET_MANY] = query_case_get_many,
-    [CASEBUS_OP_CASE_KNOWN] = query_case_known,
-    [CASEBUS_OP_CASE_RECENT] = query_case_recent,
-    [CASEBUS_OP_CASE_LIST] = query_case_list,
-    [CASEBUS_OP_CASE_HISTORY] = query_case_history,
-    [CASEBUS_OP_OFFENDER_GET] = query_offender_get,
-    [CASEBUS_OP_AGENCY_LIST] = query_agency_list,
-    [CASEBUS_OP_LOG_REPLAY] = query_log_replay,
-    [CASEBUS_OP_LOG_CASES] = query_log_cases,
-    [CASEBUS_OP_HEADS] = query_heads,
-    [CASEBUS_OP_SESSION_GET] = query_session_get,
-    [CASEBUS_OP_SESSION_LIST] = query_session_list,
-    [CASEBUS_OP_SESSION_CASES] = query_session_cases,
-    [CASEBUS_OP_SESSION_STOP] = query_session_stop,
-    [CASEBUS_OP_QUARANTINE_LIST] = query_quarantine_list,
-    [CASEBUS_OP_QUARANTINE_ACCEPT] = query_quarantine_accept,
-    [CASEBUS_OP_QUARANTINE_REJECT] = query_quarantine_reject,
-    [CASEBUS_OP_PUBLISHER_CONFIRM] = query_publisher_confirm,
-    [CASEBUS_OP_REJECTS_LIST] = query_rejects_list,
-    [CASEBUS_OP_STORE_VERIFY] = query_store_verify,
-    [CASEBUS_OP_STORE_BACKUP] = query_store_backup,
-    [CASEBUS_OP_BROKER_STATUS] = query_broker_status,
-};
-
 /* --- envelopes -------------------------------------------------------------------------- */
 
 static void envelope_close(struct envelope *e)
@@ -94,105 +68,27 @@ static void envelope_move(struct envelope *to, struct envelope *from)
     from->count = 0;
 }
 
-static void send_one(void *router, struct outgoing *out)
+static struct casebus_bytes bytes_of(zmq_msg_t *m)
 {
-    struct envelope *e = &out->envelope;
-    for (unsigned i = 0; i < e->count; i++) {
-        if (zmq_msg_send(&e->frame[i], router, ZMQ_SNDMORE) < 0) {
-            zmq_msg_close(&out->body);
-            envelope_close(e);
-            return; /* the asker is gone */
-        }
-    }
-    e->count = 0;
-    if (zmq_msg_send(&out->body, router, 0) < 0) {
-        zmq_msg_close(&out->body);
-    }
+    return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
 }
 
-static void send_replies(struct queries *self)
+/* Takes envelope and reply. Where it cannot be sent the asker is gone. */
+static void send_reply(struct queries *self, struct envelope *e, zmq_msg_t *reply)
 {
     struct inlet *router = &self->inlets[ROUTER];
-    for (size_t i = 0; i < self->outgoing_count; i++) {
-        send_one(router->socket, &self->outgoing[i]);
-        inlet_used(router);
+    bool sent = true;
+    inlet_used(router);
+    for (unsigned i = 0; sent && i < e->count; i++) {
+        sent = zmq_msg_send(&e->frame[i], router->socket, ZMQ_SNDMORE) >= 0;
     }
-    self->outgoing_count = 0;
-}
-
-static void add_reply(struct queries *self, struct envelope *e)
-{
-    if (self->outgoing_count == OUTGOING_MAX) {
-        send_replies(self);
+    if (!sent || zmq_msg_send(reply, router->socket, 0) < 0) {
+        zmq_msg_close(reply);
     }
-    struct outgoing *out = &self->outgoing[self->outgoing_count];
-    if (unread_message(self->unread, asker(e),
-                       casebus_bytes(self->reply.data, self->reply.size), &out->body) < 0) {
-        return; /* out of memory: the asker asks again */
-    }
-    envelope_move(&out->envelope, e);
-    self->outgoing_count++;
+    envelope_close(e);
 }
 
 /* --- one request ------------------------------------------------------------------------ */
-
-static int check_after_seq(struct query *q)
-{
-    uint64_t after = 0;
-    int rc = arg_number(q, "after_seq", 0, UINT64_MAX, 0, &after);
-    return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
-}
-
-static int carry_out(struct query *q, struct casebus_bytes body)
-{
-    struct casebus_fault fault = {.code = 0};
-    int rc = casebus_request_decode(body, &q->request, &fault);
-    if (rc != 0) {
-        snprintf(q->field, sizeof q->field, "%.63s", fault.field);
-        return rc;
-    }
-    rc = check_after_seq(q);
-    if (rc == 0) {
-        rc = operations[q->request.op](q);
-    }
-    if (rc == 0 && txn_error(q->txn) != 0) {
-        rc = txn_error(q->txn);
-    }
-    return rc;
-}
-
-static struct casebus_reply reply_of(const struct query *q)
-{
-    struct casebus_reply reply = {.seq = q->state.seq, .entry = q->state.entry};
-    memcpy(reply.epoch, q->state.epoch, sizeof reply.epoch);
-    return reply;
-}
-
-/* The operation packs its result where it is sent from. */
-static int begin_reply(struct query *q)
-{
-    struct queries *self = q->self;
-    struct casebus_reply reply = reply_of(q);
-    msgpack_sbuffer_clear(&self->rows);
-    msgpack_sbuffer_clear(&self->reply);
-    msgpack_packer_init(&q->pk, &self->reply, msgpack_sbuffer_write);
-    msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
-    return casebus_reply_begin(&reply, &self->reply);
-}
-
-/* What was packed is taken back. */
-static void refuse(struct query *q, int rc)
-{
-    struct casebus_reply reply = reply_of(q);
-    if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
-        log_error("request %s failed: %s", casebus_op_name(q->request.op), casebus_strerror(rc));
-    }
-    reply.error = rc;
-    reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);
-    reply.error_field = q->field[0] ? casebus_cstr(q->field) : casebus_bytes(NULL, 0);
-    msgpack_sbuffer_clear(&q->self->reply);
-    casebus_reply_encode(&reply, &q->self->reply);
-}
 
 static void count_waiting(struct queries *self)
 {
@@ -230,74 +126,112 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     return true;
 }
 
-/* A reply names the epoch even where the store cannot be read: the one read last. */
-static int begin(struct queries *self, struct query *q)
-{
-    struct state state;
-    int rc = txn_refresh(self->txn);
-    if (rc == 0 && self->state_of != txn_snapshot(self->txn)) {
-        if (txn_state(self->txn, &state)) {
-            self->state = state;
-            self->state_of = txn_snapshot(self->txn);
-        } else {
-            rc = CASEBUS_ECORRUPT;
-        }
-    }
-    q->state = self->state;
-    return rc;
-}
-
-/* Answers a request, or puts it aside; takes envelope and body. */
+/* Answers a request on this thread, or puts it aside; takes envelope and body. */
 static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, struct query *q)
 {
+    zmq_msg_t reply;
     q->self = self;
-    q->txn = self->txn;
-    q->actor = casebus_cstr("local");
-    int rc = begin(self, q);
-    rc = rc ? rc : begin_reply(q);
-    if (rc == 0) {
-        rc = carry_out(q, casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)));
-    }
+    q->reader = &self->readers[0];
+    reader_refresh(q->reader);
+    int rc = answer(q, asker(e), bytes_of(body), &reply);
     if (rc == QUERY_WAITS && !put_aside(self, q, e, body)) {
-        rc = CASEBUS_EBUSY;
+        rc = finish(q, CASEBUS_EBUSY, asker(e), &reply);
     }
-    if (rc != QUERY_WAITS) {
-        if (rc != 0) {
-            refuse(q, rc);
-        }
-        if (!unread_has_room(self->unread, asker(e), self->reply.size)) {
-            snprintf(q->text, sizeof q->text, "replies sent before have not been read");
-            refuse(q, CASEBUS_EBUSY);
-        }
-        add_reply(self, e);
-        count(&self->options->counters->requests, 1);
+    if (rc == 0) {
+        send_reply(self, e, &reply);
     }
     zmq_msg_close(body);
     envelope_close(e);
 }
 
-/* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. */
-#define SLICE_REQUESTS 100
+/* --- new requests ----------------------------------------------------------------------- */
+
+/* Several are answered by all hands. Then they are sent in the order they came in, one behind
+ * the other, so that the thread that writes them wakes up once for all. */
+static void answer_one(void *arg, unsigned hand, unsigned item)
+{
+    struct queries *self = arg;
+    struct asked *a = &self->asked[self->answered + item];
+    struct query q = {.self = self, .reader = &self->readers[hand], .only_reads = true};
+    a->rc = answer(&q, asker(&a->envelope), bytes_of(&a->body), &a->reply);
+}
+
+static void finish_one(struct queries *self, struct asked *a)
+{
+    if (a->rc == QUERY_APART) {
+        struct query q = {.resumed = NULL};
+        handle(self, &a->envelope, &a->body, &q);
+        return;
+    }
+    if (a->rc == 0) { /* otherwise there is no memory: he asks again */
+        send_reply(self, &a->envelope, &a->reply);
+    }
+    zmq_msg_close(&a->body);
+    envelope_close(&a->envelope);
+}
+
+/* Do all hands see the same commit? Otherwise who asks twice could be told less the second
+ * time. */
+static bool refresh_readers(struct queries *self)
+{
+    const struct reader *first = &self->readers[0];
+    for (unsigned i = 1; i < crew_hands(self->crew); i++) {
+        struct reader *r = &self->readers[i];
+        reader_refresh(r);
+        if (r->error != 0 || r->state_of != first->state_of) {
+            return false;
+        }
+    }
+    return first->error == 0;
+}
+
+#define HELP_LEAST 4 /* requests for which the other hands are called */
 #define SLICE_MS 10
 
+static void answer_asked(struct queries *self)
+{
+    unsigned count = self->asked_count - self->answered;
+    if (count == 0) {
+        return;
+    }
+    reader_refresh(&self->readers[0]);
+    bool together = count >= HELP_LEAST && refresh_readers(self);
+    unsigned done = crew_do(self->crew, count, together, zclock_mono() + SLICE_MS);
+    for (; done > 0; done--) {
+        finish_one(self, &self->asked[self->answered++]);
+    }
+}
+
+/* Takes in what has come, where all before it has been answered. */
+static void gather(struct queries *self, unsigned most)
+{
+    if (self->answered < self->asked_count) {
+        return;
+    }
+    self->answered = self->asked_count = 0;
+    for (unsigned n = 0; n < most; n++) {
+        struct asked *a = &self->asked[self->asked_count];
+        if (!receive_request(&self->inlets[ROUTER], &a->envelope, &a->body)) {
+            return;
+        }
+        if (a->envelope.count > 0) {
+            self->asked_count++;
+        } else {
+            zmq_msg_close(&a->body);
+        }
+    }
+}
+
+/* A slice, so that the bus's notices and deadlines are not starved by a flood of requests. Who
+ * asks alone has his answer before anybody looks whether there are more. */
 static void handle_new(struct queries *self)
 {
-    struct envelope envelope;
-    zmq_msg_t body;
-    int64_t start = zclock_mono(), now = start, sent_at = start;
-    for (int n = 0; n < SLICE_REQUESTS && now <= start + SLICE_MS &&
-                    receive_request(&self->inlets[ROUTER], &envelope, &body);
-         n++, now = zclock_mono()) {
-        struct query q = {.resumed = NULL};
-        if (envelope.count > 0) {
-            handle(self, &envelope, &body, &q);
-        } else {
-            zmq_msg_close(&body);
-        }
-        if (n == 0 || now > sent_at) { /* who asks alone, or waited a ms, waits for no other */
-            send_replies(self);
-            sent_at = now;
-        }
+    gather(self, 1);
+    answer_asked(self);
+    gather(self, ASKED_MAX);
+    answer_asked(self);
+    if (self->answered < self->asked_count) {
+        inlet_used(&self->inlets[ROUTER]); /* there are some, though not in the socket */
     }
 }
 
@@ -522,6 +456,13 @@ static void keep_time(struct queries *self, int64_t now)
     }
 }
 
+static void end_reads(struct queries *self)
+{
+    for (unsigned i = 0; i < crew_hands(self->crew); i++) {
+        txn_end(self->readers[i].txn);
+    }
+}
+
 static void serve(struct queries *self)
 {
     int64_t now = zclock_mono();
@@ -532,8 +473,7 @@ static void serve(struct queries *self)
         resume_overdue(self, now);
         resume_ended(self, WAITING_VERIFY);
         resume_ended(self, WAITING_BACKUP);
-        send_replies(self);
-        txn_end(self->txn);
+        end_reads(self);
         keep_time(self, now);
     }
 }
@@ -552,14 +492,20 @@ static bool bind_router(struct queries *self)
     return self->router != NULL;
 }
 
+static int start_readers(struct queries *self)
+{
+    int rc = 0;
+    self->crew = crew_new(HANDS_MAX, answer_one, self);
+    for (unsigned i = 0; rc == 0 && self->crew && i < crew_hands(self->crew); i++) {
+        rc = reader_open(&self->readers[i], self->options->store);
+    }
+    self->txn = self->readers[0].txn;
+    return self->crew ? rc : CASEBUS_ENOMEM;
+}
+
 static bool start(struct queries *self)
 {
-    int rc = txn_new_read(self->options->store, &self->txn);
-    if (rc == 0) {
-        struct query q = {.self = self};
-        rc = begin(self, &q);
-        txn_end(self->txn);
-    }
+    int rc = start_readers(self);
     self->exchange = zsock_new_pair(">" EXCHANGE_ENDPOINT);
     self->verifier = verifier_new(self->options->store);
     self->backup = backup_new(self->options->store);
@@ -580,8 +526,12 @@ static bool start(struct queries *self)
 
 static void end(struct queries *self)
 {
-    send_replies(self);
-    while (self->waiting_count > 0) { /* they ask again when the broker is back */
+    while (self->answered < self->asked_count) { /* they ask again when the broker is back */
+        struct asked *a = &self->asked[self->answered++];
+        envelope_close(&a->envelope);
+        zmq_msg_close(&a->body);
+    }
+    while (self->waiting_count > 0) { /* and so do these */
         struct waiting *w = self->waiting[--self->waiting_count];
         envelope_close(&w->envelope);
         zmq_msg_close(&w->body);
@@ -592,9 +542,10 @@ static void end(struct queries *self)
     zsock_destroy(&self->router);
     unread_destroy(&self->unread);
     zsock_destroy(&self->exchange);
-    txn_destroy(&self->txn);
-    msgpack_sbuffer_destroy(&self->rows);
-    msgpack_sbuffer_destroy(&self->reply);
+    crew_destroy(&self->crew);
+    for (unsigned i = 0; i < HANDS_MAX; i++) {
+        reader_close(&self->readers[i]);
+    }
     free(self);
 }
 
@@ -607,8 +558,6 @@ void queries_actor(zsock_t *pipe, void *args)
         self->options = options;
         self->pipe = pipe;
         self->earliest = INT64_MAX;
-        msgpack_sbuffer_init(&self->rows);
-        msgpack_sbuffer_init(&self->reply);
         atomic_store(&options->serving, start(self));
     }
     zsock_signal(pipe, 0);

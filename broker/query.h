@@ -6,6 +6,7 @@
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
 
+#include "crew.h"
 #include "exchange.h"
 #include "inlet.h"
 #include "queries.h"
@@ -16,6 +17,7 @@
 #include <casebus/request.h>
 
 #define QUERY_WAITS 1
+#define QUERY_APART 2 /* not for any hand: the queries' own thread does it */
 /* Store entries one request may look at: then it answers what it has, with `next`. */
 #define WORK_MAX 20000
 #define BACKUP_DIR_MAX 1024 /* bytes of a backup's path */
@@ -60,12 +62,26 @@ struct heartbeat { /* a session that a poll has named */
 };
 #define HEARTBEATS_MAX (16 * CASEBUS_SESSIONS_MAX)
 
-/* Answers are sent a few at a time, so that the thread that writes them wakes up once for all. */
-#define OUTGOING_MAX 64
-struct outgoing {
+/* A request that has come. */
+struct asked {
     struct envelope envelope;
-    zmq_msg_t body;
+    zmq_msg_t body, reply;
+    int rc; /* of answer() */
 };
+#define ASKED_MAX 64
+
+/* What one hand reads with. */
+struct reader {
+    struct txn *txn;
+    struct state state; /* as read last */
+    uint64_t state_of;  /* the snapshot it was read from; 0: none */
+    int error;          /* of the newest refresh */
+    msgpack_sbuffer rows, reply;
+};
+int reader_open(struct reader *self, struct store *store);
+void reader_close(struct reader *self);
+/* The newest commit is read from here on. */
+void reader_refresh(struct reader *self);
 
 enum { ROUTER, EXCHANGE, PIPE, INLETS };
 
@@ -73,16 +89,15 @@ struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
     struct inlet inlets[INLETS]; /* of these sockets */
-    struct txn *txn;
-    struct state state; /* as read last */
-    uint64_t state_of;  /* the snapshot it was read from; 0: none */
-    msgpack_sbuffer rows, reply;
+    struct crew *crew;
+    struct reader readers[HANDS_MAX]; /* a hand's each */
+    struct txn *txn; /* the first reader's, for what this thread does on its own */
+    struct asked asked[ASKED_MAX];
+    unsigned asked_count, answered;
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
     int64_t earliest;   /* monotonic ms: none of them is overdue before */
-    struct outgoing outgoing[OUTGOING_MAX];
-    size_t outgoing_count;
     uint64_t last_submission;
     struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
@@ -101,6 +116,8 @@ struct queries {
 
 struct query {
     struct queries *self;
+    struct reader *reader;
+    bool only_reads; /* whatever does more is QUERY_APART */
     struct casebus_request request;
     struct casebus_bytes actor;
     struct txn *txn;
@@ -121,6 +138,13 @@ struct query {
 };
 
 typedef int query_fn(struct query *q);
+
+/* Answers the request in `body`. 0: *reply is made; CASEBUS_ENOMEM: it could not be; or what the
+ * operation gave: QUERY_WAITS, QUERY_APART. */
+int answer(struct query *q, struct casebus_bytes asker, struct casebus_bytes body,
+           zmq_msg_t *reply);
+/* Makes the reply: what the operation has packed (rc 0), or the error. */
+int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply);
 
 /* Arguments. A wrong type or range fails with CASEBUS_EINVAL and the argument's name. */
 int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text);

@@ -97,7 +97,7 @@ int arg_as_of(struct query *q, uint64_t *as_of)
 
 bool more_rows(const struct query *q, uint64_t limit)
 {
-    return q->row_count < limit && q->work < WORK_MAX && q->self->rows.size < CASEBUS_REPLY_MAX &&
+    return q->row_count < limit && q->work < WORK_MAX && q->reader->rows.size < CASEBUS_REPLY_MAX &&
            txn_error(q->txn) == 0;
 }
 
@@ -105,7 +105,7 @@ void pack_rows(struct query *q, const char *name)
 {
     casebus_pack_text(&q->pk, name);
     msgpack_pack_array(&q->pk, q->row_count);
-    casebus_pack_raw(&q->pk, casebus_bytes(q->self->rows.data, q->self->rows.size));
+    casebus_pack_raw(&q->pk, casebus_bytes(q->reader->rows.data, q->reader->rows.size));
 }
 
 void pack_next(struct query *q, const struct key *next)

@@ -74,7 +74,7 @@ static int submit_decision(struct query *q, enum apply_kind kind, uint64_t seq,
                            struct casebus_bytes as)
 {
     msgpack_packer pk;
-    msgpack_sbuffer *body = &q->self->rows;
+    msgpack_sbuffer *body = &q->reader->rows;
     msgpack_packer_init(&pk, body, msgpack_sbuffer_write);
     msgpack_pack_map(&pk, as.data ? 2 : 1);
     pack_uint(&pk, "quarantine", seq);

@@ -49,7 +49,7 @@ bool is_to_stop(const struct session_entry *session)
 static int submit_stop(struct query *q, struct casebus_bytes agency, struct casebus_bytes id)
 {
     msgpack_packer pk;
-    msgpack_sbuffer *body = &q->self->rows;
+    msgpack_sbuffer *body = &q->reader->rows;
     msgpack_packer_init(&pk, body, msgpack_sbuffer_write);
     msgpack_pack_map(&pk, 2);
     casebus_pack_text(&pk, "agency");

@@ -50,12 +50,6 @@ void unread_destroy(struct unread **self_p)
     }
 }
 
-bool unread_has_room(const struct unread *self, struct casebus_bytes peer, size_t size)
-{
-    return size <= UNREAD_SMALL ||
-           atomic_load(&self->bytes[place_of(peer)]) + size <= CASEBUS_UNREAD_MAX;
-}
-
 /* Called by libzmq, on its own thread. */
 static void let_go(void *data, void *hint)
 {
@@ -70,23 +64,26 @@ int unread_message(struct unread *self, struct casebus_bytes peer, struct casebu
                    zmq_msg_t *message)
 {
     if (bytes.size <= UNREAD_SMALL) {
-        int rc = zmq_msg_init_size(message, bytes.size);
-        if (rc == 0) {
-            memcpy(zmq_msg_data(message), bytes.data, bytes.size);
+        if (zmq_msg_init_size(message, bytes.size) < 0) {
+            return CASEBUS_ENOMEM;
         }
-        return rc;
+        memcpy(zmq_msg_data(message), bytes.data, bytes.size);
+        return 0;
     }
     struct reply *reply = malloc(sizeof *reply + bytes.size);
     if (!reply) {
-        return -1;
+        return CASEBUS_ENOMEM;
     }
     *reply = (struct reply){self, place_of(peer), bytes.size};
-    memcpy(reply->data, bytes.data, bytes.size);
-    atomic_fetch_add(&self->bytes[reply->place], bytes.size);
     atomic_fetch_add(&self->users, 1);
-    if (zmq_msg_init_data(message, reply->data, bytes.size, let_go, reply) < 0) {
+    size_t before = atomic_fetch_add(&self->bytes[reply->place], bytes.size);
+    bool room = before + bytes.size <= CASEBUS_UNREAD_MAX;
+    if (room) {
+        memcpy(reply->data, bytes.data, bytes.size);
+    }
+    if (!room || zmq_msg_init_data(message, reply->data, bytes.size, let_go, reply) < 0) {
         let_go(NULL, reply);
-        return -1;
+        return room ? CASEBUS_ENOMEM : CASEBUS_EBUSY;
     }
     return 0;
 }

@@ -19,8 +19,8 @@ struct unread;
 struct unread *unread_new(void);
 /* Messages that libzmq still has may outlive it. */
 void unread_destroy(struct unread **self_p);
-bool unread_has_room(const struct unread *self, struct casebus_bytes peer, size_t size);
-/* Makes the message that carries these bytes to the peer; -1: out of memory. */
+/* Makes the message that carries these bytes to the peer. 0; CASEBUS_EBUSY: he has not read what
+ * he was sent; CASEBUS_ENOMEM. From any thread. */
 int unread_message(struct unread *self, struct casebus_bytes peer, struct casebus_bytes bytes,
                    zmq_msg_t *message);
 

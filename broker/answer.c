@@ -1,0 +1,169 @@
+/* One request's answer, from the newest commit its reader sees.
+ *
+ * What only reads may be answered by any hand of the crew, each with a reader of its own; what
+ * waits, writes or starts something is done by the queries' own thread, apart. */
+#include "query.h"
+
+#include "log.h"
+
+static const struct {
+    query_fn *carry_out;
+    bool only_reads; /* the store, through its reader, and counters */
+} operations[CASEBUS_OP_COUNT] = {
+    [CASEBUS_OP_CASE_GET] = {query_case_get, true},
+    [CASEBUS_OP_CASE_GET_MANY] = {query_case_get_many, true},
+    [CASEBUS_OP_CASE_KNOWN] = {query_case_known, true},
+    [CASEBUS_OP_CASE_RECENT] = {query_case_recent, true},
+    [CASEBUS_OP_CASE_LIST] = {query_case_list, true},
+    [CASEBUS_OP_CASE_HISTORY] = {query_case_history, true},
+    [CASEBUS_OP_OFFENDER_GET] = {query_offender_get, true},
+    [CASEBUS_OP_AGENCY_LIST] = {query_agency_list, true},
+    [CASEBUS_OP_LOG_REPLAY] = {query_log_replay, true},
+    [CASEBUS_OP_LOG_CASES] = {query_log_cases, true},
+    [CASEBUS_OP_HEADS] = {query_heads, true},
+    [CASEBUS_OP_SESSION_GET] = {query_session_get, true},
+    [CASEBUS_OP_SESSION_LIST] = {query_session_list, true},
+    [CASEBUS_OP_SESSION_CASES] = {query_session_cases, true},
+    [CASEBUS_OP_SESSION_STOP] = {query_session_stop, false},
+    [CASEBUS_OP_QUARANTINE_LIST] = {query_quarantine_list, true},
+    [CASEBUS_OP_QUARANTINE_ACCEPT] = {query_quarantine_accept, false},
+    [CASEBUS_OP_QUARANTINE_REJECT] = {query_quarantine_reject, false},
+    [CASEBUS_OP_PUBLISHER_CONFIRM] = {query_publisher_confirm, false},
+    [CASEBUS_OP_REJECTS_LIST] = {query_rejects_list, true},
+    [CASEBUS_OP_STORE_VERIFY] = {query_store_verify, false},
+    [CASEBUS_OP_STORE_BACKUP] = {query_store_backup, false},
+    [CASEBUS_OP_BROKER_STATUS] = {query_broker_status, true},
+};
+
+/* --- readers ---------------------------------------------------------------------------- */
+
+int reader_open(struct reader *self, struct store *store)
+{
+    msgpack_sbuffer_init(&self->rows);
+    msgpack_sbuffer_init(&self->reply);
+    int rc = txn_new_read(store, &self->txn);
+    if (rc == 0) {
+        reader_refresh(self);
+        txn_end(self->txn);
+        rc = self->error;
+    }
+    return rc;
+}
+
+void reader_close(struct reader *self)
+{
+    txn_destroy(&self->txn);
+    msgpack_sbuffer_destroy(&self->rows);
+    msgpack_sbuffer_destroy(&self->reply);
+}
+
+/* A reply names the epoch even where the store cannot be read: the one read last. */
+void reader_refresh(struct reader *self)
+{
+    struct state state;
+    self->error = txn_refresh(self->txn);
+    if (self->error == 0 && self->state_of != txn_snapshot(self->txn)) {
+        if (txn_state(self->txn, &state)) {
+            self->state = state;
+            self->state_of = txn_snapshot(self->txn);
+        } else {
+            self->error = CASEBUS_ECORRUPT;
+        }
+    }
+}
+
+/* --- one request ------------------------------------------------------------------------ */
+
+static int check_after_seq(struct query *q)
+{
+    uint64_t after = 0;
+    int rc = arg_number(q, "after_seq", 0, UINT64_MAX, 0, &after);
+    return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
+}
+
+static int carry_out(struct query *q, struct casebus_bytes body)
+{
+    struct casebus_fault fault = {.code = 0};
+    int rc = casebus_request_decode(body, &q->request, &fault);
+    if (rc != 0) {
+        snprintf(q->field, sizeof q->field, "%.63s", fault.field);
+        return rc;
+    }
+    if (q->only_reads && !operations[q->request.op].only_reads) {
+        return QUERY_APART;
+    }
+    rc = check_after_seq(q);
+    if (rc == 0) {
+        rc = operations[q->request.op].carry_out(q);
+    }
+    if (rc == 0 && txn_error(q->txn) != 0) {
+        rc = txn_error(q->txn);
+    }
+    return rc;
+}
+
+static struct casebus_reply reply_of(const struct query *q)
+{
+    struct casebus_reply reply = {.seq = q->state.seq, .entry = q->state.entry};
+    memcpy(reply.epoch, q->state.epoch, sizeof reply.epoch);
+    return reply;
+}
+
+/* The operation packs its result where it is sent from. */
+static int begin_reply(struct query *q)
+{
+    struct reader *r = q->reader;
+    struct casebus_reply reply = reply_of(q);
+    msgpack_sbuffer_clear(&r->rows);
+    msgpack_sbuffer_clear(&r->reply);
+    msgpack_packer_init(&q->pk, &r->reply, msgpack_sbuffer_write);
+    msgpack_packer_init(&q->rows_pk, &r->rows, msgpack_sbuffer_write);
+    return casebus_reply_begin(&reply, &r->reply);
+}
+
+/* What was packed is taken back. */
+static void refuse(struct query *q, int rc)
+{
+    struct casebus_reply reply = reply_of(q);
+    if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
+        log_error("request %s failed: %s", casebus_op_name(q->request.op), casebus_strerror(rc));
+    }
+    reply.error = rc;
+    reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);
+    reply.error_field = q->field[0] ? casebus_cstr(q->field) : casebus_bytes(NULL, 0);
+    msgpack_sbuffer_clear(&q->reader->reply);
+    casebus_reply_encode(&reply, &q->reader->reply);
+}
+
+static int make_message(struct query *q, struct casebus_bytes asker, zmq_msg_t *reply)
+{
+    const msgpack_sbuffer *bytes = &q->reader->reply;
+    return unread_message(q->self->unread, asker, casebus_bytes(bytes->data, bytes->size), reply);
+}
+
+int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply)
+{
+    if (rc != 0) {
+        refuse(q, rc);
+    }
+    rc = make_message(q, asker, reply);
+    if (rc == CASEBUS_EBUSY) {
+        snprintf(q->text, sizeof q->text, "replies sent before have not been read");
+        refuse(q, rc);
+        rc = make_message(q, asker, reply);
+    }
+    count(&q->self->options->counters->requests, 1);
+    return rc;
+}
+
+int answer(struct query *q, struct casebus_bytes asker, struct casebus_bytes body,
+           zmq_msg_t *reply)
+{
+    q->txn = q->reader->txn;
+    q->state = q->reader->state;
+    q->actor = casebus_cstr("local");
+    int rc = q->reader->error;
+    rc = rc ? rc : begin_reply(q);
+    rc = rc ? rc : carry_out(q, body);
+    return rc == QUERY_WAITS || rc == QUERY_APART ? rc : finish(q, rc, asker, reply);
+}

@@ -1,0 +1,27 @@
+/* Hands that do a heap of small work together: the caller's own, and helpers that are threads.
+ *
+ * The caller never waits for a helper to come: he begins, and whoever comes before all is taken
+ * helps. He waits only for what a helper has begun. */
+#ifndef BROKER_CREW_H
+#define BROKER_CREW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HANDS_MAX 4
+
+struct crew;
+
+/* Does one item. Hand 0 is the caller's; two hands never do the same item. */
+typedef void crew_work(void *arg, unsigned hand, unsigned item);
+
+/* 1 to HANDS_MAX hands, and no more than the machine has processors. NULL: no memory or
+ * threads. */
+struct crew *crew_new(unsigned hands, crew_work *work, void *arg);
+void crew_destroy(struct crew **self_p);
+unsigned crew_hands(const struct crew *self);
+/* Does items 0 to count - 1, begun in this order, alone or `together`. Past `until` (monotonic ms) none is begun, but
+ * for the first. Returns when what was begun is done: how many. */
+unsigned crew_do(struct crew *self, unsigned count, bool together, int64_t until);
+
+#endif
