@@ -29,7 +29,7 @@ struct crew {
     unsigned helping; /* have come and not gone */
     bool open, ended;
     /* Of the open heap: */
-    unsigned count;
+    unsigned count, hands;
     int64_t until;
     atomic_uint next;
 };
@@ -45,11 +45,16 @@ static void do_items(struct crew *self, unsigned hand)
     } while (zclock_mono() < self->until);
 }
 
+static bool is_wanted(const struct crew *self, unsigned hand, uint64_t last)
+{
+    return self->open && self->heap != last && hand < self->hands;
+}
+
 /* False: the crew is dismissed. */
-static bool come(struct crew *self, uint64_t *last)
+static bool come(struct crew *self, unsigned hand, uint64_t *last)
 {
     pthread_mutex_lock(&self->lock);
-    while (!self->ended && !(self->open && self->heap != *last)) {
+    while (!self->ended && !is_wanted(self, hand, *last)) {
         pthread_cond_wait(&self->opened, &self->lock);
     }
     bool work = !self->ended;
@@ -73,7 +78,7 @@ static void *help(void *arg)
     const struct helper *self = arg;
     uint64_t last = 0;
     log_name_thread("reader");
-    while (come(self->crew, &last)) {
+    while (come(self->crew, self->hand, &last)) {
         do_items(self->crew, self->hand);
         go(self->crew);
     }
@@ -99,9 +104,10 @@ static void close_heap(struct crew *self)
     pthread_mutex_unlock(&self->lock);
 }
 
-unsigned crew_do(struct crew *self, unsigned count, bool together, int64_t until)
+unsigned crew_do(struct crew *self, unsigned count, unsigned hands, int64_t until)
 {
-    bool called = together && self->helper_count > 0;
+    bool called = hands > 1 && self->helper_count > 0;
+    self->hands = hands;
     self->count = count;
     self->until = until;
     atomic_store(&self->next, 0);

@@ -5,7 +5,6 @@
 #ifndef BROKER_CREW_H
 #define BROKER_CREW_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define HANDS_MAX 4
@@ -20,8 +19,9 @@ typedef void crew_work(void *arg, unsigned hand, unsigned item);
 struct crew *crew_new(unsigned hands, crew_work *work, void *arg);
 void crew_destroy(struct crew **self_p);
 unsigned crew_hands(const struct crew *self);
-/* Does items 0 to count - 1, begun in this order, alone or `together`. Past `until` (monotonic ms) none is begun, but
- * for the first. Returns when what was begun is done: how many. */
-unsigned crew_do(struct crew *self, unsigned count, bool together, int64_t until);
+/* Does items 0 to count - 1, begun in this order, by at most `hands` hands (1: alone). Past
+ * `until` (monotonic ms) none is begun, but for the first. Returns when what was begun is done:
+ * how many. */
+unsigned crew_do(struct crew *self, unsigned count, unsigned hands, int64_t until);
 
 #endif

@@ -172,21 +172,36 @@ static void finish_one(struct queries *self, struct asked *a)
 
 /* Do all hands see the same commit? Otherwise who asks twice could be told less the second
  * time. */
-static bool refresh_readers(struct queries *self)
+static bool refresh_readers(struct queries *self, unsigned hands)
 {
     const struct reader *first = &self->readers[0];
-    for (unsigned i = 1; i < crew_hands(self->crew); i++) {
+    bool same = true;
+    for (unsigned i = 0; same && i < hands; i++) {
         struct reader *r = &self->readers[i];
         reader_refresh(r);
-        if (r->error != 0 || r->state_of != first->state_of) {
-            return false;
-        }
+        same = r->error == first->error && r->state_of == first->state_of;
     }
-    return first->error == 0;
+    return same;
 }
 
 #define HELP_LEAST 4 /* requests for which the other hands are called */
+#define COMMIT_THREADS 2
+#define COMMITS_SEEN_MS 20
 #define SLICE_MS 10
+
+/* While reports are being committed, the bus and the committer have processors of their own. */
+static unsigned free_hands(struct queries *self, int64_t now)
+{
+    const unsigned hands = crew_hands(self->crew);
+    const uint64_t batches = counted(&self->options->counters->batches);
+    if (batches != self->batches) {
+        self->batches = batches;
+        self->committing_until = now + COMMITS_SEEN_MS;
+    }
+    return now >= self->committing_until ? hands
+           : hands > COMMIT_THREADS      ? hands - COMMIT_THREADS
+                                         : 1;
+}
 
 static void answer_asked(struct queries *self)
 {
@@ -194,9 +209,10 @@ static void answer_asked(struct queries *self)
     if (count == 0) {
         return;
     }
-    reader_refresh(&self->readers[0]);
-    bool together = count >= HELP_LEAST && refresh_readers(self);
-    unsigned done = crew_do(self->crew, count, together, zclock_mono() + SLICE_MS);
+    int64_t now = zclock_mono();
+    unsigned hands = count >= HELP_LEAST ? free_hands(self, now) : 1;
+    hands = refresh_readers(self, hands) ? hands : 1;
+    unsigned done = crew_do(self->crew, count, hands, now + SLICE_MS);
     for (; done > 0; done--) {
         finish_one(self, &self->asked[self->answered++]);
     }

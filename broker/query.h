@@ -94,6 +94,8 @@ struct queries {
     struct txn *txn; /* the first reader's, for what this thread does on its own */
     struct asked asked[ASKED_MAX];
     unsigned asked_count, answered;
+    uint64_t batches; /* that were committed, when last looked at */
+    int64_t committing_until; /* monotonic ms: so long commits count as going on */
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
