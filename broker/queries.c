@@ -186,7 +186,7 @@ static bool refresh_readers(struct queries *self, unsigned hands)
 
 #define HELP_LEAST 4 /* requests for which the other hands are called */
 #define COMMIT_THREADS 2
-#define COMMITS_SEEN_MS 20
+#define COMMITS_SEEN_MS 100
 #define SLICE_MS 10
 
 /* While reports are being committed, the bus and the committer have processors of their own. */
