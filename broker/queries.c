@@ -187,6 +187,7 @@ static bool refresh_readers(struct queries *self, unsigned hands)
 #define HELP_LEAST 4 /* requests for which the other hands are called */
 #define COMMIT_THREADS 2
 #define COMMITS_SEEN_MS 100
+#define TAKE_MS 4
 #define SLICE_MS 10
 
 /* While reports are being committed, the bus and the committer have processors of their own. */
@@ -203,6 +204,16 @@ static unsigned free_hands(struct queries *self, int64_t now)
                                          : 1;
 }
 
+/* Of costly requests few are taken in at a time: who comes next is not to wait for many. */
+static void set_take(struct queries *self, unsigned count, unsigned done, int64_t took_ms)
+{
+    if (took_ms > TAKE_MS) {
+        self->take = done > 1 ? done / 2 : 1;
+    } else if (count == self->take && took_ms < TAKE_MS / 2) {
+        self->take = 2 * count < ASKED_MAX ? 2 * count : ASKED_MAX;
+    }
+}
+
 static void answer_asked(struct queries *self)
 {
     unsigned count = self->asked_count - self->answered;
@@ -213,6 +224,7 @@ static void answer_asked(struct queries *self)
     unsigned hands = count >= HELP_LEAST ? free_hands(self, now) : 1;
     hands = refresh_readers(self, hands) ? hands : 1;
     unsigned done = crew_do(self->crew, count, hands, now + SLICE_MS);
+    set_take(self, count, done, zclock_mono() - now);
     for (; done > 0; done--) {
         finish_one(self, &self->asked[self->answered++]);
     }
@@ -244,7 +256,7 @@ static void handle_new(struct queries *self)
 {
     gather(self, 1);
     answer_asked(self);
-    gather(self, ASKED_MAX);
+    gather(self, self->take);
     answer_asked(self);
     if (self->answered < self->asked_count) {
         inlet_used(&self->inlets[ROUTER]); /* there are some, though not in the socket */
@@ -574,6 +586,7 @@ void queries_actor(zsock_t *pipe, void *args)
         self->options = options;
         self->pipe = pipe;
         self->earliest = INT64_MAX;
+        self->take = 1;
         atomic_store(&options->serving, start(self));
     }
     zsock_signal(pipe, 0);

@@ -68,7 +68,7 @@ struct asked {
     zmq_msg_t body, reply;
     int rc; /* of answer() */
 };
-#define ASKED_MAX 64
+#define ASKED_MAX 32
 
 /* What one hand reads with. */
 struct reader {
@@ -94,6 +94,7 @@ struct queries {
     struct txn *txn; /* the first reader's, for what this thread does on its own */
     struct asked asked[ASKED_MAX];
     unsigned asked_count, answered;
+    unsigned take; /* so many at a time, by what they cost */
     uint64_t batches; /* that were committed, when last looked at */
     int64_t committing_until; /* monotonic ms: so long commits count as going on */
     struct waiting *waiting[WAITING_MAX];

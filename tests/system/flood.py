@@ -96,6 +96,35 @@ def costly_requests_hold_up_no_poll():
         reports.close()
 
 
+def answers_side_by_side_come_in_order_and_never_from_an_older_commit():
+    with Broker() as broker:
+        reports = connect(zmq.XPUB, broker.ingest)
+        reports.recv()
+        body = msgpack.packb({"v": 1, "data": {"offender": {"name": "Acme"}}})
+        dealer = connect(zmq.DEALER, broker.query)
+        answered, seen = 0, []
+        while answered < 10000:
+            reports.send_multipart([b"case:scraped:hse:%d:" % answered, body])
+            asked = ["hse:%d" % (n * 7919 % (answered + 1)) for n in range(200)]
+            for n, case_id in enumerate(asked):
+                request = {"v": 1, "op": "case.get", "id": case_id}
+                if n % 8 == 0:  # costly ones among them
+                    request = {"v": 1, "op": "log.replay", "after": 0, "patterns": ["case"], "limit": 500}
+                dealer.send_multipart([b"", msgpack.packb(request)])
+            for n, case_id in enumerate(asked):
+                reply = msgpack.unpackb(dealer.recv_multipart()[1])
+                if n % 8 == 0:
+                    assert "events" in reply["result"], reply
+                else:
+                    assert "error" in reply or reply["result"]["case"]["id"] == case_id, (case_id, reply)
+                assert not seen or reply["seq"] >= seen[-1], (reply["seq"], seen[-1])
+                seen.append(reply["seq"])
+            answered += len(asked)
+        assert seen[-1] > seen[0]
+        dealer.close()
+        reports.close()
+
+
 def signals_are_the_main_threads():
     """A system call of another thread would be cut short by one, a frame or a reserve with
     it."""
@@ -111,4 +140,5 @@ def signals_are_the_main_threads():
 
 main([polls_that_wait_are_bounded_in_bytes, a_subscription_longer_than_any_topic_cuts_its_peer_off,
       a_flood_of_subscriptions_stalls_and_floods_nobody,
-      costly_requests_hold_up_no_poll, signals_are_the_main_threads])
+      costly_requests_hold_up_no_poll,
+      answers_side_by_side_come_in_order_and_never_from_an_older_commit, signals_are_the_main_threads])
