@@ -478,9 +478,12 @@ static void serve(struct queries *self)
         {zsock_resolve(self->exchange), 0, ZMQ_POLLIN, 0},
         {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
     };
+    struct health *health = &self->options->counters->health;
     while (!self->stop) {
         int64_t wait = next_deadline(self) - zclock_mono();
+        health_waits(health, WORKER_QUERIES);
         zmq_poll(items, 3, wait > 0 ? (long)wait : 0);
+        health_works(health, WORKER_QUERIES);
         if (items[2].revents & ZMQ_POLLIN) {
             char *command = zstr_recv(self->pipe);
             self->stop = !command || streq(command, "$TERM");
