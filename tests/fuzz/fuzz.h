@@ -26,7 +26,8 @@ static inline void fuzz_refusal(int error, const struct casebus_fault *fault)
     HOLDS(casebus_utf8_valid(casebus_cstr(fault->field)));
 }
 
-/* A file in memory that holds these bytes, for what reads files: its path, until the next call. */
+/* A file in memory that holds these bytes, for what reads files: its path, until the next
+ * call. */
 static inline const char *fuzz_file(const void *data, size_t size)
 {
     static char path[64];
@@ -41,7 +42,8 @@ static inline const char *fuzz_file(const void *data, size_t size)
 }
 
 /* What stands before the next separator, or all that is left; `rest` moves behind it. */
-static inline struct casebus_bytes fuzz_part(struct casebus_bytes *rest, unsigned char separator)
+static inline struct casebus_bytes fuzz_part(struct casebus_bytes *rest,
+                                             unsigned char separator)
 {
     const unsigned char *end =
         rest->size > 0 ? memchr(rest->data, separator, rest->size) : NULL;

@@ -14,7 +14,10 @@
 #include <zmq.h>
 
 static struct dashboard dashboard = {
-    .settings = {.fanout = "inproc://heads", .query = "inproc://broker", .ring = 4, .streams = 4},
+    .settings = {.fanout = "inproc://heads",
+                 .query = "inproc://broker",
+                 .ring = 4,
+                 .streams = 4},
 };
 static void *broker; /* its end of the requests */
 

@@ -1,5 +1,5 @@
 /* Files of records, NDJSON and CSV: reading ends, every record stands on a later line than the
- * one before, and what becomes of one is well-formed. The first byte says which kind of file. */
+ * one before, and what becomes of one is well-formed. The first byte says which kind. */
 #include "fuzz.h"
 
 #include "encode.h"

@@ -32,7 +32,7 @@ static void set_time(struct model *m, uint64_t at)
     m->at = at > m->at ? at : m->at;
 }
 
-/* --- sessions ------------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------- */
 
 static void tell_session(struct model *m, struct model_session *s)
 {
@@ -148,7 +148,7 @@ void model_tick(struct model *m, uint64_t at, unsigned heard)
     }
 }
 
-/* --- cases ---------------------------------------------------------------------------------- */
+/* --- cases ------------------------------------------------------------------------------ */
 
 static bool differs(const struct content *record, const struct content *said)
 {
@@ -188,10 +188,8 @@ static struct told create(struct model *m, struct model_case *c, const struct mo
     if (!said.name) {
         return rejected(CASEBUS_EMISSING);
     }
-    *c = (struct model_case){.state = CASE_LIVING,
-                             .version = c->version + 1,
-                             .record = said,
-                             .applied = r->content};
+    *c = (struct model_case){
+        .state = CASE_LIVING, .version = c->version + 1, .record = said, .applied = r->content};
     see(m, c, r);
     m->cases++;
     m->seq++;
@@ -224,9 +222,8 @@ static struct told conflict(struct model *m, const struct model_report *r)
         return rejected(CASEBUS_EDECIDED);
     }
     if (q->status != OPEN) {
-        *q = (struct model_collision){.status = OPEN,
-                                      .seq = ++m->seq,
-                                      .fetched_at = r->fetched_at};
+        *q = (struct model_collision){
+            .status = OPEN, .seq = ++m->seq, .fetched_at = r->fetched_at};
         m->quarantined++;
         m->conflict[m->conflict_count].seq = q->seq;
         m->conflict[m->conflict_count].which = r->which;
@@ -311,9 +308,9 @@ static struct told case_report(struct model *m, const struct model_report *r)
     if (s) {
         hear(m, s, m->ticks + 1);
     }
-    struct told told = r->is_void                            ? done(CASEBUS_OUTCOME_VOID)
+    struct told told = r->is_void                          ? done(CASEBUS_OUTCOME_VOID)
                        : r->kind == CASEBUS_REPORT_SCRAPED ? scraped(m, r)
-                                                             : change(m, r);
+                                                           : change(m, r);
     if (s && s->exists) {
         count_in_session(m, s, told.outcome);
     }
@@ -331,7 +328,7 @@ struct told model_report(struct model *m, uint64_t at, const struct model_report
     return told;
 }
 
-/* --- quarantine ----------------------------------------------------------------------------- */
+/* --- quarantine ------------------------------------------------------------------------- */
 
 /* What an acceptance displaces is not to come back. */
 static void displace(struct model *m, unsigned which, unsigned content)
@@ -385,9 +382,8 @@ struct told model_decide(struct model *m, uint64_t at, bool accepts, uint64_t se
         return rejected(CASEBUS_EDECIDED);
     }
     if (q->status != OPEN) {
-        return (q->status == ACCEPTED) == accepts && q->as == as
-                   ? done(q->outcome)
-                   : rejected(CASEBUS_EDECIDED);
+        return (q->status == ACCEPTED) == accepts && q->as == as ? done(q->outcome)
+                                                                 : rejected(CASEBUS_EDECIDED);
     }
     struct told told = done(CASEBUS_OUTCOME_REJECTED);
     if (accepts) {
@@ -403,7 +399,7 @@ struct told model_decide(struct model *m, uint64_t at, bool accepts, uint64_t se
     return told;
 }
 
-/* --- publishers, the floor ------------------------------------------------------------------ */
+/* --- publishers, the floor -------------------------------------------------------------- */
 
 void model_decided(struct model *m, unsigned publisher, enum casebus_outcome outcome,
                    const unsigned char next_check[CASEBUS_CHECK_SIZE])

@@ -26,7 +26,7 @@ struct content model_content(unsigned number);
 /* Contents by number; odd ones have a source, whatever is in it. */
 #define MODEL_CONTENTS (2 * (MODEL_NAMES + 1) * (MODEL_DATES + 1) * (MODEL_FINES + 1))
 
-enum { CASE_NONE, CASE_LIVING, CASE_GONE, CASE_BARRED }; /* deleted, redacted */
+enum { CASE_NONE, CASE_LIVING, CASE_GONE, CASE_BARRED }; /* gone: deleted; barred: redacted */
 
 struct model_case {
     unsigned state;
@@ -86,10 +86,10 @@ struct told {
 struct model_report {
     enum casebus_report_kind kind;
     bool is_void;
-    unsigned which;   /* the case or session */
-    unsigned content; /* of a case */
+    unsigned which;      /* the case or session */
+    unsigned content;    /* of a case */
     uint64_t fetched_at; /* of its source */
-    unsigned session; /* a case report's, from 1; 0: none */
+    unsigned session;    /* a case report's, from 1; 0: none */
     uint64_t page, page_errors;
     unsigned status; /* of an end */
 };

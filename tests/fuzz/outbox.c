@@ -21,7 +21,7 @@ static struct window made; /* what was put in */
 static char *image;        /* data.mdb, as it was then */
 static size_t image_size;
 
-/* --- decoders ------------------------------------------------------------------------------ */
+/* --- decoders --------------------------------------------------------------------------- */
 
 static void check_refusal(const struct casebus_refusal *refusal)
 {
@@ -70,7 +70,7 @@ static void decode_both(const uint8_t *data, size_t size)
     free(sealed);
 }
 
-/* --- an outbox ----------------------------------------------------------------------------- */
+/* --- an outbox -------------------------------------------------------------------------- */
 
 static struct outbox *open_outbox(void)
 {
@@ -151,7 +151,7 @@ static void put_back(void)
     HOLDS(file && fwrite(image, 1, image_size, file) == image_size && fclose(file) == 0);
 }
 
-/* --- damage -------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------- */
 
 /* A value of the outbox, changed: bytes of it, its end, or all of it. */
 static void damage_one(MDB_txn *txn, const MDB_dbi tree[3], const uint8_t piece[4])
@@ -205,7 +205,7 @@ static void damage(const uint8_t *data, size_t size)
     mdb_env_close(env);
 }
 
-/* --- what is read of it --------------------------------------------------------------------- */
+/* --- what is read of it ----------------------------------------------------------------- */
 
 static bool is_as_made(const struct kept *kept, uint64_t number)
 {

@@ -31,7 +31,9 @@ static void check_again(const struct settings *s)
 
 static void check_comment(const uint8_t *data, size_t size)
 {
-    enum { COMMENT = 8192 }; /* longer than a line may be expected to be */
+    enum {
+        COMMENT = 8192
+    }; /* longer than a line may be expected to be */
     struct settings s = settings_default(), untouched = settings_default();
     char *line = malloc(COMMENT + size);
     HOLDS(line != NULL);

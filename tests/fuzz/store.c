@@ -34,7 +34,7 @@ static unsigned next_byte(void)
     return byte;
 }
 
-/* --- reports -------------------------------------------------------------------------------- */
+/* --- reports ---------------------------------------------------------------------------- */
 
 static void pack_content(msgpack_packer *pk, const struct model_report *r)
 {
@@ -151,7 +151,7 @@ static void report(enum casebus_report_kind kind)
     compare_told(model_report(&model, desk.clock, &r));
 }
 
-/* --- numbered reports ----------------------------------------------------------------------- */
+/* --- numbered reports ------------------------------------------------------------------- */
 
 static struct sender sender_of(unsigned which)
 {
@@ -192,10 +192,10 @@ static void numbered(void)
     casebus_check_next(check, r.is_void ? void_hash : hash);
 
     desk_raw(&desk, topic, kept.data, kept.size);
-    enum apply_effect effect = number <= p->decided       ? EFFECT_DUPLICATE
+    enum apply_effect effect = number <= p->decided      ? EFFECT_DUPLICATE
                                : number > p->decided + 1 ? EFFECT_AHEAD
-                               : wrong                    ? EFFECT_DIVERGED
-                                                          : EFFECT_DECIDED;
+                               : wrong                   ? EFFECT_DIVERGED
+                                                         : EFFECT_DECIDED;
     HOLDS(desk.result.effect == effect && desk.result.number == number);
     if (effect == EFFECT_DECIDED) {
         struct told told = model_report(&model, desk.clock, &r);
@@ -221,7 +221,7 @@ static void retire(void)
     model_retire(&model, desk.clock, which);
 }
 
-/* --- what people and the broker do ----------------------------------------------------------- */
+/* --- what people and the broker do ------------------------------------------------------ */
 
 static void decide(bool accept)
 {
@@ -237,7 +237,8 @@ static void decide(bool accept)
 
 static void tick(void)
 {
-    static const char *const heard[] = {NULL, "['hse:s1']", "['hse:s2']", "['hse:s2','hse:s1']"};
+    static const char *const heard[] = {NULL, "['hse:s1']", "['hse:s2']",
+                                        "['hse:s2','hse:s1']"};
     unsigned how = next_byte(), whom = how & 3;
     for (unsigned n = 0; n <= (how >> 2) % 12; n++) {
         desk_tick(&desk, heard[whom]);
@@ -266,13 +267,14 @@ static void anything(void)
     char topic[64];
     msgpack_sbuffer body;
     size_t size = next_byte();
-    struct casebus_bytes data = casebus_bytes(input.data, size < input.size ? size : input.size);
+    struct casebus_bytes data =
+        casebus_bytes(input.data, size < input.size ? size : input.size);
     input = casebus_bytes(input.data + data.size, input.size - data.size);
     if (casebus_scan(data, casebus_scan_limits(), NULL) != 0) {
         return;
     }
-    snprintf(topic, sizeof topic, "case:scraped:ea:%llu:",
-             (unsigned long long)desk.clock / 16000000);
+    snprintf(topic, sizeof topic,
+             "case:scraped:ea:%llu:", (unsigned long long)desk.clock / 16000000);
     msgpack_sbuffer_init(&body);
     struct casebus_report_parts parts = {.data = data};
     HOLDS(casebus_report_encode(&parts, &body) == 0);
@@ -327,7 +329,7 @@ static void operate(unsigned which)
     }
 }
 
-/* --- what is kept ---------------------------------------------------------------------------- */
+/* --- what is kept ----------------------------------------------------------------------- */
 
 static void compare_state(void)
 {
