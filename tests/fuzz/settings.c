@@ -18,12 +18,31 @@ static char *printed(const struct settings *s)
     return text;
 }
 
+/* Every setting can be found out about. */
+static void check_help(void)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    HOLDS(out != NULL);
+    settings_help(out);
+    HOLDS(fclose(out) == 0);
+    for (unsigned i = 0; settings_name(i); i++) {
+        HOLDS(strstr(text, settings_name(i)) != NULL);
+    }
+    free(text);
+}
+
 static void check_again(const struct settings *s)
 {
     struct settings again = settings_default();
     char *text = printed(s);
     HOLDS(settings_read_file(&again, fuzz_file(text, strlen(text)), why, sizeof why));
     char *text_again = printed(&again);
+    HOLDS(strcmp(text, text_again) == 0);
+    free(text_again);
+    settings_reload(&again, s);
+    text_again = printed(&again);
     HOLDS(strcmp(text, text_again) == 0);
     free(text_again);
     free(text);
@@ -49,6 +68,9 @@ static void check_comment(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct settings s = settings_default();
+    if (size == 0) { /* the first that the fuzzer tries */
+        check_help();
+    }
     HOLDS(settings_set(&s, "data", "folder", why, sizeof why));
     const char *path = fuzz_file(data, size);
     if (settings_read_file(&s, path, why, sizeof why)) {
