@@ -336,6 +336,7 @@ static void displace(struct model *m, unsigned which, unsigned content)
     struct model_collision *q = &m->collision[which][content];
     if (q->status != OPEN) {
         q->status = REJECTED;
+        q->outcome = CASEBUS_OUTCOME_REJECTED;
     }
 }
 
