@@ -71,9 +71,11 @@ static void check_answer(const struct request *request)
 {
     HOLDS(request->status >= 200 && request->status < 600);
     if (!request->response && strcmp(request->type, "application/json") == 0) {
+        json_error_t error; /* keys with a NUL are JSON too, but not to jansson */
         json_t *json = json_loadb(request->body.data, request->body.size,
-                                  JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
-        HOLDS(json_is_object(json));
+                                  JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
+        HOLDS(json_is_object(json) ||
+              (!json && json_error_code(&error) == json_error_null_byte_in_key));
         json_decref(json);
     }
 }
