@@ -169,6 +169,7 @@ static void displace(struct apply *self, const unsigned char *hash)
                 q.status == QUARANTINE_OPEN;
     if (!open) {
         q.status = QUARANTINE_REJECTED;
+        q.outcome = CASEBUS_OUTCOME_REJECTED;
         txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
     }
 }

@@ -328,6 +328,7 @@ static void give_range(struct bus *self, size_t first, size_t end)
 {
     self->busy->first = first;
     self->busy->end = end;
+    health_works(&self->options->counters->health, WORKER_STORE);
     committer_give(self->committer, self->busy);
 }
 
@@ -462,6 +463,7 @@ static int take(struct bus *self)
     if (!b) {
         return 0;
     }
+    health_waits(&self->options->counters->health, WORKER_STORE);
     if (b->committed) {
         self->trimming.kept = *apply_state(b->apply);
     }
@@ -564,11 +566,14 @@ static void serve(struct bus *self)
         [EXCHANGE] = {self->peer, 0, ZMQ_POLLIN, 0},
         [INGEST] = {self->in, 0, ZMQ_POLLIN, 0},
     };
+    struct health *health = &self->options->counters->health;
     int rc = 0;
     /* Asked to stop, it finishes what it has taken in. */
     while (rc == 0 && !(self->stop && !self->busy && self->filling->count == 0)) {
         bool room = has_room(self->filling) && !self->stop;
+        health_waits(health, WORKER_BUS);
         zmq_poll(items, room ? 5 : 3, wait_ms(self));
+        health_works(health, WORKER_BUS);
         if (items[PIPE].revents & ZMQ_POLLIN) {
             read_pipe(self);
         }
@@ -581,6 +586,7 @@ static void serve(struct bus *self)
         }
         give(self);
     }
+    health_waits(health, WORKER_BUS);
     self->options->failure = rc;
 }
 

@@ -2,6 +2,8 @@
 #ifndef BROKER_COUNTERS_H
 #define BROKER_COUNTERS_H
 
+#include "health.h"
+
 #include <casebus/errors.h>
 #include <casebus/outcome.h>
 #include <casebus/topic.h>
@@ -32,6 +34,7 @@ struct counters {
     struct minute minute[MINUTES_KEPT]; /* minute n at n modulo their number */
     atomic_bool read_only; /* no space is left: see "the disk says no" in bus.c */
     atomic_uint_fast64_t held, unstored; /* reports dropped for that: numbered; all others */
+    struct health health;
 };
 
 static inline void count(atomic_uint_fast64_t *counter, uint64_t n)

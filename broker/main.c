@@ -4,6 +4,7 @@
  * main loop; a second SIGINT or SIGTERM leaves at once, which the store survives by design. */
 #include "bus.h"
 #include "log.h"
+#include "notify.h"
 #include "offline.h"
 #include "queries.h"
 #include "settings.h"
@@ -236,6 +237,8 @@ struct broker {
     struct bus_options bus_options;
     struct queries_options queries_options;
     zactor_t *bus, *queries;
+    struct notify notify;
+    const char *stuck; /* who does not get on; NULL: nobody, as far as was looked */
 };
 
 /* zactor_new() returns once the actor has signalled; its options then say whether it serves. */
@@ -304,7 +307,33 @@ static int say_ready(struct broker *self)
            self->bus_options.ingest_bound, self->bus_options.fanout_bound,
            self->queries_options.query_bound, epoch, (unsigned long long)state.seq);
     fflush(stdout);
+    notify_say(&self->notify, "READY=1\nSTATUS=serving");
     return EXIT_OK;
+}
+
+/* --- the service manager's watchdog ------------------------------------------------------ */
+
+/* It hears of us for as long as every thread gets on: one that is stuck, on a disk that does not
+ * answer for instance, ends that, and the manager then ends the broker. */
+static void tell_watchdog(struct broker *self)
+{
+    const struct counters *c = &self->counters;
+    const char *stuck = health_stuck(&c->health, self->notify.every_ms), *held = held_reason(c);
+    if (stuck && stuck != self->stuck) {
+        log_error("%s has not got on for %lld s: the service manager is not told that all is "
+                  "well",
+                  stuck, (long long)(self->notify.every_ms / 1000));
+    }
+    self->stuck = stuck;
+    if (stuck) {
+        notify_say(&self->notify, "STATUS=stuck: %s does not get on", stuck);
+    } else if (held) {
+        notify_say(&self->notify, "WATCHDOG=1\nSTATUS=%s", held);
+    } else {
+        notify_say(&self->notify, "WATCHDOG=1\nSTATUS=serving: %llu reports, %llu events",
+                   (unsigned long long)counted(&c->reports),
+                   (unsigned long long)counted(&c->events));
+    }
 }
 
 /* Until a signal says stop, or the bus has ended by itself. */
@@ -315,8 +344,11 @@ static int wait_for_end(struct broker *self)
         {zsock_resolve(self->bus), 0, ZMQ_POLLIN, 0},
     };
     for (;;) {
-        if (zmq_poll(items, 2, -1) < 0) {
+        if (zmq_poll(items, 2, notify_timeout(&self->notify)) < 0) {
             continue; /* interrupted: the pipe says by what */
+        }
+        if (notify_due(&self->notify)) {
+            tell_watchdog(self);
         }
         if (items[1].revents & ZMQ_POLLIN) {
             return EXIT_STORE;
@@ -348,6 +380,7 @@ static int serve(struct command *command)
         return EXIT_START;
     }
     self->command = command;
+    notify_open(&self->notify);
     hold_signals(true); /* every thread made now never gets one */
     int code = start(self);
     hold_signals(false);
@@ -357,6 +390,7 @@ static int serve(struct command *command)
     if (code == EXIT_OK) {
         code = wait_for_end(self);
     }
+    notify_say(&self->notify, "STOPPING=1");
     zactor_destroy(&self->bus); /* first: what it has taken in is committed and told */
     zactor_destroy(&self->queries);
     bool ended = !atomic_load(&self->bus_options.serving) &&
@@ -372,6 +406,7 @@ static int serve(struct command *command)
     free(self->bus_options.ingest_bound);
     free(self->bus_options.fanout_bound);
     free(self->queries_options.query_bound);
+    notify_close(&self->notify);
     free(self);
     return code;
 }

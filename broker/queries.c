@@ -493,9 +493,12 @@ static void end_reads(struct queries *self)
 
 static void serve(struct queries *self)
 {
+    struct health *health = &self->options->counters->health;
     int64_t now = zclock_mono();
     while (!self->stop) {
+        health_waits(health, WORKER_QUERIES);
         inlets_wait(self->inlets, INLETS, next_deadline(self, now) - now);
+        health_works(health, WORKER_QUERIES);
         read_inlets(self);
         now = zclock_mono();
         resume_overdue(self, now);

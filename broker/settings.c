@@ -57,7 +57,7 @@ static bool parse_number(const char *value, const char *units, uint64_t *number)
     char *end;
     errno = 0;
     unsigned long long n = strtoull(value, &end, 10);
-    if (errno != 0 || end == value || value[0] == '-') {
+    if (errno != 0 || value[0] < '0' || value[0] > '9') { /* it would take " -1", too */
         return false;
     }
     if (*end != '\0') {
@@ -187,9 +187,14 @@ static char *trim(char *text)
     return text;
 }
 
-/* One line of the file; `fault` gets what is wrong with it. */
-static bool read_line(struct settings *s, char *line, char *fault, size_t fault_size)
+/* One line of the file, of `size` bytes; `fault` gets what is wrong with it. */
+static bool read_line(struct settings *s, char *line, size_t size, char *fault,
+                      size_t fault_size)
 {
+    if (strlen(line) != size) {
+        snprintf(fault, fault_size, "a NUL byte: is this a settings file?");
+        return false;
+    }
     char *text = trim(line);
     if (*text == '\0' || *text == '#') {
         return true;
@@ -210,14 +215,17 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
         snprintf(why, why_size, "%s: %s", path, strerror(errno));
         return false;
     }
-    char line[8192], fault[5000];
+    char *line = NULL, fault[5000];
+    size_t room = 0;
+    ssize_t size;
     bool good = true;
-    for (unsigned n = 1; good && fgets(line, sizeof line, file); n++) {
-        good = read_line(s, line, fault, sizeof fault);
+    for (unsigned n = 1; good && (size = getline(&line, &room, file)) >= 0; n++) {
+        good = read_line(s, line, (size_t)size, fault, sizeof fault);
         if (!good) {
             snprintf(why, why_size, "%s:%u: %s", path, n, fault);
         }
     }
+    free(line);
     fclose(file);
     return good;
 }

@@ -349,7 +349,8 @@ int casebus_outbox_refusal(struct outbox *self, uint64_t after, uint64_t *key,
         *key += 1;
         error = outbox_get(txn, self->refusals, *key, &value);
         self->scratch.size = 0;
-        if (!error && msgpack_sbuffer_write(&self->scratch, value.mv_data, value.mv_size)) {
+        if (!error && value.mv_size > 0 &&
+            msgpack_sbuffer_write(&self->scratch, value.mv_data, value.mv_size)) {
             error = CASEBUS_ENOMEM;
         }
         mdb_txn_abort(txn);

@@ -6,6 +6,7 @@
 #include "dashboard.h"
 
 #include "channel.h"
+#include "notify.h"
 #include "server.h"
 #include "stop.h"
 #include "streams.h"
@@ -157,9 +158,10 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-static int timeout_of(const struct dashboard *self)
+static int timeout_of(const struct dashboard *self, const struct notify *notify)
 {
     int timeout = sooner(server_timeout(self->server), asker_timeout(self->asker));
+    timeout = sooner(timeout, notify_timeout(notify));
     timeout = sooner(timeout, casebus_views_timeout(channels_views(self->channels)));
     timeout = sooner(timeout, channels_timeout(self->channels));
     return sooner(timeout, streams_timeout(self->streams));
@@ -175,7 +177,7 @@ static void step(struct dashboard *self)
     server_step(self->server);
 }
 
-static int serve(struct dashboard *self)
+static int serve(struct dashboard *self, struct notify *notify)
 {
     struct casebus_views *const views = channels_views(self->channels);
     while (!stop_requested()) {
@@ -185,18 +187,24 @@ static int serve(struct dashboard *self)
             {.socket = casebus_views_socket(views, 0), .events = ZMQ_POLLIN},
             {.socket = casebus_views_socket(views, 1), .events = ZMQ_POLLIN},
         };
-        if (zmq_poll(items, sizeof items / sizeof *items, timeout_of(self)) < 0 &&
+        if (zmq_poll(items, sizeof items / sizeof *items, timeout_of(self, notify)) < 0 &&
             errno != EINTR) {
             fprintf(stderr, PROGRAM ": %s\n", zmq_strerror(errno));
             return EXIT_FAILED;
         }
         step(self);
+        if (notify_due(notify)) { /* the loop has just gone round */
+            notify_say(notify, "WATCHDOG=1\nSTATUS=serving: %u pages are kept up to date",
+                       streams_count(self->streams));
+        }
     }
     return EXIT_FINE;
 }
 
 static int run(struct dashboard *self)
 {
+    struct notify notify;
+    notify_open(&notify);
     stop_on_signals();
     signal(SIGPIPE, SIG_IGN);
     raise_limit(&self->settings);
@@ -204,9 +212,13 @@ static int run(struct dashboard *self)
     if (status == EXIT_FINE) {
         printf(PROGRAM " ready on http://%s/\n", server_address(self->server));
         fflush(stdout);
-        status = serve(self);
+        notify_say(&notify, "READY=1\nSTATUS=serving on http://%s/",
+                   server_address(self->server));
+        status = serve(self, &notify);
     }
+    notify_say(&notify, "STOPPING=1");
     close_parts(self);
+    notify_close(&notify);
     return status;
 }
 

@@ -213,6 +213,27 @@ static void accepted_from_quarantine_it_is_applied(void **state)
     expect_rejected(CASEBUS_EDECIDED, "quarantine");
 }
 
+/* What was accepted and then displaced is rejected content: that is what a rejection of it says,
+ * too. */
+static void displaced_after_it_was_accepted_it_is_rejected(void **state)
+{
+    (void)state;
+    desk_report(&d, SCRAPED, ACME);
+    desk_report(&d, SCRAPED,
+                "{'offender': {'name': 'Other'}, 'offence_action_date': '2020-02-03'}");
+    desk_decide(&d, APPLY_ACCEPT, 2, NULL);
+    desk_report(&d, SCRAPED,
+                "{'offender': {'name': 'Third'}, 'offence_action_date': '2021-02-03'}");
+    expect(CASEBUS_OUTCOME_CONFLICT, "conflict 1");
+    desk_decide(&d, APPLY_ACCEPT, desk_state(&d).seq, NULL);
+    expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1 resolved 1");
+    desk_decide(&d, APPLY_REJECT, 2, NULL);
+    expect(CASEBUS_OUTCOME_REJECTED, "");
+    assert_int_equal(d.result.fault.code, 0);
+    desk_decide(&d, APPLY_ACCEPT, 2, NULL);
+    expect_rejected(CASEBUS_EDECIDED, "quarantine");
+}
+
 static void accepted_as_another_case_it_is_created(void **state)
 {
     (void)state;
@@ -457,6 +478,7 @@ int main(void)
         TEST(accepted_from_quarantine_it_is_applied),
         TEST(accepted_as_another_case_it_is_created),
         TEST(rejected_from_quarantine_it_stays_out),
+        TEST(displaced_after_it_was_accepted_it_is_rejected),
         TEST(an_acceptance_that_fails_displaces_nothing),
         TEST(a_decision_of_the_past_decides_nothing_new),
         TEST(a_scrape_overwrites_an_edit),

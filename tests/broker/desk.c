@@ -13,7 +13,7 @@ static const unsigned char fixed_epoch[CASEBUS_EPOCH_SIZE] = {1, 2, 3, 4, 5, 6, 
 
 static void open_store(struct desk *d)
 {
-    struct store_options options = {.dir = d->dir, .map_bytes = 256u << 20};
+    struct store_options options = {.dir = d->dir, .map_bytes = d->map_bytes};
     char why[4500] = "";
     if (store_open(&d->store, &options, why, sizeof why) != 0) {
         fail_msg("%s", why);
@@ -24,8 +24,14 @@ static void open_store(struct desk *d)
 
 void desk_open(struct desk *d)
 {
+    desk_open_map(d, 256u << 20);
+}
+
+void desk_open_map(struct desk *d, uint64_t map_bytes)
+{
     struct state state;
     memset(d, 0, sizeof *d);
+    d->map_bytes = map_bytes;
     /* Thousands of commits wait for a disk for most of a minute; what they prove needs none. */
     snprintf(d->dir, sizeof d->dir, "/dev/shm/casebus-desk-XXXXXX");
     if (!mkdtemp(d->dir)) {

@@ -27,6 +27,7 @@
 
 struct desk {
     char dir[64];
+    uint64_t map_bytes;
     struct store *store;
     struct txn *txn;
     struct apply *apply;
@@ -42,6 +43,8 @@ struct desk {
 };
 
 void desk_open(struct desk *d);
+/* With a store that can grow to so much: where there are thousands, of a few reports each. */
+void desk_open_map(struct desk *d, uint64_t map_bytes);
 /* Closes the store; the folder goes too. */
 void desk_close(struct desk *d);
 void desk_reopen(struct desk *d);
