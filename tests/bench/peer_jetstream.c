@@ -85,7 +85,7 @@ static void publish(const struct round *round, unsigned index)
 {
     natsConnection *connection = connect_to(round, round->rate > 0);
     jsCtx *stream = stream_of(connection);
-    char subject[64], body[REPORT_SIZE] = {0};
+    char subject[64], body[REPORT_SIZE_MAX] = {0};
     jsPubOptions complete;
     jsPubOptions_Init(&complete);
     complete.MaxWait = PATIENCE_MS;
@@ -95,7 +95,7 @@ static void publish(const struct round *round, unsigned index)
         const uint64_t now = round->rate > 0 ? round_clock() : 0;
         memcpy(body, &now, sizeof now);
         snprintf(subject, sizeof subject, "case.created.hse.%u-%08u", index, n);
-        check("publish", js_PublishAsync(stream, subject, body, REPORT_SIZE, NULL));
+        check("publish", js_PublishAsync(stream, subject, body, (int)round->report_size, NULL));
     }
     check("publish", js_PublishAsyncComplete(stream, &complete));
     jsCtx_Destroy(stream);
@@ -134,5 +134,8 @@ static void watch(const struct round *round, unsigned index)
     natsConnection_Destroy(connection);
 }
 
-const struct peer peer_jetstream = {"jetstream", "acknowledged, not fsynced", serve, publish,
-                                    watch};
+const struct peer peer_jetstream = {.name = "jetstream",
+                                    .promise = "acknowledged, not fsynced",
+                                    .serve = serve,
+                                    .publish = publish,
+                                    .watch = watch};
