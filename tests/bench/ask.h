@@ -1,11 +1,16 @@
-/* Asking a server as fast as it answers, one request at a time or several on their way: casebus,
- * or the least that could answer (bare.h). */
+/* Asking a server as fast as it answers, one request at a time or several on their way:
+ * casebus, or the least that could answer (bare.h). */
 #ifndef BENCH_ASK_H
 #define BENCH_ASK_H
 
 #include <casebus/client.h>
 
-enum asked { ASKED_CASEBUS, ASKED_ECHO, ASKED_ROUTER, ASKED_COUNT };
+enum asked {
+    ASKED_CASEBUS,
+    ASKED_ECHO,
+    ASKED_ROUTER,
+    ASKED_COUNT
+};
 extern const char *const asked_words[ASKED_COUNT];
 
 #define ASK_MANY 50
@@ -17,7 +22,7 @@ extern const char *const asked_words[ASKED_COUNT];
 struct asker;
 struct way {
     const char *name;
-    unsigned in_flight, records; /* records: of one reply */
+    unsigned in_flight, records;     /* records: of one reply */
     void (*ask)(struct asker *self); /* makes the next request */
     enum asked against;              /* ASKED_CASEBUS: nothing is compared with it */
 };

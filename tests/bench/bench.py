@@ -1,6 +1,6 @@
 """Measures casebus, and beside it whatever of its peers is installed, and writes what came out.
 
-    bench.py [--quick] [--large] [--rounds N] [--only WORD] [--out FOLDER] [--into DOCUMENT]
+    bench.py [--quick | --large] [--rounds N] [--only WORD] [--out FOLDER] [--into DOCUMENT]
     bench.py --render BENCH.JSON --into DOCUMENT
 
 The peers take turns within each round, so that a slow minute of the machine hurts all of them;
@@ -48,27 +48,32 @@ def read_arguments():
     return arguments
 
 
-def measure_all(run):
-    for part in (measures, requests, sizes, views, growth):
-        part.measure(run)
-    growth.gather(run)
-    run.say("")
+PARTS = (measures.measure, requests.measure, sizes.measure, views.measure, growth.measure,
+         growth.gather)
 
 
-def make_document(arguments):
-    begun, asked = time.time(), {"quick": arguments.quick, "large": arguments.large}
+def document_of(run, facts, begun):
+    return {**facts, "minutes": (time.time() - begun) / 60, "promises": run.peers,
+            "measures": run.entries, "must": must.judge(run.entries), "growth": run.growth,
+            "failures": run.failures}
+
+
+def measure(arguments):
+    """Everything that is asked for; what there is by then is written after each part."""
+    begun = time.time()
     run = Run(arguments.quick, arguments.large, arguments.rounds, arguments.only, sys.stderr.isatty())
     try:
         if arguments.large and shutil.disk_usage(run.scratch).free < LARGE_BYTES:
             sys.exit("bench: --large needs 45 GB in $TMPDIR")
-        machine = report.machine(run.scratch)
-        measure_all(run)
+        facts = {"begun": time.strftime("%Y-%m-%d %H:%M"), "machine": report.machine(run.scratch),
+                 "asked": {"quick": run.quick, "large": run.large, "rounds": run.rounds}}
+        for part in PARTS:
+            part(run)
+            report.write_all(document_of(run, facts, begun), arguments.out)
+        run.say("")
+        return document_of(run, facts, begun)
     finally:
         run.close()
-    return {"begun": time.strftime("%Y-%m-%d %H:%M", time.localtime(begun)),
-            "minutes": (time.time() - begun) / 60, "asked": {**asked, "rounds": run.rounds},
-            "machine": machine, "promises": run.peers, "measures": run.entries,
-            "must": must.judge(run.entries), "growth": run.growth, "failures": run.failures}
 
 
 def main():
@@ -77,9 +82,9 @@ def main():
         with open(arguments.render) as file:
             document = json.load(file)
     else:
-        document = make_document(arguments)
-        report.write_all(document, arguments.out)
+        document = measure(arguments)
         print(report.text(document), end="")
+        print(f"written: bench.json, bench.txt, bench.svg and growth.svg in {arguments.out}")
     if arguments.into:
         report.render_into(arguments.into, document)
     return 1 if document["failures"] or not document["measures"] + document["growth"] else 0

@@ -29,13 +29,13 @@ static pid_t serve(struct round *round)
     snprintf(data, sizeof data, "%s%s", round->store ? round->store : round->folder,
              round->store ? "" : "/store");
     char any[] = "tcp://127.0.0.1:*";
-    char *const argv[] = {program,    "--data", data,          "--ingest", any,  "--fanout",
-                          any,        "--query", any,          "--log-level", "error", NULL};
+    char *const argv[] = {program, "--data",  data, "--ingest",    any,     "--fanout",
+                          any,     "--query", any,  "--log-level", "error", NULL};
     pid_t pid = round_spawn(argv, &out);
     FILE *ready = fdopen(out, "r");
     if (!ready || !fgets(line, sizeof line, ready) ||
-        sscanf(line, "casebus-broker ready ingest=%127s fanout=%127s query=%127s", round->ingest,
-               round->fanout, round->query) != 3) {
+        sscanf(line, "casebus-broker ready ingest=%127s fanout=%127s query=%127s",
+               round->ingest, round->fanout, round->query) != 3) {
         round_fail("broker", "did not become ready");
     }
     fclose(ready);

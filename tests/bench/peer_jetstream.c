@@ -38,6 +38,7 @@ static jsCtx *stream_of(natsConnection *connection)
     jsOptions options;
     jsOptions_Init(&options);
     options.PublishAsync.MaxPending = WINDOW;
+    options.PublishAsync.StallWait = PATIENCE_MS;
     check("jetstream", natsConnection_JetStream(&stream, connection, &options));
     return stream;
 }
@@ -65,7 +66,7 @@ static pid_t serve(struct round *round)
     int number = round_free_port();
     snprintf(port, sizeof port, "%d", number);
     snprintf(round->ingest, sizeof round->ingest, "nats://127.0.0.1:%d", number);
-    char *const argv[] = {"nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd",
+    char *const argv[] = {"nats-server",         "-a", "127.0.0.1", "-p", port, "-js", "-sd",
                           (char *)round->folder, "-l", "/dev/null", NULL};
     pid_t pid = round_spawn(argv, NULL);
     round_await_port(number);

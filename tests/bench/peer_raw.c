@@ -113,5 +113,8 @@ static void watch(const struct round *round, unsigned index)
     zmq_ctx_term(context);
 }
 
-const struct peer peer_raw = {
-    .name = "zmq_proxy", .promise = "nothing", .serve = serve, .publish = publish, .watch = watch};
+const struct peer peer_raw = {.name = "zmq_proxy",
+                              .promise = "nothing",
+                              .serve = serve,
+                              .publish = publish,
+                              .watch = watch};

@@ -29,7 +29,7 @@ static struct shared {
     atomic_uint_fast64_t first_ns, last_ns;
     atomic_uint_fast64_t received[PEERS_MAX], answers;
     atomic_uint latency[STEPS];
-} *shared;
+} * shared;
 
 static uint64_t now_ns(void)
 {
@@ -332,7 +332,8 @@ static void run_processes(const struct peer *peer, const struct round *round,
 
 int round_run(const struct peer *peer, struct round *round)
 {
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {
         round_fail("memory", strerror(errno));
     }

@@ -23,19 +23,19 @@ extern const char *const cases_words[CASES_COUNT];
 
 struct round {
     unsigned publishers, subscribers;
-    unsigned messages; /* of all publishers together */
-    unsigned rate;     /* a second, of all together; 0: as fast as it goes */
+    unsigned messages;    /* of all publishers together */
+    unsigned rate;        /* a second, of all together; 0: as fast as it goes */
     unsigned report_size; /* of a message, in bytes */
     /* What follows is casebus's alone. */
     enum cases cases;
-    unsigned first;    /* of each publisher's cases; those before are in the store already */
-    bool scattered;    /* ids in no order */
-    bool outbox;       /* each report on the publisher's disk before it is sent */
-    unsigned agencies; /* that the cases are spread over */
-    unsigned patterns; /* of each watcher; all but one match nothing */
-    unsigned idle;     /* subscribers that get nothing, many in a process */
-    unsigned readers;  /* processes that ask for cases below `first` while others publish */
-    const char *store; /* a store that stays; NULL: a new one in the folder */
+    unsigned first;     /* of each publisher's cases; those before are in the store already */
+    bool scattered;     /* ids in no order */
+    bool outbox;        /* each report on the publisher's disk before it is sent */
+    unsigned agencies;  /* that the cases are spread over */
+    unsigned patterns;  /* of each watcher; all but one match nothing */
+    unsigned idle;      /* subscribers that get nothing, many in a process */
+    unsigned readers;   /* processes that ask for cases below `first` while others publish */
+    const char *store;  /* a store that stays; NULL: a new one in the folder */
     const char *folder; /* for files of this round, empty */
     pid_t attached;     /* a server that runs already, at the endpoints below; 0: none */
     char ingest[128], fanout[128], query[128]; /* endpoints */
@@ -62,6 +62,7 @@ extern const struct peer peer_jetstream;
 
 /* Of those that are idle, how many share a process. */
 #define IDLE_EACH 2500
+#define IDLE_MAX (IDLE_EACH * PEERS_MAX)
 unsigned round_idle_processes(const struct round *round);
 
 /* How many of the messages are this publisher's. */

@@ -70,7 +70,7 @@ static const struct number numbers[] = {
     {'f', 0, 90000000, 0, offsetof(struct round, first), false},
     {'a', 1, CASEBUS_AGENCIES_MAX, 1, offsetof(struct round, agencies), false},
     {'k', 1, CASEBUS_PATTERNS_MAX, 1, offsetof(struct round, patterns), false},
-    {'i', 0, IDLE_EACH * PEERS_MAX, 0, offsetof(struct round, idle), false},
+    {'i', 0, IDLE_MAX, 0, offsetof(struct round, idle), false},
     {'q', 0, PEERS_MAX, 0, offsetof(struct round, readers), false},
 };
 #define NUMBERS (sizeof numbers / sizeof *numbers)
@@ -154,7 +154,8 @@ int main(int argc, char **argv)
     }
     const struct peer *peer = peer_named(argv[1]);
     bool good = peer != NULL;
-    for (int option; good && (option = getopt(argc, argv, "p:s:n:r:b:f:a:k:i:q:c:d:e:ox")) != -1;) {
+    for (int option;
+         good && (option = getopt(argc, argv, "p:s:n:r:b:f:a:k:i:q:c:d:e:ox")) != -1;) {
         good = read_option(&round, option, peer == &peer_casebus);
     }
     if (!good || (round.readers > 0 && round.first == 0)) {

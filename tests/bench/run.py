@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from statistics import median
 
@@ -48,8 +49,11 @@ class Run:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def say(self, text):
+        """What is at hand: in place on a terminal, a line in a file."""
         if self.shown:
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif text:
+            print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
     def wants(self, name):
         return self.only in name
@@ -77,7 +81,7 @@ class Run:
         self.say(what)
         try:
             return do()
-        except (Failed, AssertionError, OSError, ValueError) as error:
+        except Exception as error:  # one measure failed: the next ones still run
             self.failures.append({"what": what, "why": str(error) or type(error).__name__})
             self.say("")
             print(f"bench: failed: {what}: {self.failures[-1]['why']}", file=sys.stderr)

@@ -26,9 +26,10 @@ static size_t pack_offender(msgpack_packer *pk, const msgpack_sbuffer *out, unsi
 
 static void pack_breaches(msgpack_packer *pk, size_t padding)
 {
-    static const char words[] = "Failed to ensure the health, safety and welfare at work of its "
-                                "employees, contrary to section 2 of the Act, in that guards were "
-                                "absent from the conveyor and nobody had been told. ";
+    static const char words[] =
+        "Failed to ensure the health, safety and welfare at work of its "
+        "employees, contrary to section 2 of the Act, in that guards were "
+        "absent from the conveyor and nobody had been told. ";
     char text[REPORT_SIZE_MAX];
     size_t size = padding < sizeof text - 1 ? padding : sizeof text - 1;
     for (size_t i = 0; i < size; i++) {

@@ -1,5 +1,6 @@
-/* The report that benchmarks send: 512 bytes encoded unless another size is asked for, 12 fields,
- * one offender in four new, ids ascending within an agency unless they are scattered. */
+/* The report that benchmarks send: 512 bytes encoded unless another size is asked for, 12
+ * fields, one offender in four new, ids ascending within an agency unless they are scattered.
+ */
 #ifndef BENCH_SAMPLE_H
 #define BENCH_SAMPLE_H
 
