@@ -46,6 +46,11 @@ def cpu(result):
     return result["server_cpu_us"]
 
 
+def busy_cpu(result):
+    """Without what it uses when nothing comes, which is for the heads."""
+    return cpu(result) - result["server_quiet_cpu_us_per_s"] / result["per_s"]
+
+
 def axes(run):
     few = (lambda sizes: sizes[:2]) if run.quick else (lambda sizes: sizes)
     return [
@@ -55,9 +60,13 @@ def axes(run):
              lambda n: shapes(subscribers=n), lambda r: cpu(r) / int(r["shape"].split(",")[1]),
              lambda n: 100000 // n + 2000),
         Axis("broker CPU", "idle subscribers", "us/message", few([1, 100, 1000, 10000]),
-             lambda n: ["-i", n], cpu),
+             lambda n: ["-i", n], busy_cpu),
+        Axis("broker CPU while nothing comes", "idle subscribers", "ms/s", few([100, 1000, 10000]),
+             lambda n: ["-i", n], lambda r: r["server_quiet_cpu_us_per_s"] / 1000, lambda n: 20000,
+             LINEAR),
         Axis("broker memory", "idle subscribers", "MiB", few([100, 1000, 10000]),
-             lambda n: ["-i", n], lambda r: r["server_memory_kib"] / 1024, allowed=LINEAR),
+             lambda n: ["-i", n], lambda r: r["server_memory_kib"] / 1024,
+             lambda n: 20000, LINEAR),
         Axis("broker CPU", "streams (agencies)", "us/message", few([1, 4, 16, 64, 256]),
              lambda n: ["-a", n], cpu),
         Axis("broker CPU", "patterns of a subscriber", "us/message", few([1, 4, 16, 64]),

@@ -19,6 +19,8 @@
 
 #define LOOK_US 1000
 #define SILENCE_S 30
+#define SETTLE_US 200000
+#define QUIET_US 2000000
 /* Latency in steps of a 32nd: 64 whole microseconds, then 32 steps for each doubling. */
 #define STEPS (64 + 32 * 26)
 
@@ -288,7 +290,7 @@ static void end_all(const pid_t *pids, unsigned count)
 }
 
 static void print_result(const struct peer *peer, const struct round *round,
-                         const struct usage *usage)
+                         const struct usage *usage, double quiet_us)
 {
     double seconds =
         (double)(atomic_load(&shared->last_ns) - atomic_load(&shared->first_ns)) / 1e9;
@@ -303,14 +305,30 @@ static void print_result(const struct peer *peer, const struct round *round,
         printf(", \"p50_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f", percentile(0.5),
                percentile(0.99), percentile(0.999));
     }
+    if (round->idle > 0) {
+        printf(", \"server_quiet_cpu_us_per_s\": %.0f", quiet_us);
+    }
     if (round->readers > 0) {
         printf(", \"answers_per_s\": %.0f", (double)atomic_load(&shared->answers) / seconds);
     }
     printf("}\n");
 }
 
-static void run_processes(const struct peer *peer, const struct round *round,
-                          struct usage *usage)
+/* What the server uses in a second while nothing comes. Heads go to those who are idle once a
+ * second; and some peers cannot prove that a subscription has arrived. */
+static double settle(const struct round *round, pid_t server)
+{
+    struct usage quiet = {.server = server};
+    const unsigned us = round->idle > 0 ? QUIET_US : SETTLE_US;
+    usage_begin(&quiet);
+    usleep(us);
+    usage_end(&quiet);
+    return quiet.cpu_us * 1e6 / us;
+}
+
+/* Its cpu_us a second before it begins. */
+static double run_processes(const struct peer *peer, const struct round *round,
+                            struct usage *usage)
 {
     pid_t watchers[PEERS_MAX], publishers[PEERS_MAX], idle[PEERS_MAX], readers[PEERS_MAX];
     const unsigned idle_count = round_idle_processes(round);
@@ -320,7 +338,7 @@ static void run_processes(const struct peer *peer, const struct round *round,
     start_all(peer->read, round, round->readers, readers);
     start_all(peer->publish, round, round->publishers, publishers);
     await(&shared->publishing, round->publishers + round->readers);
-    usleep(200000); /* some peers cannot prove that a subscription has arrived */
+    const double quiet_us = settle(round, usage->server);
     usage_begin(usage);
     atomic_store(&shared->go, 1);
     reap(round, publishers, round->publishers, usage);
@@ -328,6 +346,7 @@ static void run_processes(const struct peer *peer, const struct round *round,
     usage_end(usage);
     end_all(readers, round->readers);
     end_all(idle, idle_count);
+    return quiet_us;
 }
 
 int round_run(const struct peer *peer, struct round *round)
@@ -338,7 +357,7 @@ int round_run(const struct peer *peer, struct round *round)
         round_fail("memory", strerror(errno));
     }
     struct usage usage = {.server = peer->serve(round)};
-    run_processes(peer, round, &usage);
+    const double quiet_us = run_processes(peer, round, &usage);
     if (round->attached == 0) {
         kill(usage.server, SIGTERM);
         waitpid(usage.server, NULL, 0);
@@ -346,6 +365,6 @@ int round_run(const struct peer *peer, struct round *round)
     if (atomic_load(&shared->failed)) {
         return 1;
     }
-    print_result(peer, round, &usage);
+    print_result(peer, round, &usage, quiet_us);
     return 0;
 }
