@@ -1,7 +1,7 @@
 """How figures grow with what there is: measured at several sizes, and the factor per tenfold taken
 from a line through the logarithms. What a message costs may grow as log n does."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log10
 from statistics import median
 
@@ -12,34 +12,32 @@ LOG_N, LINEAR = 1.4, 11.0
 
 
 @dataclass
-class Axis:
-    """One cost against one size; `options` of the round at a size, `cost` of its result."""
+class Cost:
+    """A figure of a round's result; `allowed` is the factor per tenfold that is fine."""
     name: str
-    along: str
     unit: str
-    sizes: list
-    options: callable
-    cost: callable
-    messages: callable = lambda n: 100000
+    of: callable
     allowed: float = LOG_N
 
 
 @dataclass
-class Found:
-    """The same from figures that were measured before: entries of a name, by the size at the
-    beginning of `take` of them."""
-    name: str
+class Axis:
+    """Rounds at several sizes; `options` and `messages` of the round at each."""
     along: str
-    unit: str
+    sizes: list
+    options: callable
+    costs: list
+    messages: callable = lambda n: 100000
+
+
+@dataclass
+class Found:
+    """From figures that were measured before: of entries whose name begins so, the size (0: not
+    one of these) and the cost."""
+    along: str
     prefix: str
     size: callable
-    cost: callable
-    allowed: float = LOG_N
-    points: list = field(default_factory=list)
-
-
-def shapes(publishers=1, subscribers=1):
-    return ["-p", publishers, "-s", subscribers]
+    cost: Cost
 
 
 def cpu(result):
@@ -51,31 +49,28 @@ def busy_cpu(result):
     return cpu(result) - result["server_quiet_cpu_us_per_s"] / result["per_s"]
 
 
+CPU = Cost("broker CPU", "us/message", cpu)
+DELIVERED = Cost("broker CPU", "us/delivered", lambda r: cpu(r) / int(r["shape"].split(",")[1]))
+BY_SIZE = Cost("broker CPU", "us/message", cpu, LINEAR)
+IDLE = [Cost("broker CPU", "us/message", busy_cpu),
+        Cost("broker CPU while nothing comes", "ms/s",
+             lambda r: r["server_quiet_cpu_us_per_s"] / 1000, LINEAR),
+        Cost("broker memory", "MiB", lambda r: r["server_memory_kib"] / 1024, LINEAR)]
+
+
 def axes(run):
     few = (lambda sizes: sizes[:2]) if run.quick else (lambda sizes: sizes)
     return [
-        Axis("broker CPU", "publishers", "us/message", few([1, 4, 16, 64]),
-             lambda n: shapes(publishers=n), cpu),
-        Axis("broker CPU", "subscribers", "us/delivered", few([1, 4, 16, 64]),
-             lambda n: shapes(subscribers=n), lambda r: cpu(r) / int(r["shape"].split(",")[1]),
+        Axis("publishers", few([1, 4, 16, 64]), lambda n: ["-p", n], [CPU]),
+        Axis("subscribers", few([1, 4, 16, 64]), lambda n: ["-s", n], [DELIVERED],
              lambda n: 100000 // n + 2000),
-        Axis("broker CPU", "idle subscribers", "us/message", few([1, 100, 1000, 10000]),
-             lambda n: ["-i", n], busy_cpu),
-        Axis("broker CPU while nothing comes", "idle subscribers", "ms/s", few([100, 1000, 10000]),
-             lambda n: ["-i", n], lambda r: r["server_quiet_cpu_us_per_s"] / 1000, lambda n: 20000,
-             LINEAR),
-        Axis("broker memory", "idle subscribers", "MiB", few([100, 1000, 10000]),
-             lambda n: ["-i", n], lambda r: r["server_memory_kib"] / 1024,
-             lambda n: 20000, LINEAR),
-        Axis("broker CPU", "streams (agencies)", "us/message", few([1, 4, 16, 64, 256]),
-             lambda n: ["-a", n], cpu),
-        Axis("broker CPU", "patterns of a subscriber", "us/message", few([1, 4, 16, 64]),
-             lambda n: ["-k", n], cpu),
-        Axis("broker CPU", "record size", "us/message", few([512, 1600, 5000, 15000]),
-             lambda n: ["-b", n], cpu, lambda n: 100000 * 512 // n, allowed=LINEAR),
-        Axis("broker CPU", "events in one run", "us/message",
-             [10000, 30000] if run.quick else [30000, 100000, 300000, 1000000],
-             lambda n: [], cpu, lambda n: n),
+        Axis("idle subscribers", few([1, 100, 1000, 10000]), lambda n: ["-i", n], IDLE),
+        Axis("streams (agencies)", few([1, 4, 16, 64, 256]), lambda n: ["-a", n], [CPU]),
+        Axis("patterns of a subscriber", few([1, 4, 16, 64]), lambda n: ["-k", n], [CPU]),
+        Axis("record size", few([512, 1600, 5000, 15000]), lambda n: ["-b", n], [BY_SIZE],
+             lambda n: 100000 * 512 // n),
+        Axis("events in one run", [10000, 30000] if run.quick else [30000, 100000, 300000, 1000000],
+             lambda n: [], [CPU], lambda n: n),
     ]
 
 
@@ -84,20 +79,27 @@ def number(text):
     return int("".join(c for c in text if c.isdigit()) or 0)
 
 
-def founds():
-    in_store = " cases in the store"
-    return [
-        Found("broker CPU", "cases in the store", "us/message",
-              "throughput, ", lambda e: number(e["name"]) if in_store + ", server cpu" in e["name"] else 0,
-              lambda e: e["value"]),
-        Found("opening after kill -9", "events", "s", "opening", lambda e: number(e["shape"]),
-              lambda e: e["value"]),
-        Found("verify", "events", "s", "verify", lambda e: number(e["shape"]),
-              lambda e: e["value"], LINEAR),
-    ] + [Found(way, "cases in the store", "us/request", f"requests, {way}",
-               lambda e: number(e["shape"]), lambda e: 1e6 / e["value"])
-         for way in ("get, pipelined", "get_many(50), pipelined", "recent(100), pipelined",
-                     "list(50), pipelined", "replay(500), pipelined")]
+def in_store(entry):
+    return number(entry["name"]) if " cases in the store, server cpu" in entry["name"] else 0
+
+
+def value(entry):
+    return entry["value"]
+
+
+def by_shape(entry):
+    return number(entry["shape"])
+
+
+FOUND = [
+    Found("cases in the store", "throughput, ", in_store, Cost("broker CPU", "us/message", value)),
+    Found("events", "opening after kill -9", by_shape, Cost("opening after kill -9", "s", value)),
+    Found("events", "verify", by_shape, Cost("verify", "s", value, LINEAR)),
+] + [
+    Found("cases in the store", f"requests, {way}", by_shape,
+          Cost(way, "us/request", lambda e: 1e6 / e["value"]))
+    for way in ("get, pipelined", "get_many(50), pipelined", "recent(100), pipelined",
+                "list(50), pipelined", "replay(500), pipelined")]
 
 
 def factor(points):
@@ -107,36 +109,33 @@ def factor(points):
     return 10 ** (sum((x - x0) * (y - y0) for x, y in zip(xs, ys)) / sum((x - x0) ** 2 for x in xs))
 
 
-def keep(run, one, points):
-    points = [(x, y) for x, y in points if x > 0 and y > 0]
+def keep(run, along, cost, points):
+    points = sorted({(x, y) for x, y in points if x > 0 and y > 0})
     if len({x for x, _ in points}) < 2:
         return
     grows = factor(points)
-    run.growth.append({"name": one.name, "along": one.along, "unit": one.unit, "points": points,
-                       "per_tenfold": round(grows, 3), "allowed": one.allowed,
-                       "fine": grows <= one.allowed})
+    run.growth.append({"name": cost.name, "along": along, "unit": cost.unit, "points": points,
+                       "per_tenfold": round(grows, 3), "allowed": cost.allowed,
+                       "fine": grows <= cost.allowed})
 
 
 def take(run, axis):
-    points = []
-    rounds = [(n, lambda n=n: axis.cost(run.round(CASEBUS, "-n", axis.messages(n), *axis.options(n))))
+    rounds = [(n, lambda n=n: run.round(CASEBUS, "-n", axis.messages(n), *axis.options(n)))
               for n in axis.sizes]
-    results = run.take_turns(f"growth, {axis.name} by {axis.along}", rounds, min(run.rounds, 3))
-    for n in axis.sizes:
-        if results[n]:
-            points.append((n, median(results[n])))
-    keep(run, axis, points)
+    results = run.take_turns(f"growth by {axis.along}", rounds, min(run.rounds, 3))
+    for cost in axis.costs:
+        keep(run, axis.along, cost, [(n, median(map(cost.of, results[n])))
+                                     for n in axis.sizes if results[n]])
 
 
 def measure(run):
-    if not run.wants("growth"):
-        return
     for axis in axes(run):
-        take(run, axis)
+        if run.wants(f"growth by {axis.along}"):
+            take(run, axis)
 
 
 def gather(run):
     """From what has been measured before."""
-    for one in founds():
-        keep(run, one, [(one.size(e), one.cost(e)) for e in run.entries
-                        if e["name"].startswith(one.prefix)])
+    for one in FOUND:
+        keep(run, one.along, one.cost, [(one.size(e), one.cost.of(e)) for e in run.entries
+                                        if e["name"].startswith(one.prefix)])

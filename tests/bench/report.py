@@ -10,6 +10,7 @@ import chart
 import must
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+EVERYTHING = "All measures"
 
 
 # --- the machine -----------------------------------------------------------------------------------
@@ -109,8 +110,8 @@ def tables(document, table):
     """(heading, table) of each that has something in it."""
     for heading, rows, found in (
             ("What must be shown", must_rows, document["must"]),
-            ("All measures", measure_rows, document["measures"]),
-            ("Growth", growth_rows, document["growth"])):
+            ("Growth", growth_rows, document["growth"]),
+            (EVERYTHING, measure_rows, document["measures"])):
         if found:
             yield heading, table(rows(found))
 
@@ -131,7 +132,9 @@ def markdown(document):
     facts = "".join(f"- {name}: {value}\n" for name, value in document["machine"].items() if value)
     parts = [f"### The machine\n\n{facts}\nThe run: {kind}, {document['begun']}, "
              f"{document['minutes']:.0f} minutes.\n"]
-    parts += [f"### {heading}\n\n{table}" for heading, table in tables(document, markdown_table)]
+    for heading, table in tables(document, markdown_table):
+        parts.append(f"### {heading}\n\n{table}" if heading != EVERYTHING else
+                     f"<details><summary>{heading}</summary>\n\n{table}\n</details>\n")
     if document["failures"]:
         parts.append(f"### Failed\n\n{failed_text(document)}")
     return "\n".join(parts)
