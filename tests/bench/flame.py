@@ -1,14 +1,13 @@
 """Where the broker's time goes: a picture from samples of perf, taken while a round runs as fast as
 it goes.
 
-    flame.py [--shape P,S] [--messages N] OUT.SVG
+    flame.py OUT.SVG [OPTION OF casebus-round]...
 
 Each bar is a function, as wide as its share of all samples; those it calls lie on it. The lowest
 bars are threads. Of the kernel only the call is shown, of a library without symbols its name. Needs perf and the right to use it
 (kernel.perf_event_paranoid).
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ import sizes
 from run import CASEBUS, ROUND
 
 FREQUENCY, STACK_BYTES = 1999, 8192
+MESSAGES = "300000"
 WIDTH, ROW, SMALLEST = 1200, 17, 0.6  # pixels; narrower bars are left out
 COLOURS = (("[kernel]", "#c9a26b"), ("libzmq", "#8fa9c9"), ("liblmdb", "#9cc39a"),
            ("casebus-broker", "#e08a5b"), ("", "#c8c8c8"))
@@ -39,14 +39,13 @@ class Node:
 
 # --- samples ---------------------------------------------------------------------------------------
 
-def record(folder, shape, messages):
+def record(folder, options):
     """The path of what perf recorded of the broker."""
     out = os.path.join(folder, "perf.data")
-    publishers, subscribers = shape.split(",")
     with sizes.StoreBroker(os.path.join(folder, "store")) as broker:
         broker.start()
-        load = subprocess.Popen([ROUND, CASEBUS, "-p", publishers, "-s", subscribers, "-n",
-                                 str(messages), *broker.attached()], stdout=subprocess.DEVNULL)
+        load = subprocess.Popen([ROUND, CASEBUS, "-n", MESSAGES, *broker.attached(), *options],
+                                stdout=subprocess.DEVNULL)
         perf = subprocess.Popen(["perf", "record", "-q", "-F", str(FREQUENCY), "--call-graph",
                                  f"dwarf,{STACK_BYTES}", "-o", out, "-p", str(broker.process.pid)])
         code = load.wait()
@@ -144,19 +143,16 @@ def picture(root):
             f'{"".join(parts + key)}</svg>\n')
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--shape", default="1,1", help="publishers and subscribers")
-    parser.add_argument("--messages", type=int, default=300000)
-    parser.add_argument("out", help="the picture")
-    arguments = parser.parse_args()
+def main(arguments):
+    if not arguments or arguments[0].startswith("-"):
+        sys.exit(__doc__)
     with tempfile.TemporaryDirectory(prefix="casebus-flame-") as folder:
-        root = read(record(folder, arguments.shape, arguments.messages))
+        root = read(record(folder, arguments[1:]))
     if root.samples == 0:
         sys.exit("flame: perf took no sample; is it allowed to? (kernel.perf_event_paranoid)")
-    with open(arguments.out, "w") as file:
+    with open(arguments[0], "w") as file:
         file.write(picture(root))
     return 0
 
 
-sys.exit(main())
+sys.exit(main(sys.argv[1:]))
