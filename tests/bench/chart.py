@@ -5,6 +5,7 @@ from html import escape
 from math import ceil, floor, log10
 
 BAR, GAP, LEFT, WIDTH = 14, 10, 330, 420
+NO_BARS = (", server cpu", ", p99.9")  # in the table only
 COLOURS = {"casebus": "#1d5fa6", "zmq_proxy": "#8a8f98", "redis-streams": "#b6482f",
            "jetstream": "#3a8f6b"}
 PLOT_WIDTH, PLOT_HEIGHT, MARGIN, COLUMNS = 240, 150, 46, 3
@@ -26,7 +27,7 @@ def groups(entries):
     """The bars of each measure that is compared with something: (label, value)."""
     found = {}
     for e in entries:
-        if "against" in e:
+        if "against" in e and not e["name"].endswith(NO_BARS):
             bars = found.setdefault((e["name"], e["shape"], e["unit"]), [("casebus", e["value"])])
             bars.append((e["against"], e["against_value"]))
     return found

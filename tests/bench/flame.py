@@ -4,8 +4,8 @@ it goes.
     flame.py OUT.SVG [OPTION OF casebus-round]...
 
 Each bar is a function, as wide as its share of all samples; those it calls lie on it. The lowest
-bars are threads. Of the kernel only the call is shown, of a library without symbols its name. Needs perf and the right to use it
-(kernel.perf_event_paranoid).
+bars are threads. Of the kernel only the call is shown, of a library without symbols its name. Needs
+perf and the right to use it (kernel.perf_event_paranoid).
 """
 
 import os

@@ -12,17 +12,16 @@ SYNC_BYTES, SYNCS = 4096, 500
 
 
 class Measure:
-    """One thing that is measured, and with what it is compared: peers, or casebus under
-    `base_options`, which goes by the name `against`. On a new store, unless `store` (and of what
-    it is compared with, `base_store`) says how many cases are in one; `keeps`: the store of the last
-    round serves others."""
+    """One thing that is measured, and with what it is compared: peers, or casebus without the
+    options, which goes by the name `against`. On a new store, unless `store` (and of what it is
+    compared with, `base_store`) says how many cases are in one. `keeps`: the store of the last round
+    serves others. `flat`: memory shall not grow."""
 
-    def __init__(self, name, shape, messages, options=(), peers=(), against=None, base_options=(),
-                 store=None, base_store=None, keeps=False, flat=False):
+    def __init__(self, name, shape, messages, options=(), peers=(), against=None, store=None,
+                 base_store=None, keeps=False, flat=False):
         self.name, self.shape, self.messages = name, shape, messages
         self.options, self.peers, self.against = options, peers, against
-        self.base_options, self.store, self.base_store = base_options, store, base_store
-        self.keeps, self.flat = keeps, flat
+        self.store, self.base_store, self.keeps, self.flat = store, base_store, keeps, flat
 
     def arguments(self, messages=None):
         publishers, subscribers = self.shape.split(",")
@@ -44,8 +43,7 @@ class Measure:
     def contestants(self, run):
         found = [(CASEBUS, lambda: self.casebus(run, self.options, self.store))]
         if self.against:
-            found.append((self.against,
-                          lambda: self.casebus(run, self.base_options, self.base_store)))
+            found.append((self.against, lambda: self.casebus(run, (), self.base_store)))
         return found + [(name, lambda name=name: self.peer(run, name))
                         for name in self.peers if name in run.peers]
 

@@ -11,6 +11,7 @@ import must
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 EVERYTHING = "All measures"
+QUICK = "A quick run: one round, and fewer messages than floors and goals are about.\n"
 
 
 # --- the machine -----------------------------------------------------------------------------------
@@ -122,6 +123,8 @@ def failed_text(document):
 
 def text(document):
     parts = [f"{heading}\n\n{table}" for heading, table in tables(document, text_table)]
+    if document["asked"]["quick"]:
+        parts.insert(0, QUICK)
     return "\n".join(parts) + ("\n" + failed_text(document) if document["failures"] else "")
 
 
@@ -132,6 +135,8 @@ def markdown(document):
     facts = "".join(f"- {name}: {value}\n" for name, value in document["machine"].items() if value)
     parts = [f"### The machine\n\n{facts}\nThe run: {kind}, {document['begun']}, "
              f"{document['minutes']:.0f} minutes.\n"]
+    if asked["quick"]:
+        parts.append(QUICK)
     for heading, table in tables(document, markdown_table):
         parts.append(f"### {heading}\n\n{table}" if heading != EVERYTHING else
                      f"<details><summary>{heading}</summary>\n\n{table}\n</details>\n")
