@@ -54,7 +54,7 @@ PARTS = (measures.measure, requests.measure, sizes.measure, views.measure, growt
 
 def document_of(run, facts, begun):
     return {**facts, "minutes": (time.time() - begun) / 60, "promises": run.peers,
-            "measures": run.entries, "must": must.judge(run.entries), "growth": run.growth,
+            "measures": run.entries, "must": must.judge(run.entries, bool(run.only)), "growth": run.growth,
             "failures": run.failures}
 
 

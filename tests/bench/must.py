@@ -44,13 +44,13 @@ def verdict(value, sense, floor, goal):
     return "goal" if reached(goal) else "floor" if reached(floor) else "missed"
 
 
-def judge(entries):
+def judge(entries, only_measured):
     """A row for each figure; `value` and `verdict` are None where it was not measured."""
     rows = []
     for name, shape, against, sense, floor, goal in MUST:
         found = [e for e in entries if e["name"] == name and shape in (None, e["shape"])
                  and e.get("against") == against]
-        for e in found or [None]:
+        for e in found or ([] if only_measured else [None]):
             value = None if e is None else e["ratio"] if against else e["value"]
             rows.append({"name": name, "shape": e["shape"] if e else shape or "", "against": against,
                          "unit": "x" if against or e is None else e["unit"], "sense": sense,

@@ -62,6 +62,8 @@ def figure(value):
     if value is None:
         return "-"
     size = abs(value)
+    if 99 < size < 100:  # a share: what is missing means something
+        return f"{value:.4g}"
     return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.3g}"
 
 
