@@ -42,7 +42,7 @@ class Node:
 def record(folder, options):
     """The path of what perf recorded of the broker."""
     out = os.path.join(folder, "perf.data")
-    with sizes.StoreBroker(os.path.join(folder, "store")) as broker:
+    with sizes.StoreBroker() as broker:
         broker.start()
         load = subprocess.Popen([ROUND, CASEBUS, "-n", MESSAGES, *broker.attached(), *options],
                                 stdout=subprocess.DEVNULL)

@@ -18,11 +18,11 @@ LOADED_EVENTS = 2000  # seen before the kill
 
 
 class StoreBroker(Broker):
-    """A broker on a store that stays."""
+    """A broker on a store that stays, or on a new one."""
 
-    def __init__(self, path):
+    def __init__(self, path=None):
         super().__init__("--map-size", "64G", start=False)
-        self.store = path
+        self.store = path or self.store
 
     def attached(self):
         """The option that makes a round use it."""

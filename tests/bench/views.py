@@ -16,8 +16,7 @@ WINDOW_MS = 200
 
 def absorb(run, views, cases):
     """(events a second until every view shows the last, requests, requests without sharing)."""
-    path = os.path.join(run.scratch, f"views-{views}")
-    with sizes.StoreBroker(path) as broker:
+    with sizes.StoreBroker() as broker:
         broker.start()
         with Viewer(broker.fanout, broker.query) as viewer:
             for n in range(views):
