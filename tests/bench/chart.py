@@ -75,7 +75,8 @@ def plot(left, top, one):
 
     colour = "#1d5fa6" if one["fine"] else "#b6482f"
     parts = [text(left + 8, top + 14, f"{one['name']}, {one['unit']}", 'font-weight="bold"'),
-             text(left + 8, top + 28, f"{one['per_tenfold']:.2f} x per tenfold", f'fill="{colour}"')]
+             text(left + 8, top + 28, f"{one['per_tenfold']:.2f} x per tenfold, at last "
+                  f"{one['at_last']:.2f} x", f'fill="{colour}"')]
     for exponent in range(y_low, y_high + 1):
         x, y = place(10 ** x_low, 10 ** exponent)
         parts += [f'<path d="M{x:.1f} {y:.1f}H{left + PLOT_WIDTH - 10}" stroke="#dddddd"/>',
