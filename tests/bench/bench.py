@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -77,6 +78,7 @@ def measure(arguments):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))  # and the scratch is removed
     arguments = read_arguments()
     if arguments.render:
         with open(arguments.render) as file:
