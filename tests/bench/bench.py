@@ -69,7 +69,7 @@ def measure(arguments):
         facts = {"begun": time.strftime("%Y-%m-%d %H:%M"), "machine": report.machine(run.scratch),
                  "asked": {"quick": run.quick, "large": run.large, "rounds": run.rounds}}
         for part in PARTS:
-            part(run)
+            run.attempt(part.__module__, lambda part=part: part(run))
             report.write_all(document_of(run, facts, begun), arguments.out)
         run.say("")
         return document_of(run, facts, begun)

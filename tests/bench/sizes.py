@@ -47,16 +47,13 @@ def tree_bytes(path):
 
 
 def measure_bytes(run, cases):
-    store = run.store(cases)
-    trees = run.attempt(f"bytes on disk, {cases:,} cases", lambda: tree_bytes(store.path))
-    if not trees:
-        return
-    shape = f"{cases:,} cases"
+    shape, path = f"{cases:,} cases", run.store(cases).path
+    trees = tree_bytes(path)
     log, events = trees.pop("log")
     run.add("bytes on disk, per event of 512 bytes", shape, "bytes", [log / events])
     run.add("bytes on disk, per case beside its events", shape, "bytes",
             [sum(size for size, _ in trees.values()) / trees["case"][1]])
-    file = os.stat(os.path.join(store.path, "data.mdb")).st_blocks * 512
+    file = os.stat(os.path.join(path, "data.mdb")).st_blocks * 512
     run.add("bytes on disk, the whole file, per case with its event", shape, "bytes",
             [file / trees["case"][1]])
 
@@ -99,7 +96,7 @@ def measure(run):
     for cases in run.store_sizes():
         shape = f"{cases:,} events"
         if run.wants("bytes on disk"):
-            measure_bytes(run, cases)
+            run.attempt(f"bytes on disk, {shape}", lambda cases=cases: measure_bytes(run, cases))
         for name, seconds, rounds in (("opening after kill -9", opening_seconds, run.rounds),
                                       ("verify", verify_seconds, 1 if cases > 1000000 else run.rounds)):
             if run.wants(name):
