@@ -11,6 +11,7 @@ import must
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 EVERYTHING = "All measures"
+BUSY = "The machine had other work meanwhile: these figures are far from what it can do alone.\n"
 QUICK = "A quick run: one round, and fewer messages than floors and goals are about.\n"
 
 
@@ -25,12 +26,14 @@ def first_match(path, pattern):
         return ""
 
 
-def version_of(*command):
+def version_of(program):
+    """"" where it is not installed."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        return done.stdout.strip().splitlines()[0]
-    except (OSError, IndexError):
+        done = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True)
+    except OSError:
         return ""
+    found = re.search(r"v=?(\d+\.\d+\.\d+)", done.stdout)
+    return found.group(1) if found else ""
 
 
 def file_system(path):
@@ -45,13 +48,13 @@ def machine(scratch):
         "processor": first_match("/proc/cpuinfo", r"^model name\s*:\s*(.*)$") or platform.machine(),
         "cores": os.cpu_count(),
         "memory": f"{memory_kib / 2 ** 20:.0f} GiB",
-        "virtual": version_of("systemd-detect-virt"),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "virtual": "yes" if first_match("/proc/cpuinfo", r"^flags.*\b(hypervisor)\b") else "no",
+        "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "system": first_match("/etc/os-release", r'^PRETTY_NAME="?(.*?)"?$'),
         "disk": file_system(scratch),
         "load before": "%.1f %.1f %.1f" % os.getloadavg(),
-        "redis-server": version_of("redis-server", "--version"),
-        "nats-server": version_of("nats-server", "--version"),
+        "redis-server": version_of("redis-server"),
+        "nats-server": version_of("nats-server"),
     }
 
 
@@ -132,11 +135,13 @@ def text(document):
 
 def markdown(document):
     asked = document["asked"]
-    kind = " ".join(["medians of", str(asked["rounds"]), "rounds"] +
-                    [word for word in ("quick", "large") if asked[word]])
+    kind = "one round" if asked["rounds"] == 1 else f"medians of {asked['rounds']} rounds"
+    kind += "".join(f", {word}" for word in ("quick", "large") if asked[word])
     facts = "".join(f"- {name}: {value}\n" for name, value in document["machine"].items() if value)
     parts = [f"### The machine\n\n{facts}\nThe run: {kind}, {document['begun']}, "
              f"{document['minutes']:.0f} minutes.\n"]
+    if float(document["machine"]["load before"].split()[0]) > document["machine"]["cores"]:
+        parts.append(BUSY)
     if asked["quick"]:
         parts.append(QUICK)
     for heading, table in tables(document, markdown_table):
