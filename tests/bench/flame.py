@@ -23,6 +23,7 @@ MESSAGES = "300000"
 WIDTH, ROW, SMALLEST = 1200, 17, 0.6  # pixels; narrower bars are left out
 COLOURS = (("[kernel]", "#c9a26b"), ("libzmq", "#8fa9c9"), ("liblmdb", "#9cc39a"),
            ("casebus-broker", "#e08a5b"), ("", "#c8c8c8"))
+STARTERS = ("clone3", "start_thread", "__libc_start_main_impl", "_start")
 
 
 class Node:
@@ -71,7 +72,7 @@ def simple(frames):
     its call, unknown functions of a library as one."""
     found = []
     for name, module in frames:
-        if name in ("clone3", "start_thread", "__libc_start_main_impl", "_start"):
+        if name in STARTERS or module == "[unknown]":
             continue
         if module == "[kernel]":
             call = re.fullmatch(r"__x64_sys_(\w+)", name)
