@@ -53,8 +53,7 @@ def busy_cpu(result):
 CPU = Cost("broker CPU", "us/message", cpu)
 DELIVERED = Cost("broker CPU", "us/delivered", lambda r: cpu(r) / int(r["shape"].split(",")[1]))
 BY_SIZE = Cost("broker CPU", "us/message", cpu, LINEAR)
-IDLE = [Cost("time", "us/message", lambda r: 1e6 / r["per_s"]),
-        Cost("broker CPU", "us/message", busy_cpu),
+IDLE = [Cost("broker CPU", "us/message", busy_cpu),
         Cost("broker CPU at rest", "ms/s",
              lambda r: r["server_quiet_cpu_us_per_s"] / 1000, LINEAR),
         Cost("broker memory", "MiB", lambda r: r["server_memory_kib"] / 1024, LINEAR)]
