@@ -100,7 +100,10 @@ FOUND = [
     Found("cases in the store", f"requests, {way}", by_shape,
           Cost(way, "us/request", lambda e: 1e6 / e["value"]))
     for way in ("get, pipelined", "get_many(50), pipelined", "recent(100), pipelined",
-                "list(50), pipelined", "replay(500), pipelined")]
+                "list(50), pipelined", "replay(500), pipelined")
+] + [
+    Found("cases in the store", "requests, get, pipelined", by_shape,
+          Cost("get, pipelined, of a bare ROUTER", "us/request", lambda e: 1e6 / e["against_value"]))]
 
 
 def factor(points):
@@ -139,4 +142,4 @@ def gather(run):
     """From what has been measured before."""
     for one in FOUND:
         keep(run, one.along, one.cost, [(one.size(e), one.cost.of(e)) for e in run.entries
-                                        if e["name"].startswith(one.prefix)])
+                                        if e["name"].startswith(one.prefix) and one.size(e) > 0])
