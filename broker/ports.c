@@ -20,6 +20,11 @@ static void keep_alive(void *socket)
     set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
 }
 
+/* After a restart all come at once. One for whom the kernel has no room in the queue is told
+ * nothing, and knocks again after 1 s, 3 s, 7 s and so on. The kernel has a limit of its own,
+ * net.core.somaxconn. */
+#define BACKLOG 4096
+
 /* All before bind: libzmq applies them to connections made later only. */
 static void set_options(void *socket, const struct port *port)
 {
@@ -27,6 +32,7 @@ static void set_options(void *socket, const struct port *port)
     set_int(socket, ZMQ_RCVHWM, port->receiving);
     set_int(socket, ZMQ_SNDHWM, port->sending);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
+    set_int(socket, ZMQ_BACKLOG, BACKLOG);
     keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
     if (port->type == ZMQ_XPUB) {

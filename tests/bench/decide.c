@@ -160,7 +160,7 @@ static void open_desk(struct desk *self, const char *folder)
     }
     check_rc("txn", txn_new_write(self->store, &self->txn));
     check_rc("apply", apply_new(&self->apply, self->txn));
-    sample_init(&self->sample, 0);
+    sample_init(&self->sample, 0, REPORT_SIZE, 2);
     self->clock = CLOCK_START;
     self->numbering.publisher[0] = 1;
     for (unsigned i = 0; i < CASEBUS_BATCH_MAX; i++) {

@@ -20,7 +20,7 @@ from collections import Counter
 MARGIN = 1.03
 SHAPES = ("new", "synced", "updated")
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "instructions.json")
-PROGRAM = os.path.join(os.environ["CASEBUS_BIN"], "casebus-decide")
+PROGRAM = os.path.join(os.path.abspath(os.environ["CASEBUS_BIN"]), "casebus-decide")
 
 
 def costs(path):

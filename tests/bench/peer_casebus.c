@@ -1,8 +1,11 @@
 /* casebus: reports through the publisher library, decided, fsynced and confirmed, their events
  * through the subscriber library. The time a report was sent is its source.fetched_at. */
+#include "ask.h"
+#include "idle.h"
 #include "round.h"
 #include "sample.h"
 
+#include <casebus/limits.h>
 #include <casebus/publisher.h>
 #include <casebus/subscriber.h>
 #include <errno.h>
@@ -10,24 +13,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #define PATIENCE_MS 60000
 
 static pid_t serve(struct round *round)
 {
+    if (round->attached > 0) {
+        return round->attached;
+    }
     int out;
     char line[1024] = "", program[4096], data[4096];
     const char *bin = getenv("CASEBUS_BIN");
     snprintf(program, sizeof program, "%s/casebus-broker", bin ? bin : ".");
-    snprintf(data, sizeof data, "%s/store", round->folder);
+    snprintf(data, sizeof data, "%s%s", round->store ? round->store : round->folder,
+             round->store ? "" : "/store");
     char any[] = "tcp://127.0.0.1:*";
-    char *const argv[] = {program,    "--data", data,          "--ingest", any,  "--fanout",
-                          any,        "--query", any,          "--log-level", "error", NULL};
+    char *const argv[] = {program, "--data",  data, "--ingest",    any,     "--fanout",
+                          any,     "--query", any,  "--log-level", "error", NULL};
     pid_t pid = round_spawn(argv, &out);
     FILE *ready = fdopen(out, "r");
     if (!ready || !fgets(line, sizeof line, ready) ||
-        sscanf(line, "casebus-broker ready ingest=%127s fanout=%127s query=%127s", round->ingest,
-               round->fanout, round->query) != 3) {
+        sscanf(line, "casebus-broker ready ingest=%127s fanout=%127s query=%127s",
+               round->ingest, round->fanout, round->query) != 3) {
         round_fail("broker", "did not become ready");
     }
     fclose(ready);
@@ -41,8 +49,17 @@ struct source {
     unsigned index;
     struct casebus_publisher *publisher;
     struct sample sample;
-    char session[32];
+    char session[32]; /* the same id with every agency; of this round alone */
 };
+
+static struct casebus_bytes agency_of(const struct round *round, unsigned n, char code[4])
+{
+    snprintf(code, 4, "hse");
+    if (round->agencies > 1) {
+        snprintf(code, 4, "x%02x", n % round->agencies & 0xffu);
+    }
+    return casebus_bytes(code, 3);
+}
 
 static void refused(void *arg, const struct casebus_refusal *refusal)
 {
@@ -68,16 +85,38 @@ static void open_source(struct source *self, const struct round *round, unsigned
     if (rc != 0) {
         round_fail("publisher", casebus_strerror(rc));
     }
-    snprintf(self->session, sizeof self->session, "s%u", index);
-    struct casebus_session_start start = {.database = "bench"};
-    casebus_publisher_session_start(self->publisher, "hse", self->session, &start, PATIENCE_MS);
-    sample_init(&self->sample, index);
+    snprintf(self->session, sizeof self->session, "s%u-%u", index, round->first);
+    sample_init(&self->sample, index, round->report_size, strlen(self->session));
 }
 
-static void send_case(struct source *self)
+static void start_sessions(struct source *self)
 {
+    struct casebus_session_start start = {.database = "bench"};
+    for (unsigned i = 0; i < self->round->agencies; i++) {
+        char agency[4];
+        agency_of(self->round, i, agency);
+        if (casebus_publisher_session_start(self->publisher, agency, self->session, &start,
+                                            PATIENCE_MS) < 0) {
+            round_fail("publisher", "a session cannot be started");
+        }
+    }
+}
+
+/* The round's n-th case of this publisher becomes the one at hand. */
+static void turn_to(struct source *self, unsigned n)
+{
+    n += self->round->first;
+    sample_turn_to(&self->sample, n);
+    if (self->round->scattered) {
+        sample_scatter(&self->sample, n);
+    }
+}
+
+static void send_case(struct source *self, unsigned n)
+{
+    char agency[4];
     int64_t rc = casebus_publisher_send(
-        self->publisher, CASEBUS_REPORT_SCRAPED, casebus_bytes("hse", 3),
+        self->publisher, CASEBUS_REPORT_SCRAPED, agency_of(self->round, n, agency),
         casebus_bytes(self->sample.key, self->sample.key_size), casebus_cstr(self->session),
         casebus_bytes(self->sample.data.data, self->sample.data.size), PATIENCE_MS);
     if (rc < 0) {
@@ -93,20 +132,13 @@ static void confirm(struct source *self)
     }
 }
 
-/* What is there before the clock begins. */
-static void fill(struct source *self)
+/* Cases that will be reported again are there before the clock begins. */
+static void report_first(struct source *self)
 {
-    const struct round *round = self->round;
-    const unsigned share = round_share(round, self->index);
-    const unsigned filled = round->filled / round->publishers;
-    /* Cases that will be reported again, then others. */
-    for (unsigned n = 0; round->cases != CASES_NEW && n < share; n++) {
-        sample_turn_to(&self->sample, n);
-        send_case(self);
-    }
-    for (unsigned n = 0; n < filled; n++) {
-        sample_turn_to(&self->sample, share + n);
-        send_case(self);
+    const unsigned share = round_share(self->round, self->index);
+    for (unsigned n = 0; self->round->cases != CASES_NEW && n < share; n++) {
+        turn_to(self, n);
+        send_case(self, n);
     }
     confirm(self);
 }
@@ -115,10 +147,11 @@ static void publish(const struct round *round, unsigned index)
 {
     struct source self;
     open_source(&self, round, index);
-    fill(&self);
+    start_sessions(&self);
+    report_first(&self);
     round_publish();
     for (unsigned n = 0; n < round_share(round, index); n++) {
-        sample_turn_to(&self.sample, n);
+        turn_to(&self, n);
         if (round->cases == CASES_UPDATED && n % 2 == 1) {
             sample_correct(&self.sample, 900000 + n);
         }
@@ -126,7 +159,7 @@ static void publish(const struct round *round, unsigned index)
         if (round->rate > 0) {
             sample_stamp(&self.sample, round_clock());
         }
-        send_case(&self);
+        send_case(&self, n);
         if (round->rate > 0) {
             casebus_publisher_pump(self.publisher, 0);
         }
@@ -144,6 +177,19 @@ static const char *pattern_of(const struct round *round)
     return round->cases == CASES_NEW ? "case:created" : "case:synced";
 }
 
+static void subscribe(struct casebus_subscriber *subscriber, const struct round *round)
+{
+    char nothing[64];
+    int rc = casebus_subscriber_subscribe(subscriber, pattern_of(round), NULL);
+    for (unsigned i = 1; i < round->patterns && rc == 0; i++) {
+        snprintf(nothing, sizeof nothing, "case:created:hse:none-%u", i);
+        rc = casebus_subscriber_subscribe(subscriber, nothing, NULL);
+    }
+    if (rc != 0) {
+        round_fail("subscriber", casebus_strerror(rc));
+    }
+}
+
 static struct casebus_subscriber *join(const struct round *round)
 {
     struct casebus_subscriber_options options = casebus_subscriber_options();
@@ -151,9 +197,11 @@ static struct casebus_subscriber *join(const struct round *round)
     options.fanout = round->fanout;
     options.query = round->query;
     options.hwm = 4000000; /* throughput is measured, not loss: this side drops nothing */
-    if (casebus_subscriber_new(&subscriber, options) != 0 ||
-        casebus_subscriber_subscribe(subscriber, pattern_of(round), NULL) != 0 ||
-        casebus_subscriber_start(subscriber) != 0 ||
+    if (casebus_subscriber_new(&subscriber, options) != 0) {
+        round_fail("subscriber", "cannot be made");
+    }
+    subscribe(subscriber, round);
+    if (casebus_subscriber_start(subscriber) != 0 ||
         casebus_subscriber_join(subscriber, PATIENCE_MS) != 1) {
         round_fail("subscriber", "cannot join");
     }
@@ -169,18 +217,6 @@ static uint64_t sent_at(const struct round *round, const struct casebus_event *e
     return source.data ? casebus_as_uint(casebus_map_get(source, "fetched_at"), 0) : 0;
 }
 
-/* Those that were put in before the clock began are not counted. */
-static bool is_counted(const struct round *round, const struct casebus_event *event)
-{
-    unsigned long publisher, n;
-    if (round->filled == 0 || round->cases != CASES_NEW) {
-        return true;
-    }
-    const struct casebus_bytes id = event->topic.segment[3];
-    return sscanf((const char *)id.data, "%lu-%lu:", &publisher, &n) == 2 &&
-           n < round_share(round, (unsigned)publisher);
-}
-
 static void watch(const struct round *round, unsigned index)
 {
     struct casebus_subscriber *subscriber = join(round);
@@ -189,8 +225,7 @@ static void watch(const struct round *round, unsigned index)
     for (bool more = true; more;) {
         int rc = casebus_subscriber_next(subscriber, &event, 1000);
         if (rc == 1) {
-            more = !is_counted(round, event) ||
-                   round_received(round, index, sent_at(round, event));
+            more = round_received(round, index, sent_at(round, event));
         } else if (rc == 0) {
             more = round_waits(index);
         } else {
@@ -200,5 +235,27 @@ static void watch(const struct round *round, unsigned index)
     casebus_subscriber_destroy(&subscriber);
 }
 
-const struct peer peer_casebus = {"casebus", "fsynced, decided, confirmed", serve, publish,
-                                  watch};
+/* --- reading ------------------------------------------------------------------------------ */
+
+/* As much as it can, until it is ended: cases at random, of those that are there. */
+static void read_on(const struct round *round, unsigned index)
+{
+    struct asker asker;
+    const struct way *way = way_named("get, pipelined");
+    void *context = zmq_ctx_new();
+    asker_init(&asker, ASKED_CASEBUS, round->first, index);
+    void *s = asker_connect(&asker, context, round->query, way);
+    round_read();
+    for (;;) {
+        asker_exchange(&asker, way, s);
+        round_answered();
+    }
+}
+
+const struct peer peer_casebus = {.name = "casebus",
+                                  .promise = "fsynced, decided, confirmed",
+                                  .serve = serve,
+                                  .publish = publish,
+                                  .watch = watch,
+                                  .idle = idle_watch,
+                                  .read = read_on};

@@ -38,6 +38,7 @@ static jsCtx *stream_of(natsConnection *connection)
     jsOptions options;
     jsOptions_Init(&options);
     options.PublishAsync.MaxPending = WINDOW;
+    options.PublishAsync.StallWait = PATIENCE_MS;
     check("jetstream", natsConnection_JetStream(&stream, connection, &options));
     return stream;
 }
@@ -65,7 +66,7 @@ static pid_t serve(struct round *round)
     int number = round_free_port();
     snprintf(port, sizeof port, "%d", number);
     snprintf(round->ingest, sizeof round->ingest, "nats://127.0.0.1:%d", number);
-    char *const argv[] = {"nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd",
+    char *const argv[] = {"nats-server",         "-a", "127.0.0.1", "-p", port, "-js", "-sd",
                           (char *)round->folder, "-l", "/dev/null", NULL};
     pid_t pid = round_spawn(argv, NULL);
     round_await_port(number);
@@ -85,7 +86,7 @@ static void publish(const struct round *round, unsigned index)
 {
     natsConnection *connection = connect_to(round, round->rate > 0);
     jsCtx *stream = stream_of(connection);
-    char subject[64], body[REPORT_SIZE] = {0};
+    char subject[64], body[REPORT_SIZE_MAX] = {0};
     jsPubOptions complete;
     jsPubOptions_Init(&complete);
     complete.MaxWait = PATIENCE_MS;
@@ -95,7 +96,7 @@ static void publish(const struct round *round, unsigned index)
         const uint64_t now = round->rate > 0 ? round_clock() : 0;
         memcpy(body, &now, sizeof now);
         snprintf(subject, sizeof subject, "case.created.hse.%u-%08u", index, n);
-        check("publish", js_PublishAsync(stream, subject, body, REPORT_SIZE, NULL));
+        check("publish", js_PublishAsync(stream, subject, body, (int)round->report_size, NULL));
     }
     check("publish", js_PublishAsyncComplete(stream, &complete));
     jsCtx_Destroy(stream);
@@ -134,5 +135,8 @@ static void watch(const struct round *round, unsigned index)
     natsConnection_Destroy(connection);
 }
 
-const struct peer peer_jetstream = {"jetstream", "acknowledged, not fsynced", serve, publish,
-                                    watch};
+const struct peer peer_jetstream = {.name = "jetstream",
+                                    .promise = "acknowledged, not fsynced",
+                                    .serve = serve,
+                                    .publish = publish,
+                                    .watch = watch};

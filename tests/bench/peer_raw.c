@@ -1,5 +1,5 @@
-/* A bare zmq_proxy: promises nothing, and is the ceiling for everything made with ZeroMQ. A
- * message has 512 bytes, the time it was sent first. */
+/* A bare zmq_proxy: promises nothing, and is the ceiling for everything made with ZeroMQ. The
+ * time a message was sent is its first bytes. */
 #include "round.h"
 #include "sample.h"
 
@@ -54,11 +54,11 @@ static pid_t serve(struct round *round)
     return pid;
 }
 
-static void send_raw(void *s, const char *topic, const char *body)
+static void send_raw(void *s, const char *topic, const char *body, size_t size)
 {
     while (zmq_send(s, topic, strlen(topic), ZMQ_SNDMORE) < 0) {
     }
-    while (zmq_send(s, body, REPORT_SIZE, 0) < 0) {
+    while (zmq_send(s, body, size, 0) < 0) {
     }
 }
 
@@ -66,7 +66,7 @@ static void publish(const struct round *round, unsigned index)
 {
     void *context = zmq_ctx_new();
     void *s = raw_socket(context, ZMQ_XPUB, round->ingest, false);
-    char topic[64], body[REPORT_SIZE] = {0}, subscribed[64];
+    char topic[64], body[REPORT_SIZE_MAX] = {0}, subscribed[64];
     if (zmq_recv(s, subscribed, sizeof subscribed, 0) < 0) { /* the link is up */
         round_fail("raw publisher", zmq_strerror(errno));
     }
@@ -76,7 +76,7 @@ static void publish(const struct round *round, unsigned index)
         const uint64_t now = round->rate > 0 ? round_clock() : 0;
         memcpy(body, &now, sizeof now);
         snprintf(topic, sizeof topic, "case:created:hse:%u-%08u:", index, n);
-        send_raw(s, topic, body);
+        send_raw(s, topic, body, round->report_size);
     }
     zmq_close(s);
     zmq_ctx_term(context);
@@ -113,4 +113,8 @@ static void watch(const struct round *round, unsigned index)
     zmq_ctx_term(context);
 }
 
-const struct peer peer_raw = {"zmq_proxy", "nothing", serve, publish, watch};
+const struct peer peer_raw = {.name = "zmq_proxy",
+                              .promise = "nothing",
+                              .serve = serve,
+                              .publish = publish,
+                              .watch = watch};

@@ -69,17 +69,17 @@ static void send_now(redisContext *r, unsigned *under_way)
     }
 }
 
-static void add(redisContext *r, const char *topic, const char *body)
+static void add(redisContext *r, const char *topic, const char *body, size_t size)
 {
     const char *argv[] = {"XADD", "cases", "*", "t", topic, "b", body};
-    const size_t sizes[] = {4, 5, 1, 1, strlen(topic), 1, REPORT_SIZE};
+    const size_t sizes[] = {4, 5, 1, 1, strlen(topic), 1, size};
     redisAppendCommandArgv(r, 7, argv, sizes);
 }
 
 static void publish(const struct round *round, unsigned index)
 {
     redisContext *r = connect_to(round);
-    char topic[64], body[REPORT_SIZE] = {0};
+    char topic[64], body[REPORT_SIZE_MAX] = {0};
     unsigned under_way = 0;
     round_publish();
     for (unsigned n = 0; n < round_share(round, index); n++) {
@@ -87,7 +87,7 @@ static void publish(const struct round *round, unsigned index)
         const uint64_t now = round->rate > 0 ? round_clock() : 0;
         memcpy(body, &now, sizeof now);
         snprintf(topic, sizeof topic, "case:created:hse:%u-%08u:", index, n);
-        add(r, topic, body);
+        add(r, topic, body, round->report_size);
         under_way++;
         if (round->rate > 0) {
             send_now(r, &under_way);
@@ -134,5 +134,8 @@ static void watch(const struct round *round, unsigned index)
     redisFree(r);
 }
 
-const struct peer peer_redis = {"redis-streams", "fsynced (appendfsync always)", serve, publish,
-                                watch};
+const struct peer peer_redis = {.name = "redis-streams",
+                                .promise = "fsynced (appendfsync always)",
+                                .serve = serve,
+                                .publish = publish,
+                                .watch = watch};

@@ -1,5 +1,6 @@
 /* One round of a benchmark; see round.h. The processes share one piece of memory. */
 #include "round.h"
+#include "usage.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,6 +19,8 @@
 
 #define LOOK_US 1000
 #define SILENCE_S 30
+#define SETTLE_US 200000
+#define QUIET_US 2000000
 /* Latency in steps of a 32nd: 64 whole microseconds, then 32 steps for each doubling. */
 #define STEPS (64 + 32 * 26)
 
@@ -26,9 +29,9 @@ const char *const cases_words[CASES_COUNT] = {"new", "synced", "updated"};
 static struct shared {
     atomic_uint watching, publishing, go, failed;
     atomic_uint_fast64_t first_ns, last_ns;
-    atomic_uint_fast64_t received[PEERS_MAX];
+    atomic_uint_fast64_t received[PEERS_MAX], answers;
     atomic_uint latency[STEPS];
-} *shared;
+} * shared;
 
 static uint64_t now_ns(void)
 {
@@ -105,10 +108,25 @@ static void await(atomic_uint *flag, unsigned at_least)
     }
 }
 
-void round_publish(void)
+unsigned round_idle_processes(const struct round *round)
+{
+    return (round->idle + IDLE_EACH - 1) / IDLE_EACH;
+}
+
+void round_read(void)
 {
     atomic_fetch_add(&shared->publishing, 1);
     await(&shared->go, 1);
+}
+
+void round_answered(void)
+{
+    atomic_fetch_add(&shared->answers, 1);
+}
+
+void round_publish(void)
+{
+    round_read();
     uint64_t none = 0;
     atomic_compare_exchange_strong(&shared->first_ns, &none, now_ns());
 }
@@ -177,6 +195,7 @@ pid_t round_spawn(char *const argv[], int *out)
     }
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         int null = open("/dev/null", O_WRONLY);
         dup2(out ? ends[1] : null, STDOUT_FILENO);
         execvp(argv[0], argv);
@@ -225,27 +244,7 @@ int round_free_port(void)
     return ntohs(address.sin_port);
 }
 
-/* KiB of its own memory, files it maps not counted. */
-static uint64_t own_memory(pid_t server)
-{
-    char path[64], line[256];
-    unsigned long long kib = 0;
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)server);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file)) {
-        if (sscanf(line, "RssAnon: %llu", &kib) == 1) {
-            break;
-        }
-    }
-    if (file) {
-        fclose(file);
-    }
-    return kib;
-}
-
 /* --- the round ---------------------------------------------------------------------------- */
-
-typedef void process_fn(const struct round *round, unsigned index);
 
 static void start_all(process_fn *run, const struct round *round, unsigned count, pid_t *pids)
 {
@@ -253,47 +252,27 @@ static void start_all(process_fn *run, const struct round *round, unsigned count
     for (unsigned i = 0; i < count; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             run(round, i);
             exit(0);
         }
     }
 }
 
-struct usage {
-    double cpu_us; /* of the server; while it runs, what it had used before the clock began */
-    uint64_t memory_kib; /* the most the server had */
-};
-
-/* What it has used so far, in the clock ticks of /proc. */
-static double cpu_so_far(pid_t server)
+/* Half of the messages have come out. */
+static bool is_late(const struct round *round)
 {
-    char path[64], line[1024] = "";
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)server);
-    FILE *file = fopen(path, "r");
-    const char *at = file && fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-    if (!at || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                      &system) != 2) {
-        round_fail(path, "cannot be read");
-    }
-    fclose(file);
-    return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
-}
-
-static double cpu_of(const struct rusage *used)
-{
-    return (double)used->ru_utime.tv_sec * 1e6 + (double)used->ru_utime.tv_usec +
-           (double)used->ru_stime.tv_sec * 1e6 + (double)used->ru_stime.tv_usec;
+    return atomic_load(&shared->received[0]) > round->messages / 2;
 }
 
 /* Waits for these to end, looking at the server meanwhile. */
-static void reap(const pid_t *pids, unsigned count, pid_t server, struct usage *usage)
+static void reap(const struct round *round, const pid_t *pids, unsigned count,
+                 struct usage *usage)
 {
     for (unsigned i = 0; i < count; i++) {
         int status;
         while (waitpid(pids[i], &status, WNOHANG) == 0) {
-            const uint64_t kib = own_memory(server);
-            usage->memory_kib = kib > usage->memory_kib ? kib : usage->memory_kib;
+            usage_look(usage, is_late(round));
             usleep(20 * LOOK_US);
         }
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -302,55 +281,90 @@ static void reap(const pid_t *pids, unsigned count, pid_t server, struct usage *
     }
 }
 
-static void stop(pid_t server, struct usage *usage)
+static void end_all(const pid_t *pids, unsigned count)
 {
-    struct rusage used;
-    kill(server, SIGTERM);
-    wait4(server, NULL, 0, &used);
-    usage->cpu_us = cpu_of(&used) - usage->cpu_us;
+    for (unsigned i = 0; i < count; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
 }
 
 static void print_result(const struct peer *peer, const struct round *round,
-                         const struct usage *usage)
+                         const struct usage *usage, double quiet_us)
 {
     double seconds =
         (double)(atomic_load(&shared->last_ns) - atomic_load(&shared->first_ns)) / 1e9;
     printf("{\"peer\": \"%s\", \"shape\": \"%u,%u\", \"messages\": %u, \"rate\": %u, "
-           "\"cases\": \"%s\", \"outbox\": %s, \"per_s\": %.0f, \"server_cpu_us\": %.2f, "
-           "\"server_memory_kib\": %llu",
+           "\"cases\": \"%s\", \"outbox\": %s, \"per_s\": %.0f, \"server_cpu_us\": %.3f, "
+           "\"server_memory_kib\": %llu, \"server_memory_growth\": %.3f",
            peer->name, round->publishers, round->subscribers, round->messages, round->rate,
            cases_words[round->cases], round->outbox ? "true" : "false",
            round->messages / seconds, usage->cpu_us / round->messages,
-           (unsigned long long)usage->memory_kib);
+           (unsigned long long)usage_most(usage), usage_growth(usage));
     if (round->rate > 0) {
         printf(", \"p50_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f", percentile(0.5),
                percentile(0.99), percentile(0.999));
     }
+    if (round->idle > 0) {
+        printf(", \"server_quiet_cpu_us_per_s\": %.0f", quiet_us);
+    }
+    if (round->readers > 0) {
+        printf(", \"answers_per_s\": %.0f", (double)atomic_load(&shared->answers) / seconds);
+    }
     printf("}\n");
+}
+
+/* What the server uses in a second while nothing comes. Heads go to those who are idle once a
+ * second; and some peers cannot prove that a subscription has arrived. */
+static double settle(const struct round *round, pid_t server)
+{
+    struct usage quiet = {.server = server};
+    const unsigned us = round->idle > 0 ? QUIET_US : SETTLE_US;
+    usage_begin(&quiet);
+    usleep(us);
+    usage_end(&quiet);
+    return quiet.cpu_us * 1e6 / us;
+}
+
+/* Its cpu_us a second before it begins. */
+static double run_processes(const struct peer *peer, const struct round *round,
+                            struct usage *usage)
+{
+    pid_t watchers[PEERS_MAX], publishers[PEERS_MAX], idle[PEERS_MAX], readers[PEERS_MAX];
+    const unsigned idle_count = round_idle_processes(round);
+    start_all(peer->watch, round, round->subscribers, watchers);
+    start_all(peer->idle, round, idle_count, idle);
+    await(&shared->watching, round->subscribers + idle_count);
+    start_all(peer->read, round, round->readers, readers);
+    start_all(peer->publish, round, round->publishers, publishers);
+    await(&shared->publishing, round->publishers + round->readers);
+    const double quiet_us = settle(round, usage->server);
+    usage_begin(usage);
+    atomic_store(&shared->go, 1);
+    reap(round, publishers, round->publishers, usage);
+    reap(round, watchers, round->subscribers, usage);
+    usage_end(usage);
+    end_all(readers, round->readers);
+    end_all(idle, idle_count);
+    return quiet_us;
 }
 
 int round_run(const struct peer *peer, struct round *round)
 {
-    pid_t watchers[PEERS_MAX], publishers[PEERS_MAX];
-    struct usage usage = {0};
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {
         round_fail("memory", strerror(errno));
     }
-    pid_t server = peer->serve(round);
-    start_all(peer->watch, round, round->subscribers, watchers);
-    await(&shared->watching, round->subscribers);
-    start_all(peer->publish, round, round->publishers, publishers);
-    await(&shared->publishing, round->publishers);
-    usleep(200000); /* some peers cannot prove that a subscription has arrived */
-    usage.cpu_us = cpu_so_far(server);
-    atomic_store(&shared->go, 1);
-    reap(publishers, round->publishers, server, &usage);
-    reap(watchers, round->subscribers, server, &usage);
-    stop(server, &usage);
+    struct usage usage = {.server = peer->serve(round)};
+    const double quiet_us = run_processes(peer, round, &usage);
+    if (round->attached == 0) {
+        kill(usage.server, SIGTERM);
+        waitpid(usage.server, NULL, 0);
+    }
     if (atomic_load(&shared->failed)) {
         return 1;
     }
-    print_result(peer, round, &usage);
+    print_result(peer, round, &usage, quiet_us);
     return 0;
 }

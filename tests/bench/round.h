@@ -1,7 +1,7 @@
 /* One round of a benchmark: a server, processes that publish through it and processes that
  * watch what comes out, and what was measured.
  *
- * A peer is a server and the two kinds of process it is used by. The clock of the throughput
+ * A peer is a server and the kinds of process it is used by. The clock of the throughput
  * runs from the first message sent to the last one received by the last watcher; of each
  * message's latency, from just before it is sent to when it has been received. */
 #ifndef BENCH_ROUND_H
@@ -23,22 +23,34 @@ extern const char *const cases_words[CASES_COUNT];
 
 struct round {
     unsigned publishers, subscribers;
-    unsigned messages; /* of all publishers together */
-    unsigned rate;     /* a second, of all together; 0: as fast as it goes */
+    unsigned messages;    /* of all publishers together */
+    unsigned rate;        /* a second, of all together; 0: as fast as it goes */
+    unsigned report_size; /* of a message, in bytes */
+    /* What follows is casebus's alone. */
     enum cases cases;
-    unsigned filled;   /* cases that are in the store before, at least */
-    bool outbox;       /* each report on the publisher's disk before it is sent */
-    const char *folder; /* for the server's files, empty */
+    unsigned first;     /* of each publisher's cases; those before are in the store already */
+    bool scattered;     /* ids in no order */
+    bool outbox;        /* each report on the publisher's disk before it is sent */
+    unsigned agencies;  /* that the cases are spread over */
+    unsigned patterns;  /* of each watcher; all but one match nothing */
+    unsigned idle;      /* subscribers that get nothing, many in a process */
+    unsigned readers;   /* processes that ask for cases below `first` while others publish */
+    const char *store;  /* a store that stays; NULL: a new one in the folder */
+    const char *folder; /* for files of this round, empty */
+    pid_t attached;     /* a server that runs already, at the endpoints below; 0: none */
     char ingest[128], fanout[128], query[128]; /* endpoints */
 };
+
+typedef void process_fn(const struct round *round, unsigned index);
 
 struct peer {
     const char *name, *promise;
     /* Starts the server; it can be connected to when this returns. */
     pid_t (*serve)(struct round *round);
     /* Each in a process of its own, which ends when it has sent or received all. */
-    void (*publish)(const struct round *round, unsigned index);
-    void (*watch)(const struct round *round, unsigned index);
+    process_fn *publish, *watch;
+    /* Likewise, but they are ended; NULL: there are none. */
+    process_fn *idle, *read;
 };
 extern const struct peer peer_casebus, peer_raw;
 #ifdef BENCH_REDIS
@@ -48,17 +60,26 @@ extern const struct peer peer_redis;
 extern const struct peer peer_jetstream;
 #endif
 
+/* Of those that are idle, how many share a process. */
+#define IDLE_EACH 2500
+#define IDLE_MAX (IDLE_EACH * PEERS_MAX)
+unsigned round_idle_processes(const struct round *round);
+
 /* How many of the messages are this publisher's. */
 unsigned round_share(const struct round *round, unsigned publisher);
 
 /* Of a publisher: it is connected; returns when all are, and the clock begins. */
 void round_publish(void);
+/* Of a reader: the same. */
+void round_read(void);
+/* It has had an answer. */
+void round_answered(void);
 /* Waits until the n-th message of this publisher is due. */
 void round_pace(const struct round *round, unsigned n);
 /* The time that goes with a message: microseconds since 1970. */
 uint64_t round_clock(void);
 
-/* Of a watcher: it will receive what is sent from now on. */
+/* Of a watcher, or of a process of idle ones: they will receive what is sent from now on. */
 void round_watch(void);
 /* It has received one that was sent then. False: that was the last. */
 bool round_received(const struct round *round, unsigned watcher, uint64_t sent_at);

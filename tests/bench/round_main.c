@@ -1,17 +1,18 @@
-/* One round of the benchmark, for bench.py:
- *
- *   casebus-round PEER [-p PUBLISHERS] [-s SUBSCRIBERS] [-n MESSAGES] [-r RATE]
- *                      [-c new|synced|updated] [-f FILLED] [-o]
- *
- * prints one line of JSON. Without a peer it prints those it was built with, one a line. */
+/* One round of the benchmark, for bench.py; `casebus-round help` says how. Prints one line of
+ * JSON. Without a peer it prints those it was built with, one a line. */
 #include "round.h"
+#include "sample.h"
 
+#include <casebus/limits.h>
 #include <errno.h>
 #include <ftw.h>
 #include <getopt.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const struct peer *const peers[] = {
     &peer_casebus,
@@ -34,7 +35,11 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 static int usage(void)
 {
     fputs("usage: casebus-round PEER [-p publishers] [-s subscribers] [-n messages] [-r rate]\n"
-          "       [-c new|synced|updated] [-f filled] [-o]\n",
+          "                     [-b bytes of a message]\n"
+          "of casebus alone:    [-c new|synced|updated] [-o: outbox] [-x: ids in no order]\n"
+          "                     [-a agencies] [-k patterns] [-i idle subscribers]\n"
+          "                     [-d store that stays] [-f first case] [-q readers, with -f]\n"
+          "                     [-e PID,INGEST,FANOUT,QUERY: a broker that runs]\n",
           stderr);
     return 2;
 }
@@ -50,41 +55,93 @@ static bool read_cases(const char *word, enum cases *cases)
     return false;
 }
 
-static bool read_option(int option, struct round *round)
+struct number {
+    char option;
+    unsigned min, max, preset;
+    size_t offset;
+    bool shared; /* by all peers */
+};
+static const struct number numbers[] = {
+    {'p', 1, PEERS_MAX, 1, offsetof(struct round, publishers), true},
+    {'s', 1, PEERS_MAX, 1, offsetof(struct round, subscribers), true},
+    {'n', 1, 90000000, 200000, offsetof(struct round, messages), true},
+    {'r', 0, UINT_MAX, 0, offsetof(struct round, rate), true},
+    {'b', REPORT_SIZE, REPORT_SIZE_MAX, REPORT_SIZE, offsetof(struct round, report_size), true},
+    {'f', 0, 90000000, 0, offsetof(struct round, first), false},
+    {'a', 1, CASEBUS_AGENCIES_MAX, 1, offsetof(struct round, agencies), false},
+    {'k', 1, CASEBUS_PATTERNS_MAX, 1, offsetof(struct round, patterns), false},
+    {'i', 0, IDLE_MAX, 0, offsetof(struct round, idle), false},
+    {'q', 0, PEERS_MAX, 0, offsetof(struct round, readers), false},
+};
+#define NUMBERS (sizeof numbers / sizeof *numbers)
+
+static unsigned *number_in(struct round *round, const struct number *number)
 {
-    if (option == 'o') {
-        round->outbox = true;
-        return true;
+    return (unsigned *)((char *)round + number->offset);
+}
+
+static bool read_number(struct round *round, int option, bool is_casebus)
+{
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (numbers[i].option == option && (is_casebus || numbers[i].shared)) {
+            const unsigned long value = strtoul(optarg, NULL, 10);
+            *number_in(round, &numbers[i]) = (unsigned)value;
+            return value >= numbers[i].min && value <= numbers[i].max;
+        }
     }
-    if (option == 'c') {
-        return read_cases(optarg, &round->cases);
+    return false;
+}
+
+static bool read_attached(struct round *round)
+{
+    return sscanf(optarg, "%d,%127[^,],%127[^,],%127s", &round->attached, round->ingest,
+                  round->fanout, round->query) == 4;
+}
+
+static bool read_option(struct round *round, int option, bool is_casebus)
+{
+    if (!is_casebus) {
+        return read_number(round, option, false);
     }
-    unsigned value = (unsigned)strtoul(optarg ? optarg : "", NULL, 10);
     switch (option) {
-    case 'p':
-        round->publishers = value;
-        return value >= 1 && value <= PEERS_MAX;
-    case 's':
-        round->subscribers = value;
-        return value >= 1 && value <= PEERS_MAX;
-    case 'n':
-        round->messages = value;
-        return value >= 1;
-    case 'r':
-        round->rate = value;
-        return true;
-    case 'f':
-        round->filled = value;
-        return true;
+    case 'o':
+        return round->outbox = true;
+    case 'x':
+        return round->scattered = true;
+    case 'c':
+        return read_cases(optarg, &round->cases);
+    case 'd':
+        return (round->store = optarg) != NULL;
+    case 'e':
+        return read_attached(round);
     default:
-        return false;
+        return read_number(round, option, true);
+    }
+}
+
+static const struct peer *peer_named(const char *name)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        if (strcmp(name, peers[i]->name) == 0) {
+            return peers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Thousands of subscribers need as many files, here and in the server. */
+static void allow_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
     }
 }
 
 int main(int argc, char **argv)
 {
-    struct round round = {.publishers = 1, .subscribers = 1, .messages = 200000};
-    const struct peer *peer = NULL;
+    struct round round = {0};
     char folder[4096];
     if (argc == 1) {
         for (size_t i = 0; i < COUNT; i++) {
@@ -92,16 +149,16 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    for (size_t i = 0; i < COUNT; i++) {
-        peer = strcmp(argv[1], peers[i]->name) == 0 ? peers[i] : peer;
+    for (size_t i = 0; i < NUMBERS; i++) {
+        *number_in(&round, &numbers[i]) = numbers[i].preset;
     }
-    for (int option; (option = getopt(argc, argv, "p:s:n:r:c:f:o")) != -1;) {
-        if (!read_option(option, &round)) {
-            return usage();
-        }
+    const struct peer *peer = peer_named(argv[1]);
+    bool good = peer != NULL;
+    for (int option;
+         good && (option = getopt(argc, argv, "p:s:n:r:b:f:a:k:i:q:c:d:e:ox")) != -1;) {
+        good = read_option(&round, option, peer == &peer_casebus);
     }
-    if (!peer || (peer != &peer_casebus && (round.outbox || round.filled > 0 ||
-                                            round.cases != CASES_NEW))) {
+    if (!good || (round.readers > 0 && round.first == 0)) {
         return usage();
     }
     const char *scratch = getenv("TMPDIR");
@@ -110,6 +167,7 @@ int main(int argc, char **argv)
         round_fail(folder, strerror(errno));
     }
     round.folder = folder;
+    allow_files();
     int code = round_run(peer, &round);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return code;

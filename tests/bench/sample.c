@@ -14,7 +14,7 @@ static size_t pack_offender(msgpack_packer *pk, const msgpack_sbuffer *out, unsi
 {
     char name[32];
     int digits = snprintf(name, sizeof name, "Offender %u-", publisher);
-    snprintf(name + digits, sizeof name - (size_t)digits, "0000000 Ltd");
+    snprintf(name + digits, sizeof name - (size_t)digits, "00000000 Ltd");
     casebus_pack_text(pk, "offender");
     msgpack_pack_map(pk, 2);
     casebus_pack_text(pk, "name");
@@ -26,10 +26,11 @@ static size_t pack_offender(msgpack_packer *pk, const msgpack_sbuffer *out, unsi
 
 static void pack_breaches(msgpack_packer *pk, size_t padding)
 {
-    static const char words[] = "Failed to ensure the health, safety and welfare at work of its "
-                                "employees, contrary to section 2 of the Act, in that guards were "
-                                "absent from the conveyor and nobody had been told. ";
-    char text[400];
+    static const char words[] =
+        "Failed to ensure the health, safety and welfare at work of its "
+        "employees, contrary to section 2 of the Act, in that guards were "
+        "absent from the conveyor and nobody had been told. ";
+    char text[REPORT_SIZE_MAX];
     size_t size = padding < sizeof text - 1 ? padding : sizeof text - 1;
     for (size_t i = 0; i < size; i++) {
         text[i] = words[i % (sizeof words - 1)];
@@ -75,15 +76,21 @@ static void pack_sample(struct sample *self, unsigned publisher, size_t padding)
     self->fetched_at = out->data + fetched_at;
 }
 
-/* Of a body, before data: v 3, publisher 28, number 12, check 16, session 11, sent_at 17, and
- * the heads of the two maps and the key. */
-#define REPORT_HEAD (1 + 3 + 28 + 12 + 16 + 11 + 17 + 5)
+/* Of a body, before data: v 3, publisher 28, number 12, check 16, session 9 and its id, sent_at
+ * 17, and the heads of the two maps and the key. */
+#define REPORT_HEAD (1 + 3 + 28 + 12 + 16 + 9 + 17 + 5)
 
-void sample_init(struct sample *self, unsigned publisher)
+void sample_init(struct sample *self, unsigned publisher, size_t report_size,
+                 size_t session_size)
 {
+    const size_t wanted = report_size - REPORT_HEAD - session_size;
+    size_t padding = 100;
     msgpack_sbuffer_init(&self->data);
-    pack_sample(self, publisher, 100);
-    pack_sample(self, publisher, 100 + REPORT_SIZE - REPORT_HEAD - self->data.size);
+    pack_sample(self, publisher, padding);
+    for (int again = 0; again < 2; again++) { /* twice: a longer text may have a longer head */
+        padding = padding + wanted - self->data.size;
+        pack_sample(self, publisher, padding);
+    }
     self->key_size = (size_t)snprintf(self->key, sizeof self->key, "%u-%08u", publisher, 0u);
 }
 
@@ -93,6 +100,16 @@ static void put_digits(char *at, unsigned width, unsigned number)
         at[--width] = (char)('0' + number % 10);
         number /= 10;
     }
+}
+
+/* A prime below 10^8, and about its golden section. */
+#define SCATTER_PRIME 99999989u
+#define SCATTER_STEP 61803391u
+
+void sample_scatter(struct sample *self, unsigned n)
+{
+    put_digits(self->key + self->key_size - 8, 8,
+               (unsigned)((uint64_t)n * SCATTER_STEP % SCATTER_PRIME));
 }
 
 void sample_end(struct sample *self)
@@ -114,7 +131,7 @@ void sample_stamp(struct sample *self, uint64_t fetched_at)
 void sample_turn_to(struct sample *self, unsigned n)
 {
     put_digits(self->key + self->key_size - 8, 8, n);
-    put_digits(self->name, 7, n / 4 * 4);
+    put_digits(self->name, 8, n / 4 * 4);
     sample_correct(self, 100000 + n);
     casebus_put_big_endian((unsigned char *)self->page, 100000 + n / 10, 4);
     sample_stamp(self, 1700000000000000u + n);
