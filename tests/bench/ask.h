@@ -14,17 +14,24 @@ enum asked {
 extern const char *const asked_words[ASKED_COUNT];
 
 #define ASK_MANY 50
-/* Of the bare servers: a record has the size it has in casebus's answer. */
-#define BARE_RECORD_SIZE 600
-#define BARE_KEY_SIZE 16
-#define BARE_KEY "hse:0-%010u"
+/* What is compared is asked for in the same bytes of all servers, and the answers are as long:
+ * the ids stand at the end of a request, each behind its head, where the bare server finds
+ * them; its records have the size they have in casebus's answer, and so has the rest. */
+#define ASK_ID "hse:0-%08u"
+#define ASK_ID_DIGITS 8
+#define ASK_ID_SIZE (6 + ASK_ID_DIGITS)
+#define ASK_ID_STRIDE (ASK_ID_SIZE + 1)
+#define BARE_RECORD_SIZE 590
+#define BARE_ONE_REST 53
+#define BARE_MANY_REST 1318
 
 struct asker;
 struct way {
     const char *name;
-    unsigned in_flight, records;     /* records: of one reply */
-    void (*ask)(struct asker *self); /* makes the next request */
-    enum asked against;              /* ASKED_CASEBUS: nothing is compared with it */
+    unsigned in_flight, records;      /* records: of one reply */
+    void (*make)(struct asker *self); /* a request */
+    unsigned ids;                     /* at its end: from one request to the next, others */
+    enum asked against;               /* ASKED_CASEBUS: nothing is compared with it */
 };
 extern const struct way ways[];
 extern const unsigned ways_count;
@@ -35,8 +42,8 @@ struct asker {
     unsigned cases; /* that are there: the first ones of publisher 0. 0: none is found */
     uint64_t random;
     struct casebus_call *call;
-    struct casebus_bytes request;
-    char keys[ASK_MANY * BARE_KEY_SIZE];
+    unsigned char request[1024];
+    size_t request_size;
 };
 
 /* Two with the same seed ask for the same. */

@@ -20,13 +20,13 @@ static void check(const char *what, int rc)
 static void fill_bare(MDB_env *env, MDB_dbi dbi, unsigned cases)
 {
     MDB_txn *txn = NULL;
-    char key[BARE_KEY_SIZE + 1], record[BARE_RECORD_SIZE] = {0};
+    char key[32], record[BARE_RECORD_SIZE] = {0};
     for (unsigned n = 0; n < cases; n++) {
         if (!txn) {
             check("begin", mdb_txn_begin(env, NULL, 0, &txn));
         }
-        snprintf(key, sizeof key, BARE_KEY, n);
-        MDB_val k = {BARE_KEY_SIZE, key}, v = {sizeof record, record};
+        snprintf(key, sizeof key, ASK_ID, n);
+        MDB_val k = {ASK_ID_SIZE, key}, v = {sizeof record, record};
         check("put", mdb_put(txn, dbi, &k, &v, MDB_APPEND));
         if (n % 10000 == 9999 || n == cases - 1) {
             check("commit", mdb_txn_commit(txn));
@@ -35,18 +35,12 @@ static void fill_bare(MDB_env *env, MDB_dbi dbi, unsigned cases)
     }
 }
 
-static void answer(void *router, MDB_txn *txn, MDB_dbi dbi)
+/* Looks up the ids at the end of the request: one, or as many as get_many asks for. */
+static size_t look_up(MDB_txn *txn, MDB_dbi dbi, char *end, unsigned ids, char *reply)
 {
-    static char reply[ASK_MANY * BARE_RECORD_SIZE];
-    char envelope[256], keys[ASK_MANY * BARE_KEY_SIZE];
-    size_t size = 0;
-    int who = zmq_recv(router, envelope, sizeof envelope, 0);
-    int asked = zmq_recv(router, keys, sizeof keys, 0);
-    if (who < 0 || asked < 0) {
-        return;
-    }
-    for (int at = 0; at + BARE_KEY_SIZE <= asked; at += BARE_KEY_SIZE) {
-        MDB_val k = {BARE_KEY_SIZE, keys + at}, v;
+    size_t size = ids == 1 ? BARE_ONE_REST : BARE_MANY_REST;
+    for (; ids > 0; ids--) {
+        MDB_val k = {ASK_ID_SIZE, end - ids * ASK_ID_STRIDE + 1}, v;
         int rc = mdb_get(txn, dbi, &k, &v);
         if (rc != MDB_NOTFOUND) {
             check("get", rc);
@@ -54,7 +48,23 @@ static void answer(void *router, MDB_txn *txn, MDB_dbi dbi)
             size += v.mv_size;
         }
     }
-    zmq_send(router, envelope, (size_t)who, ZMQ_SNDMORE);
+    return size;
+}
+
+static void answer(void *router, MDB_txn *txn, MDB_dbi dbi)
+{
+    static char reply[BARE_MANY_REST + ASK_MANY * BARE_RECORD_SIZE];
+    char who[256], request[1024];
+    int who_size = zmq_recv(router, who, sizeof who, 0);
+    int none = zmq_recv(router, request, sizeof request, 0);
+    int asked = zmq_recv(router, request, sizeof request, 0);
+    if (who_size < 0 || none != 0 || asked < ASK_ID_STRIDE) {
+        round_fail("router", "a request is none");
+    }
+    unsigned ids = asked < ASK_MANY * ASK_ID_STRIDE ? 1 : ASK_MANY;
+    size_t size = look_up(txn, dbi, request + asked, ids, reply);
+    zmq_send(router, who, (size_t)who_size, ZMQ_SNDMORE);
+    zmq_send(router, "", 0, ZMQ_SNDMORE);
     zmq_send(router, reply, size, 0);
 }
 
@@ -93,7 +103,7 @@ void bare_echo(const char *endpoint)
     for (;;) {
         int size = zmq_recv(rep, frame, sizeof frame, 0);
         if (size >= 0) {
-            zmq_send(rep, frame, BARE_RECORD_SIZE, 0);
+            zmq_send(rep, frame, BARE_ONE_REST + BARE_RECORD_SIZE, 0);
         }
     }
 }
