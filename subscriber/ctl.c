@@ -5,6 +5,7 @@
  * from them, so a new subcommand is a row, a handler, and its bit in the options it takes. */
 #include "ctl.h"
 
+#include <casebus/keys.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ enum command {
     STATUS,
     VERIFY,
     BACKUP,
+    KEYGEN,
     COMMAND_COUNT
 };
 
@@ -58,6 +60,7 @@ static const struct {
                 "checks the broker's store, or the one in a folder"},
     [BACKUP] = {"backup", ctl_backup, "DIR", 1, 1,
                 "copies the store into a new folder of the broker's machine, and checks it"},
+    [KEYGEN] = {"keygen", ctl_keygen, "NAME", 1, 1, "makes a key: NAME.secret and NAME.pub"},
 };
 
 #define BIT(command) (UINT32_C(1) << (command))
@@ -90,9 +93,12 @@ static const struct flag flags[] = {
     ROW("next", "TOKEN", next, flag_text, PAGED, "the page after the one that gave TOKEN"),
     ROW("as-of", "SEQ", as_of, flag_number, BIT(RECENT) | BIT(LIST),
         "without cases created since, as the first page said"),
+    ROW("out", "DIR", out, flag_text, BIT(KEYGEN), "where the files go (.)"),
     ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
     ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
+    ROW("secret", "FILE", secret, flag_text, ALL, "our own key pair, where the broker has keys"),
+    ROW("server", "FILE.pub", server, flag_text, ALL, "the broker's public key; with --secret"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, ALL,
         "how long to wait for an answer (5; verify, backup: for their end, no limit)"),
     ROW("help", NULL, help, flag_switch, ALL, "this text"),
@@ -176,6 +182,12 @@ static int run(struct ctl *self, enum command command)
 {
     struct casebus_client_options options = casebus_client_options();
     options.query = self->settings.query != NULL ? self->settings.query : options.query;
+    options.secret = self->settings.secret;
+    options.server = self->settings.server;
+    char key[CASEBUS_WHY_SIZE];
+    if (casebus_credentials_check(options.secret, options.server, key, sizeof key) != 0) {
+        return ctl_usage("%s", key);
+    }
     int rc = casebus_client_new(&self->client, options);
     if (rc == CASEBUS_EINVAL) {
         return ctl_usage("%s: not an endpoint", options.query);

@@ -22,11 +22,14 @@ struct casebus_client;
 
 struct casebus_client_options {
     const char *query; /* the broker's endpoint for requests */
+    const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
+    const char *server; /* file of the broker's public key; with `secret` */
     void *context;     /* a ZeroMQ context to share; NULL: one of its own */
 };
 struct casebus_client_options casebus_client_options(void); /* the defaults */
 
-/* Does not wait for the broker. CASEBUS_EINVAL: an impossible endpoint. */
+/* Does not wait for the broker. CASEBUS_EINVAL: an impossible endpoint; CASEBUS_EKEY: a key file
+ * (casebus_credentials_read() says why). */
 int casebus_client_new(struct casebus_client **self_p, struct casebus_client_options options);
 void casebus_client_destroy(struct casebus_client **self_p);
 

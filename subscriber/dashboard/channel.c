@@ -333,6 +333,8 @@ int channels_new(struct channels **self_p, struct dashboard *dashboard)
     struct casebus_views_options options = casebus_views_options();
     options.fanout = dashboard->settings.fanout;
     options.query = dashboard->settings.query;
+    options.secret = dashboard->settings.secret;
+    options.server = dashboard->settings.server;
     options.context = dashboard->zmq;
     self->dashboard = dashboard;
     self->room = dashboard->settings.ring;

@@ -14,6 +14,7 @@
 
 struct settings {
     const char *http, *fanout, *query;
+    const char *secret, *server; /* key files, or NULL */
     struct {
         const char *name[ALLOW_HOSTS_MAX];
         size_t count;
