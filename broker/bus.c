@@ -7,6 +7,7 @@
  * while the other fills, and this thread is never away from its sockets, however slow the disk is. */
 #include "bus.h"
 
+#include "admission.h"
 #include "committer.h"
 #include "exchange.h"
 #include "heads.h"
@@ -24,6 +25,8 @@
 struct bus {
     struct bus_options *options;
     zsock_t *pipe, *ingest, *fanout, *exchange;
+    struct admission admission;
+    bool ingest_unbound, fanout_unbound; /* to be bound again */
     void *in, *out, *peer; /* the libzmq sockets, for the hot path */
     struct committer *committer;
     struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
@@ -48,6 +51,34 @@ static uint64_t now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* --- notices ---------------------------------------------------------------------------- */
+
+static void add_to_notice(struct notice *n, const struct noticed *noticed)
+{
+    for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
+        struct noticed *known = &n->publisher[i];
+        if (memcmp(known->publisher, noticed->publisher, sizeof known->publisher) == 0) {
+            uint64_t highest = known->arrived;
+            *known = *noticed;
+            known->arrived = highest > known->arrived ? highest : known->arrived;
+            return;
+        }
+    }
+    if (n->count == NOTICE_MAX) {
+        n->everybody = true;
+        return;
+    }
+    n->publisher[n->count++] = *noticed;
+}
+
+/* A report with that number has arrived. */
+static void note_arrived(struct bus *self, const unsigned char *publisher, uint64_t number)
+{
+    struct noticed noticed = {.arrived = number};
+    memcpy(noticed.publisher, publisher, sizeof noticed.publisher);
+    add_to_notice(&self->notice, &noticed);
 }
 
 /* --- receive ---------------------------------------------------------------------------- */
@@ -85,7 +116,6 @@ static bool receive_report(struct bus *self, struct item *item)
     item->submission = 0;
     item->entry = (struct apply_entry){
         .kind = APPLY_REPORT,
-        .actor = casebus_cstr("local"),
         .topic = bytes_of(&item->topic),
         .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
         .prepared = &item->prepared,
@@ -131,8 +161,18 @@ static void receive(struct bus *self)
                     b->bytes < CASEBUS_BATCH_BYTES && !committer_is_done(self->committer) &&
                     receive_report(self, &b->items[b->count]);
          n++) {
-        const struct apply_entry *entry = &b->items[b->count++].entry;
-        b->bytes += entry->topic.size + entry->body.size;
+        struct item *item = &b->items[b->count];
+        struct noticed denied;
+        if (!admit(&self->admission, item, &denied)) {
+            if (item->prepared.head.numbered) {
+                add_to_notice(&self->notice, &denied);
+            }
+            zmq_msg_close(&item->topic);
+            zmq_msg_close(&item->body);
+            continue;
+        }
+        b->count++;
+        b->bytes += item->entry.topic.size + item->entry.body.size;
     }
 }
 
@@ -203,24 +243,6 @@ static int publish(struct bus *self, const struct batch *b)
 }
 
 /* --- tell ------------------------------------------------------------------------------- */
-
-static void add_to_notice(struct notice *n, const struct apply_result *r)
-{
-    for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
-        if (memcmp(n->publisher[i].publisher, r->publisher, sizeof r->publisher) == 0) {
-            if (r->number > n->publisher[i].arrived) {
-                n->publisher[i].arrived = r->number;
-            }
-            return;
-        }
-    }
-    if (n->count == NOTICE_MAX) {
-        n->everybody = true;
-        return;
-    }
-    memcpy(n->publisher[n->count].publisher, r->publisher, sizeof r->publisher);
-    n->publisher[n->count++].arrived = r->number;
-}
 
 /* What the queries are told, as far as the pipe has room: this thread never waits for theirs,
  * which may be about to wait for this one. */
@@ -298,8 +320,9 @@ static void tell(struct bus *self, const struct batch *b)
         if (item->submission == 0) {
             reports++;
             count_report(self, item);
+            admission_audit(item);
             if (item->result.numbered) {
-                add_to_notice(&self->notice, &item->result);
+                note_arrived(self, item->result.publisher, item->result.number);
             }
         } else if (item->entry.kind == APPLY_FLOOR) {
             trimming_done(&self->trimming, item);
@@ -393,10 +416,8 @@ static void set_read_only(struct bus *self, bool read_only)
 /* Its publisher is waiting for an answer: he gets told why there is none. */
 static void note_held(struct bus *self, const struct casebus_report_head *head)
 {
-    struct apply_result r = {.number = head->number};
     if (head->numbered) {
-        memcpy(r.publisher, head->publisher, sizeof r.publisher);
-        add_to_notice(&self->notice, &r);
+        note_arrived(self, head->publisher, head->number);
     }
 }
 
@@ -518,11 +539,35 @@ static void read_subscriptions(struct bus *self)
     }
 }
 
+/* Everybody who is connected shows his key again: what he has got in no longer counts. */
+static void unbind(struct bus *self)
+{
+    if (!self->ingest_unbound) {
+        port_unbind(self->ingest, self->options->ingest_bound);
+    }
+    if (!self->fanout_unbound) {
+        port_unbind(self->fanout, self->options->fanout_bound);
+    }
+    self->ingest_unbound = self->fanout_unbound = true;
+}
+
+static void rebind(struct bus *self)
+{
+    if (self->ingest_unbound) {
+        self->ingest_unbound = !port_rebind(self->ingest, self->options->ingest_bound);
+    }
+    if (self->fanout_unbound) {
+        self->fanout_unbound = !port_rebind(self->fanout, self->options->fanout_bound);
+    }
+}
+
 static void read_pipe(struct bus *self)
 {
     char *command = zstr_recv(self->pipe);
     if (!command || streq(command, "$TERM")) {
         self->stop = true;
+    } else if (streq(command, BUS_REBIND)) {
+        unbind(self);
     }
     zstr_free(&command);
 }
@@ -548,9 +593,13 @@ static void keep_time(struct bus *self)
 }
 
 /* How long there is nothing to do but wait. */
+#define REBIND_MS 5
 static long wait_ms(const struct bus *self)
 {
     int64_t wait = self->heads_at - zclock_mono();
+    if (self->ingest_unbound || self->fanout_unbound) {
+        wait = wait > REBIND_MS ? REBIND_MS : wait;
+    }
     return wait > 0 ? (long)wait : 0;
 }
 
@@ -572,6 +621,8 @@ static void serve(struct bus *self)
         if (items[PIPE].revents & ZMQ_POLLIN) {
             read_pipe(self);
         }
+        actors_refresh(self->options->gate->actors, &self->admission.table);
+        rebind(self);
         read_subscriptions(self);
         keep_time(self);
         rc = take(self);
@@ -593,7 +644,9 @@ static zsock_t *bind_ingest(struct bus *self)
                               .endpoint = o->ingest,
                               .largest = CASEBUS_FRAME_MAX,
                               .receiving = CASEBUS_INGEST_HWM,
-                              .sending = CASEBUS_HWM};
+                              .sending = CASEBUS_HWM,
+                              .domain = "ingest",
+                              .gate = o->gate};
     return port_bind(&port, &o->ingest_bound, o->why, sizeof o->why);
 }
 
@@ -609,7 +662,9 @@ static zsock_t *bind_fanout(struct bus *self)
                               .endpoint = o->fanout,
                               .largest = CASEBUS_SUBSCRIPTION_MAX,
                               .receiving = SUBSCRIPTIONS_AT_ONCE,
-                              .sending = CASEBUS_HWM};
+                              .sending = CASEBUS_HWM,
+                              .domain = "fanout",
+                              .gate = o->gate};
     return port_bind(&port, &o->fanout_bound, o->why, sizeof o->why);
 }
 
@@ -652,6 +707,8 @@ static bool start(struct bus *self)
     if (start_store(self) != 0) {
         return false;
     }
+    admission_init(&self->admission, self->options->gate, self->options->ingest,
+                   self->options->counters);
     self->exchange = zsock_new_pair("@" EXCHANGE_ENDPOINT);
     self->fanout = bind_fanout(self);
     if (self->fanout) {
@@ -677,6 +734,7 @@ static void end(struct bus *self)
     batch_destroy(&self->spare);
     batch_destroy(&self->busy);
     heads_destroy(&self->heads);
+    actor_table_release(self->admission.table);
     msgpack_sbuffer_destroy(&self->scratch);
 }
 

@@ -3,6 +3,7 @@
 #define BROKER_BUS_H
 
 #include "counters.h"
+#include "ports.h"
 #include "retention.h"
 #include "store.h"
 
@@ -10,6 +11,7 @@
 
 struct bus_options {
     const char *ingest, *fanout; /* endpoints to bind */
+    const struct gate *gate;
     struct store *store;
     struct counters *counters;
     struct retention retention; /* may change while the bus runs */
@@ -21,6 +23,9 @@ struct bus_options {
     char why[256]; /* where it could not start */
     int failure;   /* the error that ended it; 0: asked to */
 };
+
+/* A command to the actor: ends all live connections, so that who still may connects again. */
+#define BUS_REBIND "REBIND"
 
 /* For zactor_new(); args is a struct bus_options that outlives the actor. Signals when it
  * serves (`serving`) or could not start (`why`). Ends on $TERM with the batch at hand finished,

@@ -3,12 +3,14 @@
 #define BROKER_QUERIES_H
 
 #include "counters.h"
+#include "ports.h"
 #include "store.h"
 
 #include <czmq.h>
 
 struct queries_options {
     const char *query; /* endpoint to bind */
+    const struct gate *gate;
     struct store *store;
     struct counters *counters;
     const char *ingest_bound, *fanout_bound; /* for broker.status */

@@ -6,7 +6,9 @@
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
 
+#include "actors.h"
 #include "exchange.h"
+#include "log.h"
 #include "queries.h"
 #include "record.h"
 #include "unread.h"
@@ -47,10 +49,6 @@ struct waiting {
 #define WAITING_MAX 4096
 #define WAITING_BYTES (64u << 20) /* of all of them: a poll may be as large as any request */
 
-struct arrived { /* the highest number seen of a publisher */
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
-    uint64_t number;
-};
 #define ARRIVED_MAX 4096
 
 struct heartbeat { /* a session that a poll has named */
@@ -69,6 +67,9 @@ struct outgoing {
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
+    const struct actor_table *table;
+    bool keyed; /* who asks has a key */
+    struct log_limit denials;
     struct txn *txn;
     struct state state; /* as read last */
     msgpack_sbuffer result, rows, reply;
@@ -78,7 +79,7 @@ struct queries {
     struct outgoing outgoing[OUTGOING_MAX];
     size_t outgoing_count;
     uint64_t last_submission;
-    struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
+    struct noticed arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
     struct heartbeat heartbeats[HEARTBEATS_MAX]; /* since the last tick, by session */
     size_t heartbeat_count;
@@ -96,7 +97,9 @@ struct queries {
 struct query {
     struct queries *self;
     struct casebus_request request;
-    struct casebus_bytes actor;
+    struct casebus_bytes actor; /* his name */
+    const struct actor *who;    /* NULL: nobody we know */
+    const struct actor *by;     /* who speaks for him; NULL: he himself */
     struct txn *txn;
     struct state state;
     msgpack_packer pk;      /* writes the result */
@@ -221,14 +224,24 @@ void make_tick(struct queries *self);
 void tick_done(struct queries *self, const struct submission_result *result);
 /* Is it for its worker to stop this session? */
 bool is_to_stop(const struct session_entry *session);
-/* The highest number of a publisher that has arrived, as far as is remembered. */
-uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher);
+/* What has arrived of a publisher, as far as is remembered; NULL: nothing. */
+const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher);
+
+/* Who asks (q->who, q->by, q->actor)? CASEBUS_EDENIED: nobody who may ask anything. */
+int identify(struct query *q, zmq_msg_t *body);
+/* May he ask this? 0, or CASEBUS_EDENIED with a sentence, which has been logged. */
+int authorise(struct query *q);
+/* For an operation that knows better what it is about; agency NULL: all of them. */
+int may(struct query *q, enum verb verb, struct casebus_bytes agency);
+/* What somebody has changed is said in the log. */
+void audit_change(struct query *q, struct casebus_bytes what);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
     query_session_list, query_session_cases, query_session_stop, query_quarantine_list,
     query_quarantine_accept, query_quarantine_reject, query_publisher_confirm,
     query_rejects_list, query_store_verify, query_store_backup, query_broker_status,
-    query_log_cases, query_offender_get, query_agency_list;
+    query_log_cases, query_offender_get, query_agency_list, query_actor_whoami,
+    query_actor_can;
 
 #endif

@@ -309,8 +309,24 @@ static int answer_poll(struct query *q, const struct poll *p, bool want, const c
     return 0;
 }
 
+/* Its newest report was not taken because its actor may not send it, and he still may not. */
+static const char *why_denied(struct query *q, const struct noticed *arrived)
+{
+    if (!(q->who->somewhere & VERBS_REPORT)) {
+        return "no permission: this actor may not report";
+    }
+    if (!arrived || !arrived->denied ||
+        actor_may(q->self->table, q->who, arrived->verb, casebus_cstr(arrived->agency))) {
+        return NULL;
+    }
+    snprintf(q->text, sizeof q->text, "no permission: %s of %s", verb_name(arrived->verb),
+             arrived->agency);
+    return q->text;
+}
+
 /* Why the next report is not decided for now; NULL: it is. */
-static const char *why_held(struct query *q, const struct poll *p)
+static const char *why_held(struct query *q, const struct poll *p,
+                            const struct noticed *arrived)
 {
     struct key key = key_text(q->actor);
     struct actor_entry actor;
@@ -318,7 +334,8 @@ static const char *why_held(struct query *q, const struct poll *p)
         actor.publishers >= CASEBUS_PUBLISHERS_MAX) {
         return "too many publishers: idle ones have to be forgotten before a new one is heard";
     }
-    return held_reason(q->self->options->counters);
+    const char *lacks = why_denied(q, arrived);
+    return lacks ? lacks : held_reason(q->self->options->counters);
 }
 
 int query_publisher_confirm(struct query *q)
@@ -335,8 +352,9 @@ int query_publisher_confirm(struct query *q)
     }
     look_at_sessions(q, &p);
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
-    const char *held = why_held(q, &p);
-    bool arrived = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
+    const struct noticed *last = find_arrived(q->self, p.publisher.data);
+    const char *held = why_held(q, &p, last);
+    bool arrived = last && last->arrived > p.entry.decided;
     bool dropped = held && arrived && q->resumed; /* just now */
     bool want = !held && arrived;
     if (p.entry.decided != p.after || want || dropped || p.stop_is_news || q->time_up ||

@@ -77,6 +77,7 @@ static int answer_decision(struct query *q)
         snprintf(q->field, sizeof q->field, "%.63s", a->field);
         return a->code;
     }
+    audit_change(q, casebus_cstr(a->case_id));
     msgpack_pack_map(&q->pk, 2);
     casebus_pack_text(&q->pk, "outcome");
     casebus_pack_text(&q->pk, casebus_outcome_word(a->outcome));
@@ -100,6 +101,24 @@ static int submit_decision(struct query *q, enum apply_kind kind, uint64_t seq,
     return submit(q, kind, body, true);
 }
 
+/* Which agency it is about stands with the conflict; where there is none, apply says so. */
+static int may_decide(struct query *q, uint64_t seq)
+{
+    struct cursor c;
+    struct key key = key_number(seq);
+    struct casebus_bytes agency = casebus_bytes(NULL, 0), rest;
+    cursor_open(&c, q->txn, TREE_CONFLICT);
+    bool found = c.mdb && cursor_seek(&c, key_bytes(&key)) &&
+                 casebus_bytes_equal(c.key, key_bytes(&key)) &&
+                 c.value.size > CASEBUS_HASH_SIZE + 1 &&
+                 casebus_case_id_split(
+                     casebus_bytes(c.value.data, c.value.size - CASEBUS_HASH_SIZE - 1), &agency,
+                     &rest) == 0;
+    int rc = may(q, VERB_DECIDE, found ? agency : casebus_bytes(NULL, 0));
+    cursor_close(&c);
+    return rc;
+}
+
 static int decide(struct query *q, enum apply_kind kind)
 {
     struct casebus_bytes as = casebus_bytes(NULL, 0), agency, id;
@@ -111,11 +130,15 @@ static int decide(struct query *q, enum apply_kind kind)
         return CASEBUS_ETIMEDOUT;
     }
     int rc = arg_number(q, "quarantine", 1, UINT64_MAX - 1, 0, &seq);
+    rc = rc ? rc : may_decide(q, seq);
     if (rc == 0 && kind == APPLY_ACCEPT) {
         rc = arg_text(q, "as", false, &as);
     }
     if (rc == 0 && as.data && casebus_case_id_split(as, &agency, &id) != 0) {
         rc = bad_arg(q, "as", "is not a case id, <agency>:<regulator id>");
+    }
+    if (rc == 0 && as.data) {
+        rc = may(q, VERB_DECIDE, agency);
     }
     return rc != 0 ? rc : submit_decision(q, kind, seq, as);
 }

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum type { TEXT, ENDPOINT, BYTES, COUNT_OF, WORD };
+enum type { TEXT, FILE_OF, ENDPOINT, BYTES, COUNT_OF, WORD };
 
 struct setting {
     const char *name;
@@ -31,6 +33,10 @@ static const struct setting table[] = {
      "endpoint for subscribers"},
     {"query", ENDPOINT, TEXT_AT(query), CASEBUS_QUERY_DEFAULT, 0, 0, NULL, false,
      "endpoint for requests"},
+    {"secret", FILE_OF, TEXT_AT(secret), "", 0, 0, NULL, false,
+     "the broker's key pair: TCP endpoints then take only keys of --actors"},
+    {"actors", FILE_OF, TEXT_AT(actors), "", 0, 0, NULL, false,
+     "who may do what: lines NAME KEY ROLE[,ROLE]; SIGHUP rereads it"},
     {"map-size", BYTES, TEXT_AT(map_size), "64G", 16ull << 20, 16ull << 40, NULL, false,
      "the most the store can grow to: address space, not disk (K, M, G, T)"},
     {"retain-events", COUNT_OF, TEXT_AT(retain_events), "0", 0, INT64_MAX, NULL, true,
@@ -86,7 +92,7 @@ static bool is_word(const char *words, const char *value)
     return false;
 }
 
-/* Nothing is encrypted yet, so nothing may leave the machine. */
+/* Without keys nothing is encrypted, so nothing may leave the machine. */
 static bool is_local(const char *endpoint)
 {
     static const char *const hosts[] = {"tcp://127.", "tcp://localhost:", "tcp://[::1]:",
@@ -122,10 +128,6 @@ static const char *fault_of(const struct setting *t, const char *value)
         strncmp(value, "ipc://", 6) != 0) {
         return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
     }
-    if (t->type == ENDPOINT && !is_local(value)) {
-        return "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: endpoints are not "
-               "encrypted yet";
-    }
     if (t->type == ENDPOINT && has_no_such_port(value)) {
         return "has a port above 65535";
     }
@@ -147,10 +149,59 @@ static void assign(struct settings *s, const struct setting *t, const char *valu
     }
 }
 
+/* Whoever may enter the folder may connect, and plain ipc is `local`. */
+static const char *folder_fault(const char *endpoint)
+{
+    const char *path = endpoint + strlen("ipc://"), *slash = strrchr(path, '/');
+    char folder[256];
+    struct stat st;
+    if (path[0] == '@' || strcmp(path, "*") == 0) {
+        return "must be a path where --secret is given, in a folder of our own with mode 0700";
+    }
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    if (stat(folder[0] ? folder : "/", &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return "has no folder to be in";
+    }
+    return st.st_uid != geteuid() || (st.st_mode & 077)
+               ? "must be in a folder of our own with mode 0700, where --secret is given: who "
+                 "connects there needs no key"
+               : NULL;
+}
+
+static const char *endpoint_fault(const struct settings *s, const char *endpoint)
+{
+    if (s->secret[0] == '\0') {
+        return is_local(endpoint)
+                   ? NULL
+                   : "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: without "
+                     "--secret endpoints are not encrypted";
+    }
+    return strncmp(endpoint, "ipc://", 6) == 0 ? folder_fault(endpoint) : NULL;
+}
+
+bool settings_check(const struct settings *s, char *why, size_t why_size)
+{
+    if (s->secret[0] != '\0' && s->actors[0] == '\0') {
+        snprintf(why, why_size,
+                 "--secret needs --actors FILE: without it no key would be let in");
+        return false;
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        const char *endpoint = (const char *)s + table[i].offset;
+        const char *fault = table[i].type == ENDPOINT ? endpoint_fault(s, endpoint) : NULL;
+        if (fault) {
+            snprintf(why, why_size, "%s: %s (not \"%s\")", table[i].name, fault, endpoint);
+            return false;
+        }
+    }
+    return true;
+}
+
 struct settings settings_default(void)
 {
     struct settings s;
     memset(&s, 0, sizeof s);
+    roles_init(&s.roles);
     for (size_t i = 0; i < COUNT; i++) {
         assign(&s, &table[i], table[i].preset);
     }
@@ -200,7 +251,10 @@ static bool read_line(struct settings *s, char *line, char *fault, size_t fault_
         return false;
     }
     *equals = '\0';
-    return settings_set(s, trim(text), trim(equals + 1), fault, fault_size);
+    const char *name = trim(text), *value = trim(equals + 1);
+    return strncmp(name, "role.", 5) == 0
+               ? roles_add(&s->roles, name + 5, value, fault, fault_size)
+               : settings_set(s, name, value, fault, fault_size);
 }
 
 bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size)
@@ -232,6 +286,7 @@ void settings_help(FILE *out)
                  : t->type == BYTES    ? "BYTES"
                  : t->type == COUNT_OF ? "COUNT"
                  : t->type == WORD     ? "LEVEL"
+                 : t->type == FILE_OF  ? "FILE"
                                        : "DIR");
         fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
@@ -248,8 +303,14 @@ void settings_print(const struct settings *s, FILE *out)
             memcpy(&number, at, sizeof number);
             fprintf(out, "%s = %llu\n", t->name, (unsigned long long)number);
         } else {
-            fprintf(out, "%s = %s\n", t->name, at);
+            fprintf(out, "%s%s = %s\n", at[0] ? "" : "# ", t->name, at);
         }
+    }
+    for (unsigned i = 0; i < s->roles.count; i++) {
+        char text[ROLE_TEXT_MAX];
+        role_print(&s->roles.role[i], text, sizeof text);
+        fprintf(out, "%srole.%s = %s\n", i < ROLES_BUILT_IN ? "# " : "", s->roles.role[i].name,
+                text);
     }
 }
 
@@ -261,4 +322,5 @@ void settings_reload(struct settings *s, const struct settings *fresh)
                    table[i].size);
         }
     }
+    s->roles = fresh->roles;
 }

@@ -2,6 +2,8 @@
 #ifndef BROKER_SETTINGS_H
 #define BROKER_SETTINGS_H
 
+#include "permission.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +14,8 @@ struct settings {
     uint64_t map_size;
     uint64_t retain_events, retain_bytes; /* 0: no limit */
     char log_level[16];
+    char secret[4096], actors[4096]; /* files; empty: none */
+    struct roles roles;              /* those built in, and the settings file's */
 };
 
 struct settings settings_default(void);
@@ -20,6 +24,8 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
 /* One setting by name, as a flag or a line gives it. */
 bool settings_set(struct settings *s, const char *name, const char *value, char *why,
                   size_t why_size);
+/* What no setting can say alone: may these endpoints be bound, with these keys? */
+bool settings_check(const struct settings *s, char *why, size_t why_size);
 /* The table, for --help; and the settings as a file would say them, for -n. */
 void settings_help(FILE *out);
 void settings_print(const struct settings *s, FILE *out);

@@ -13,6 +13,7 @@
 #include "stop.h"
 #include "summary.h"
 
+#include <casebus/keys.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

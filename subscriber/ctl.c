@@ -27,6 +27,8 @@ enum command {
     VERIFY,
     BACKUP,
     KEYGEN,
+    WHOAMI,
+    CAN,
     COMMAND_COUNT
 };
 
@@ -61,6 +63,9 @@ static const struct {
     [BACKUP] = {"backup", ctl_backup, "DIR", 1, 1,
                 "copies the store into a new folder of the broker's machine, and checks it"},
     [KEYGEN] = {"keygen", ctl_keygen, "NAME", 1, 1, "makes a key: NAME.secret and NAME.pub"},
+    [WHOAMI] = {"whoami", ctl_whoami, "", 0, 0, "who we are to the broker, and what we may"},
+    [CAN] = {"can", ctl_can, "ACTOR VERB [AGENCY]", 2, 3,
+             "may he (of all agencies)? Exit 0 yes, 1 no"},
 };
 
 #define BIT(command) (UINT32_C(1) << (command))

@@ -105,6 +105,8 @@ int ctl_status(struct ctl *self);
 int ctl_verify(struct ctl *self);
 int ctl_backup(struct ctl *self);
 int ctl_keygen(struct ctl *self);
+int ctl_whoami(struct ctl *self);
+int ctl_can(struct ctl *self);
 
 /* A table of events given as maps, as case.history has them. */
 void ctl_events_table(struct table *table, struct casebus_bytes events);

@@ -1,7 +1,12 @@
-/* casebus-ctl keygen: a key pair in two files. It asks no broker. */
+/* casebus-ctl about who may do what: keygen makes a key pair, whoami and can ask the broker what
+ * somebody may. */
 #include "ctl.h"
 
+#include "show.h"
+
 #include <casebus/keys.h>
+
+/* --- keygen ------------------------------------------------------------------------------ */
 
 static int print_json(struct ctl *self, const char *name, const struct casebus_keys *keys)
 {
@@ -45,4 +50,37 @@ int ctl_keygen(struct ctl *self)
         return rc == CASEBUS_EINVAL ? EXIT_USAGE : EXIT_NOT_FOUND;
     }
     return print(self, self->argv[0], dir, &keys);
+}
+
+/* --- whoami, can ------------------------------------------------------------------------- */
+
+int ctl_whoami(struct ctl *self)
+{
+    casebus_call_begin(self->call, CASEBUS_OP_ACTOR_WHOAMI);
+    const int status = ctl_ask(self, NULL);
+    if (status != EXIT_FINE || self->settings.json) {
+        return status != EXIT_FINE ? status : ctl_print_result(self);
+    }
+    show_record(self->reply.result, &self->out);
+    return ctl_flush(self);
+}
+
+int ctl_can(struct ctl *self)
+{
+    casebus_call_begin(self->call, CASEBUS_OP_ACTOR_CAN);
+    casebus_call_text(self->call, "actor", self->argv[0]);
+    casebus_call_text(self->call, "verb", self->argv[1]);
+    ctl_add_text(self, "agency", self->argc > 2 ? self->argv[2] : NULL);
+    int status = ctl_ask(self, self->argv[0]);
+    if (status != EXIT_FINE) {
+        return status;
+    }
+    const bool can = casebus_bytes_is(ctl_result(self, "can"), "\xc3"); /* true */
+    if (self->settings.json) {
+        status = ctl_print_result(self);
+    } else {
+        text_add(&self->out, can ? "yes\n" : "no\n");
+        status = ctl_flush(self);
+    }
+    return status == EXIT_FINE && !can ? EXIT_NOT_FOUND : status;
 }

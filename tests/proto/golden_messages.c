@@ -266,6 +266,8 @@ static struct casebus_bytes arguments_of(enum casebus_op op)
         [CASEBUS_OP_STORE_VERIFY] = "{run:3,wait_ms:3000}",
         [CASEBUS_OP_STORE_BACKUP] = "{dir:'/srv/backups/monday',run:3,wait_ms:3000}",
         [CASEBUS_OP_BROKER_STATUS] = "{}",
+        [CASEBUS_OP_ACTOR_WHOAMI] = "{on_behalf:'ann'}",
+        [CASEBUS_OP_ACTOR_CAN] = "{actor:'ann',verb:'report.edited',agency:'hse'}",
     };
     if (op == CASEBUS_OP_CASE_RECENT) {
         return build("{limit:100,next:%b,as_of:300}", BYTES("\x00\x01\x02\xff"));

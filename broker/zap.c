@@ -1,0 +1,212 @@
+/* Answers who may connect; see zap.h.
+ *
+ * Refusing is done with status 300: libzmq then closes the connection, and the peer's libzmq tries
+ * again a second later. With 400 it would never try again, and a worker whose key is registered after
+ * it has started would stay silent for ever. */
+#include "zap.h"
+
+#include "log.h"
+
+#define ZAP_ENDPOINT "inproc://zeromq.zap.01"
+#define FRAMES_MAX 7 /* version, request id, domain, address, identity, mechanism, key */
+#define RAW_KEY_SIZE 32
+#define REFUSALS_PER_S 100
+
+/* What each domain asks of an actor. A stream of events is one for all who connect, so `watch` of
+ * some agencies does not open it. */
+static const struct door {
+    const char *domain;
+    uint32_t somewhere;   /* any of these verbs, for some agency; 0: nothing, requests are checked */
+    bool watches_all;
+} doors[] = {
+    {"ingest", VERBS_REPORT, false},
+    {"fanout", 0, true},
+    {"query", 0, false},
+};
+
+struct zap {
+    struct zap_options *options;
+    void *socket;
+    const struct actor_table *table;
+    struct log_limit refusals;
+};
+
+struct asked {
+    unsigned count;
+    zmq_msg_t frame[FRAMES_MAX];
+};
+
+static struct casebus_bytes frame(struct asked *a, unsigned index)
+{
+    return index < a->count
+               ? casebus_bytes(zmq_msg_data(&a->frame[index]), zmq_msg_size(&a->frame[index]))
+               : casebus_bytes("", 0);
+}
+
+static void asked_close(struct asked *a)
+{
+    for (unsigned i = 0; i < a->count; i++) {
+        zmq_msg_close(&a->frame[i]);
+    }
+}
+
+/* -1: the socket has failed. More frames than a request has are read and make it none. */
+static int receive(struct zap *self, struct asked *a)
+{
+    int more = 1, rc = 0;
+    a->count = 0;
+    for (bool extra = false; more && rc >= 0;) {
+        zmq_msg_t *into = &a->frame[a->count], spare;
+        extra = a->count == FRAMES_MAX;
+        into = extra ? &spare : into;
+        zmq_msg_init(into);
+        rc = zmq_msg_recv(into, self->socket, 0);
+        more = rc >= 0 && zmq_msg_more(into);
+        if (extra || rc < 0) {
+            zmq_msg_close(into);
+        } else {
+            a->count++;
+        }
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+static const struct door *find_door(struct casebus_bytes domain)
+{
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+        if (casebus_bytes_is(domain, doors[i].domain)) {
+            return &doors[i];
+        }
+    }
+    return NULL;
+}
+
+/* Who it is, under the name the connection gets; NULL: nobody. */
+static const struct actor *find_actor(struct zap *self, struct asked *a,
+                                      char id[CASEBUS_KEY_SIZE + 1])
+{
+    struct casebus_bytes key = frame(a, 6);
+    id[0] = '\0';
+    if (casebus_bytes_is(frame(a, 5), "CURVE") && key.size == RAW_KEY_SIZE) {
+        zmq_z85_encode(id, key.data, key.size);
+        return actor_by_key(self->table, id);
+    }
+    if (casebus_bytes_is(frame(a, 5), "NULL")) {
+        snprintf(id, CASEBUS_KEY_SIZE + 1, "%s", ACTOR_LOCAL);
+        return actor_by_name(self->table, casebus_cstr(ACTOR_LOCAL));
+    }
+    return NULL;
+}
+
+/* Why not; NULL: he may. */
+static const char *refuse(struct zap *self, struct asked *a, const struct actor *actor,
+                          const char *id)
+{
+    const struct door *door = find_door(frame(a, 2));
+    if (a->count < 6 || !casebus_bytes_is(frame(a, 0), "1.0") || !door) {
+        return "not a request of this broker's sockets";
+    }
+    if (!actor && strcmp(id, ACTOR_LOCAL) == 0 && strcmp(door->domain, "query") == 0) {
+        return NULL; /* each of his requests is refused with a sentence */
+    }
+    if (!actor) {
+        return "no actor has this key";
+    }
+    if (door->somewhere && !(actor->somewhere & door->somewhere)) {
+        return "may not report";
+    }
+    if (door->watches_all &&
+        !actor_may(self->table, actor, VERB_WATCH, casebus_bytes(NULL, 0))) {
+        return "may not watch all agencies";
+    }
+    return NULL;
+}
+
+static void send_text(struct zap *self, const char *text, int more)
+{
+    zmq_send(self->socket, text, strlen(text), more);
+}
+
+static void answer(struct zap *self, struct asked *a)
+{
+    char id[CASEBUS_KEY_SIZE + 1];
+    const struct actor *actor = find_actor(self, a, id);
+    const char *refused = refuse(self, a, actor, id);
+    struct casebus_bytes request = frame(a, 1), domain = frame(a, 2), address = frame(a, 3);
+    if (refused) {
+        count_refusal(self->options->counters, CASEBUS_EDENIED);
+        log_limited(&self->refusals, LEVEL_AUDIT,
+                    "refused actor=%s key=%s door=%.*s from=%.*s: %s", actor ? actor->name : "-",
+                    id[0] ? id : "-", (int)domain.size, (const char *)domain.data,
+                    (int)address.size, (const char *)address.data, refused);
+    }
+    send_text(self, "1.0", ZMQ_SNDMORE);
+    zmq_send(self->socket, request.data, request.size, ZMQ_SNDMORE);
+    send_text(self, refused ? "300" : "200", ZMQ_SNDMORE);
+    send_text(self, refused ? refused : "", ZMQ_SNDMORE);
+    send_text(self, refused ? "" : id, ZMQ_SNDMORE);
+    send_text(self, "", 0);
+}
+
+/* Until told to end (true), or the socket fails. */
+static bool serve(struct zap *self, zsock_t *pipe)
+{
+    zmq_pollitem_t items[] = {
+        {zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
+        {self->socket, 0, ZMQ_POLLIN, 0},
+    };
+    for (;;) {
+        if (zmq_poll(items, 2, -1) < 0 && zmq_errno() != EINTR) {
+            return false;
+        }
+        if (items[0].revents & ZMQ_POLLIN) {
+            return true;
+        }
+        struct asked a;
+        if (items[1].revents & ZMQ_POLLIN) {
+#ifdef CASEBUS_TEST_ZAP
+            if (getenv("CASEBUS_TEST_ZAP")) {
+                return false;
+            }
+#endif
+            if (receive(self, &a) != 0) {
+                return false;
+            }
+            actors_refresh(self->options->actors, &self->table);
+            answer(self, &a);
+            asked_close(&a);
+        }
+    }
+}
+
+static void await_end(zsock_t *pipe)
+{
+    char *command = zstr_recv(pipe); /* nothing else is ever sent to it */
+    zstr_free(&command);
+}
+
+void zap_actor(zsock_t *pipe, void *args)
+{
+    struct zap self = {.options = args, .refusals = {.per_s = REFUSALS_PER_S}};
+    log_name_thread("zap");
+    actors_refresh(self.options->actors, &self.table);
+    zsock_t *socket = zsock_new(ZMQ_REP);
+    if (socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
+        self.socket = zsock_resolve(socket);
+        atomic_store(&self.options->serving, true);
+    } else {
+        snprintf(self.options->why, sizeof self.options->why, "no handler of keys: %s",
+                 zmq_strerror(zmq_errno()));
+    }
+    zsock_signal(pipe, 0);
+    if (self.socket && !serve(&self, pipe)) {
+        log_error("the handler of keys has failed; nobody gets in any more: %s",
+                  zmq_strerror(zmq_errno()));
+        atomic_store(&self.options->serving, false);
+        zsock_signal(pipe, 1);
+        await_end(pipe);
+    }
+    zsock_destroy(&socket);
+    actor_table_release(self.table);
+    atomic_store(&self.options->serving, false);
+}
