@@ -362,24 +362,26 @@ struct actor_table *actor_table_read(const char *path, const struct roles *roles
 /* --- what a new one takes away ------------------------------------------------------------ */
 
 static bool lost_verb(const struct actor_table *before, const struct actor *was,
-                      const struct actor_table *after, const struct actor *is)
+                      const struct actor_table *after, const struct actor *is, enum verb verb)
 {
-    for (unsigned i = 0; i < before->roles.count; i++) {
-        const struct role *role = &before->roles.role[i];
-        for (unsigned v = 0; has_role(was, i) && v < VERB_COUNT; v++) {
-            if ((role->everywhere & VERB_BIT(v)) &&
-                !actor_may(after, is, (enum verb)v, casebus_bytes(NULL, 0))) {
-                return true;
-            }
-            for (unsigned n = 0; n < role->count; n++) {
-                if ((role->at[n].verbs & VERB_BIT(v)) &&
-                    !actor_may(after, is, (enum verb)v, casebus_cstr(role->at[n].agency))) {
-                    return true;
-                }
-            }
-        }
+    const char *agencies[CASEBUS_AGENCIES_MAX];
+    int n = actor_agencies(before, was, verb, agencies, CASEBUS_AGENCIES_MAX);
+    bool lost = n < 0 && !actor_may(after, is, verb, casebus_bytes(NULL, 0));
+    for (int i = 0; i < n && !lost; i++) {
+        lost = !actor_may(after, is, verb, casebus_cstr(agencies[i]));
     }
-    return false;
+    return lost;
+}
+
+static bool lost_any_verb(const struct actor_table *before, const struct actor *was,
+                          const struct actor_table *after)
+{
+    const struct actor *is = actor_by_name(after, casebus_cstr(was->name));
+    bool lost = is == NULL;
+    for (unsigned v = 0; v < VERB_COUNT && !lost; v++) {
+        lost = lost_verb(before, was, after, is, (enum verb)v);
+    }
+    return lost;
 }
 
 bool actors_lost(const struct actor_table *before, const struct actor_table *after)
@@ -392,9 +394,7 @@ bool actors_lost(const struct actor_table *before, const struct actor_table *aft
         }
     }
     for (unsigned i = 0; i < before->count; i++) {
-        const struct actor *was = &before->actor[i];
-        const struct actor *is = actor_by_name(after, casebus_cstr(was->name));
-        if (!is || lost_verb(before, was, after, is)) {
+        if (lost_any_verb(before, &before->actor[i], after)) {
             return true;
         }
     }

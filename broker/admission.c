@@ -4,7 +4,7 @@
  * outbox it waits there until he may, or is withdrawn. */
 #include "admission.h"
 
-#define DENIALS_PER_S 100 /* that are logged */
+#define DENIALS_PER_S 1000 /* that are logged */
 
 void admission_init(struct admission *self, const struct gate *gate, const char *ingest,
                     struct counters *counters)

@@ -264,6 +264,10 @@ static void reload(struct broker *self)
     char why[8192];
     struct command again = *c;
     again.settings = settings_default();
+    if (!c->config && !self->gate.guarded) {
+        log_warning("SIGHUP: there is no settings file to read, see --config");
+        return;
+    }
     if (c->config && !settings_read_file(&again.settings, c->config, why, sizeof why)) {
         log_error("SIGHUP: settings unchanged: %s", why);
         return;
@@ -413,6 +417,16 @@ static int wait_for_end(struct broker *self)
     }
 }
 
+/* Where it has failed, and nobody has heard, its signal is taken first: destroying waits for the
+ * next one. */
+static void end_zap(struct broker *self, int code)
+{
+    if (self->zap && !atomic_load(&self->zap_options.serving) && code != EXIT_KEYS) {
+        zsock_wait(self->zap);
+    }
+    zactor_destroy(&self->zap);
+}
+
 static void hold_signals(bool hold)
 {
     sigset_t ours;
@@ -441,7 +455,7 @@ static int serve(struct command *command)
     }
     zactor_destroy(&self->bus); /* first: what it has taken in is committed and told */
     zactor_destroy(&self->queries);
-    zactor_destroy(&self->zap); /* last: while a socket is bound somebody stands before it */
+    end_zap(self, code); /* last: while a socket is bound somebody stands before it */
     bool ended = !atomic_load(&self->bus_options.serving) &&
                  !atomic_load(&self->queries_options.serving);
     if (!ended) {

@@ -38,7 +38,7 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_ACTOR_CAN] = query_actor_can,
 };
 
-#define DENIALS_PER_S 100 /* that are logged */
+#define DENIALS_PER_S 1000 /* that are logged */
 
 /* --- envelopes -------------------------------------------------------------------------- */
 

@@ -53,11 +53,9 @@ static const struct need {
 
 /* --- who ---------------------------------------------------------------------------------- */
 
-static int refuse(struct query *q, const char *who, const char *lacks, struct casebus_bytes agency)
+/* q->text says why. */
+static int refuse(struct query *q)
 {
-    bool some = agency.data != NULL && agency.size <= CASEBUS_AGENCY_MAX;
-    snprintf(q->text, sizeof q->text, "%s%s%s%.*s", who, lacks, some ? " of " : "",
-             some ? (int)agency.size : 0, some ? (const char *)agency.data : "");
     count_refusal(q->self->options->counters, CASEBUS_EDENIED);
     log_limited(&q->self->denials, LEVEL_AUDIT, "denied actor=%s%s%s op=%s: %s",
                 q->who ? q->who->name : "-", q->by ? " by=" : "", q->by ? q->by->name : "",
@@ -70,14 +68,14 @@ static int speak_for(struct query *q, struct casebus_bytes name)
 {
     const struct actor_table *table = q->self->table;
     if (!actor_may(table, q->who, VERB_SPEAK, casebus_bytes(NULL, 0))) {
-        return refuse(q, q->who->name, " may not ask on behalf of others",
-                      casebus_bytes(NULL, 0));
+        snprintf(q->text, sizeof q->text, "%s lacks speak: it may not ask on behalf of others",
+                 q->who->name);
+        return refuse(q);
     }
     q->by = q->who;
     q->who = actor_by_name(table, name);
-    return q->who ? 0
-                  : refuse(q, "nobody", " is known by the name in on_behalf",
-                           casebus_bytes(NULL, 0));
+    snprintf(q->text, sizeof q->text, "%s", q->who ? "" : "on_behalf names no actor");
+    return q->who ? 0 : refuse(q);
 }
 
 int identify(struct query *q, zmq_msg_t *body)
@@ -90,8 +88,10 @@ int identify(struct query *q, zmq_msg_t *body)
         q->who = actor_by_name(self->table, casebus_cstr(ACTOR_LOCAL));
     }
     if (!q->who) {
-        return refuse(q, self->keyed ? "this key" : ACTOR_LOCAL, " is no actor's (any more)",
-                      casebus_bytes(NULL, 0));
+        snprintf(q->text, sizeof q->text, "%s",
+                 self->keyed ? "this key is no actor's any more"
+                             : "local is no actor of this broker: connect with a key");
+        return refuse(q);
     }
     struct casebus_bytes raw = casebus_map_get(q->request.map, "on_behalf");
     if (raw.data) {
@@ -109,17 +109,18 @@ int identify(struct query *q, zmq_msg_t *body)
 
 static int may_any(struct query *q, uint32_t any_of, struct casebus_bytes agency)
 {
-    char lacks[64];
-    unsigned wanted = 0;
-    for (unsigned i = VERB_COUNT; i-- > 0;) {
+    unsigned wanted = 0; /* the last of them is the one to name */
+    for (unsigned i = 0; i < VERB_COUNT; i++) {
         if ((any_of & VERB_BIT(i)) && actor_may(q->self->table, q->who, (enum verb)i, agency)) {
             return 0;
         }
         wanted = any_of & VERB_BIT(i) ? i : wanted;
     }
-    snprintf(lacks, sizeof lacks, " may not %s%s", verb_name((enum verb)wanted),
-             agency.data ? "" : " all agencies");
-    return refuse(q, q->who->name, lacks, agency);
+    snprintf(q->text, sizeof q->text, "%s lacks %s of %.*s", q->who->name,
+             verb_name((enum verb)wanted),
+             agency.data ? (int)agency.size : (int)sizeof "all agencies" - 1,
+             agency.data ? (const char *)agency.data : "all agencies");
+    return refuse(q);
 }
 
 int may(struct query *q, enum verb verb, struct casebus_bytes agency)

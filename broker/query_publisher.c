@@ -75,7 +75,9 @@ static void look_at_session(struct query *q, struct poll *p, struct casebus_byte
         }
         return;
     }
-    if (!q->resumed) {
+    /* Nobody keeps a session alive that he could not have started. */
+    if (!q->resumed && actor_may(q->self->table, q->who, VERB_REPORT_SCRAPED,
+                                 casebus_as_str(casebus_map_get(map, "agency")))) {
         note_heartbeat(q->self, &session);
     }
     if (is_to_stop(&session)) {

@@ -1947,6 +1947,9 @@ ARGUMENTS = {                                       # operation: (good, {argumen
                       "wait_ms": (-1, 3001, "5")}),
     "heads": ({}, {}),
     "broker.status": ({}, {}),
+    "actor.whoami": ({}, {"on_behalf": (5,)}),
+    "actor.can": ({"actor": "local", "verb": "ask"},
+                  {"actor": (5, "REQUIRED"), "verb": (5, "look", "REQUIRED"), "agency": (5, "HSE")}),
 }
 
 

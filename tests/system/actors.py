@@ -152,7 +152,7 @@ def roles_of_the_settings_file_hold_for_their_agencies():
             done = broker.run_as("boss", "casebus-ctl", "can", *flags, code=code)
             assert done.stdout.strip() == out, (flags, done)
         broker.run_as("desk", "casebus-ctl", "can", "desk", "ask", "hse")
-        assert "may not administer" in broker.run_as("desk", "casebus-ctl", "can", "boss", "ask", code=1).stderr
+        assert "lacks administer" in broker.run_as("desk", "casebus-ctl", "can", "boss", "ask", code=1).stderr
         done = broker.run_as("desk", "casebus-ctl", "whoami")
         assert "desk" in done.stdout and "hse" in done.stdout and "ea" in done.stdout, done.stdout
 
