@@ -1891,7 +1891,8 @@ def a_request_that_is_none_is_refused():
             (pack({**good, "x": deep}), "too_deep"),
             (pack({**good, "x" * 129: 1}), "too_long"),
             (pack({**good, "x": [0] * LIMITS["ELEMENTS_MAX"]}), "too_many"),
-            (pack({**good, "x": "y" * LIMITS["REQUEST_MAX"]}), "too_large")):
+            (pack({**good, "x": "y" * LIMITS["REQUEST_MAX"]}), "too_large"),
+            (pack({**good, "on_behalf": "nobody"}), "denied")):
         refused(code, query.raw, request)
     size = LIMITS["REQUEST_MAX"] - len(pack({**good, "x": "y" * 70000})) + 70000
     assert len(pack({**good, "x": "y" * size})) == LIMITS["REQUEST_MAX"]
@@ -2600,7 +2601,7 @@ def broker_status_counts_reports_without_effect():
 def each_error_of_the_broker_is_a_word_of_the_table():
     assert SEEN_CODES <= CODES, SEEN_CODES - CODES
     never = {"no_memory", "internal", "gap", "epoch", "diverged", "timed_out", "unreachable",
-             "interrupted", "io", "no_space", "corrupt", "locked", "bad_schema", "protocol"}
+             "interrupted", "io", "no_space", "corrupt", "locked", "bad_schema", "protocol", "bad_key"}
     assert CODES - never <= SEEN_CODES, CODES - never - SEEN_CODES
 
 
