@@ -71,7 +71,7 @@ static void print_help(void)
     printf("\n"
            "Other options:\n"
            "  --config FILE          settings file; flags win over it\n"
-           "  -n, --check            check the settings, print them, and leave\n"
+           "  -n, --check            check settings, keys and actors, print the settings, leave\n"
            "  --verify DIR           check a store, a running broker's too, and leave\n"
            "  --timeout SECONDS      the longest that may take [as long as it gets on]\n"
            "  --restore BACKUP       put a backup in the place of the store in --data, as a new\n"
@@ -231,6 +231,18 @@ struct broker {
 static struct actor_table *read_actors(const struct settings *s, char *why, size_t why_size)
 {
     return actor_table_read(s->actors[0] ? s->actors : NULL, &s->roles, why, why_size);
+}
+
+/* Would a broker with these settings find its keys and actors in order? */
+static bool check_files(const struct settings *s, char *why, size_t why_size)
+{
+    struct casebus_keys keys = {.secret_key = ""};
+    bool good = s->secret[0] == '\0' ||
+                casebus_keys_read(&keys, s->secret, why, why_size) == 0;
+    casebus_keys_forget(&keys);
+    struct actor_table *table = good ? read_actors(s, why, why_size) : NULL;
+    actor_table_release(table);
+    return table != NULL;
 }
 
 static bool start_gate(struct broker *self, char *why, size_t why_size)
@@ -494,6 +506,10 @@ int main(int argc, char **argv)
     }
     set_level(&command.settings);
     if (command.check_only) {
+        char why[8192];
+        if (!check_files(&command.settings, why, sizeof why)) {
+            return usage(why);
+        }
         settings_print(&command.settings, stdout);
         return EXIT_OK;
     }

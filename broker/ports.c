@@ -43,6 +43,13 @@ static void set_options(void *socket, const struct port *port)
     }
 }
 
+static bool monitor(void *socket, const char *domain)
+{
+    char endpoint[PORT_MONITOR_SIZE];
+    snprintf(endpoint, sizeof endpoint, PORT_MONITOR, domain);
+    return zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) == 0;
+}
+
 /* False: it would not be safe to bind. */
 static bool set_gate(void *socket, const struct port *port)
 {
@@ -58,7 +65,8 @@ static bool set_gate(void *socket, const struct port *port)
     return !port_has_keys(port->endpoint, gate) ||
            (zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &on, sizeof on) == 0 &&
             zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, gate->keys->secret_key,
-                           CASEBUS_KEY_SIZE + 1) == 0);
+                           CASEBUS_KEY_SIZE + 1) == 0 &&
+            monitor(socket, port->domain));
 }
 
 zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_size)

@@ -6,6 +6,7 @@
 #include "zap.h"
 
 #include "log.h"
+#include "ports.h"
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define FRAMES_MAX 7 /* version, request id, domain, address, identity, mechanism, key */
@@ -24,9 +25,12 @@ static const struct door {
     {"query", 0, false},
 };
 
+#define DOORS (sizeof doors / sizeof *doors)
+
 struct zap {
     struct zap_options *options;
     void *socket;
+    void *monitor[DOORS]; /* what libzmq refuses without asking */
     const struct actor_table *table;
     struct log_limit refusals;
 };
@@ -73,7 +77,7 @@ static int receive(struct zap *self, struct asked *a)
 
 static const struct door *find_door(struct casebus_bytes domain)
 {
-    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+    for (size_t i = 0; i < DOORS; i++) {
         if (casebus_bytes_is(domain, doors[i].domain)) {
             return &doors[i];
         }
@@ -148,19 +152,73 @@ static void answer(struct zap *self, struct asked *a)
     send_text(self, "", 0);
 }
 
+/* --- what never gets as far ---------------------------------------------------------------- */
+
+/* A peer without a key, or with another broker's public key, fails in libzmq's handshake: the handler
+ * is not asked, but each of these is a refusal too. */
+static bool open_monitors(struct zap *self)
+{
+    int unlimited = 0, none = 0; /* else libzmq's own thread would wait for this one */
+    for (size_t i = 0; i < DOORS; i++) {
+        char endpoint[PORT_MONITOR_SIZE];
+        snprintf(endpoint, sizeof endpoint, PORT_MONITOR, doors[i].domain);
+        self->monitor[i] = zmq_socket(zsys_init(), ZMQ_PAIR);
+        if (!self->monitor[i] ||
+            zmq_setsockopt(self->monitor[i], ZMQ_RCVHWM, &unlimited, sizeof unlimited) != 0 ||
+            zmq_setsockopt(self->monitor[i], ZMQ_LINGER, &none, sizeof none) != 0 ||
+            zmq_connect(self->monitor[i], endpoint) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void close_monitors(struct zap *self)
+{
+    for (size_t i = 0; i < DOORS; i++) {
+        if (self->monitor[i]) {
+            zmq_close(self->monitor[i]);
+        }
+    }
+}
+
+/* An event and then the endpoint, as two frames. */
+static void read_monitor(struct zap *self, size_t door)
+{
+    char ignored[256];
+    while (zmq_recv(self->monitor[door], ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
+        zmq_recv(self->monitor[door], ignored, sizeof ignored, ZMQ_DONTWAIT);
+        count_refusal(self->options->counters, CASEBUS_EDENIED);
+        log_limited(&self->refusals, LEVEL_AUDIT,
+                    "refused actor=- key=- door=%s: no key, or not for this broker's",
+                    doors[door].domain);
+    }
+}
+
+/* --- the loop ------------------------------------------------------------------------------ */
+
 /* Until told to end (true), or the socket fails. */
 static bool serve(struct zap *self, zsock_t *pipe)
 {
-    zmq_pollitem_t items[] = {
+    zmq_pollitem_t items[2 + DOORS] = {
         {zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
         {self->socket, 0, ZMQ_POLLIN, 0},
     };
+    for (size_t i = 0; i < DOORS; i++) {
+        items[2 + i] = (zmq_pollitem_t){self->monitor[i], 0, ZMQ_POLLIN, 0};
+    }
     for (;;) {
-        if (zmq_poll(items, 2, -1) < 0 && zmq_errno() != EINTR) {
-            return false;
+        if (zmq_poll(items, 2 + DOORS, -1) < 0) {
+            if (zmq_errno() != EINTR) {
+                return false;
+            }
+            continue;
         }
         if (items[0].revents & ZMQ_POLLIN) {
             return true;
+        }
+        for (size_t i = 0; i < DOORS; i++) {
+            read_monitor(self, i);
         }
         struct asked a;
         if (items[1].revents & ZMQ_POLLIN) {
@@ -191,7 +249,7 @@ void zap_actor(zsock_t *pipe, void *args)
     log_name_thread("zap");
     actors_refresh(self.options->actors, &self.table);
     zsock_t *socket = zsock_new(ZMQ_REP);
-    if (socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
+    if (open_monitors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
         self.socket = zsock_resolve(socket);
         atomic_store(&self.options->serving, true);
     } else {
@@ -206,6 +264,7 @@ void zap_actor(zsock_t *pipe, void *args)
         zsock_signal(pipe, 1);
         await_end(pipe);
     }
+    close_monitors(&self);
     zsock_destroy(&socket);
     actor_table_release(self.table);
     atomic_store(&self.options->serving, false);

@@ -61,7 +61,10 @@ def a_loose_key_file_is_refused_with_what_to_do():
 
 def what_may_bind_depends_on_keys():
     with tempfile.TemporaryDirectory() as folder:
-        keys = ["--secret", "/x", "--actors", "/y"]
+        keygen(folder, "b")
+        actors = os.path.join(folder, "actors")
+        open(actors, "w").write("# nobody\n")
+        keys = ["--secret", os.path.join(folder, "b.secret"), "--actors", actors]
         wide = os.path.join(folder, "wide")
         os.mkdir(wide)
         os.chmod(wide, 0o755)
@@ -77,6 +80,9 @@ def what_may_bind_depends_on_keys():
         for args in (keys + ["--query", "tcp://*:7403"], keys + ["--query", "ipc://%s/query" % folder],
                      ["--query", "ipc://%s/query" % wide]):
             assert run(BROKER, "-n", "--data", folder, *args).returncode == 0, args
+        open(actors, "w").write("a - viewer\nb - nurse\n")
+        done = run(BROKER, "-n", "--data", folder, *keys)
+        assert done.returncode == 2 and actors + ":2: there is no role" in done.stderr, done
 
 
 def every_program_works_with_its_key():

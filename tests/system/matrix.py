@@ -101,10 +101,12 @@ def strangers_get_in_nowhere():
         time.sleep(PATIENCE)
         for who, door, socket in peers:
             assert not socket.poll(0), (who, door, socket.recv_multipart())
-        for who in ("unknown", "gone"):  # the others do not get as far as showing a key that is theirs
+        for who in ("unknown", "gone"):
             key = keygen(broker.keys, who)[0].decode()
             for door in ("ingest", "fanout", "query"):
                 assert lines(broker, start, "refused actor=- ", "key=" + key, "door=" + door), (who, door)
+        for door in ("ingest", "fanout", "query"):  # no key, and a box that is not for us
+            assert len(lines(broker, start, "key=- ", "door=" + door)) >= 2, (door, broker.audit(start))
 
 
 def known_keys_get_in_where_their_role_says():
