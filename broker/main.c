@@ -265,6 +265,7 @@ static int start(struct broker *self)
     self->bus_options = (struct bus_options){
         .ingest = s->ingest,
         .fanout = s->fanout,
+        .audiences = &s->audiences,
         .store = self->store,
         .counters = &self->counters,
     };
@@ -278,6 +279,8 @@ static int start(struct broker *self)
         .query = s->query,
         .store = self->store,
         .counters = &self->counters,
+        .audiences = &s->audiences,
+        .audience_bound = self->bus_options.audience_bound,
         .ingest_bound = self->bus_options.ingest_bound,
         .fanout_bound = self->bus_options.fanout_bound,
     };
@@ -300,9 +303,14 @@ static int say_ready(struct broker *self)
     }
     txn_destroy(&txn);
     sodium_bin2hex(epoch, sizeof epoch, state.epoch, sizeof state.epoch);
-    printf("casebus-broker ready ingest=%s fanout=%s query=%s epoch=%s seq=%llu\n",
+    printf("casebus-broker ready ingest=%s fanout=%s query=%s epoch=%s seq=%llu",
            self->bus_options.ingest_bound, self->bus_options.fanout_bound,
            self->queries_options.query_bound, epoch, (unsigned long long)state.seq);
+    for (unsigned i = 0; i < self->command->settings.audiences.count; i++) {
+        printf(" audience=%s,%s", self->command->settings.audiences.audience[i].name,
+               self->bus_options.audience_bound[i]);
+    }
+    putchar('\n');
     fflush(stdout);
     return EXIT_OK;
 }
@@ -371,6 +379,9 @@ static int serve(struct command *command)
     store_close(&self->store);
     free(self->bus_options.ingest_bound);
     free(self->bus_options.fanout_bound);
+    for (unsigned i = 0; i < AUDIENCES_MAX; i++) {
+        free(self->bus_options.audience_bound[i]);
+    }
     free(self->queries_options.query_bound);
     free(self);
     return code;

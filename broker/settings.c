@@ -106,6 +106,21 @@ static bool has_no_such_port(const char *endpoint)
     return strncmp(endpoint, "tcp://", 6) == 0 && colon && strtoul(colon + 1, NULL, 10) > 65535;
 }
 
+const char *settings_endpoint_fault(const char *value, size_t size)
+{
+    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0) {
+        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
+    }
+    if (!is_local(value)) {
+        return "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: endpoints are not "
+               "encrypted yet";
+    }
+    if (has_no_such_port(value)) {
+        return "has a port above 65535";
+    }
+    return strlen(value) >= size ? "is too long" : NULL;
+}
+
 static const char *fault_of(const struct setting *t, const char *value)
 {
     uint64_t number;
@@ -118,16 +133,8 @@ static const char *fault_of(const struct setting *t, const char *value)
     if (t->type == WORD && !is_word(t->words, value)) {
         return "must be one of: error, warning, info, debug";
     }
-    if (t->type == ENDPOINT && strncmp(value, "tcp://", 6) != 0 &&
-        strncmp(value, "ipc://", 6) != 0) {
-        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
-    }
-    if (t->type == ENDPOINT && !is_local(value)) {
-        return "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: endpoints are not "
-               "encrypted yet";
-    }
-    if (t->type == ENDPOINT && has_no_such_port(value)) {
-        return "has a port above 65535";
+    if (t->type == ENDPOINT) {
+        return settings_endpoint_fault(value, t->size);
     }
     if (!is_number(t) && (value[0] == '\0' || strlen(value) >= t->size)) {
         return value[0] ? "is too long" : "must not be empty";
@@ -187,12 +194,32 @@ static char *trim(char *text)
     return text;
 }
 
-/* One line of the file; `fault` gets what is wrong with it. */
-static bool read_line(struct settings *s, char *line, char *fault, size_t fault_size)
+/* "[audience press]": the lines behind it are of that section. */
+static bool begin_section(struct settings *s, char *text, char *fault, size_t fault_size)
+{
+    static const char kind[] = "audience";
+    size_t n = strlen(text);
+    if (text[n - 1] != ']' || strncmp(text + 1, kind, sizeof kind - 1) != 0 ||
+        !strchr(" \t", text[sizeof kind])) {
+        snprintf(fault, fault_size, "expected [audience NAME]");
+        return false;
+    }
+    text[n - 1] = '\0';
+    return audience_begin(&s->audiences, trim(text + sizeof kind), fault, fault_size);
+}
+
+/* One line of the file; `fault` gets what is wrong with it. `section`: it is in one. */
+static bool read_line(struct settings *s, char *line, bool *section, char *fault,
+                      size_t fault_size)
 {
     char *text = trim(line);
     if (*text == '\0' || *text == '#') {
         return true;
+    }
+    if (*text == '[') {
+        bool good = !*section || audience_end(&s->audiences, fault, fault_size);
+        *section = true;
+        return good && begin_section(s, text, fault, fault_size);
     }
     char *equals = strchr(text, '=');
     if (!equals) {
@@ -200,7 +227,9 @@ static bool read_line(struct settings *s, char *line, char *fault, size_t fault_
         return false;
     }
     *equals = '\0';
-    return settings_set(s, trim(text), trim(equals + 1), fault, fault_size);
+    const char *name = trim(text), *value = trim(equals + 1);
+    return *section ? audience_set(&s->audiences, name, value, fault, fault_size)
+                    : settings_set(s, name, value, fault, fault_size);
 }
 
 bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size)
@@ -211,12 +240,15 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
         return false;
     }
     char line[8192], fault[5000];
-    bool good = true;
-    for (unsigned n = 1; good && fgets(line, sizeof line, file); n++) {
-        good = read_line(s, line, fault, sizeof fault);
-        if (!good) {
-            snprintf(why, why_size, "%s:%u: %s", path, n, fault);
-        }
+    bool good = true, section = false;
+    unsigned n = 0;
+    while (good && fgets(line, sizeof line, file)) {
+        n++;
+        good = read_line(s, line, &section, fault, sizeof fault);
+    }
+    good = good && (!section || audience_end(&s->audiences, fault, sizeof fault));
+    if (!good) {
+        snprintf(why, why_size, "%s:%u: %s", path, n, fault);
     }
     fclose(file);
     return good;
@@ -236,6 +268,9 @@ void settings_help(FILE *out)
         fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
+    fprintf(out, "\nAudiences, as sections \"[audience NAME]\" of the settings file, at most %d: each is\n"
+                 "an endpoint for subscribers who are not shown everything.\n", AUDIENCES_MAX);
+    audience_help(out);
 }
 
 void settings_print(const struct settings *s, FILE *out)
@@ -251,6 +286,7 @@ void settings_print(const struct settings *s, FILE *out)
             fprintf(out, "%s = %s\n", t->name, at);
         }
     }
+    audiences_print(&s->audiences, out);
 }
 
 void settings_reload(struct settings *s, const struct settings *fresh)
