@@ -188,6 +188,47 @@ const struct audience *audience_find(const struct audiences *all, struct casebus
     return NULL;
 }
 
+/* --- who is of which -------------------------------------------------------------------- */
+
+/* Peers are on this machine, all of them are `local`, who may do everything. */
+static bool may_do_everything(struct casebus_bytes actor)
+{
+    return casebus_bytes_is(actor, "local");
+}
+
+static bool actor_has_role(struct casebus_bytes actor, const char *role)
+{
+    (void)role;
+    return may_do_everything(actor);
+}
+
+static bool may_be_part_of(const struct audience *a, struct casebus_bytes actor)
+{
+    for (unsigned i = 0; i < a->roles; i++) {
+        if (actor_has_role(actor, a->role[i])) {
+            return true;
+        }
+    }
+    return may_do_everything(actor);
+}
+
+int audience_of(const struct audiences *all, struct casebus_bytes actor,
+                struct casebus_bytes named, const struct audience **audience)
+{
+    *audience = NULL;
+    if (!named.data && may_do_everything(actor)) {
+        return 0;
+    }
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct audience *a = &all->audience[i];
+        if ((!named.data || casebus_bytes_is(named, a->name)) && may_be_part_of(a, actor)) {
+            *audience = a;
+            return 0;
+        }
+    }
+    return CASEBUS_EFORBIDDEN;
+}
+
 bool audience_begin(struct audiences *all, const char *name, char *why, size_t why_size)
 {
     struct casebus_bytes text = casebus_cstr(name);

@@ -149,7 +149,8 @@ static int carry_out(struct query *q, struct casebus_bytes body)
         snprintf(q->field, sizeof q->field, "%.63s", fault.field);
         return rc;
     }
-    rc = check_after_seq(q);
+    rc = read_scope(q);
+    rc = rc ? rc : check_after_seq(q);
     if (rc == 0) {
         rc = operations[q->request.op](q);
     }
@@ -558,6 +559,8 @@ static void end(struct queries *self)
     msgpack_sbuffer_destroy(&self->result);
     msgpack_sbuffer_destroy(&self->rows);
     msgpack_sbuffer_destroy(&self->reply);
+    msgpack_sbuffer_destroy(&self->whole);
+    msgpack_sbuffer_destroy(&self->formed);
     free(self);
 }
 
@@ -572,6 +575,8 @@ void queries_actor(zsock_t *pipe, void *args)
         msgpack_sbuffer_init(&self->result);
         msgpack_sbuffer_init(&self->rows);
         msgpack_sbuffer_init(&self->reply);
+        msgpack_sbuffer_init(&self->whole);
+        msgpack_sbuffer_init(&self->formed);
         atomic_store(&options->serving, start(self));
     }
     zsock_signal(pipe, 0);

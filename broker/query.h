@@ -72,6 +72,7 @@ struct queries {
     struct txn *txn;
     struct state state; /* as read last */
     msgpack_sbuffer result, rows, reply;
+    msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
@@ -97,6 +98,8 @@ struct query {
     struct queries *self;
     struct casebus_request request;
     struct casebus_bytes actor;
+    const struct audience *audience; /* that it is asked for; NULL: everything */
+    const struct scope *scope;       /* what the answer may show */
     struct txn *txn;
     struct state state;
     msgpack_packer pk;      /* writes the result */
@@ -115,6 +118,22 @@ struct query {
 };
 
 typedef int query_fn(struct query *q);
+
+/* Whose request it is, and so what its answer may show: sets `audience` and `scope`. 0,
+ * CASEBUS_EINVAL, or CASEBUS_EFORBIDDEN, also for an operation that is only for who may see
+ * everything. */
+int read_scope(struct query *q);
+/* May cases be looked for by these fields? 0, or CASEBUS_EFORBIDDEN on account of `argument`. */
+int check_search(struct query *q, const char *argument, const char *const *fields);
+extern const char *const offender_fields[]; /* what an offender is known by */
+bool shows_all(const struct query *q, const char *const *fields);
+/* What is shown of a case's record, of a session, of an event of the log. 0, CASEBUS_ECORRUPT,
+ * CASEBUS_ENOMEM; `sent` is borrowed until the next of these. */
+int pack_case(struct query *q, msgpack_packer *pk, const struct case_entry *entry);
+void pack_session_map(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
+                      struct casebus_bytes id, const struct session_entry *session);
+int form_event(struct query *q, const struct log_entry *log, struct casebus_bytes body,
+               struct casebus_bytes *sent);
 
 /* Arguments. A wrong type or range fails with CASEBUS_EINVAL and the argument's name. */
 int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text);
@@ -201,7 +220,7 @@ int cases_once(struct query *q, struct casebus_bytes agency, struct casebus_byte
                const struct session_entry *session);
 
 /* An event of the log as a map: the event's keys and `topic`. */
-int pack_event_map(msgpack_packer *pk, const struct log_entry *log);
+int pack_event_map(struct query *q, msgpack_packer *pk, const struct log_entry *log);
 
 /* A map of error word to how many reports it refused since the broker started. */
 void pack_refused_counts(struct query *q, const char *name);

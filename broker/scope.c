@@ -227,15 +227,14 @@ static void pack_members(const struct scope *scope, struct casebus_bytes head,
     }
 }
 
-/* The value of a field: as it is, or, where members of it are hidden, its map or maps without
- * them. */
-static void pack_value(const struct scope *scope, struct casebus_bytes head,
-                       struct casebus_bytes value, msgpack_packer *pk)
+/* A map, or maps, or as it is. */
+void scope_pack_value(const struct scope *scope, struct casebus_bytes field,
+                      struct casebus_bytes value, msgpack_packer *pk)
 {
     struct casebus_reader r;
     uint32_t maps = 1;
     casebus_reader_init(&r, value);
-    if (!is_member_hidden(scope, head, casebus_bytes(NULL, 0))) {
+    if (!is_member_hidden(scope, field, casebus_bytes(NULL, 0))) {
         casebus_pack_raw(pk, value);
         return;
     }
@@ -245,7 +244,7 @@ static void pack_value(const struct scope *scope, struct casebus_bytes head,
     }
     for (; maps > 0 && !r.error; maps--) {
         if (casebus_peek(&r) == CASEBUS_MAP) {
-            pack_members(scope, head, &r, pk);
+            pack_members(scope, field, &r, pk);
         } else {
             casebus_pack_raw(pk, casebus_read_raw(&r));
         }
@@ -268,7 +267,7 @@ static void pack_shown(const struct scope *scope, shows_fn *shows, struct casebu
         struct casebus_bytes key = casebus_read_str(&r), value = casebus_read_raw(&r);
         if (shows(scope, key)) {
             casebus_pack_str(pk, key);
-            pack_value(scope, key, value, pk);
+            scope_pack_value(scope, key, value, pk);
         }
     }
 }
@@ -315,7 +314,7 @@ static void pack_change(const struct scope *scope, struct casebus_bytes field,
     for (; n > 0; n--) {
         struct casebus_bytes key = casebus_read_str(&r), value = casebus_read_raw(&r);
         casebus_pack_str(pk, key);
-        pack_value(scope, casebus_bytes_is(key, "field") ? key : field, value, pk);
+        scope_pack_value(scope, casebus_bytes_is(key, "field") ? key : field, value, pk);
     }
 }
 

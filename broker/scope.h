@@ -64,6 +64,9 @@ bool scope_shows(const struct scope *scope, const char *field);
 /* Packs what is shown of an encoded case record or report (its data), and of a session's map. A
  * map of neither is left as it is. */
 void scope_pack_case(const struct scope *scope, struct casebus_bytes map, msgpack_packer *pk);
+/* The value of one field ("offender"), without those of its members that are hidden. */
+void scope_pack_value(const struct scope *scope, struct casebus_bytes field,
+                      struct casebus_bytes value, msgpack_packer *pk);
 void scope_pack_session(const struct scope *scope, struct casebus_bytes map, msgpack_packer *pk);
 
 /* The body of an event as the reader is sent it: `body` itself, or a form of it in `out`, which is

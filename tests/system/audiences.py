@@ -3,17 +3,18 @@ one of them is searched for what it must not hold: each agency's records carry w
 import json
 import os
 import re
-import sys
 
 import msgpack
 import zmq
 
-from casebus import Broker, Client, await_, main
+from casebus import SRC, Broker, await_, main
 
 AGENCIES = ("hse", "ea", "orr")
 # Of each agency: words that stand in its ids, its sessions and its records, and nowhere else.
 MARKS = {agency: "zz%szz" % agency for agency in AGENCIES}
 TEXT = "content-of-records"  # stands in what workers say of cases and sessions: thin forms have none of it
+HIDDEN = "hidden-word"       # in the fields that the audience `named` is not shown
+FINE = 777000                # and a fine there, and up to 999 more
 SECTIONS = """[audience hse]
 endpoint = tcp://127.0.0.1:*
 agencies = hse
@@ -28,6 +29,7 @@ endpoint = tcp://127.0.0.1:*
 agencies = hse ea orr
 without = offender.name offence_fine_pence offences.description requested_by source
 """
+SHOWN = {"hse": ("hse",), "two": ("hse", "ea"), "thin": AGENCIES, "named": AGENCIES}
 
 
 class Audiences(Broker):
@@ -82,10 +84,14 @@ def agency_of(topic):
 def case(agency, i, **more):
     mark = MARKS[agency]
     return {"agency": agency, "regulator_id": "%s-%d" % (mark, i), "offence_breaches": TEXT + mark,
-            "offence_fine_pence": 777000 + i, "offence_action_date": "2024-01-%02d" % (1 + i % 28),
-            "offender": {"name": "%s %s %d Ltd" % (mark, TEXT, i // 2), "postcode": mark[:8].upper()},
-            "offences": [{"number": 1, "description": TEXT + mark}],
-            "source": {"page": i, "parser": TEXT + mark}, **more}
+            "offence_fine_pence": FINE + i, "offence_action_date": "2024-01-%02d" % (1 + i % 28),
+            "offender": {"name": offender(agency, i), "postcode": mark[:8].upper()},
+            "offences": [{"number": 1, "description": TEXT + HIDDEN + mark}],
+            "source": {"page": i, "parser": TEXT + HIDDEN + mark}, **more}
+
+
+def offender(agency, i):
+    return "%s %s %s %d Ltd" % (MARKS[agency], TEXT, HIDDEN, i // 2)
 
 
 class Writer:
@@ -125,13 +131,13 @@ class Writer:
         of each kind of event."""
         for agency in AGENCIES:
             mark = MARKS[agency]
-            self.report("session:started", agency, mark + "-run", {"requested_by": TEXT + mark, "worker": mark})
+            self.report("session:started", agency, mark + "-run", {"requested_by": TEXT + HIDDEN + mark, "worker": TEXT + mark})
             for i in range(8):
                 self.scrape(agency, i, session=mark + "-run")
             self.scrape(agency, 0, session=mark + "-run", offence_breaches=TEXT + "again" + mark)
             for i in (1, 2):
                 self.scrape(agency, i, session=mark + "-run", offence_action_date="2023-01-01",
-                            offender={"name": "another %s %s" % (mark, TEXT)})
+                            offender={"name": "another %s %s %s" % (mark, TEXT, HIDDEN)})
             self.scrape(agency, 3, session=mark + "-run", offence_fine_pence=-1)
             self.report("case:deleted", agency, mark + "-7")
             self.report("session:ended", agency, mark + "-run", {"status": "failed", "reason": TEXT + mark})
@@ -222,7 +228,8 @@ def forms_change_bytes_and_no_number():
             assert event["thin"] is True and event["payload"].keys() <= {"id"}, event
             assert all(change.keys() == {"field"} for change in event.get("changed", [])), event
             assert [c["field"] for c in event.get("changed", [])] == [c["field"] for c in whole.get("changed", [])]
-        assert_without("the thin endpoint", thin.bytes(), TEXT)
+        assert_without("the thin endpoint", thin.bytes(), TEXT, HIDDEN)
+        assert_without("the endpoint without names", named.bytes(), HIDDEN)
         for topic, body in named.events():
             event = msgpack.unpackb(body)
             payload = event["payload"]
@@ -234,5 +241,288 @@ def forms_change_bytes_and_no_number():
         assert created["offender"]["postcode"] and created["offences"] == [{"number": 1}], created
 
 
+# --- requests ---------------------------------------------------------------------------------
+
+
+def operations():
+    """The names of all operations there are."""
+    with open(os.path.join(SRC, "proto", "casebus", "request.h")) as file:
+        return set(re.findall(r'X\(CASEBUS_OP_\w+, "([\w.]+)"\)', file.read()))
+
+
+class Audience:
+    """Requests of an audience; everything that was answered is kept."""
+
+    def __init__(self, broker, name=None):
+        self.client = broker.client()
+        self.more = {"audience": name} if name else {}
+        self.name = name
+        self.replies = []
+
+    def ask(self, op, **args):
+        reply = self.client.ask(op, **args, **self.more)
+        self.replies.append((op, args, reply))
+        return reply
+
+    def result(self, op, **args):
+        reply = self.ask(op, **args)
+        assert "result" in reply, (op, args, reply)
+        return reply["result"]
+
+    def error(self, op, **args):
+        return self.ask(op, **args).get("error", {}).get("code")
+
+    def rows(self, op, key="rows", **args):
+        """Of all pages, each of which is short."""
+        rows, result = [], self.result(op, **args, limit=3)
+        while True:
+            rows += result[key]
+            if "next" not in result:
+                return rows
+            result = self.result(op, **args, limit=3, next=result["next"])
+
+
+# What is asked of each operation about one agency (its mark: m), or about all; {} of the store as
+# it is after Writer.fill().
+def about(agency, quarantined):
+    m = MARKS[agency]
+    ids = ["%s:%s-%d" % (agency, m, i) for i in range(9)]
+    session = {"agency": agency, "session_id": m + "-run"}
+    return [
+        ("case.get", {"id": ids[0], "load": ["agency", "offender", "history"]}),
+        ("case.get", {"id": ids[7]}), ("case.get", {"id": ids[8]}),
+        ("case.get_many", {"ids": ids, "load": ["agency", "offender"]}),
+        ("case.known", {"ids": ids}),
+        ("case.list", {"agency": agency}),
+        ("case.list", {"agency": agency, "order": "date", "from": "2023-01-01"}),
+        ("case.list", {"agency": agency, "session": m + "-run"}),
+        ("case.list", {"agency": agency, "as_of": 3}),
+        ("case.list", {"offender": m}), ("case.list", {"agency": agency, "offender": m}),
+        ("case.history", {"id": ids[0]}), ("case.history", {"id": ids[7]}),
+        ("offender.get", {"agency": agency, "name": offender(agency, 4)}),
+        ("offender.get", {"agency": agency, "name": offender(agency, 4), "postcode": m[:8]}),
+        ("log.replay", {"patterns": ["case:created:" + agency, "session:ended:" + agency], "after": 0}),
+        ("log.replay", {"patterns": ["case:created:%s:%s-0" % (agency, m)], "after": 0}),
+        ("log.cases", {"agency": agency, "after": 0, "load": ["agency", "offender"]}),
+        ("session.get", session), ("session.list", {"agency": agency}),
+        ("session.cases", session),
+        ("session.cases", {**session, "once": True, "load": ["agency", "offender"]}),
+        ("session.stop", session),
+        ("quarantine.list", {"agency": agency}),
+        ("quarantine.reject", {"quarantine": quarantined[agency]}),
+        ("publisher.confirm", {"publisher": b"p" * 16, "wait_ms": 0, "sessions": [session]}),
+    ]
+
+
+ABOUT_ALL = [
+    ("case.recent", {}), ("case.recent", {"as_of": 3}), ("case.list", {}), ("case.list", {"order": "date"}),
+    ("agency.list", {}), ("log.replay", {"patterns": ["case", "session"], "after": 0}),
+    ("log.cases", {"since": 0}), ("heads", {}), ("session.list", {}), ("session.list", {"status": "failed"}),
+    ("quarantine.list", {}), ("rejects.list", {}), ("store.verify", {"wait_ms": 0}),
+    ("store.backup", {"dir": "/nonexistent/zz", "wait_ms": 0}), ("broker.status", {}),
+    ("quarantine.accept", {"quarantine": 1}),
+]
+
+
+def values(value):
+    """All texts and numbers inside, keys too, and those of the events that replies carry as bin."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from values(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from values(inner)
+    elif isinstance(value, bytes):
+        try:
+            yield from values(msgpack.unpackb(value)) if value[:1] >= b"\x80" else ()
+        except ValueError:
+            pass
+    else:
+        yield value
+
+
+def assert_shows(audience, op, args, reply):
+    """Nothing in the reply is of an agency that the audience is not shown, nor of a hidden field."""
+    what = "%s %s of %s: %s" % (op, args, audience, reply)
+    packed = msgpack.packb(reply)
+    asked = json.dumps(args, default=repr)
+    for agency in AGENCIES:
+        if agency not in SHOWN[audience]:
+            if op not in ("case.get_many", "publisher.confirm"):  # they answer by the ids they were given
+                assert_without(what, packed, MARKS[agency])
+                assert not [v for v in values(reply) if isinstance(v, str) and agency in re.split("[ :]", v)], what
+    if audience == "thin":
+        assert_without(what, packed, TEXT, HIDDEN)
+    if audience == "named":
+        assert_without(what, packed, HIDDEN)
+    if audience in ("thin", "named") and op != "broker.status":  # whose bytes could be any number
+        numbers = [v for v in values(reply) if isinstance(v, int) and FINE <= v < 100 * (FINE + 1000)]
+        assert not [n for n in numbers if n % FINE < 1000 * (n // FINE)], what
+
+
+def quarantined(client):
+    """A report of each agency that waits."""
+    return {row["id"].split(":")[0]: row["quarantine"] for row in client.result("quarantine.list")["rows"]}
+
+
+def every_operation_shows_what_its_audience_sees():
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        waiting = quarantined(writer.client)
+        asked = set()
+        for name in SHOWN:
+            audience = Audience(broker, name)
+            for op, args in [pair for agency in AGENCIES for pair in about(agency, waiting)
+                             if agency not in SHOWN[name] or pair[0] not in ("quarantine.reject", "session.stop")] + ABOUT_ALL:
+                reply = audience.ask(op, **args)
+                while "result" in reply and ("next" in reply["result"] or "next_from" in reply["result"]):
+                    result = reply["result"]
+                    more = {"next": result["next"]} if "next" in result else {"from": result["next_from"]}
+                    reply = audience.ask(op, **{**args, **more})
+            for op, args, reply in audience.replies:
+                asked.add(op)
+                assert_shows(name, op, args, reply)
+        assert asked == operations(), asked ^ operations()
+        # Nothing was decided or stopped by those who may not see it.
+        assert quarantined(writer.client) == waiting and writer.client.verify() == []
+
+
+def what_is_not_shown_is_as_if_it_were_not_there():
+    """Each answer about an agency that is not shown is the one about an agency that does not exist."""
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        waiting = quarantined(writer.client)
+        hse = Audience(broker, "hse")
+        MARKS["nobody"], waiting["nobody"] = MARKS["ea"], 1
+        try:
+            for (op, args), (_, unknown) in zip(about("ea", waiting), about("nobody", waiting)):
+                if op in ("case.list",) and "agency" not in args:
+                    continue  # by a name: not of an agency
+                got, expected = hse.ask(op, **args), hse.ask(op, **unknown)
+                assert json.dumps(got, default=repr).replace("nobody:", "ea:") == \
+                    json.dumps(expected, default=repr).replace("nobody:", "ea:"), (op, args, got, expected)
+        finally:
+            del MARKS["nobody"]
+
+
+def what_is_shown_is_all_of_it():
+    """Lists of an audience are those of everybody, without what it is not shown; counts too."""
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        everybody = Audience(broker)
+        for name in ("hse", "two"):
+            audience, own = Audience(broker, name), lambda code: code in SHOWN[name]
+            for op, args in (("case.recent", {}), ("case.list", {}), ("case.list", {"order": "date"}),
+                             ("case.list", {"order": "date", "from": "2023-06-01", "to": "2024-01-03"}),
+                             ("case.list", {"offender": "zz"}), ("session.list", {}),
+                             ("log.cases", {"after": 0, "load": ["agency", "offender"]})):
+                rows = [row for row in everybody.rows(op, **args) if own(row["agency"])]
+                assert rows and audience.rows(op, **args) == rows, (name, op, args)
+            for op in ("quarantine.list", "rejects.list"):
+                rows = [row for row in everybody.rows(op)
+                        if own(row["id"].split(":")[0] if "id" in row else row.get("topic", "::").split(":")[2])]
+                assert rows and audience.rows(op) == rows, (name, op)
+            assert audience.result("agency.list")["rows"] == [
+                row for row in everybody.result("agency.list")["rows"] if own(row["code"])]
+            heads = everybody.result("heads")["heads"]
+            assert audience.result("heads")["heads"] == {s: n for s, n in heads.items() if own(agency_of(s))}
+            newer = audience.result("case.recent", as_of=3)["newer"]
+            assert newer == sum(r["created_seq"] > 3 for r in audience.rows("case.recent"))
+            cases = sum(row["cases"] for row in audience.result("agency.list")["rows"])
+            status = audience.result("broker.status")
+            assert status["store"].keys() == {"cases", "floor"} and status["store"]["cases"] == cases
+            assert status["endpoints"]["audiences"] == {name: broker.audience[name]}
+        assert everybody.result("broker.status")["endpoints"]["audiences"] == broker.audience
+
+
+def a_form_holds_for_requests_too():
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        thin, named, everybody = Audience(broker, "thin"), Audience(broker, "named"), Audience(broker)
+        id = "hse:%s-4" % MARKS["hse"]
+        record = everybody.result("case.get", id=id)["case"]
+        kept = ("id", "agency", "regulator_id", "version", "inserted_at", "updated_at", "last_synced_at",
+                "seen_count", "created_seq", "updated_seq")
+        assert thin.result("case.get", id=id)["case"] == {k: record[k] for k in kept}
+        got = named.result("case.get", id=id, load=["agency", "offender"])
+        assert got["case"] == {**{k: v for k, v in record.items() if k not in ("offence_fine_pence", "source")},
+                               "offender": {"postcode": record["offender"]["postcode"]},
+                               "offences": [{"number": 1}]}
+        assert "offender_record" not in got and "fine_pence" not in got["agency_record"]
+        for audience, op, args in ((thin, "case.list", {"order": "date"}), (thin, "case.list", {"offender": "zz"}),
+                                   (named, "case.list", {"offender": "zz"}),
+                                   (thin, "offender.get", {"agency": "hse", "name": "x"}),
+                                   (named, "offender.get", {"agency": "hse", "name": offender("hse", 4)})):
+            assert audience.error(op, **args) == "forbidden", (audience.name, op, args)
+        assert [r["id"] for r in named.rows("case.list", order="date")] == \
+            [r["id"] for r in everybody.rows("case.list", order="date")]
+        for audience in (thin, named):
+            full = replayed(everybody.client)
+            assert [t for t, _ in replayed(audience.client, audience=audience.name)] == [t for t, _ in full]
+            for row in audience.rows("session.cases", agency="hse", session_id=MARKS["hse"] + "-run", once=True):
+                assert "page" not in row and "offence_fine_pence" not in row.get("case", {}), row
+
+
+def replay_is_what_was_sent():
+    """Byte for byte, of each audience; large events too, which are sent in their thin form."""
+    with Audiences() as broker:
+        taps = {name: broker.tap(name) for name in SHOWN}
+        writer = Writer(broker)
+        writer.fill()
+        for agency in AGENCIES:
+            writer.scrape(agency, 5, offence_breaches=TEXT * 900)
+        writer.settle({"case:updated": 6})
+        seq = writer.client.ask("heads")["seq"]
+        for name, tap in taps.items():
+            tap.heads_at(seq)
+            sent = [[topic, body] for topic, body in tap.events()]
+            assert [list(pair) for pair in replayed(writer.client, audience=name)] == sent, name
+            assert any("thin" in msgpack.unpackb(body) for _, body in sent)
+
+
+def who_asks_for_an_audience_gets_no_more():
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        waiting = quarantined(writer.client)
+        hse, nobody = Audience(broker, "hse"), Audience(broker, "nobody")
+        assert nobody.error("heads") == nobody.error("case.recent") == "forbidden"
+        assert hse.client.ask("heads", audience=5)["error"]["code"] == "bad_argument"
+        for op, args in (("store.verify", {}), ("store.backup", {"dir": os.path.join(broker.dir, "copy")})):
+            assert hse.error(op, **args) == "forbidden"
+        assert not os.path.exists(os.path.join(broker.dir, "copy"))
+        for op in ("quarantine.accept", "quarantine.reject"):
+            assert hse.error(op, quarantine=waiting["ea"]) == "not_found"
+        moved = {"quarantine": waiting["hse"], "as": "ea:%s-other" % MARKS["ea"]}
+        assert hse.error("quarantine.accept", **moved) == "forbidden"
+        assert hse.error("session.stop", agency="ea", session_id=MARKS["ea"] + "-run") == "not_found"
+        assert hse.error("session.stop", agency="hse", session_id=MARKS["hse"] + "-run") == "session_ended"
+        assert hse.result("quarantine.reject", quarantine=waiting["hse"])["outcome"] == "rejected"
+
+
+def what_is_gone_is_told_to_whom_it_was_shown():
+    with Audiences("--retain-events", "3") as broker:
+        writer = Writer(broker)
+        for i in range(20):
+            writer.scrape("ea", i)
+        await_("the log is trimmed", lambda: writer.client.result("broker.status")["store"]["floor"] > 10)
+        for i in range(2):
+            writer.scrape("hse", i)
+        await_("both are there", lambda: writer.client.result("agency.list")["rows"][-1]["cases"] == 2)
+        hse = Audience(broker, "hse")
+        assert "gone" in writer.client.result("log.replay", after=0, patterns=["case"])
+        for pattern in ("case", "case:created", "case:created:ea", "case:created:ea:%s-1" % MARKS["ea"]):
+            result = hse.result("log.replay", after=0, patterns=[pattern])
+            assert "gone" not in result, (pattern, result)
+
+
 main([an_audience_is_sent_its_agencies_and_their_heads, heads_of_an_audience_prove_what_it_is_sent,
-      forms_change_bytes_and_no_number])
+      forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
+      what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
+      a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
+      what_is_gone_is_told_to_whom_it_was_shown])
