@@ -226,7 +226,7 @@ int audience_of(const struct audiences *all, struct casebus_bytes actor,
             return 0;
         }
     }
-    return CASEBUS_EFORBIDDEN;
+    return CASEBUS_EDENIED;
 }
 
 bool audience_begin(struct audiences *all, const char *name, char *why, size_t why_size)

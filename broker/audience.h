@@ -34,7 +34,7 @@ struct audiences {
 
 /* The audience that a request of this actor is of: the one it names, or, where it names none
  * (absent), the first that the actor may be part of; *audience is NULL for whoever may see everything.
- * 0, or CASEBUS_EFORBIDDEN: none, or one that is not for him (or not there: he is not told). */
+ * 0, or CASEBUS_EDENIED: none, or one that is not for him (or not there: he is not told). */
 int audience_of(const struct audiences *all, struct casebus_bytes actor,
                 struct casebus_bytes named, const struct audience **audience);
 /* NULL: there is none of that name. */

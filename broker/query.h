@@ -120,10 +120,10 @@ struct query {
 typedef int query_fn(struct query *q);
 
 /* Whose request it is, and so what its answer may show: sets `audience` and `scope`. 0,
- * CASEBUS_EINVAL, or CASEBUS_EFORBIDDEN, also for an operation that is only for who may see
+ * CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
  * everything. */
 int read_scope(struct query *q);
-/* May cases be looked for by these fields? 0, or CASEBUS_EFORBIDDEN on account of `argument`. */
+/* May cases be looked for by these fields? 0, or CASEBUS_EDENIED on account of `argument`. */
 int check_search(struct query *q, const char *argument, const char *const *fields);
 extern const char *const offender_fields[]; /* what an offender is known by */
 bool shows_all(const struct query *q, const char *const *fields);

@@ -44,7 +44,7 @@ int read_scope(struct query *q)
     struct casebus_bytes named;
     int rc = arg_text(q, "audience", false, &named);
     rc = rc ? rc : audience_of(q->self->options->audiences, q->actor, named, &q->audience);
-    if (rc == CASEBUS_EFORBIDDEN) {
+    if (rc == CASEBUS_EDENIED) {
         snprintf(q->field, sizeof q->field, "audience");
         snprintf(q->text, sizeof q->text, "audience: there is none that you may be part of%s",
                  named.data ? " by this name" : "");
@@ -55,7 +55,7 @@ int read_scope(struct query *q)
     q->scope = q->audience ? &q->audience->scope : &scope_everything;
     if (reach_of[q->request.op] == REACH_WHOLE && !scope_is_everything(q->scope)) {
         snprintf(q->text, sizeof q->text, "this is for those who may see everything");
-        return CASEBUS_EFORBIDDEN;
+        return CASEBUS_EDENIED;
     }
     return 0;
 }
@@ -78,7 +78,7 @@ int check_search(struct query *q, const char *argument, const char *const *field
         return 0;
     }
     bad_arg(q, argument, "cases cannot be looked for by what you may not see");
-    return CASEBUS_EFORBIDDEN;
+    return CASEBUS_EDENIED;
 }
 
 /* --- packing ---------------------------------------------------------------------------- */

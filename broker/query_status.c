@@ -5,33 +5,33 @@
 #define CASEBUS_VERSION "unknown"
 #endif
 
-/* The asker's own, or all for who sees everything. */
 static void pack_audiences(struct query *q)
 {
     const struct queries_options *o = q->self->options;
     casebus_pack_text(&q->pk, "audiences");
-    msgpack_pack_map(&q->pk, q->audience ? 1 : o->audiences->count);
+    msgpack_pack_map(&q->pk, o->audiences->count);
     for (unsigned i = 0; i < o->audiences->count; i++) {
-        const struct audience *a = &o->audiences->audience[i];
-        if (!q->audience || q->audience == a) {
-            casebus_pack_text(&q->pk, a->name);
-            casebus_pack_text(&q->pk, o->audience_bound[i]);
-        }
+        casebus_pack_text(&q->pk, o->audiences->audience[i].name);
+        casebus_pack_text(&q->pk, o->audience_bound[i]);
     }
 }
 
+/* The fan-out of an audience is its own; whoever may see everything is told of the others. */
 static void pack_endpoints(struct query *q)
 {
     const struct queries_options *o = q->self->options;
+    bool others = !q->audience && o->audiences->count > 0;
     casebus_pack_text(&q->pk, "endpoints");
-    msgpack_pack_map(&q->pk, o->audiences->count > 0 ? 4 : 3);
+    msgpack_pack_map(&q->pk, others ? 4 : 3);
     casebus_pack_text(&q->pk, "ingest");
     casebus_pack_text(&q->pk, o->ingest_bound);
     casebus_pack_text(&q->pk, "fanout");
-    casebus_pack_text(&q->pk, o->fanout_bound);
+    casebus_pack_text(&q->pk, q->audience
+                                  ? o->audience_bound[q->audience - o->audiences->audience]
+                                  : o->fanout_bound);
     casebus_pack_text(&q->pk, "query");
     casebus_pack_text(&q->pk, o->query_bound);
-    if (o->audiences->count > 0) {
+    if (others) {
         pack_audiences(q);
     }
 }

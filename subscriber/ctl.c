@@ -92,6 +92,7 @@ static const struct flag flags[] = {
         "without cases created since, as the first page said"),
     ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
     ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
+    ROW("audience", "NAME", audience, flag_text, ALL, "ask for no more than this audience is shown"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, ALL,
         "how long to wait for an answer (5; verify, backup: for their end, no limit)"),
@@ -182,6 +183,9 @@ static int run(struct ctl *self, enum command command)
     }
     if (rc == 0) {
         rc = casebus_call_new(&self->call);
+    }
+    if (rc == 0) {
+        rc = casebus_call_audience(self->call, self->settings.audience);
     }
     if (rc != 0) {
         return ctl_failed(self, NULL, rc);

@@ -59,6 +59,7 @@ static int try_fanout(const struct ctl *self, const char *endpoint, int timeout_
     struct casebus_subscriber *subscriber;
     options.fanout = endpoint;
     options.query = query_endpoint(self);
+    options.audience = self->settings.audience;
     int rc = casebus_subscriber_new(&subscriber, options);
     if (rc == 0) {
         rc = casebus_subscriber_subscribe(subscriber, "session", NULL);

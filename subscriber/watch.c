@@ -32,7 +32,7 @@
 #define SAVE_MS 1000     /* a cursor that moves without lines is saved so often */
 
 struct settings {
-    const char *ingest, *fanout, *query, *cursor, *session;
+    const char *ingest, *fanout, *query, *audience, *cursor, *session;
     uint64_t count, after, limit;
     int timeout_ms;
     bool from_start, unordered, recent, sessions, json, help, version;
@@ -90,6 +90,8 @@ static const struct flag flags[] = {
         "where events come from (" CASEBUS_FANOUT_DEFAULT ")"),
     ROW("query", "ENDPOINT", query, flag_text,
         "where the log is asked for (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("audience", "NAME", audience, flag_text,
+        "the broker's audience whose endpoint --fanout is"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, "taken and not used"),
     ROW("help", NULL, help, flag_switch, "this text"),
     ROW("version", NULL, version, flag_switch, "the version"),
@@ -180,6 +182,7 @@ static int open_subscriber(struct watch *self)
     struct casebus_subscriber_options options = casebus_subscriber_options();
     options.fanout = settings->fanout;
     options.query = settings->query;
+    options.audience = settings->audience;
     options.unordered = settings->unordered;
     int rc = casebus_subscriber_new(&self->subscriber, options);
     if (rc != 0) {
@@ -427,6 +430,7 @@ static int show_table(struct watch *self)
         .program = PROGRAM,
         .fanout = settings->fanout,
         .query = settings->query,
+        .audience = settings->audience,
         .what = settings->recent     ? WATCH_RECENT
                 : settings->sessions ? WATCH_SESSIONS
                                      : WATCH_SESSION,

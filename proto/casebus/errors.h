@@ -48,7 +48,7 @@
     X(CASEBUS_ELOCKED, -36, "locked", "another process has this open") \
     X(CASEBUS_ESCHEMA, -37, "bad_schema", "a store of another layout version") \
     X(CASEBUS_EPROTO, -38, "protocol", "the other side answered out of protocol") \
-    X(CASEBUS_EFORBIDDEN, -39, "forbidden", "this is not for you to do or to see")
+    X(CASEBUS_EDENIED, -39, "denied", "the actor may not do this")
 
 enum casebus_error {
 #define X(code, number, word, text) code = number,

@@ -34,6 +34,7 @@ struct casebus_subscriber;
 struct casebus_subscriber_options {
     const char *fanout; /* the broker's endpoint for events */
     const char *query;  /* and for requests */
+    const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
     int hwm;            /* events that may wait in the socket; below CASEBUS_HWM a burst makes
                          * work for the log */
     bool unordered;     /* hand an event over as soon as its own stream is complete before it:

@@ -3,11 +3,17 @@ one of them is searched for what it must not hold: each agency's records carry w
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 
 import msgpack
 import zmq
 
-from casebus import SRC, Broker, await_, main
+from casebus import BIN, SRC, Broker, await_, main
+
+sys.path.insert(0, os.path.join(SRC, "tests", "ledger"))
+from proxy import TO_CLIENT, Proxy
 
 AGENCIES = ("hse", "ea", "orr")
 # Of each agency: words that stand in its ids, its sessions and its records, and nowhere else.
@@ -189,14 +195,15 @@ def heads_of_an_audience_prove_what_it_is_sent():
         writer = Writer(broker)
         writer.fill()
         tap.heads_at(writer.client.ask("heads")["seq"])
-        claim = have = batches = 0
+        claim = have = batches = last = 0
         for topic, body in tap.messages:
             message = msgpack.unpackb(body)
             if topic == "sys:heads:batch:":
+                # The batch before that touched a stream of this endpoint: one that is lost is noticed.
+                assert message["before"] == last if batches else message["before"] <= claim, (message, last)
+                assert max(message["heads"].values()) == have > last
                 batches += 1
-                assert message["before"] <= claim or claim == 0, (message, claim)
-                assert max(message["heads"].values()) == have
-                claim = message["seq"]
+                last = claim = message["seq"]
             elif topic == "sys:heads:all:":
                 claim = message["seq"]
             else:
@@ -435,7 +442,8 @@ def what_is_shown_is_all_of_it():
             cases = sum(row["cases"] for row in audience.result("agency.list")["rows"])
             status = audience.result("broker.status")
             assert status["store"].keys() == {"cases", "floor"} and status["store"]["cases"] == cases
-            assert status["endpoints"]["audiences"] == {name: broker.audience[name]}
+            assert status["endpoints"]["fanout"] == broker.audience[name]
+            assert "audiences" not in status["endpoints"]
         assert everybody.result("broker.status")["endpoints"]["audiences"] == broker.audience
 
 
@@ -458,7 +466,7 @@ def a_form_holds_for_requests_too():
                                    (named, "case.list", {"offender": "zz"}),
                                    (thin, "offender.get", {"agency": "hse", "name": "x"}),
                                    (named, "offender.get", {"agency": "hse", "name": offender("hse", 4)})):
-            assert audience.error(op, **args) == "forbidden", (audience.name, op, args)
+            assert audience.error(op, **args) == "denied", (audience.name, op, args)
         assert [r["id"] for r in named.rows("case.list", order="date")] == \
             [r["id"] for r in everybody.rows("case.list", order="date")]
         for audience in (thin, named):
@@ -491,15 +499,15 @@ def who_asks_for_an_audience_gets_no_more():
         writer.fill()
         waiting = quarantined(writer.client)
         hse, nobody = Audience(broker, "hse"), Audience(broker, "nobody")
-        assert nobody.error("heads") == nobody.error("case.recent") == "forbidden"
+        assert nobody.error("heads") == nobody.error("case.recent") == "denied"
         assert hse.client.ask("heads", audience=5)["error"]["code"] == "bad_argument"
         for op, args in (("store.verify", {}), ("store.backup", {"dir": os.path.join(broker.dir, "copy")})):
-            assert hse.error(op, **args) == "forbidden"
+            assert hse.error(op, **args) == "denied"
         assert not os.path.exists(os.path.join(broker.dir, "copy"))
         for op in ("quarantine.accept", "quarantine.reject"):
             assert hse.error(op, quarantine=waiting["ea"]) == "not_found"
         moved = {"quarantine": waiting["hse"], "as": "ea:%s-other" % MARKS["ea"]}
-        assert hse.error("quarantine.accept", **moved) == "forbidden"
+        assert hse.error("quarantine.accept", **moved) == "denied"
         assert hse.error("session.stop", agency="ea", session_id=MARKS["ea"] + "-run") == "not_found"
         assert hse.error("session.stop", agency="hse", session_id=MARKS["hse"] + "-run") == "session_ended"
         assert hse.result("quarantine.reject", quarantine=waiting["hse"])["outcome"] == "rejected"
@@ -521,8 +529,119 @@ def what_is_gone_is_told_to_whom_it_was_shown():
             assert "gone" not in result, (pattern, result)
 
 
+# --- readers ----------------------------------------------------------------------------------
+
+
+class Recorder(Proxy):
+    """Keeps what goes to clients."""
+
+    def __init__(self, backend, seed):
+        self.bytes = bytearray()
+        super().__init__(backend, seed)
+
+    def passes(self, direction, chunk):
+        if direction == TO_CLIENT:
+            self.bytes += chunk
+
+
+class Watcher:
+    """casebus-watch of an audience, over links that are broken and recorded: of events and of requests."""
+
+    def __init__(self, broker, name, seed):
+        self.name = name
+        self.links = [Recorder(broker.audience[name], seed), Recorder(broker.query, seed + 1)]
+        self.path = os.path.join(broker.dir, "watch-" + name)
+        self.out = open(self.path, "w")
+        self.process = subprocess.Popen(
+            [os.path.join(BIN, "casebus-watch"), "--json", "--audience", name, "--fanout", self.links[0].endpoint,
+             "--query", self.links[1].endpoint, "--from-start", "case", "session"],
+            stdout=self.out, stderr=subprocess.PIPE, text=True)
+
+    def seqs(self):
+        with open(self.path) as file:
+            return [json.loads(line)["seq"] for line in file.read().split("\n")[:-1]]
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.communicate(timeout=60)[1]
+        assert self.process.returncode in (0, 130), said
+        self.out.close()
+        for link in self.links:
+            link.close()
+        return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", said)}
+
+
+def break_links(links, which):
+    """One way or another; what was on its way is lost."""
+    fault = which % 4
+    for link in links:
+        if fault == 0:
+            link.refuse(True)
+        elif fault == 1:
+            link.cut()
+        elif fault == 2:
+            link.duplicate(TO_CLIENT, 0.3)
+        else:
+            link.cut()
+            link.stall(TO_CLIENT)
+
+
+def readers_over_bad_links_get_all_of_their_own_and_nothing_else():
+    with Audiences() as broker:
+        writer = Writer(broker)
+        watchers = [Watcher(broker, name, 40 + i) for i, name in enumerate(("hse", "thin"))]
+        writer.fill()
+        for watcher in watchers:
+            await_("it follows", lambda: len(watcher.seqs()) >= 10)
+        for n in range(12):
+            for watcher in watchers:
+                break_links(watcher.links, n)
+            for i in range(100 + 10 * n, 110 + 10 * n):
+                for agency in AGENCIES:
+                    writer.scrape(agency, i, session=MARKS[agency] + "-run")
+            for agency in AGENCIES:
+                writer.scrape(agency, 5, offence_breaches="%s %s %d" % (TEXT, MARKS[agency], n))
+            writer.settle({"case:created:orr": 8 + 10 * (n + 1), "case:updated:orr": 2 + n})
+            for watcher in watchers:
+                for link in watcher.links:
+                    link.heal()
+        for watcher in watchers:
+            wanted = [msgpack.unpackb(body)["seq"] for _, body in replayed(writer.client, audience=watcher.name)]
+            await_("%s is complete" % watcher.name, lambda: len(watcher.seqs()) >= len(wanted))
+            assert watcher.seqs() == wanted, (watcher.name, watcher.seqs(), wanted)
+            said = watcher.end()
+            assert said["repaired"] > 0 and said["lost"] == 0, said
+            seen = b"".join(bytes(link.bytes) for link in watcher.links)
+            own = [MARKS[agency] for agency in SHOWN[watcher.name]]
+            assert all(link.bytes for link in watcher.links) and all(mark.encode() in seen for mark in own)
+            assert_without(watcher.name, seen, *(set(MARKS.values()) - set(own)))
+            if watcher.name == "thin":
+                assert_without("thin", seen, TEXT, HIDDEN)
+
+
+def tables_of_an_audience_are_its_own():
+    """A live view, as casebus-watch shows it: asked for and told of by heads of its audience alone."""
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        for name in SHOWN:
+            table = subprocess.run(
+                [os.path.join(BIN, "casebus-watch"), "--json", "--recent", "--limit", "100", "--count", "1",
+                 "--audience", name, "--fanout", broker.audience[name], "--query", broker.query],
+                capture_output=True, timeout=60, check=True).stdout
+            keys = json.loads(table.splitlines()[0])["order"]
+            assert {key.split(":")[0] for key in keys} == set(SHOWN[name]), keys
+            assert_without(name, table, *(MARKS[a] for a in AGENCIES if a not in SHOWN[name]))
+            assert_without(name, table, *{"thin": (TEXT, HIDDEN), "named": (HIDDEN,)}.get(name, ()))
+        refused = broker.run("casebus-ctl", "recent", "--audience", "nobody", code=None)
+        assert refused.returncode != 0 and "audience" in refused.stderr, refused
+        shown = broker.run("casebus-ctl", "replay", "--after", "0", "--json", "--audience", "hse", "case").stdout
+        assert MARKS["hse"] in shown and MARKS["ea"] not in shown
+
+
 main([an_audience_is_sent_its_agencies_and_their_heads, heads_of_an_audience_prove_what_it_is_sent,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
-      what_is_gone_is_told_to_whom_it_was_shown])
+      what_is_gone_is_told_to_whom_it_was_shown,
+      readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own])
