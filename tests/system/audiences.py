@@ -12,8 +12,9 @@ import zmq
 
 from casebus import BIN, SRC, Broker, await_, main
 
-sys.path.insert(0, os.path.join(SRC, "tests", "ledger"))
-from proxy import TO_CLIENT, Proxy
+sys.path += [os.path.join(SRC, "tests", folder) for folder in ("ledger", "dashboard")]
+from dashboard import Dashboard, quote  # noqa: E402
+from proxy import TO_CLIENT, Proxy  # noqa: E402
 
 AGENCIES = ("hse", "ea", "orr")
 # Of each agency: words that stand in its ids, its sessions and its records, and nowhere else.
@@ -639,9 +640,59 @@ def tables_of_an_audience_are_its_own():
         assert MARKS["hse"] in shown and MARKS["ea"] not in shown
 
 
+def pages_about(agency):
+    mark = MARKS[agency]
+    id, session = quote("%s:%s-4" % (agency, mark)), "%s/%s-run" % (agency, mark)
+    offenders = "?agency=%s&name=%s" % (agency, quote(offender(agency, 4)))
+    return ["cases?agency=" + agency, "cases?offender=" + mark, "cases/" + id, "offenders" + offenders,
+            "sessions?agency=" + agency, "sessions/" + session, "quarantine?agency=" + agency,
+            "cases.csv?agency=" + agency, "api/cases?agency=" + agency,
+            "api/cases?offender=" + mark, "api/cases/" + id, "api/offenders" + offenders,
+            "api/sessions?agency=" + agency, "api/sessions/" + session, "api/sessions/%s/cases" % session,
+            "api/quarantine?agency=" + agency]
+
+
+PAGES = ["", "cases", "cases?order=date", "api/cases?order=date&from=2023-01-01", "cases.csv", "sessions", "quarantine", "api/recent", "api/cases",
+         "api/agencies", "api/sessions", "api/quarantine", "api/status"]
+
+
+def a_dashboard_of_an_audience_shows_nothing_else():
+    """Views, counts, charts, exports, searches, errors and what it pushes."""
+    with Audiences() as broker:
+        writer = Writer(broker)
+        writer.fill()
+        waiting = quarantined(writer.client)
+        for name in ("hse", "thin", "named"):
+            strangers = [agency for agency in AGENCIES if agency not in SHOWN[name]]
+            hidden = {"thin": (TEXT, HIDDEN), "named": (HIDDEN,)}.get(name, ())
+            with Dashboard(broker, "--audience", name, fanout=broker.audience[name]) as dash:
+                for agency in SHOWN[name]:
+                    text = dash.get("/cases?agency=" + agency)
+                    assert MARKS[agency] in text
+                for agency in (None, *AGENCIES):
+                    for path in pages_about(agency) if agency else PAGES:
+                        status, _, text = dash.request("GET", "/" + path)
+                        assert status in (200, 403, 404), (name, path, status, text)
+                        if "offenders?" in path:  # what was asked for is said back
+                            text = text.replace(quote(offender(agency, 4)), "").replace(offender(agency, 4), "")
+                        # Of a stranger only what was asked for comes back: his mark, and nothing of his records.
+                        unseen = [MARKS[a] for a in strangers if a != agency] + [TEXT] * (agency in strangers)
+                        assert_without("%s of %s" % (path, name), text.encode(), *unseen, *hidden)
+                for agency in strangers:
+                    dash.post("/api/quarantine/%d/reject" % waiting[agency], {}, 404)
+                    dash.post("/api/sessions/%s/%s-run/stop" % (agency, MARKS[agency]), {}, 404)
+                with dash.stream("recent", "sessions") as stream:
+                    stream.until_shown("recent", "sessions")
+                    rows = json.dumps(list(stream.rows.values()), default=repr).encode()
+                    assert MARKS["hse"].encode() in rows
+                    assert_without("the stream of " + name, rows, *(MARKS[a] for a in strangers), *hidden)
+        assert quarantined(writer.client) == waiting
+
+
 main([an_audience_is_sent_its_agencies_and_their_heads, heads_of_an_audience_prove_what_it_is_sent,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
       what_is_gone_is_told_to_whom_it_was_shown,
-      readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own])
+      readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
+      a_dashboard_of_an_audience_shows_nothing_else])
