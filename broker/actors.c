@@ -105,6 +105,12 @@ static bool has_role(const struct actor *actor, unsigned role)
     return (actor->roles & UINT32_C(1) << role) != 0;
 }
 
+bool actor_has_role(const struct actor_table *self, const struct actor *actor, const char *role)
+{
+    int index = roles_find(&self->roles, casebus_cstr(role));
+    return index >= 0 && has_role(actor, (unsigned)index);
+}
+
 bool actor_may(const struct actor_table *self, const struct actor *actor, enum verb verb,
                struct casebus_bytes agency)
 {

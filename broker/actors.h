@@ -51,6 +51,7 @@ bool actor_may(const struct actor_table *self, const struct actor *actor, enum v
 /* The agencies for which he has the verb, at most `max` of them, in `agencies`; -1: all. */
 int actor_agencies(const struct actor_table *self, const struct actor *actor, enum verb verb,
                    const char **agencies, unsigned max);
+bool actor_has_role(const struct actor_table *self, const struct actor *actor, const char *role);
 /* The names of his roles, separated by commas. */
 void actor_roles(const struct actor_table *self, const struct actor *actor, char *text,
                  size_t size);

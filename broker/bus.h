@@ -2,6 +2,7 @@
 #ifndef BROKER_BUS_H
 #define BROKER_BUS_H
 
+#include "audience.h"
 #include "counters.h"
 #include "ports.h"
 #include "retention.h"
@@ -12,11 +13,13 @@
 struct bus_options {
     const char *ingest, *fanout; /* endpoints to bind */
     const struct gate *gate;
+    const struct audiences *audiences; /* and theirs */
     struct store *store;
     struct counters *counters;
     struct retention retention; /* may change while the bus runs */
     /* Filled in before the actor says it is ready. */
     char *ingest_bound, *fanout_bound;
+    char *audience_bound[AUDIENCES_MAX];
     /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what
      * was written before. Also what tells a race detector of the hand-over inside libzmq. */
     atomic_bool serving;

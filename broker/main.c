@@ -321,7 +321,9 @@ static int start_actor(zactor_t **actor, zactor_fn *run, void *options, atomic_b
 static int start_zap(struct broker *self)
 {
     self->zap_options =
-        (struct zap_options){.actors = self->actors, .counters = &self->counters};
+        (struct zap_options){.actors = self->actors,
+                             .audiences = &self->command->settings.audiences,
+                             .counters = &self->counters};
 #ifdef CASEBUS_TEST_ZAP
     const char *test = getenv("CASEBUS_TEST_ZAP");
     if (test && strcmp(test, "none") == 0) {
@@ -357,6 +359,7 @@ static int start(struct broker *self)
         .gate = &self->gate,
         .ingest = s->ingest,
         .fanout = s->fanout,
+        .audiences = &s->audiences,
         .store = self->store,
         .counters = &self->counters,
     };
@@ -371,6 +374,8 @@ static int start(struct broker *self)
         .query = s->query,
         .store = self->store,
         .counters = &self->counters,
+        .audiences = &s->audiences,
+        .audience_bound = self->bus_options.audience_bound,
         .ingest_bound = self->bus_options.ingest_bound,
         .fanout_bound = self->bus_options.fanout_bound,
     };
@@ -393,9 +398,14 @@ static int say_ready(struct broker *self)
     }
     txn_destroy(&txn);
     sodium_bin2hex(epoch, sizeof epoch, state.epoch, sizeof state.epoch);
-    printf("casebus-broker ready ingest=%s fanout=%s query=%s epoch=%s seq=%llu\n",
+    printf("casebus-broker ready ingest=%s fanout=%s query=%s epoch=%s seq=%llu",
            self->bus_options.ingest_bound, self->bus_options.fanout_bound,
            self->queries_options.query_bound, epoch, (unsigned long long)state.seq);
+    for (unsigned i = 0; i < self->command->settings.audiences.count; i++) {
+        printf(" audience=%s,%s", self->command->settings.audiences.audience[i].name,
+               self->bus_options.audience_bound[i]);
+    }
+    putchar('\n');
     fflush(stdout);
     return EXIT_OK;
 }
@@ -480,6 +490,9 @@ static int serve(struct command *command)
     store_close(&self->store);
     free(self->bus_options.ingest_bound);
     free(self->bus_options.fanout_bound);
+    for (unsigned i = 0; i < AUDIENCES_MAX; i++) {
+        free(self->bus_options.audience_bound[i]);
+    }
     free(self->queries_options.query_bound);
     actor_table_release(self->table);
     actors_destroy(&self->actors);

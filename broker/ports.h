@@ -25,7 +25,7 @@ struct port {
 /* Where a keyed port tells of handshakes that failed before the handler was asked: libzmq's monitor
  * events, inproc. */
 #define PORT_MONITOR "inproc://handshakes-%s" /* its domain */
-#define PORT_MONITOR_SIZE 64
+#define PORT_MONITOR_SIZE 128
 
 /* Do its peers have keys? Their messages then have the User-Id that the handler gave. */
 bool port_has_keys(const char *endpoint, const struct gate *gate);

@@ -562,6 +562,8 @@ static void end(struct queries *self)
     msgpack_sbuffer_destroy(&self->result);
     msgpack_sbuffer_destroy(&self->rows);
     msgpack_sbuffer_destroy(&self->reply);
+    msgpack_sbuffer_destroy(&self->whole);
+    msgpack_sbuffer_destroy(&self->formed);
     free(self);
 }
 
@@ -576,6 +578,8 @@ void queries_actor(zsock_t *pipe, void *args)
         msgpack_sbuffer_init(&self->result);
         msgpack_sbuffer_init(&self->rows);
         msgpack_sbuffer_init(&self->reply);
+        msgpack_sbuffer_init(&self->whole);
+        msgpack_sbuffer_init(&self->formed);
         atomic_store(&options->serving, start(self));
     }
     zsock_signal(pipe, 0);

@@ -1,45 +1,43 @@
 /* Who asks, and may he? Every request passes here before its operation sees it, each time it is
  * taken up: one that waited is asked again, so that a poll ends when its actor does.
  *
- * The table below says what an operation needs and which agencies it is about. Whoever has a verb for
- * some agencies only may use it where a request names nothing else; what names no agency is about
- * all of them. */
+ * The table below says which verb an operation needs. Whoever may read of some agencies only, or is
+ * of an audience, reads what is his as if there were nothing else (query_scope.c); what changes
+ * something needs its verb for the agency it is about. */
 #include "query.h"
 
 enum about {
-    ABOUT_ALL,      /* all agencies, whatever else it says */
-    ABOUT_NONE,     /* its operation asks by itself, with may() */
-    ABOUT_AGENCY,   /* `agency`; without it all */
-    ABOUT_ID,       /* a case `id` */
-    ABOUT_IDS,      /* case `ids` */
-    ABOUT_PATTERNS, /* `patterns` of topics */
+    ABOUT_ALL,    /* all agencies, or for reading: those that are shown */
+    ABOUT_NONE,   /* its operation asks by itself, with may() */
+    ABOUT_AGENCY, /* `agency` */
 };
 
 #define ASK VERB_BIT(VERB_ASK)
 #define FOLLOW (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
 #define SCRAPE (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_REPORT_SCRAPED)) /* what a worker goes on by */
+#define READ (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
 #define RUN VERB_BIT(VERB_ADMINISTER)
 
 static const struct need {
     uint32_t any_of; /* one of these verbs */
     enum about about;
 } needs[CASEBUS_OP_COUNT] = {
-    [CASEBUS_OP_CASE_GET] = {ASK, ABOUT_ID},
-    [CASEBUS_OP_CASE_GET_MANY] = {ASK, ABOUT_IDS},
-    [CASEBUS_OP_CASE_KNOWN] = {SCRAPE, ABOUT_IDS},
+    [CASEBUS_OP_CASE_GET] = {ASK, ABOUT_ALL},
+    [CASEBUS_OP_CASE_GET_MANY] = {ASK, ABOUT_ALL},
+    [CASEBUS_OP_CASE_KNOWN] = {SCRAPE, ABOUT_ALL},
     [CASEBUS_OP_CASE_RECENT] = {ASK, ABOUT_ALL},
-    [CASEBUS_OP_CASE_LIST] = {ASK, ABOUT_AGENCY},
-    [CASEBUS_OP_CASE_HISTORY] = {ASK, ABOUT_ID},
-    [CASEBUS_OP_OFFENDER_GET] = {ASK, ABOUT_AGENCY},
+    [CASEBUS_OP_CASE_LIST] = {ASK, ABOUT_ALL},
+    [CASEBUS_OP_CASE_HISTORY] = {ASK, ABOUT_ALL},
+    [CASEBUS_OP_OFFENDER_GET] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_AGENCY_LIST] = {ASK, ABOUT_ALL},
-    [CASEBUS_OP_LOG_REPLAY] = {FOLLOW, ABOUT_PATTERNS},
-    [CASEBUS_OP_LOG_CASES] = {ASK, ABOUT_AGENCY},
+    [CASEBUS_OP_LOG_REPLAY] = {FOLLOW, ABOUT_ALL},
+    [CASEBUS_OP_LOG_CASES] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_HEADS] = {FOLLOW, ABOUT_ALL},
-    [CASEBUS_OP_SESSION_GET] = {SCRAPE, ABOUT_AGENCY},
-    [CASEBUS_OP_SESSION_LIST] = {ASK, ABOUT_AGENCY},
-    [CASEBUS_OP_SESSION_CASES] = {ASK, ABOUT_AGENCY},
+    [CASEBUS_OP_SESSION_GET] = {SCRAPE, ABOUT_ALL},
+    [CASEBUS_OP_SESSION_LIST] = {ASK, ABOUT_ALL},
+    [CASEBUS_OP_SESSION_CASES] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_SESSION_STOP] = {VERB_BIT(VERB_STOP), ABOUT_AGENCY},
-    [CASEBUS_OP_QUARANTINE_LIST] = {ASK, ABOUT_AGENCY},
+    [CASEBUS_OP_QUARANTINE_LIST] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_QUARANTINE_ACCEPT] = {VERB_BIT(VERB_DECIDE), ABOUT_NONE},
     [CASEBUS_OP_QUARANTINE_REJECT] = {VERB_BIT(VERB_DECIDE), ABOUT_NONE},
     [CASEBUS_OP_PUBLISHER_CONFIRM] = {0, ABOUT_NONE},
@@ -54,7 +52,7 @@ static const struct need {
 /* --- who ---------------------------------------------------------------------------------- */
 
 /* q->text says why. */
-static int refuse(struct query *q)
+int refuse(struct query *q)
 {
     count_refusal(q->self->options->counters, CASEBUS_EDENIED);
     log_limited(&q->self->denials, LEVEL_AUDIT, "denied actor=%s%s%s op=%s: %s",
@@ -128,48 +126,6 @@ int may(struct query *q, enum verb verb, struct casebus_bytes agency)
     return may_any(q, VERB_BIT(verb), agency);
 }
 
-/* The agency that one value of an argument is about; NULL: all. */
-static struct casebus_bytes agency_of_value(struct casebus_bytes text, enum about about)
-{
-    struct casebus_bytes agency, id;
-    struct casebus_topic topic;
-    char prefix[CASEBUS_TOPIC_MAX + 1], pattern[CASEBUS_TOPIC_MAX + 1];
-    const char *why;
-    if (about == ABOUT_AGENCY && casebus_agency_valid(text)) {
-        return text;
-    }
-    if ((about == ABOUT_ID || about == ABOUT_IDS) &&
-        casebus_case_id_split(text, &agency, &id) == 0) {
-        return agency;
-    }
-    if (about == ABOUT_PATTERNS && text.data && text.size < sizeof pattern) {
-        memcpy(pattern, text.data, text.size);
-        pattern[text.size] = '\0';
-        /* The agency's place in the pattern is the one in its prefix. */
-        if (casebus_pattern_prefix(pattern, prefix, sizeof prefix, &why) > 0 &&
-            casebus_topic_split(casebus_cstr(prefix), &topic) == 0 && topic.count >= 3) {
-            size_t at = (size_t)(topic.segment[2].data - (const unsigned char *)prefix);
-            return casebus_bytes(text.data + at, topic.segment[2].size);
-        }
-    }
-    return casebus_bytes(NULL, 0);
-}
-
-/* Every value of an array; one that is no array is about all, and refused by its operation. */
-static int may_values(struct query *q, const struct need *need, const char *name)
-{
-    struct casebus_bytes raw = casebus_map_get(q->request.map, name);
-    struct casebus_reader r;
-    casebus_reader_init(&r, raw);
-    uint32_t n = raw.data && casebus_peek(&r) == CASEBUS_ARRAY ? casebus_read_array(&r) : 0;
-    int rc = n == 0 ? may_any(q, need->any_of, casebus_bytes(NULL, 0)) : 0;
-    for (; rc == 0 && n > 0; n--) {
-        struct casebus_bytes text = casebus_as_str(casebus_read_raw(&r));
-        rc = may_any(q, need->any_of, agency_of_value(text, need->about));
-    }
-    return rc;
-}
-
 static bool may_everywhere(const struct query *q, uint32_t any_of)
 {
     for (unsigned i = 0; i < VERB_COUNT; i++) {
@@ -184,27 +140,20 @@ static bool may_everywhere(const struct query *q, uint32_t any_of)
 int authorise(struct query *q)
 {
     const struct need *need = &needs[q->request.op];
-    if (need->any_of == 0 || may_everywhere(q, need->any_of)) {
+    bool everywhere = need->any_of == 0 || may_everywhere(q, need->any_of);
+    int rc = read_scope(q, need->any_of, everywhere);
+    if (rc != 0 || everywhere) {
+        return rc;
+    }
+    if ((need->any_of & READ) && q->scope) {
         return 0;
     }
-    switch (need->about) {
-    case ABOUT_NONE: /* which agency its operation finds out */
-        return q->who->somewhere & need->any_of
-                   ? 0
-                   : may_any(q, need->any_of, casebus_bytes(NULL, 0));
-    case ABOUT_IDS:
-        return may_values(q, need, "ids");
-    case ABOUT_PATTERNS:
-        return may_values(q, need, "patterns");
-    case ABOUT_AGENCY:
-    case ABOUT_ID: {
-        const char *name = need->about == ABOUT_ID ? "id" : "agency";
-        struct casebus_bytes text = casebus_as_str(casebus_map_get(q->request.map, name));
-        return may_any(q, need->any_of, agency_of_value(text, need->about));
+    if (need->about == ABOUT_NONE && (q->who->somewhere & need->any_of)) {
+        return 0; /* which agency it is about its operation finds out */
     }
-    default:
-        return may_any(q, need->any_of, casebus_bytes(NULL, 0));
-    }
+    struct casebus_bytes agency = casebus_as_str(casebus_map_get(q->request.map, "agency"));
+    bool valid = need->about == ABOUT_AGENCY && casebus_agency_valid(agency);
+    return may_any(q, need->any_of, valid ? agency : casebus_bytes(NULL, 0));
 }
 
 void audit_change(struct query *q, struct casebus_bytes what)

@@ -411,6 +411,15 @@ void pack_refused_counts(struct query *q, const char *name)
     }
 }
 
+/* A report whose topic is none is of no agency. */
+static bool is_refusal_shown(const struct query *q, const struct refusal_entry *r)
+{
+    struct casebus_topic topic;
+    enum casebus_report_kind kind;
+    return q->scope->agencies == 0 || (casebus_topic_report(r->topic, &topic, &kind) == 0 &&
+                                       scope_covers(q->scope, topic.segment[2]));
+}
+
 int query_rejects_list(struct query *q)
 {
     struct casebus_bytes next;
@@ -428,7 +437,8 @@ int query_rejects_list(struct query *q)
     for (; rc == 0 && at && more_rows(q, limit); at = cursor_prev(&c)) {
         struct refusal_entry r;
         rc = entry_decode(ENTRY_REFUSAL, c.value, &r);
-        if (rc == 0) {
+        q->work++;
+        if (rc == 0 && is_refusal_shown(q, &r)) {
             pack_reject(&q->rows_pk, key_to_number(c.key), &r);
             q->row_count++;
         }
@@ -438,9 +448,12 @@ int query_rejects_list(struct query *q)
         last.size = 0;
     }
     cursor_close(&c);
-    msgpack_pack_map(&q->pk, last.size > 0 ? 3 : 2);
+    bool counts = q->scope->agencies == 0; /* they are of all reports */
+    msgpack_pack_map(&q->pk, 1u + (last.size > 0 ? 1u : 0u) + (counts ? 1u : 0u));
     pack_rows(q, "rows");
     pack_next(q, &last);
-    pack_refused_counts(q, "counts");
+    if (counts) {
+        pack_refused_counts(q, "counts");
+    }
     return rc;
 }

@@ -13,7 +13,7 @@ static int add_quarantined(struct query *q, uint64_t seq, struct casebus_bytes k
     if (key.size <= CASEBUS_HASH_SIZE + 1 || casebus_case_id_split(id, &of, &regulator_id) != 0) {
         return CASEBUS_ECORRUPT;
     }
-    if ((agency.data && !casebus_bytes_equal(of, agency)) ||
+    if ((agency.data && !casebus_bytes_equal(of, agency)) || !scope_covers(q->scope, of) ||
         !txn_load(q->txn, TREE_QUARANTINE, &k, ENTRY_QUARANTINE, &e) ||
         e.status != QUARANTINE_OPEN || e.seq != seq) {
         return txn_error(q->txn);
@@ -32,11 +32,15 @@ static int add_quarantined(struct query *q, uint64_t seq, struct casebus_bytes k
         casebus_pack_str(pk, e.session);
     }
     casebus_pack_text(pk, "reported");
-    casebus_pack_raw(pk, e.data);
+    if (scope_is_full(q->scope)) {
+        casebus_pack_raw(pk, e.data);
+    } else {
+        scope_pack_case(q->scope, e.data, pk);
+    }
     q->row_count++;
     if (known) {
         casebus_pack_text(pk, "case");
-        return record_pack(q->txn, &entry, pk) ? 0 : CASEBUS_ECORRUPT;
+        return pack_case(q, pk, &entry);
     }
     return 0;
 }
@@ -119,6 +123,25 @@ static int may_decide(struct query *q, uint64_t seq)
     return rc;
 }
 
+/* May the asker know of this report, and of the case it is to be stored as? */
+static int check_shown(struct query *q, uint64_t seq, struct casebus_bytes as)
+{
+    struct key number = key_number(seq);
+    struct casebus_bytes name;
+    if (q->scope->agencies == 0) {
+        return 0;
+    }
+    if (!txn_get(q->txn, TREE_CONFLICT, key_bytes(&number), &name) ||
+        !scope_covers_id(q->scope, name)) {
+        return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
+    }
+    if (as.data && !scope_covers_id(q->scope, as)) {
+        bad_arg(q, "as", "is of an agency that is not yours");
+        return CASEBUS_EDENIED;
+    }
+    return 0;
+}
+
 static int decide(struct query *q, enum apply_kind kind)
 {
     struct casebus_bytes as = casebus_bytes(NULL, 0), agency, id;
@@ -140,6 +163,7 @@ static int decide(struct query *q, enum apply_kind kind)
     if (rc == 0 && as.data) {
         rc = may(q, VERB_DECIDE, agency);
     }
+    rc = rc ? rc : check_shown(q, seq, as);
     return rc != 0 ? rc : submit_decision(q, kind, seq, as);
 }
 

@@ -1,8 +1,6 @@
 /* Operations on sessions. */
 #include "query.h"
 
-#include "session.h"
-
 int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
                  struct session_entry *session)
 {
@@ -16,7 +14,7 @@ int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_
                        "breaks the rules of topics");
     }
     struct key key = key_named(*agency, *id);
-    return txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session) ? 0 : CASEBUS_ENOTFOUND;
+    return scope_covers(q->scope, *agency) && txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session) ? 0 : CASEBUS_ENOTFOUND;
 }
 
 static int pack_session(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
@@ -24,7 +22,7 @@ static int pack_session(struct query *q, struct casebus_bytes agency, struct cas
 {
     msgpack_pack_map(&q->pk, 1);
     casebus_pack_text(&q->pk, "session");
-    session_pack(&q->pk, agency, id, session);
+    pack_session_map(q, &q->pk, agency, id, session);
     return 0;
 }
 
@@ -104,10 +102,10 @@ static void add_session(struct query *q, struct casebus_bytes name, struct caseb
     struct casebus_bytes of, id;
     q->work++;
     if (casebus_case_id_split(name, &of, &id) == 0 && /* the same form: agency:id */
-        (!agency.data || casebus_bytes_equal(of, agency)) &&
+        (!agency.data || casebus_bytes_equal(of, agency)) && scope_covers(q->scope, of) &&
         txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session) &&
         wanted & 1u << session.status) {
-        session_pack(&q->rows_pk, of, id, &session);
+        pack_session_map(q, &q->rows_pk, of, id, &session);
         q->row_count++;
     }
 }

@@ -112,6 +112,17 @@ static bool has_no_such_port(const char *endpoint)
     return strncmp(endpoint, "tcp://", 6) == 0 && colon && strtoul(colon + 1, NULL, 10) > 65535;
 }
 
+const char *settings_endpoint_fault(const char *value, size_t size)
+{
+    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0) {
+        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
+    }
+    if (has_no_such_port(value)) {
+        return "has a port above 65535";
+    }
+    return strlen(value) >= size ? "is too long" : NULL;
+}
+
 static const char *fault_of(const struct setting *t, const char *value)
 {
     uint64_t number;
@@ -124,12 +135,8 @@ static const char *fault_of(const struct setting *t, const char *value)
     if (t->type == WORD && !is_word(t->words, value)) {
         return "must be one of: error, warning, info, debug";
     }
-    if (t->type == ENDPOINT && strncmp(value, "tcp://", 6) != 0 &&
-        strncmp(value, "ipc://", 6) != 0) {
-        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
-    }
-    if (t->type == ENDPOINT && has_no_such_port(value)) {
-        return "has a port above 65535";
+    if (t->type == ENDPOINT) {
+        return settings_endpoint_fault(value, t->size);
     }
     if (!is_number(t) && (value[0] == '\0' || strlen(value) >= t->size)) {
         return value[0] ? "is too long" : "must not be empty";
@@ -179,6 +186,16 @@ static const char *endpoint_fault(const struct settings *s, const char *endpoint
     return strncmp(endpoint, "ipc://", 6) == 0 ? folder_fault(endpoint) : NULL;
 }
 
+static bool check_endpoint(const struct settings *s, const char *name, const char *endpoint,
+                           char *why, size_t why_size)
+{
+    const char *fault = endpoint_fault(s, endpoint);
+    if (fault) {
+        snprintf(why, why_size, "%s: %s (not \"%s\")", name, fault, endpoint);
+    }
+    return fault == NULL;
+}
+
 bool settings_check(const struct settings *s, char *why, size_t why_size)
 {
     if (s->secret[0] != '\0' && s->actors[0] == '\0') {
@@ -186,15 +203,17 @@ bool settings_check(const struct settings *s, char *why, size_t why_size)
                  "--secret needs --actors FILE: without it no key would be let in");
         return false;
     }
-    for (size_t i = 0; i < COUNT; i++) {
-        const char *endpoint = (const char *)s + table[i].offset;
-        const char *fault = table[i].type == ENDPOINT ? endpoint_fault(s, endpoint) : NULL;
-        if (fault) {
-            snprintf(why, why_size, "%s: %s (not \"%s\")", table[i].name, fault, endpoint);
-            return false;
-        }
+    bool good = true;
+    for (size_t i = 0; i < COUNT && good; i++) {
+        good = table[i].type != ENDPOINT ||
+               check_endpoint(s, table[i].name, (const char *)s + table[i].offset, why, why_size);
     }
-    return true;
+    for (unsigned i = 0; i < s->audiences.count && good; i++) {
+        const struct audience *a = &s->audiences.audience[i];
+        good = check_endpoint(s, a->name, a->endpoint, why, why_size) &&
+               audience_check_roles(a, &s->roles, why, why_size);
+    }
+    return good;
 }
 
 struct settings settings_default(void)
@@ -238,12 +257,32 @@ static char *trim(char *text)
     return text;
 }
 
-/* One line of the file; `fault` gets what is wrong with it. */
-static bool read_line(struct settings *s, char *line, char *fault, size_t fault_size)
+/* "[audience press]": the lines behind it are of that section. */
+static bool begin_section(struct settings *s, char *text, char *fault, size_t fault_size)
+{
+    static const char kind[] = "audience";
+    size_t n = strlen(text);
+    if (text[n - 1] != ']' || strncmp(text + 1, kind, sizeof kind - 1) != 0 ||
+        !strchr(" \t", text[sizeof kind])) {
+        snprintf(fault, fault_size, "expected [audience NAME]");
+        return false;
+    }
+    text[n - 1] = '\0';
+    return audience_begin(&s->audiences, trim(text + sizeof kind), fault, fault_size);
+}
+
+/* One line of the file; `fault` gets what is wrong with it. `section`: it is in one. */
+static bool read_line(struct settings *s, char *line, bool *section, char *fault,
+                      size_t fault_size)
 {
     char *text = trim(line);
     if (*text == '\0' || *text == '#') {
         return true;
+    }
+    if (*text == '[') {
+        bool good = !*section || audience_end(&s->audiences, fault, fault_size);
+        *section = true;
+        return good && begin_section(s, text, fault, fault_size);
     }
     char *equals = strchr(text, '=');
     if (!equals) {
@@ -252,6 +291,9 @@ static bool read_line(struct settings *s, char *line, char *fault, size_t fault_
     }
     *equals = '\0';
     const char *name = trim(text), *value = trim(equals + 1);
+    if (*section) {
+        return audience_set(&s->audiences, name, value, fault, fault_size);
+    }
     return strncmp(name, "role.", 5) == 0
                ? roles_add(&s->roles, name + 5, value, fault, fault_size)
                : settings_set(s, name, value, fault, fault_size);
@@ -265,12 +307,15 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
         return false;
     }
     char line[8192], fault[5000];
-    bool good = true;
-    for (unsigned n = 1; good && fgets(line, sizeof line, file); n++) {
-        good = read_line(s, line, fault, sizeof fault);
-        if (!good) {
-            snprintf(why, why_size, "%s:%u: %s", path, n, fault);
-        }
+    bool good = true, section = false;
+    unsigned n = 0;
+    while (good && fgets(line, sizeof line, file)) {
+        n++;
+        good = read_line(s, line, &section, fault, sizeof fault);
+    }
+    good = good && (!section || audience_end(&s->audiences, fault, sizeof fault));
+    if (!good) {
+        snprintf(why, why_size, "%s:%u: %s", path, n, fault);
     }
     fclose(file);
     return good;
@@ -291,6 +336,9 @@ void settings_help(FILE *out)
         fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
+    fprintf(out, "\nAudiences, as sections \"[audience NAME]\" of the settings file, at most %d: each is\n"
+                 "an endpoint for subscribers who are not shown everything.\n", AUDIENCES_MAX);
+    audience_help(out);
 }
 
 void settings_print(const struct settings *s, FILE *out)
@@ -312,6 +360,7 @@ void settings_print(const struct settings *s, FILE *out)
         fprintf(out, "%srole.%s = %s\n", i < ROLES_BUILT_IN ? "# " : "", s->roles.role[i].name,
                 text);
     }
+    audiences_print(&s->audiences, out);
 }
 
 void settings_reload(struct settings *s, const struct settings *fresh)

@@ -13,24 +13,26 @@
 #define RAW_KEY_SIZE 32
 #define REFUSALS_PER_S 100
 
-/* What each domain asks of an actor. A stream of events is one for all who connect, so `watch` of
- * some agencies does not open it. */
-static const struct door {
-    const char *domain;
-    uint32_t somewhere;   /* any of these verbs, for some agency; 0: nothing, requests are checked */
-    bool watches_all;
-} doors[] = {
-    {"ingest", VERBS_REPORT, false},
-    {"fanout", 0, true},
-    {"query", 0, false},
+enum door_kind {
+    DOOR_INGEST,   /* for who has a report verb, of some agency */
+    DOOR_QUERY,    /* for every actor: requests are checked one by one */
+    DOOR_FANOUT,   /* of one stream for all who connect: for who may watch all agencies */
+    DOOR_AUDIENCE, /* for who is of the audience */
 };
 
-#define DOORS (sizeof doors / sizeof *doors)
+struct door {
+    char domain[DOMAIN_SIZE];
+    enum door_kind kind;
+    const struct audience *audience;
+    void *monitor; /* what libzmq refuses without asking */
+};
+#define DOORS_MAX (3 + AUDIENCES_MAX)
 
 struct zap {
     struct zap_options *options;
     void *socket;
-    void *monitor[DOORS]; /* what libzmq refuses without asking */
+    struct door door[DOORS_MAX];
+    unsigned doors;
     const struct actor_table *table;
     struct log_limit refusals;
 };
@@ -75,11 +77,33 @@ static int receive(struct zap *self, struct asked *a)
     return rc < 0 ? -1 : 0;
 }
 
-static const struct door *find_door(struct casebus_bytes domain)
+static void add_door(struct zap *self, enum door_kind kind, const char *domain,
+                     const struct audience *audience)
 {
-    for (size_t i = 0; i < DOORS; i++) {
-        if (casebus_bytes_is(domain, doors[i].domain)) {
-            return &doors[i];
+    struct door *door = &self->door[self->doors++];
+    *door = (struct door){.kind = kind, .audience = audience};
+    snprintf(door->domain, sizeof door->domain, "%s", domain);
+}
+
+static void add_doors(struct zap *self)
+{
+    const struct audiences *audiences = self->options->audiences;
+    char domain[DOMAIN_SIZE];
+    add_door(self, DOOR_INGEST, "ingest", NULL);
+    add_door(self, DOOR_QUERY, "query", NULL);
+    audience_domain(NULL, domain);
+    add_door(self, DOOR_FANOUT, domain, NULL);
+    for (unsigned i = 0; i < audiences->count; i++) {
+        audience_domain(audiences->audience[i].name, domain);
+        add_door(self, DOOR_AUDIENCE, domain, &audiences->audience[i]);
+    }
+}
+
+static const struct door *find_door(const struct zap *self, struct casebus_bytes domain)
+{
+    for (unsigned i = 0; i < self->doors; i++) {
+        if (casebus_bytes_is(domain, self->door[i].domain)) {
+            return &self->door[i];
         }
     }
     return NULL;
@@ -102,28 +126,39 @@ static const struct actor *find_actor(struct zap *self, struct asked *a,
     return NULL;
 }
 
+/* What the door asks of an actor: why not; NULL: he may. */
+static const char *stop_at(const struct zap *self, const struct door *door,
+                           const struct actor *actor)
+{
+    switch (door->kind) {
+    case DOOR_INGEST:
+        return actor->somewhere & VERBS_REPORT ? NULL : "may not report";
+    case DOOR_FANOUT:
+        return actor_may(self->table, actor, VERB_WATCH, casebus_bytes(NULL, 0))
+                   ? NULL
+                   : "may not watch all agencies";
+    case DOOR_AUDIENCE:
+        return audience_admits(door->audience, self->table, actor)
+                   ? NULL
+                   : "has no role of this audience";
+    case DOOR_QUERY:
+        break;
+    }
+    return NULL;
+}
+
 /* Why not; NULL: he may. */
 static const char *refuse(struct zap *self, struct asked *a, const struct actor *actor,
                           const char *id)
 {
-    const struct door *door = find_door(frame(a, 2));
+    const struct door *door = find_door(self, frame(a, 2));
     if (a->count < 6 || !casebus_bytes_is(frame(a, 0), "1.0") || !door) {
         return "not a request of this broker's sockets";
     }
-    if (!actor && strcmp(id, ACTOR_LOCAL) == 0 && strcmp(door->domain, "query") == 0) {
+    if (!actor && strcmp(id, ACTOR_LOCAL) == 0 && door->kind == DOOR_QUERY) {
         return NULL; /* each of his requests is refused with a sentence */
     }
-    if (!actor) {
-        return "no actor has this key";
-    }
-    if (door->somewhere && !(actor->somewhere & door->somewhere)) {
-        return "may not report";
-    }
-    if (door->watches_all &&
-        !actor_may(self->table, actor, VERB_WATCH, casebus_bytes(NULL, 0))) {
-        return "may not watch all agencies";
-    }
-    return NULL;
+    return actor ? stop_at(self, door, actor) : "no actor has this key";
 }
 
 static void send_text(struct zap *self, const char *text, int more)
@@ -159,14 +194,15 @@ static void answer(struct zap *self, struct asked *a)
 static bool open_monitors(struct zap *self)
 {
     int unlimited = 0, none = 0; /* else libzmq's own thread would wait for this one */
-    for (size_t i = 0; i < DOORS; i++) {
+    for (unsigned i = 0; i < self->doors; i++) {
+        struct door *door = &self->door[i];
         char endpoint[PORT_MONITOR_SIZE];
-        snprintf(endpoint, sizeof endpoint, PORT_MONITOR, doors[i].domain);
-        self->monitor[i] = zmq_socket(zsys_init(), ZMQ_PAIR);
-        if (!self->monitor[i] ||
-            zmq_setsockopt(self->monitor[i], ZMQ_RCVHWM, &unlimited, sizeof unlimited) != 0 ||
-            zmq_setsockopt(self->monitor[i], ZMQ_LINGER, &none, sizeof none) != 0 ||
-            zmq_connect(self->monitor[i], endpoint) != 0) {
+        snprintf(endpoint, sizeof endpoint, PORT_MONITOR, door->domain);
+        door->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
+        if (!door->monitor ||
+            zmq_setsockopt(door->monitor, ZMQ_RCVHWM, &unlimited, sizeof unlimited) != 0 ||
+            zmq_setsockopt(door->monitor, ZMQ_LINGER, &none, sizeof none) != 0 ||
+            zmq_connect(door->monitor, endpoint) != 0) {
             return false;
         }
     }
@@ -175,23 +211,23 @@ static bool open_monitors(struct zap *self)
 
 static void close_monitors(struct zap *self)
 {
-    for (size_t i = 0; i < DOORS; i++) {
-        if (self->monitor[i]) {
-            zmq_close(self->monitor[i]);
+    for (unsigned i = 0; i < self->doors; i++) {
+        if (self->door[i].monitor) {
+            zmq_close(self->door[i].monitor);
         }
     }
 }
 
 /* An event and then the endpoint, as two frames. */
-static void read_monitor(struct zap *self, size_t door)
+static void read_monitor(struct zap *self, const struct door *door)
 {
     char ignored[256];
-    while (zmq_recv(self->monitor[door], ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
-        zmq_recv(self->monitor[door], ignored, sizeof ignored, ZMQ_DONTWAIT);
+    while (zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
+        zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT);
         count_refusal(self->options->counters, CASEBUS_EDENIED);
         log_limited(&self->refusals, LEVEL_AUDIT,
                     "refused actor=- key=- door=%s: no key, or not for this broker's",
-                    doors[door].domain);
+                    door->domain);
     }
 }
 
@@ -200,15 +236,16 @@ static void read_monitor(struct zap *self, size_t door)
 /* Until told to end (true), or the socket fails. */
 static bool serve(struct zap *self, zsock_t *pipe)
 {
-    zmq_pollitem_t items[2 + DOORS] = {
+    const int count = 2 + (int)self->doors;
+    zmq_pollitem_t items[2 + DOORS_MAX] = {
         {zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
         {self->socket, 0, ZMQ_POLLIN, 0},
     };
-    for (size_t i = 0; i < DOORS; i++) {
-        items[2 + i] = (zmq_pollitem_t){self->monitor[i], 0, ZMQ_POLLIN, 0};
+    for (unsigned i = 0; i < self->doors; i++) {
+        items[2 + i] = (zmq_pollitem_t){self->door[i].monitor, 0, ZMQ_POLLIN, 0};
     }
     for (;;) {
-        if (zmq_poll(items, 2 + DOORS, -1) < 0) {
+        if (zmq_poll(items, count, -1) < 0) {
             if (zmq_errno() != EINTR) {
                 return false;
             }
@@ -217,8 +254,8 @@ static bool serve(struct zap *self, zsock_t *pipe)
         if (items[0].revents & ZMQ_POLLIN) {
             return true;
         }
-        for (size_t i = 0; i < DOORS; i++) {
-            read_monitor(self, i);
+        for (unsigned i = 0; i < self->doors; i++) {
+            read_monitor(self, &self->door[i]);
         }
         struct asked a;
         if (items[1].revents & ZMQ_POLLIN) {
@@ -249,6 +286,7 @@ void zap_actor(zsock_t *pipe, void *args)
     log_name_thread("zap");
     actors_refresh(self.options->actors, &self.table);
     zsock_t *socket = zsock_new(ZMQ_REP);
+    add_doors(&self);
     if (open_monitors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
         self.socket = zsock_resolve(socket);
         atomic_store(&self.options->serving, true);

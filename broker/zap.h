@@ -7,12 +7,14 @@
 #define BROKER_ZAP_H
 
 #include "actors.h"
+#include "audience.h"
 #include "counters.h"
 
 #include <czmq.h>
 
 struct zap_options {
     struct actors *actors;
+    const struct audiences *audiences;
     struct counters *counters;
     atomic_bool serving; /* set when it answers, cleared when it no longer does */
     char why[128];

@@ -101,6 +101,7 @@ static const struct flag flags[] = {
     ROW("out", "DIR", out, flag_text, BIT(KEYGEN), "where the files go (.)"),
     ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
     ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
+    ROW("audience", "NAME", audience, flag_text, ALL, "ask for no more than this audience is shown"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
     ROW("secret", "FILE", secret, flag_text, ALL, "our own key pair, where the broker has keys"),
     ROW("server", "FILE.pub", server, flag_text, ALL, "the broker's public key; with --secret"),
@@ -199,6 +200,9 @@ static int run(struct ctl *self, enum command command)
     }
     if (rc == 0) {
         rc = casebus_call_new(&self->call);
+    }
+    if (rc == 0) {
+        rc = casebus_call_audience(self->call, self->settings.audience);
     }
     if (rc != 0) {
         return ctl_failed(self, NULL, rc);

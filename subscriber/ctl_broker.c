@@ -61,6 +61,7 @@ static int try_fanout(const struct ctl *self, const char *endpoint, int timeout_
     options.query = query_endpoint(self);
     options.secret = self->settings.secret;
     options.server = self->settings.server;
+    options.audience = self->settings.audience;
     int rc = casebus_subscriber_new(&subscriber, options);
     if (rc == 0) {
         rc = casebus_subscriber_subscribe(subscriber, "session", NULL);

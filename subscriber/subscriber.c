@@ -23,6 +23,7 @@ struct casebus_subscriber_options casebus_subscriber_options(void)
 {
     return (struct casebus_subscriber_options){.fanout = CASEBUS_FANOUT_DEFAULT,
                                                .query = CASEBUS_QUERY_DEFAULT,
+                                               .audience = NULL,
                                                .hwm = CASEBUS_HWM,
                                                .unordered = false,
                                                .hold_events = HOLD_EVENTS,
@@ -41,6 +42,7 @@ static int open_parts(struct casebus_subscriber *self)
     const struct casebus_subscriber_options *options = &self->options;
     if (keep_text(&self->fanout, options->fanout) != 0 ||
         keep_text(&self->query, options->query) != 0 ||
+        keep_text(&self->audience, options->audience) != 0 ||
         keep_text(&self->secret, options->secret) != 0 ||
         keep_text(&self->server, options->server) != 0 || casebus_have_new(&self->have) != 0) {
         return CASEBUS_ENOMEM;
@@ -102,6 +104,7 @@ void casebus_subscriber_destroy(struct casebus_subscriber **self_p)
     free(self->query);
     free(self->secret);
     free(self->server);
+    free(self->audience);
     free(self);
 }
 
@@ -166,7 +169,8 @@ static int open_replay(struct casebus_subscriber *self)
                                                    .server = self->server,
                                                    .context = self->zmq};
     int rc = casebus_client_new(&self->client, options);
-    return rc != 0 ? rc : casebus_replay_new(&self->replay, self->client);
+    rc = rc != 0 ? rc : casebus_replay_new(&self->replay, self->client);
+    return rc != 0 ? rc : casebus_replay_audience(self->replay, self->audience);
 }
 
 static int start(struct casebus_subscriber *self)

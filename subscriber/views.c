@@ -30,6 +30,7 @@ struct casebus_views_options casebus_views_options(void)
 {
     return (struct casebus_views_options){.fanout = CASEBUS_FANOUT_DEFAULT,
                                           .query = CASEBUS_QUERY_DEFAULT,
+                                          .audience = NULL,
                                           .context = NULL,
                                           .requests = REQUESTS,
                                           .stale_ms = STALE_MS};
@@ -68,7 +69,8 @@ static int open_parts(struct casebus_views *self)
     self->zmq = self->options.context != NULL ? self->options.context : zmq_ctx_new();
     self->zmq_is_mine = self->options.context == NULL;
     if (self->fanout == NULL || self->query == NULL || self->zmq == NULL ||
-        casebus_call_new(&self->call) != 0) {
+        casebus_call_new(&self->call) != 0 ||
+        casebus_call_audience(self->call, self->options.audience) != 0) {
         return CASEBUS_ENOMEM;
     }
     return open_sockets(self);

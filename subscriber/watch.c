@@ -33,7 +33,7 @@
 #define SAVE_MS 1000     /* a cursor that moves without lines is saved so often */
 
 struct settings {
-    const char *ingest, *fanout, *query, *secret, *server, *cursor, *session;
+    const char *ingest, *fanout, *query, *audience, *secret, *server, *cursor, *session;
     uint64_t count, after, limit;
     int timeout_ms;
     bool from_start, unordered, recent, sessions, json, help, version;
@@ -91,6 +91,8 @@ static const struct flag flags[] = {
         "where events come from (" CASEBUS_FANOUT_DEFAULT ")"),
     ROW("query", "ENDPOINT", query, flag_text,
         "where the log is asked for (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("audience", "NAME", audience, flag_text,
+        "the broker's audience whose endpoint --fanout is"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, "taken and not used"),
     ROW("secret", "FILE", secret, flag_text, "our own key pair, where the broker has keys"),
     ROW("server", "FILE.pub", server, flag_text, "the broker's public key; with --secret"),
@@ -185,6 +187,7 @@ static int open_subscriber(struct watch *self)
     options.query = settings->query;
     options.secret = settings->secret;
     options.server = settings->server;
+    options.audience = settings->audience;
     options.unordered = settings->unordered;
     int rc = casebus_subscriber_new(&self->subscriber, options);
     if (rc != 0) {
@@ -434,6 +437,7 @@ static int show_table(struct watch *self)
         .query = settings->query,
         .secret = settings->secret,
         .server = settings->server,
+        .audience = settings->audience,
         .what = settings->recent     ? WATCH_RECENT
                 : settings->sessions ? WATCH_SESSIONS
                                      : WATCH_SESSION,

@@ -204,6 +204,7 @@ static int open_live(struct live *self)
     options.query = self->settings->query;
     options.secret = self->settings->secret;
     options.server = self->settings->server;
+    options.audience = self->settings->audience;
     const int rc = casebus_views_new(&self->views, options);
     if (rc == 0) {
         return open_table(self);

@@ -58,6 +58,9 @@ struct casebus_call;
 int casebus_call_new(struct casebus_call **self_p);
 void casebus_call_destroy(struct casebus_call **self_p);
 
+/* Every request begun from now on is of this audience of the broker's: answered with no more than
+ * its endpoint is sent. NULL: with all that the asker may see. Copied; 0 or CASEBUS_ENOMEM. */
+int casebus_call_audience(struct casebus_call *self, const char *audience);
 void casebus_call_begin(struct casebus_call *self, enum casebus_op op);
 void casebus_call_text(struct casebus_call *self, const char *key, const char *text);
 void casebus_call_str(struct casebus_call *self, const char *key, struct casebus_bytes text);

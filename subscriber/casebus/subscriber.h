@@ -36,6 +36,7 @@ struct casebus_subscriber_options {
     const char *query;  /* and for requests */
     const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
     const char *server; /* file of the broker's public key; with `secret` */
+    const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
     int hwm;            /* events that may wait in the socket; below CASEBUS_HWM a burst makes
                          * work for the log */
     bool unordered;     /* hand an event over as soon as its own stream is complete before it:

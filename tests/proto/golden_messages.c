@@ -289,6 +289,9 @@ static void add_requests(void)
         snprintf(name, sizeof name, "request-%s", casebus_op_name(op));
         golden_add(name, REQUEST, "", 0, "", request_of(op, arguments_of(op)));
     }
+    golden_add("request-log.replay-audience", REQUEST, "", 0, "",
+               request_of(CASEBUS_OP_LOG_REPLAY,
+                          build("{audience:'press',after:42,patterns:['case'],limit:2000}")));
     golden_add("request-case.list-offender", REQUEST, "", 0, "",
                request_of(CASEBUS_OP_CASE_LIST,
                           build("{offender:'Acme',from:'2024-01-01',limit:50,as_of:300}")));

@@ -2578,6 +2578,12 @@ def broker_status_has_every_key_of_the_text():
 
 
 @fact
+def an_audience_that_is_not_there_is_denied():
+    refused("denied", query, "heads", audience="nobody", field="audience")
+    refused("bad_argument", query, "heads", audience=7, field="audience")
+
+
+@fact
 def broker_status_counts_reports_without_effect():
     own = Desk(broker.ingest, query)
     for _ in range(3):

@@ -4,6 +4,7 @@ The table of what each role allows is written down here once more, by hand, from
 may do what"), and shares nothing with the broker's. Exactly its cells work, and each other one has
 its line in the log."""
 import os
+import re
 import sys
 import time
 
@@ -19,9 +20,12 @@ viewer  {viewer}  viewer
 curator {curator} curator
 desk    {desk}    desk
 speaker {speaker} speaker
+press   {press}   press
 """
 REVOKED = "gone {gone} admin\n"
-ROLES = "role.desk = watch@hse, ask@hse, decide@hse, report.edited@hse\nrole.speaker = speak\n"
+ROLES = ("role.desk = watch@hse, ask@hse, decide@hse, report.edited@hse\nrole.speaker = speak\n"
+         "role.press = stop@hse\n"
+         "[audience press]\nendpoint = tcp://127.0.0.1:*\nagencies = hse\nroles = press\n")
 
 REPORTS = ("report.scraped", "report.edited", "report.deleted", "report.redacted")
 ALL = REPORTS + ("watch", "ask", "decide", "stop", "administer", "speak")
@@ -32,7 +36,9 @@ MAY = {  # of agency hse; of all others
     "curator": (("watch", "ask", "report.edited", "decide", "stop"),) * 2,
     "desk": (("watch", "ask", "decide", "report.edited"), ()),
     "speaker": (("speak",), ("speak",)),
+    "press": (("stop",), ()),  # and what its audience is shown
 }
+OF_AUDIENCE = {"admin": True, "viewer": True, "curator": True, "press": True}
 # Who never gets in: no key, a key nobody knows, one that was taken away, and the wrong broker's.
 STRANGERS = ("none", "unknown", "gone", "other-broker")
 
@@ -79,6 +85,10 @@ def socket_of(broker, kind, who):
     return broker.peer(kind, who)
 
 
+def endpoint_of(broker, door):
+    return re.search(r"audience=press,(\S+)", broker.ready).group(1) if door == "press" else getattr(broker, door)
+
+
 def lines(broker, start, *words):
     return [line for line in broker.audit(start) if all(word in line for word in words)]
 
@@ -90,11 +100,11 @@ def strangers_get_in_nowhere():
         start = len(broker.whole_log())
         peers = []
         for who in STRANGERS:
-            for door, kind in (("ingest", zmq.XPUB), ("fanout", zmq.SUB), ("query", zmq.DEALER)):
+            for door, kind in (("ingest", zmq.XPUB), ("fanout", zmq.SUB), ("press", zmq.SUB), ("query", zmq.DEALER)):
                 socket = socket_of(broker, kind, who)
                 if kind == zmq.SUB:
                     socket.subscribe(b"")
-                socket.connect(getattr(broker, door))
+                socket.connect(endpoint_of(broker, door))
                 if kind == zmq.DEALER:
                     socket.send_multipart([b"", msgpack.packb({"v": 1, "op": "actor.whoami"})])
                 peers.append((who, door, socket))
@@ -103,10 +113,10 @@ def strangers_get_in_nowhere():
             assert not socket.poll(0), (who, door, socket.recv_multipart())
         for who in ("unknown", "gone"):
             key = keygen(broker.keys, who)[0].decode()
-            for door in ("ingest", "fanout", "query"):
-                assert lines(broker, start, "refused actor=- ", "key=" + key, "door=" + door), (who, door)
-        for door in ("ingest", "fanout", "query"):  # no key, and a box that is not for us
-            assert len(lines(broker, start, "key=- ", "door=" + door)) >= 2, (door, broker.audit(start))
+            for door in ("ingest", "fanout", "fanout-press", "query"):
+                assert lines(broker, start, "refused actor=- ", "key=" + key, "door=%s " % door), (who, door)
+        for door in ("ingest", "fanout", "fanout-press", "query"):  # no key, and a box that is not for us
+            assert len(lines(broker, start, "key=- ", "door=%s:" % door)) >= 2, (door, broker.audit(start))
 
 
 def known_keys_get_in_where_their_role_says():
@@ -114,17 +124,19 @@ def known_keys_get_in_where_their_role_says():
         for who, (here, everywhere) in MAY.items():
             reports = any(verb in REPORTS for verb in here)
             for door, kind, allowed in (("ingest", zmq.XPUB, reports), ("fanout", zmq.SUB, "watch" in everywhere),
+                                        ("press", zmq.SUB, OF_AUDIENCE.get(who, False)),
                                         ("query", zmq.DEALER, True)):
                 start = len(broker.whole_log())
                 socket = socket_of(broker, kind, who)
                 if kind == zmq.SUB:
                     socket.subscribe(b"sys:heads:all:")
-                socket.connect(getattr(broker, door))
+                socket.connect(endpoint_of(broker, door))
                 if kind == zmq.DEALER:
                     socket.send_multipart([b"", msgpack.packb({"v": 1, "op": "actor.whoami"})])
                 came = bool(socket.poll(20000 if allowed else int(PATIENCE * 1000)))
                 assert came == allowed, (who, door, came)
-                refused = lines(broker, start, "refused actor=%s " % who, "door=" + door)
+                refused = lines(broker, start, "refused actor=%s " % who, "door=%s " % (
+                    "fanout-press" if door == "press" else door))
                 assert bool(refused) != allowed, (who, door, refused)
                 socket.close()
 
@@ -141,7 +153,10 @@ def requests_are_answered_to_those_who_may():
                     if args is None:
                         continue
                     start, code = len(broker.whole_log()), asker.code(op, **args)
-                    allowed = any(verb in may for verb in verbs)
+                    # Reading is cut to what is theirs, so it is enough to have some.
+                    if who == "press" and "ask" in verbs:
+                        here = here + ("ask", "watch")  # by its audience
+                    allowed = any(verb in (here if verb in ("ask", "watch") else may) for verb in verbs)
                     assert code == (answer if allowed else "denied"), (who, op, args, code)
                     denied = lines(broker, start, "denied actor=%s " % who, "op=%s:" % op)
                     assert len(denied) == (0 if allowed else 1), (who, op, args, denied)
