@@ -328,7 +328,7 @@ ABOUT_ALL = [
     ("log.cases", {"since": 0}), ("heads", {}), ("session.list", {}), ("session.list", {"status": "failed"}),
     ("quarantine.list", {}), ("rejects.list", {}), ("store.verify", {"wait_ms": 0}),
     ("store.backup", {"dir": "/nonexistent/zz", "wait_ms": 0}), ("broker.status", {}),
-    ("quarantine.accept", {"quarantine": 1}),
+    ("quarantine.accept", {"quarantine": 1}), ("actor.whoami", {}), ("actor.can", {"actor": "local", "verb": "ask"}),
 ]
 
 
