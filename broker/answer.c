@@ -1,14 +1,15 @@
 /* One request's answer, from the newest commit its reader sees.
  *
  * What only reads may be answered by any hand of the crew, each with a reader of its own; what
- * waits, writes or starts something is done by the queries' own thread, apart. */
+ * waits, writes or starts something is done by the queries' own thread, apart. Whoever does it
+ * asks first who asks and whether he may (query_actor.c): again each time a request is taken up. */
 #include "query.h"
 
 #include "log.h"
 
 static const struct {
     query_fn *carry_out;
-    bool only_reads; /* the store, through its reader, and counters */
+    bool only_reads; /* the store and the actors, through its reader, and counters */
 } operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_CASE_GET] = {query_case_get, true},
     [CASEBUS_OP_CASE_GET_MANY] = {query_case_get_many, true},
@@ -33,14 +34,22 @@ static const struct {
     [CASEBUS_OP_STORE_VERIFY] = {query_store_verify, false},
     [CASEBUS_OP_STORE_BACKUP] = {query_store_backup, false},
     [CASEBUS_OP_BROKER_STATUS] = {query_broker_status, true},
+    [CASEBUS_OP_ACTOR_WHOAMI] = {query_actor_whoami, true},
+    [CASEBUS_OP_ACTOR_CAN] = {query_actor_can, true},
 };
 
 /* --- readers ---------------------------------------------------------------------------- */
 
-int reader_open(struct reader *self, struct store *store)
+#define DENIALS_PER_S 1000 /* that a hand logs */
+
+int reader_open(struct reader *self, struct store *store, struct actors *actors)
 {
+    self->actors = actors;
+    self->denials.per_s = DENIALS_PER_S;
     msgpack_sbuffer_init(&self->rows);
     msgpack_sbuffer_init(&self->reply);
+    msgpack_sbuffer_init(&self->whole);
+    msgpack_sbuffer_init(&self->formed);
     int rc = txn_new_read(store, &self->txn);
     if (rc == 0) {
         reader_refresh(self);
@@ -53,14 +62,18 @@ int reader_open(struct reader *self, struct store *store)
 void reader_close(struct reader *self)
 {
     txn_destroy(&self->txn);
+    actor_table_release(self->table);
     msgpack_sbuffer_destroy(&self->rows);
     msgpack_sbuffer_destroy(&self->reply);
+    msgpack_sbuffer_destroy(&self->whole);
+    msgpack_sbuffer_destroy(&self->formed);
 }
 
 /* A reply names the epoch even where the store cannot be read: the one read last. */
 void reader_refresh(struct reader *self)
 {
     struct state state;
+    actors_refresh(self->actors, &self->table);
     self->error = txn_refresh(self->txn);
     if (self->error == 0 && self->state_of != txn_snapshot(self->txn)) {
         if (txn_state(self->txn, &state)) {
@@ -81,10 +94,11 @@ static int check_after_seq(struct query *q)
     return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
 }
 
-static int carry_out(struct query *q, struct casebus_bytes body)
+static int carry_out(struct query *q, zmq_msg_t *body)
 {
     struct casebus_fault fault = {.code = 0};
-    int rc = casebus_request_decode(body, &q->request, &fault);
+    int rc = casebus_request_decode(casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)),
+                                    &q->request, &fault);
     if (rc != 0) {
         snprintf(q->field, sizeof q->field, "%.63s", fault.field);
         return rc;
@@ -92,7 +106,9 @@ static int carry_out(struct query *q, struct casebus_bytes body)
     if (q->only_reads && !operations[q->request.op].only_reads) {
         return QUERY_APART;
     }
-    rc = check_after_seq(q);
+    rc = identify(q, body);
+    rc = rc ? rc : authorise(q);
+    rc = rc ? rc : check_after_seq(q);
     if (rc == 0) {
         rc = operations[q->request.op].carry_out(q);
     }
@@ -156,12 +172,10 @@ int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply
     return rc;
 }
 
-int answer(struct query *q, struct casebus_bytes asker, struct casebus_bytes body,
-           zmq_msg_t *reply)
+int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg_t *reply)
 {
     q->txn = q->reader->txn;
     q->state = q->reader->state;
-    q->actor = casebus_cstr("local");
     int rc = q->reader->error;
     rc = rc ? rc : begin_reply(q);
     rc = rc ? rc : carry_out(q, body);

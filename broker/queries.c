@@ -68,11 +68,6 @@ static void envelope_move(struct envelope *to, struct envelope *from)
     from->count = 0;
 }
 
-static struct casebus_bytes bytes_of(zmq_msg_t *m)
-{
-    return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
-}
-
 /* Takes envelope and reply. Where it cannot be sent the asker is gone. */
 static void send_reply(struct queries *self, struct envelope *e, zmq_msg_t *reply)
 {
@@ -133,7 +128,7 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     q->self = self;
     q->reader = &self->readers[0];
     reader_refresh(q->reader);
-    int rc = answer(q, asker(e), bytes_of(body), &reply);
+    int rc = answer(q, asker(e), body, &reply);
     if (rc == QUERY_WAITS && !put_aside(self, q, e, body)) {
         rc = finish(q, CASEBUS_EBUSY, asker(e), &reply);
     }
@@ -153,7 +148,7 @@ static void answer_one(void *arg, unsigned hand, unsigned item)
     struct queries *self = arg;
     struct asked *a = &self->asked[self->answered + item];
     struct query q = {.self = self, .reader = &self->readers[hand], .only_reads = true};
-    a->rc = answer(&q, asker(&a->envelope), bytes_of(&a->body), &a->reply);
+    a->rc = answer(&q, asker(&a->envelope), &a->body, &a->reply);
 }
 
 static void finish_one(struct queries *self, struct asked *a)
@@ -170,8 +165,8 @@ static void finish_one(struct queries *self, struct asked *a)
     envelope_close(&a->envelope);
 }
 
-/* Do all hands see the same commit? Otherwise who asks twice could be told less the second
- * time. */
+/* Do all hands see the same commit, and judge by the same actors? Otherwise who asks twice could
+ * be told less the second time, or more. */
 static bool refresh_readers(struct queries *self, unsigned hands)
 {
     const struct reader *first = &self->readers[0];
@@ -179,7 +174,8 @@ static bool refresh_readers(struct queries *self, unsigned hands)
     for (unsigned i = 0; same && i < hands; i++) {
         struct reader *r = &self->readers[i];
         reader_refresh(r);
-        same = r->error == first->error && r->state_of == first->state_of;
+        same = r->error == first->error && r->state_of == first->state_of &&
+               r->table == first->table;
     }
     return same;
 }
@@ -338,7 +334,7 @@ static void take_answer(struct queries *self, const struct submission_result *an
     }
 }
 
-static struct arrived *find_arrived(struct queries *self, const unsigned char *publisher)
+const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher)
 {
     for (size_t i = 0; i < self->arrived_count; i++) {
         if (memcmp(self->arrived[i].publisher, publisher, CASEBUS_PUBLISHER_SIZE) == 0) {
@@ -348,25 +344,17 @@ static struct arrived *find_arrived(struct queries *self, const unsigned char *p
     return NULL;
 }
 
-uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher)
-{
-    const struct arrived *a = find_arrived((struct queries *)(uintptr_t)self, publisher);
-    return a ? a->number : 0;
-}
-
 static void note_arrived(struct queries *self, const struct noticed *noticed)
 {
-    struct arrived *a = find_arrived(self, noticed->publisher);
-    if (!a) {
-        a = &self->arrived[self->arrived_next];
+    const struct noticed *known = find_arrived(self, noticed->publisher);
+    size_t at = known ? (size_t)(known - self->arrived) : self->arrived_next;
+    if (!known) {
         self->arrived_next = (self->arrived_next + 1) % ARRIVED_MAX;
         if (self->arrived_count < ARRIVED_MAX) {
             self->arrived_count++;
         }
-        memcpy(a->publisher, noticed->publisher, sizeof a->publisher);
-        a->number = 0;
     }
-    a->number = noticed->arrived; /* not the highest ever: a publisher may have started over */
+    self->arrived[at] = *noticed; /* not the highest ever: a publisher may have started over */
 }
 
 /* A publisher's id comes first in what was noticed of it. */
@@ -518,7 +506,10 @@ static bool bind_router(struct queries *self)
                               .endpoint = o->query,
                               .largest = CASEBUS_REQUEST_MAX + 1024,
                               .receiving = CASEBUS_REQUESTS_QUEUED,
-                              .sending = CASEBUS_REPLIES_QUEUED};
+                              .sending = CASEBUS_REPLIES_QUEUED,
+                              .domain = "query",
+                              .gate = o->gate};
+    self->keyed = port_has_keys(o->query, o->gate);
     self->router = port_bind(&port, &o->query_bound, o->why, sizeof o->why);
     return self->router != NULL;
 }
@@ -528,7 +519,8 @@ static int start_readers(struct queries *self)
     int rc = 0;
     self->crew = crew_new(HANDS_MAX, answer_one, self);
     for (unsigned i = 0; rc == 0 && self->crew && i < crew_hands(self->crew); i++) {
-        rc = reader_open(&self->readers[i], self->options->store);
+        rc = reader_open(&self->readers[i], self->options->store,
+                         self->options->gate->actors);
     }
     self->txn = self->readers[0].txn;
     return self->crew ? rc : CASEBUS_ENOMEM;

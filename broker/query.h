@@ -6,9 +6,11 @@
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
 
+#include "actors.h"
 #include "crew.h"
 #include "exchange.h"
 #include "inlet.h"
+#include "log.h"
 #include "queries.h"
 #include "record.h"
 #include "unread.h"
@@ -50,10 +52,6 @@ struct waiting {
 #define WAITING_MAX 4096
 #define WAITING_BYTES (64u << 20) /* of all of them: a poll may be as large as any request */
 
-struct arrived { /* the highest number seen of a publisher */
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
-    uint64_t number;
-};
 #define ARRIVED_MAX 4096
 
 struct heartbeat { /* a session that a poll has named */
@@ -70,17 +68,22 @@ struct asked {
 };
 #define ASKED_MAX 32
 
-/* What one hand reads with. */
+/* What one hand reads, judges and packs with. */
 struct reader {
     struct txn *txn;
     struct state state; /* as read last */
     uint64_t state_of;  /* the snapshot it was read from; 0: none */
     int error;          /* of the newest refresh */
+    struct actors *actors;
+    const struct actor_table *table; /* of them, as of the newest refresh */
+    struct log_limit denials;
+    struct scope own; /* of the request at hand, where its actor has some agencies and no audience */
     msgpack_sbuffer rows, reply;
+    msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
 };
-int reader_open(struct reader *self, struct store *store);
+int reader_open(struct reader *self, struct store *store, struct actors *actors);
 void reader_close(struct reader *self);
-/* The newest commit is read from here on. */
+/* The newest commit is read, and judged by the newest table of actors, from here on. */
 void reader_refresh(struct reader *self);
 
 enum { ROUTER, EXCHANGE, PIPE, INLETS };
@@ -89,6 +92,7 @@ struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
     struct inlet inlets[INLETS]; /* of these sockets */
+    bool keyed; /* who asks has a key; set before anybody can ask */
     struct crew *crew;
     struct reader readers[HANDS_MAX]; /* a hand's each */
     struct txn *txn; /* the first reader's, for what this thread does on its own */
@@ -102,7 +106,7 @@ struct queries {
     size_t submissions; /* of them */
     int64_t earliest;   /* monotonic ms: none of them is overdue before */
     uint64_t last_submission;
-    struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
+    struct noticed arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
     struct heartbeat heartbeats[HEARTBEATS_MAX]; /* since the last tick, by session */
     size_t heartbeat_count;
@@ -122,7 +126,11 @@ struct query {
     struct reader *reader;
     bool only_reads; /* whatever does more is QUERY_APART */
     struct casebus_request request;
-    struct casebus_bytes actor;
+    struct casebus_bytes actor; /* his name */
+    const struct actor *who;    /* NULL: nobody we know */
+    const struct actor *by;     /* who speaks for him; NULL: he himself */
+    const struct audience *audience; /* that it is asked for; NULL: none */
+    const struct scope *scope;       /* what the answer may show */
     struct txn *txn;
     struct state state;
     msgpack_packer pk;      /* writes the result, into the reply */
@@ -144,10 +152,26 @@ typedef int query_fn(struct query *q);
 
 /* Answers the request in `body`. 0: *reply is made; CASEBUS_ENOMEM: it could not be; or what the
  * operation gave: QUERY_WAITS, QUERY_APART. */
-int answer(struct query *q, struct casebus_bytes asker, struct casebus_bytes body,
-           zmq_msg_t *reply);
+int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg_t *reply);
 /* Makes the reply: what the operation has packed (rc 0), or the error. */
 int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply);
+
+/* What the answer may show: sets `audience` and `scope`, by the audience it names or is of, or by the
+ * agencies for which the actor has one of the verbs (NULL: none; `everywhere`: for all). 0,
+ * CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
+ * everything. */
+int read_scope(struct query *q, uint32_t any_of, bool everywhere);
+/* May cases be looked for by these fields? 0, or CASEBUS_EDENIED on account of `argument`. */
+int check_search(struct query *q, const char *argument, const char *const *fields);
+extern const char *const offender_fields[]; /* what an offender is known by */
+bool shows_all(const struct query *q, const char *const *fields);
+/* What is shown of a case's record, of a session, of an event of the log. 0, CASEBUS_ECORRUPT,
+ * CASEBUS_ENOMEM; `sent` is borrowed until the next of these. */
+int pack_case(struct query *q, msgpack_packer *pk, const struct case_entry *entry);
+void pack_session_map(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
+                      struct casebus_bytes id, const struct session_entry *session);
+int form_event(struct query *q, const struct log_entry *log, struct casebus_bytes body,
+               struct casebus_bytes *sent);
 
 /* Arguments. A wrong type or range fails with CASEBUS_EINVAL and the argument's name. */
 int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text);
@@ -253,7 +277,7 @@ int cases_once(struct query *q, struct casebus_bytes agency, struct casebus_byte
                const struct session_entry *session);
 
 /* An event of the log as a map: the event's keys and `topic`. */
-int pack_event_map(msgpack_packer *pk, const struct log_entry *log);
+int pack_event_map(struct query *q, msgpack_packer *pk, const struct log_entry *log);
 
 /* A map of error word to how many reports it refused since the broker started. */
 void pack_refused_counts(struct query *q, const char *name);
@@ -273,14 +297,26 @@ void make_tick(struct queries *self, int64_t now);
 void tick_done(struct queries *self, const struct submission_result *result);
 /* Is it for its worker to stop this session? */
 bool is_to_stop(const struct session_entry *session);
-/* The highest number of a publisher that has arrived, as far as is remembered. */
-uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher);
+/* What has arrived of a publisher, as far as is remembered; NULL: nothing. */
+const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher);
+
+/* Who asks (q->who, q->by, q->actor)? CASEBUS_EDENIED: nobody who may ask anything. */
+int identify(struct query *q, zmq_msg_t *body);
+/* Counts and logs that this is denied, for what q->text says: CASEBUS_EDENIED. */
+int deny(struct query *q);
+/* May he ask this? Sets what he is shown. 0, or CASEBUS_EDENIED with a sentence, which has been logged. */
+int authorise(struct query *q);
+/* For an operation that knows better what it is about; agency NULL: all of them. */
+int may(struct query *q, enum verb verb, struct casebus_bytes agency);
+/* What somebody has changed is said in the log. */
+void audit_change(struct query *q, struct casebus_bytes what);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
     query_session_list, query_session_cases, query_session_stop, query_quarantine_list,
     query_quarantine_accept, query_quarantine_reject, query_publisher_confirm,
     query_rejects_list, query_store_verify, query_store_backup, query_broker_status,
-    query_log_cases, query_offender_get, query_agency_list;
+    query_log_cases, query_offender_get, query_agency_list, query_actor_whoami,
+    query_actor_can;
 
 #endif
