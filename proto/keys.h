@@ -1,8 +1,8 @@
 /* The keys of a map, in an order of their own (private to proto): what finds a key twice, and
  * what finds a key of one map in another. Keys have passed a scan or have at most
  * CASEBUS_KEY_MAX bytes, so that a print's low byte is their size. */
-#ifndef CASEBUS_KEYS_H
-#define CASEBUS_KEYS_H
+#ifndef PROTO_KEYS_H
+#define PROTO_KEYS_H
 
 #include "wire.h"
 
