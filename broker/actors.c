@@ -310,20 +310,29 @@ static const char *file_fault(FILE *file)
     return st.st_mode & 022 ? "others may change it: chmod go-w" : NULL;
 }
 
+#define LINE_BYTES_MAX 1024
+
 static bool read_lines(struct actor_table *self, FILE *file, const char *path, char *why,
                        size_t why_size)
 {
-    char line[1024];
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
     struct fault fault;
-    for (unsigned n = 1; fgets(line, sizeof line, file); n++) {
-        bool whole = strchr(line, '\n') || feof(file);
-        if (!whole) {
-            wrong(&fault, "a line of more than %zu bytes", sizeof line - 2);
-        }
-        if (!whole || !take_line(self, line, n, &fault)) {
+    bool good = true;
+    for (unsigned n = 1; good && (size = getline(&line, &room, file)) >= 0; n++) {
+        good = (size <= LINE_BYTES_MAX ||
+                wrong(&fault, "a line of more than %d bytes", LINE_BYTES_MAX)) &&
+               (strlen(line) == (size_t)size ||
+                wrong(&fault, "a NUL byte: is this an actors file?")) &&
+               take_line(self, line, n, &fault);
+        if (!good) {
             snprintf(why, why_size, "%s:%u: %s", path, n, fault.text);
-            return false;
         }
+    }
+    free(line);
+    if (!good) {
+        return false;
     }
     if (ferror(file)) {
         snprintf(why, why_size, "%s: %s", path, strerror(errno));
