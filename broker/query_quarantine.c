@@ -126,7 +126,7 @@ static int check_shown(struct query *q, uint64_t seq, struct casebus_bytes as)
     }
     if (as.data && !scope_covers_id(q->scope, as)) {
         bad_arg(q, "as", "is of an agency that is not yours");
-        return CASEBUS_EDENIED;
+        return deny(q);
     }
     return 0;
 }

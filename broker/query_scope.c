@@ -107,7 +107,7 @@ int check_search(struct query *q, const char *argument, const char *const *field
         return 0;
     }
     bad_arg(q, argument, "cases cannot be looked for by what you may not see");
-    return CASEBUS_EDENIED;
+    return deny(q);
 }
 
 /* --- packing ---------------------------------------------------------------------------- */
