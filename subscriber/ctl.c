@@ -25,6 +25,7 @@ enum command {
     STATUS,
     VERIFY,
     BACKUP,
+    USER,
     COMMAND_COUNT
 };
 
@@ -58,6 +59,8 @@ static const struct {
                 "checks the broker's store, or the one in a folder"},
     [BACKUP] = {"backup", ctl_backup, "DIR", 1, 1,
                 "copies the store into a new folder of the broker's machine, and checks it"},
+    [USER] = {"user", ctl_user, "add|list|remove|reset [NAME]", 1, 2,
+              "the people who may use a dashboard (no broker is asked)"},
 };
 
 #define BIT(command) (UINT32_C(1) << (command))
@@ -91,6 +94,8 @@ static const struct flag flags[] = {
     ROW("as-of", "SEQ", as_of, flag_number,
         BIT(RECENT) | BIT(LIST) | BIT(SESSIONS) | BIT(QUARANTINE),
         "without rows that came since, as the first page said"),
+    ROW("accounts", "FILE", accounts, flag_text, BIT(USER), "the dashboard's accounts file; add makes it"),
+    ROW("actor", "ACTOR", actor, flag_text, BIT(USER), "add: who the broker takes him for (NAME)"),
     ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
     ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),

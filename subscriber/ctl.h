@@ -22,6 +22,7 @@ enum {
 struct ctl_settings {
     const char *ingest, *fanout, *query; /* NULL: not given */
     const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode;
+    const char *accounts, *actor;
     uint64_t limit, as_of, after; /* FLAG_UNSET: not given */
     int timeout_ms;
     bool json, cases, help, version;
@@ -103,6 +104,7 @@ int ctl_rejects(struct ctl *self);
 int ctl_status(struct ctl *self);
 int ctl_verify(struct ctl *self);
 int ctl_backup(struct ctl *self);
+int ctl_user(struct ctl *self);
 
 /* A table of events given as maps, as case.history has them. */
 void ctl_events_table(struct table *table, struct casebus_bytes events);
