@@ -14,6 +14,8 @@
 
 struct settings {
     const char *http, *fanout, *query;
+    const char *accounts, *behind_proxy; /* NULL: none */
+    int session_idle_ms, session_max_ms;
     struct {
         const char *name[ALLOW_HOSTS_MAX];
         size_t count;
@@ -23,6 +25,7 @@ struct settings {
 };
 
 struct server;
+struct people;
 struct channels;
 struct streams;
 
@@ -33,6 +36,7 @@ struct dashboard {
     void *zmq;
     struct asker *asker;
     struct casebus_call *call; /* a request being written */
+    struct people *people; /* NULL: no accounts, everybody is `local` */
     struct server *server;
     struct channels *channels;
     struct streams *streams;

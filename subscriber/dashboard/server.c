@@ -11,6 +11,7 @@
 #include "server.h"
 
 #include "../deadline.h"
+#include "door.h"
 #include "listen.h"
 #include "request.h"
 
@@ -55,7 +56,7 @@ static const struct {
      "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
     {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "no-referrer"},
+    {"Referrer-Policy", "same-origin"}, /* without one a form's Origin is "null" */
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Cross-Origin-Resource-Policy", "same-origin"},
 };
@@ -74,8 +75,20 @@ static void add_headers(const struct request *request, struct MHD_Response *resp
     if (request->status == 405) {
         MHD_add_response_header(response, "Allow", request->allow);
     }
-    if (request->status == 503) {
-        MHD_add_response_header(response, "Retry-After", "2");
+    if (request->status == 401) {
+        MHD_add_response_header(response, "WWW-Authenticate", "Login realm=\"casebus\"");
+    }
+    if (request->status == 503 || request->retry_after > 0) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%u",
+                 request->retry_after > 0 ? request->retry_after : 2);
+        MHD_add_response_header(response, "Retry-After", seconds);
+    }
+    if (request->location.size > 0) {
+        MHD_add_response_header(response, "Location", text_get(&request->location));
+    }
+    if (request->cookie.size > 0) {
+        MHD_add_response_header(response, "Set-Cookie", text_get(&request->cookie));
     }
 }
 
@@ -95,6 +108,42 @@ static enum MHD_Result count_host(void *arg, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
+struct last {
+    const char *name, *value;
+};
+
+static enum MHD_Result keep_last(void *arg, enum MHD_ValueKind kind, const char *key,
+                                 const char *value)
+{
+    struct last *const last = arg;
+    (void)kind;
+    if (strcasecmp(key, last->name) == 0) {
+        last->value = value;
+    }
+    return MHD_YES;
+}
+
+/* Of a header that may be there several times: a proxy adds its own at the end. */
+static const char *last_header(const struct request *request, const char *name)
+{
+    struct last last = {name, NULL};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, keep_last, &last);
+    return last.value;
+}
+
+static void check_peer(struct request *request)
+{
+    const union MHD_ConnectionInfo *const info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const char *const wrong =
+        peer_read(&request->peer, info->client_addr, request->dashboard->settings.behind_proxy,
+                  last_header(request, "X-Forwarded-For"),
+                  last_header(request, "X-Forwarded-Proto"));
+    if (wrong != NULL) {
+        request_refuse_text(request, 403, "no_proxy", wrong);
+    }
+}
+
 /* Before anything else is looked at. */
 static void check_sender(const struct server *self, struct request *request, bool post)
 {
@@ -105,11 +154,20 @@ static void check_sender(const struct server *self, struct request *request, boo
         request_refuse_text(request, 421, "bad_host",
                             "this server does not go by that name (--allow-host adds one)");
     } else if (post && !guard_same_origin(host, header(request, "Origin"),
-                                          header(request, "Sec-Fetch-Site"))) {
+                                          header(request, "Sec-Fetch-Site"),
+                                          request->peer.tls)) {
         request_refuse_text(request, 403, "cross_site",
                             "only this server's own pages may change anything: Origin, or "
                             "Sec-Fetch-Site where there is none, must say so");
-    } else if (post && !guard_is_json(header(request, "Content-Type"))) {
+    }
+}
+
+static void check_type(struct request *request)
+{
+    const char *const type = header(request, "Content-Type");
+    if (request->route->form && !guard_is_form(type)) {
+        request_refuse_text(request, 415, "wrong_type", "the body must be a form's");
+    } else if (request->route->post && !request->route->form && !guard_is_json(type)) {
         request_refuse_text(request, 415, "wrong_type",
                             "the body must be JSON (Content-Type: application/json)");
     }
@@ -142,6 +200,8 @@ static void choose_route(struct request *request, const char *method)
         request_refuse_text(request, 404, "not_found", "there is no such page");
     } else if (request->route->stream && head) {
         refuse_method(request, "GET");
+    } else {
+        check_type(request);
     }
 }
 
@@ -156,9 +216,15 @@ static void check_length(struct request *request)
 static void begin(struct server *self, struct request *request, const char *method)
 {
     request->checked = true;
-    check_sender(self, request, strcmp(method, "POST") == 0);
+    check_peer(request);
+    if (!request->answered) {
+        check_sender(self, request, strcmp(method, "POST") == 0);
+    }
     if (!request->answered) {
         choose_route(request, method);
+    }
+    if (!request->answered) {
+        door_check(request);
     }
     if (!request->answered) {
         check_length(request);
@@ -377,7 +443,9 @@ static int start(struct server *self)
 {
     const struct settings *const settings = &self->dashboard->settings;
     const intptr_t streams = (intptr_t)settings->streams;
-    const intptr_t per_address = (intptr_t)settings->streams_per_address;
+    const intptr_t per_address = settings->behind_proxy != NULL
+                                     ? streams /* the proxy is one address for all */
+                                     : (intptr_t)settings->streams_per_address;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)complain, NULL},
         {MHD_OPTION_LISTEN_SOCKET, self->listening.fd, NULL},
@@ -429,7 +497,9 @@ int server_new(struct server **self_p, struct dashboard *dashboard, const char *
         return CASEBUS_ENOMEM;
     }
     self->dashboard = dashboard;
-    int rc = listen_on(&self->listening, dashboard->settings.http, why);
+    int rc = listen_on(&self->listening, dashboard->settings.http,
+                       dashboard->people != NULL && dashboard->settings.behind_proxy != NULL,
+                       why);
     if (rc == 0) {
         name_ourselves(self);
         rc = start(self);
