@@ -78,6 +78,9 @@ void request_go_on(struct request *self)
 struct casebus_call *request_call(struct request *self, enum casebus_op op)
 {
     casebus_call_begin(self->dashboard->call, op);
+    if (self->person.login != 0) {
+        casebus_call_text(self->dashboard->call, "on_behalf", self->person.actor);
+    }
     return self->dashboard->call;
 }
 

@@ -84,7 +84,7 @@ static inline const char *request_parameter(const struct request *self, const ch
 
 /* --- asking ------------------------------------------------------------------------------- */
 
-/* Begins a request to the broker; arguments by casebus_call_…() on what it returns. */
+/* Begins a request to the broker, on behalf of the person who asks; arguments by casebus_call_…() on what it returns. */
 struct casebus_call *request_call(struct request *self, enum casebus_op op);
 /* The same names in the query string and in the call: texts as they are, where they are given.
  * `limit` (1 to 500) and `next` (hex) by their own; false after an answer that says what is

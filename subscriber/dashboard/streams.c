@@ -245,7 +245,7 @@ static bool listen_to_views(struct stream *self, struct request *request, const 
         listener->woken = wake;
         listener->arg = self;
         const int rc = listener_open(listener, request->dashboard->channels,
-                                     url->parameter[i].value, last);
+                                     request->person.actor, url->parameter[i].value, last);
         if (rc != 0) {
             request_refuse(request, rc == CASEBUS_EVALUE ? 404 : 503,
                            casebus_error_word(rc == CASEBUS_EVALUE ? CASEBUS_ENOTFOUND : rc),

@@ -30,21 +30,21 @@ class House:
     def token(self, *command):
         return json.loads(self.user(*command, "--json"))["token"]
 
-    def dashboard(self, broker, *flags):
-        return Guarded(self, broker, "--accounts", self.file, *flags)
+    def dashboard(self, broker, *flags, **more):
+        return Guarded(self, broker, "--accounts", self.file, *flags, **more)
 
 
 class Guarded(Dashboard):
-    def __init__(self, house, *arguments):
+    def __init__(self, house, *arguments, **more):
         self.house = house
-        super().__init__(*arguments)
+        super().__init__(*arguments, **more)
 
     def browser(self, address="127.0.0.1"):
         return Browser(self, address)
 
-    def person(self, name, *flags, address="127.0.0.1"):
+    def person(self, name, actor="local", address="127.0.0.1"):
         """Somebody with a new account, signed in."""
-        token = self.house.token("add", name, *flags)
+        token = self.house.token("add", name, "--actor", actor)
         browser = self.browser(address)
         browser.set_password(name, token, PASSWORD)
         browser.sign_in(name, PASSWORD)

@@ -6,7 +6,11 @@ import os
 import re
 import statistics
 import subprocess
+import threading
 import time
+
+import msgpack
+import zmq
 
 from dashboard import BIN, Broker, Dashboard, Publisher, await_, main
 from house import PASSWORD, House
@@ -48,7 +52,7 @@ def test_nobody_is_served_without():
 
 def test_a_token_sets_the_password_and_the_password_signs_in():
     house = House()
-    token = house.token("add", "ann", "--actor", "desk")
+    token = house.token("add", "ann", "--actor", "local")
     with Broker() as broker, house.dashboard(broker) as dash:
         ann = dash.browser()
         ann.sign_in("ann", token, 403)  # it is not a password
@@ -225,6 +229,73 @@ def test_other_sites_and_other_names_get_nothing():
         publisher.close()
 
 
+class Relay:
+    """Between a dashboard and its broker: passes all requests on and keeps them."""
+
+    def __init__(self, broker):
+        self.front, self.back = (zmq.Context.instance().socket(kind) for kind in (zmq.ROUTER, zmq.DEALER))
+        self.query = "tcp://127.0.0.1:%d" % self.front.bind_to_random_port("tcp://127.0.0.1")
+        self.back.connect(broker.query)
+        self.seen = []
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        poller = zmq.Poller()
+        poller.register(self.front, zmq.POLLIN)
+        poller.register(self.back, zmq.POLLIN)
+        while not self.ending.is_set():
+            ready = dict(poller.poll(100))
+            if self.front in ready:
+                frames = self.front.recv_multipart()
+                self.seen.append(msgpack.unpackb(frames[-1]))
+                self.back.send_multipart(frames)
+            if self.back in ready:
+                self.front.send_multipart(self.back.recv_multipart())
+
+    def asked(self, begin=0):
+        return {(request["op"], request.get("on_behalf")) for request in self.seen[begin:]}
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.ending.set()
+        self.thread.join()
+        self.front.close(0)
+        self.back.close(0)
+
+
+def test_each_request_is_on_behalf_of_who_asks():
+    house = House()
+    views = ("recent", "sessions", "session/hse/S1", "case/hse%3A1", "quarantine")
+    with Broker() as broker, Relay(broker) as relay, \
+            house.dashboard(broker, query=relay.query) as dash:
+        ann, ben = dash.person("ann", actor="desk-hse"), dash.person("ben", actor="desk-ea")
+        begin = len(relay.seen)
+        for path in PAGES + tuple(path for path in DATA if not path.startswith(("/static", "/events"))):
+            ann.request("GET", path)
+        for path in DECISIONS:
+            ann.request("POST", path, "{}", ours(ann))
+        pages = relay.asked(begin)
+        assert {actor for _, actor in pages} == {"desk-hse"}, pages
+        assert len(pages) >= 13, pages  # each operation the dashboard has
+        # the same views, for two actors: nothing that one of them got is shown to the other
+        begin = len(relay.seen)
+        asked = {"case.recent", "session.list", "session.cases", "session.get", "case.get", "quarantine.list"}
+        wanted = {(op, actor) for op in asked for actor in ("desk-hse", "desk-ea")}
+        with ann.stream(*views), ben.stream(*views):
+            await_("asked for both", lambda: wanted <= relay.asked(begin))
+        assert {(op, actor) for op, actor in relay.asked(begin) if op != "heads"} == wanted
+        # of one actor they are shared
+        begin = len(relay.seen)
+        cat = dash.person("cat", actor="desk-ea")
+        with cat.stream(*views) as stream:
+            stream.until(lambda it: it.states, "a state")
+        assert {op for op, _ in relay.asked(begin)} <= {"heads"}, relay.asked(begin)
+
+
 def refused(*flags):
     done = subprocess.run([os.path.join(BIN, "casebus-dashboard"), *flags], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
@@ -263,4 +334,5 @@ if __name__ == "__main__":
           test_the_id_is_a_new_one_at_each_login, test_where_one_goes_on_is_here, test_what_ends_a_login,
           test_a_login_ends_by_itself, test_guessing_is_slow_and_others_go_on,
           test_an_unknown_name_is_answered_as_any, test_other_sites_and_other_names_get_nothing,
-          test_what_it_does_not_start_with, test_without_accounts_there_is_no_door])
+          test_each_request_is_on_behalf_of_who_asks, test_what_it_does_not_start_with,
+          test_without_accounts_there_is_no_door])
