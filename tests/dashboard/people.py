@@ -1,9 +1,11 @@
 """People who sign in: nobody is served without, what ends a login, and what guessing, other sites, other
 names and old cookies get."""
 import concurrent.futures
+import http.client
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import threading
@@ -12,8 +14,9 @@ import time
 import msgpack
 import zmq
 
-from dashboard import BIN, Broker, Dashboard, Publisher, await_, main
+from dashboard import BIN, PATIENCE, Broker, Dashboard, Publisher, await_, main
 from house import PASSWORD, House
+from proxy import NAME, Proxy
 
 PAGES = ("/", "/cases", "/cases/hse%3A1", "/offenders?agency=hse&name=x", "/sessions", "/sessions/hse/S1",
          "/quarantine")
@@ -296,6 +299,69 @@ def test_each_request_is_on_behalf_of_who_asks():
         assert {op for op, _ in relay.asked(begin)} <= {"heads"}, relay.asked(begin)
 
 
+def test_behind_a_proxy():
+    house = House()
+    with Broker() as broker, \
+            house.dashboard(broker, "--behind-proxy", "127.0.0.1", "--allow-host", NAME) as dash, Proxy(dash) as proxy:
+        token = house.token("add", "ann", "--actor", "local")
+        ann = proxy.browser("127.0.0.7")
+        ann.set_password("ann", token, PASSWORD)
+        ann.sign_in("ann", PASSWORD)
+        assert re.fullmatch(r"__Host-casebus=[\w-]{43}; Path=/; HttpOnly; SameSite=Strict; Secure",
+                            ann.set_cookie), ann.set_cookie
+        assert ">ann<" in ann.get("/")
+        assert "audit: login, account ann, address 127.0.0.7\n" in dash.read_log()
+        # the name of the cookie is the one for TLS, and the page must have come over TLS, too
+        ann.get("/api/recent", 401, {"Cookie": "casebus=" + ann.id})
+        ann.form("/logout", 403, headers={"Origin": "http://" + ann.host})
+        ann.get("/", 421, {"Host": "evil.example"})
+        # what a browser says of its address is not believed; the proxy's word is, and tries are counted by it
+        liar = proxy.browser("127.0.0.8")
+        lies = ["192.0.2.%d" % number for number in range(8)]
+        got = [liar.request("POST", "/login", "name=ann&password=x", {
+            "Origin": "https://" + liar.host, "X-Forwarded-For": lie, "X-Forwarded-Proto": "https",
+            "Content-Type": "application/x-www-form-urlencoded"})[0] for lie in lies]
+        assert got == [403] * 5 + [429] * 3, got
+        ann.sign_in("ann", PASSWORD)
+        # not over TLS, or past the proxy: nothing
+        plain = http.client.HTTPConnection("127.0.0.1", proxy.plain, timeout=PATIENCE)
+        plain.request("GET", "/login", headers={"Host": NAME})
+        reply = plain.getresponse()
+        assert reply.status == 403 and b"TLS" in reply.read()
+        plain.close()
+        dash.get("/login", 403)
+        assert "X-Forwarded-For" in dash.get("/login", 403, {"X-Forwarded-Proto": "https"})
+
+
+def other_address():
+    """One of this machine's that is not loopback; None: it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect(("192.0.2.1", 9))  # sends nothing
+            return one.getsockname()[0]
+        except OSError:
+            return None
+
+
+def test_beyond_loopback_only_the_proxy_is_served():
+    address, house = other_address(), House()
+    if address is None:
+        print("      this machine has loopback only")
+        return
+    command = [os.path.join(BIN, "casebus-dashboard"), "--http", "0.0.0.0:0", "--behind-proxy", "127.0.0.1",
+               "--allow-host", NAME, "--accounts", house.file, "--query", "ipc:///nowhere", "--fanout", "ipc:///nowhere"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        port = int(re.search(r":(\d+)/", process.stdout.readline()).group(1))
+        for proto in ({}, {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1"}):
+            straight = http.client.HTTPConnection(address, port, timeout=PATIENCE)
+            straight.request("GET", "/login", headers={"Host": NAME, **proto})
+            reply = straight.getresponse()
+            assert reply.status == 403 and b"its proxy only" in reply.read(), reply.status
+            straight.close()
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
 def refused(*flags):
     done = subprocess.run([os.path.join(BIN, "casebus-dashboard"), *flags], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
@@ -334,5 +400,6 @@ if __name__ == "__main__":
           test_the_id_is_a_new_one_at_each_login, test_where_one_goes_on_is_here, test_what_ends_a_login,
           test_a_login_ends_by_itself, test_guessing_is_slow_and_others_go_on,
           test_an_unknown_name_is_answered_as_any, test_other_sites_and_other_names_get_nothing,
-          test_each_request_is_on_behalf_of_who_asks, test_what_it_does_not_start_with,
+          test_each_request_is_on_behalf_of_who_asks, test_behind_a_proxy,
+          test_beyond_loopback_only_the_proxy_is_served, test_what_it_does_not_start_with,
           test_without_accounts_there_is_no_door])
