@@ -16,7 +16,7 @@ import zmq
 
 from dashboard import BIN, PATIENCE, Broker, Dashboard, Publisher, await_, main
 from house import PASSWORD, House
-from proxy import NAME, Proxy
+from nginx import NAME, Nginx
 
 PAGES = ("/", "/cases", "/cases/hse%3A1", "/offenders?agency=hse&name=x", "/sessions", "/sessions/hse/S1",
          "/quarantine")
@@ -302,7 +302,7 @@ def test_each_request_is_on_behalf_of_who_asks():
 def test_behind_a_proxy():
     house = House()
     with Broker() as broker, \
-            house.dashboard(broker, "--behind-proxy", "127.0.0.1", "--allow-host", NAME) as dash, Proxy(dash) as proxy:
+            house.dashboard(broker, "--behind-proxy", "127.0.0.1", "--allow-host", NAME) as dash, Nginx(dash) as proxy:
         token = house.token("add", "ann", "--actor", "local")
         ann = proxy.browser("127.0.0.7")
         ann.set_password("ann", token, PASSWORD)

@@ -18,7 +18,7 @@ error_log {dir}/errors;
 worker_processes 1;
 events {{ worker_connections 128; }}
 http {{
-    access_log off;
+    access_log {dir}/requests;
     client_body_temp_path {dir}/body;
     proxy_temp_path {dir}/proxy;
     fastcgi_temp_path {dir}/fastcgi;
@@ -51,7 +51,7 @@ def free_ports(count):
     return ports
 
 
-class Proxy:
+class Nginx:
     """https on one port, and (which no dashboard answers to) http on another."""
 
     def __init__(self, dashboard):
@@ -89,6 +89,11 @@ class Proxy:
             return True
         except ConnectionRefusedError:
             return False
+
+    def log(self):
+        """Who asked what, and what came of it."""
+        with open(os.path.join(self.dir, "requests")) as requests:
+            return requests.read()
 
     def browser(self, address="127.0.0.1"):
         return TlsBrowser(self, address)
