@@ -140,7 +140,8 @@ class Trial:
         self.browser.execute("location.assign(arguments[0])", self.proxy.url + "cases")
         self.browser.wait("return location.pathname === '/login'")  # led there by others, nobody is known
         self.browser.go(self.proxy.url + "api/sessions")  # typed: still signed in, and nothing was stopped
-        self.browser.wait("return document.body.innerText.includes(arguments[0])", '"status": "running"')
+        self.browser.wait("return document.body.innerText.includes(arguments[0])", '"session_id": "S1"')
+        assert "stopping" not in self.browser.execute("return document.body.innerText")
 
     def another_name_gets_nothing(self):
         self.browser.go(self.proxy.url.replace(NAME, "evil.example") + "api/recent")
