@@ -150,6 +150,8 @@ int arg_bin(struct query *q, const char *name, size_t size, bool required,
 int arg_array(struct query *q, const char *name, uint32_t max, struct casebus_reader *r,
               uint32_t *count);
 int arg_limit(struct query *q, uint64_t *limit);
+/* The moment a list is of; missing: now. One more is a seq, too. */
+int arg_as_of(struct query *q, uint64_t *as_of);
 int bad_arg(struct query *q, const char *name, const char *text);
 
 /* Absent: false. */
@@ -160,6 +162,11 @@ bool more_rows(const struct query *q, uint64_t limit);
 /* A pair of the result: rows gathered with rows_pk. */
 void pack_rows(struct query *q, const char *name);
 void pack_next(struct query *q, const struct key *next);
+/* The pairs `as_of` and `newer`. How many rows a list has above that moment is counted up to
+ * NEWER_MAX, and through so many rows of its tree. */
+#define NEWER_MAX 1000
+#define NEWER_WORK 5000
+void pack_moment(struct query *q, uint64_t as_of, uint64_t newer);
 void pack_uint(msgpack_packer *pk, const char *name, uint64_t value);
 
 /* A case by its id, which came as `argument`. CASEBUS_ENOTFOUND, EDELETED, EREDACTED. */
@@ -177,6 +184,18 @@ void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes age
                    struct casebus_bytes offender);
 int pack_loaded(struct query *q, msgpack_packer *pk, struct casebus_bytes id,
                 const struct case_entry *entry, unsigned load);
+
+/* A list in the order of a tree whose keys are seqs, newest first, by the arguments `limit`,
+ * `next` and `as_of`. */
+struct seq_list {
+    enum tree tree;
+    /* Is this entry of the tree a row of the list? Packs it, unless `pk` is NULL. */
+    bool (*row)(struct query *q, const struct seq_list *self, uint64_t seq,
+                struct casebus_bytes value, msgpack_packer *pk);
+    struct casebus_bytes agency; /* absent: all */
+    unsigned statuses;           /* of sessions: a bit each */
+};
+int list_by_seq(struct query *q, const struct seq_list *list);
 
 /* A session by the arguments `agency` and `session_id`. CASEBUS_ENOTFOUND. */
 int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,

@@ -90,6 +90,11 @@ int arg_limit(struct query *q, uint64_t *limit)
     return arg_number(q, "limit", 1, CASEBUS_PAGE_MAX, CASEBUS_PAGE_DEFAULT, limit);
 }
 
+int arg_as_of(struct query *q, uint64_t *as_of)
+{
+    return arg_number(q, "as_of", 0, UINT64_MAX - 1, q->state.seq, as_of);
+}
+
 bool more_rows(const struct query *q, uint64_t limit)
 {
     return q->row_count < limit && q->work < WORK_MAX && q->self->rows.size < CASEBUS_REPLY_MAX &&
@@ -115,4 +120,10 @@ void pack_uint(msgpack_packer *pk, const char *name, uint64_t value)
 {
     casebus_pack_text(pk, name);
     msgpack_pack_uint64(pk, value);
+}
+
+void pack_moment(struct query *q, uint64_t as_of, uint64_t newer)
+{
+    pack_uint(&q->pk, "as_of", as_of);
+    pack_uint(&q->pk, "newer", newer);
 }

@@ -6,14 +6,12 @@
 #include "query_list.h"
 
 #define SEARCH_SIZE (3 * 8) /* of a `next`: the seq, and where its case's search stands */
-#define NEWER_MAX 1000
-#define NEWER_WORK 5000
 
 static int read_page(struct query *q, struct page *p)
 {
     int rc = arg_limit(q, &p->limit);
     rc = rc ? rc : arg_bin(q, "next", 0, false, &p->next);
-    return rc ? rc : arg_number(q, "as_of", 0, UINT64_MAX, q->state.seq, &p->as_of);
+    return rc ? rc : arg_as_of(q, &p->as_of);
 }
 
 /* A seq, a session's search, or a key of the index that is followed. */
@@ -231,8 +229,7 @@ static int finish_page(struct query *q, const struct page *p, const struct key *
 {
     uint64_t newer = count_newer(q, p);
     msgpack_pack_map(&q->pk, 3u + (p->session.data ? 1u : 0u) + (next->size > 0 ? 1u : 0u));
-    pack_uint(&q->pk, "as_of", p->as_of);
-    pack_uint(&q->pk, "newer", newer);
+    pack_moment(q, p->as_of, newer);
     pack_rows(q, "rows");
     if (p->session.data) {
         pack_uint(&q->pk, "floor", q->state.floor);

@@ -1,77 +1,66 @@
 /* Quarantine: what waits for a person, and his decisions. */
 #include "query.h"
 
-static int add_quarantined(struct query *q, uint64_t seq, struct casebus_bytes key,
-                           struct casebus_bytes agency)
+static void pack_quarantined(struct query *q, uint64_t seq, struct casebus_bytes id,
+                             const struct quarantine_entry *e, msgpack_packer *pk)
 {
-    struct key k = key_text(key);
-    struct quarantine_entry e;
     struct case_entry entry;
-    struct casebus_bytes of, regulator_id;
-    struct casebus_bytes id = casebus_bytes(key.data, key.size - CASEBUS_HASH_SIZE - 1);
-    q->work++;
-    if (key.size <= CASEBUS_HASH_SIZE + 1 || casebus_case_id_split(id, &of, &regulator_id) != 0) {
-        return CASEBUS_ECORRUPT;
-    }
-    if ((agency.data && !casebus_bytes_equal(of, agency)) || !scope_covers(q->scope, of) ||
-        !txn_load(q->txn, TREE_QUARANTINE, &k, ENTRY_QUARANTINE, &e) ||
-        e.status != QUARANTINE_OPEN || e.seq != seq) {
-        return txn_error(q->txn);
-    }
-    msgpack_packer *pk = &q->rows_pk;
-    bool known = find_case(q, "quarantine", id, &entry) == 0;
-    msgpack_pack_map(pk, 5u + (e.session.data ? 1u : 0u) + (known ? 1u : 0u));
+    const bool known = find_case(q, "quarantine", id, &entry) == 0;
+    msgpack_pack_map(pk, 5u + (e->session.data ? 1u : 0u) + (known ? 1u : 0u));
     pack_uint(pk, "quarantine", seq);
     casebus_pack_text(pk, "id");
     casebus_pack_str(pk, id);
-    pack_uint(pk, "at", e.at);
+    pack_uint(pk, "at", e->at);
     casebus_pack_text(pk, "actor");
-    casebus_pack_str(pk, e.actor);
-    if (e.session.data) {
+    casebus_pack_str(pk, e->actor);
+    if (e->session.data) {
         casebus_pack_text(pk, "session");
-        casebus_pack_str(pk, e.session);
+        casebus_pack_str(pk, e->session);
     }
     casebus_pack_text(pk, "reported");
     if (scope_is_full(q->scope)) {
-        casebus_pack_raw(pk, e.data);
+        casebus_pack_raw(pk, e->data);
     } else {
-        scope_pack_case(q->scope, e.data, pk);
+        scope_pack_case(q->scope, e->data, pk);
     }
-    q->row_count++;
     if (known) {
         casebus_pack_text(pk, "case");
-        return pack_case(q, pk, &entry);
+        const int rc = pack_case(q, pk, &entry);
+        if (rc != 0) {
+            txn_fail(q->txn, rc);
+        }
     }
-    return 0;
+}
+
+static bool quarantine_row(struct query *q, const struct seq_list *list, uint64_t seq,
+                           struct casebus_bytes name, msgpack_packer *pk)
+{
+    struct key key = key_text(name);
+    struct quarantine_entry e;
+    struct casebus_bytes agency, regulator_id;
+    struct casebus_bytes id = casebus_bytes(name.data, name.size - CASEBUS_HASH_SIZE - 1);
+    if (name.size <= CASEBUS_HASH_SIZE + 1 ||
+        casebus_case_id_split(id, &agency, &regulator_id) != 0) {
+        txn_fail(q->txn, CASEBUS_ECORRUPT);
+        return false;
+    }
+    if ((list->agency.data && !casebus_bytes_equal(agency, list->agency)) ||
+        !scope_covers(q->scope, agency) ||
+        !txn_load(q->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &e) ||
+        e.status != QUARANTINE_OPEN || e.seq != seq) {
+        return false;
+    }
+    if (pk) {
+        pack_quarantined(q, seq, id, &e, pk);
+    }
+    return true;
 }
 
 int query_quarantine_list(struct query *q)
 {
-    struct casebus_bytes agency, next;
-    struct cursor c;
-    struct key last = {.size = 0};
-    uint64_t limit;
-    int rc = arg_limit(q, &limit);
-    rc = rc ? rc : arg_text(q, "agency", false, &agency);
-    rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
-    if (rc != 0) {
-        return rc;
-    }
-    struct key from = next.data ? key_text(next) : key_number(UINT64_MAX);
-    cursor_open(&c, q->txn, TREE_CONFLICT);
-    bool at = cursor_before(&c, key_bytes(&from));
-    for (; rc == 0 && at && more_rows(q, limit); at = cursor_prev(&c)) {
-        rc = add_quarantined(q, key_to_number(c.key), c.value, agency);
-        last = key_text(c.key);
-    }
-    if (!at) {
-        last.size = 0;
-    }
-    cursor_close(&c);
-    msgpack_pack_map(&q->pk, last.size > 0 ? 2 : 1);
-    pack_rows(q, "rows");
-    pack_next(q, &last);
-    return rc;
+    struct seq_list list = {.tree = TREE_CONFLICT, .row = quarantine_row};
+    const int rc = arg_text(q, "agency", false, &list.agency);
+    return rc ? rc : list_by_seq(q, &list);
 }
 
 static int answer_decision(struct query *q)

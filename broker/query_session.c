@@ -94,57 +94,43 @@ static unsigned statuses(struct casebus_bytes word)
     return 0;
 }
 
-static void add_session(struct query *q, struct casebus_bytes name, struct casebus_bytes agency,
-                        unsigned wanted)
+static bool session_row(struct query *q, const struct seq_list *list, uint64_t seq,
+                        struct casebus_bytes name, msgpack_packer *pk)
 {
     struct key key = key_text(name);
     struct session_entry session;
-    struct casebus_bytes of, id;
-    q->work++;
-    if (casebus_case_id_split(name, &of, &id) == 0 && /* the same form: agency:id */
-        (!agency.data || casebus_bytes_equal(of, agency)) && scope_covers(q->scope, of) &&
-        txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session) &&
-        wanted & 1u << session.status) {
-        pack_session_map(q, &q->rows_pk, of, id, &session);
-        q->row_count++;
+    struct casebus_bytes agency, id;
+    (void)seq;
+    if (casebus_case_id_split(name, &agency, &id) != 0 || /* the same form: agency:id */
+        (list->agency.data && !casebus_bytes_equal(agency, list->agency)) ||
+        !scope_covers(q->scope, agency) ||
+        !txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session) ||
+        !(list->statuses & 1u << session.status)) {
+        return false;
     }
+    if (pk) {
+        pack_session_map(q, pk, agency, id, &session);
+    }
+    return true;
 }
 
 int query_session_list(struct query *q)
 {
-    struct casebus_bytes agency, status, next;
-    struct cursor c;
-    struct key from, last = {.size = 0};
-    uint64_t limit;
-    int rc = arg_limit(q, &limit);
-    rc = rc ? rc : arg_text(q, "agency", false, &agency);
+    struct seq_list list = {.tree = TREE_STARTED, .row = session_row};
+    struct casebus_bytes status;
+    int rc = arg_text(q, "agency", false, &list.agency);
     rc = rc ? rc : arg_text(q, "status", false, &status);
-    rc = rc ? rc : arg_bin(q, "next", 8, false, &next);
     if (rc != 0) {
         return rc;
     }
-    if (agency.data && !casebus_agency_valid(agency)) {
+    if (list.agency.data && !casebus_agency_valid(list.agency)) {
         return bad_arg(q, "agency", "is not an agency code");
     }
-    unsigned wanted = statuses(status);
-    if (wanted == 0) {
+    list.statuses = statuses(status);
+    if (list.statuses == 0) {
         return bad_arg(q, "status", "is no status of a session");
     }
-    from = next.data ? key_text(next) : key_number(UINT64_MAX);
-    cursor_open(&c, q->txn, TREE_STARTED);
-    bool at = cursor_before(&c, key_bytes(&from));
-    for (; at && more_rows(q, limit); at = cursor_prev(&c)) {
-        add_session(q, c.value, agency, wanted);
-        last = key_text(c.key);
-    }
-    if (!at) {
-        last.size = 0;
-    }
-    cursor_close(&c);
-    msgpack_pack_map(&q->pk, last.size > 0 ? 2 : 1);
-    pack_rows(q, "rows");
-    pack_next(q, &last);
-    return 0;
+    return list_by_seq(q, &list);
 }
 
 /* --- a session's cases ------------------------------------------------------------------ */

@@ -13,22 +13,10 @@
 
 /* --- decoding ------------------------------------------------------------------------- */
 
-/* The keys read so far; those that every event has are demanded at the end. */
-enum {
-    V = 1,
-    EPOCH = 2,
-    EVENT = 4,
-    SEQ = 8,
-    PREV = 16,
-    PREV_TOPIC = 32,
-    AT = 64,
-    ACTOR = 128
-};
-
 struct reading {
     struct casebus_reader r;
     struct casebus_event *event;
-    unsigned seen;
+    unsigned seen; /* a bit for each of `keys` */
     uint32_t left; /* pairs, the one being read counted */
     uint64_t version;
     struct casebus_bytes word;
@@ -106,8 +94,12 @@ static int read_version(struct reading *in)
  * through. */
 static struct casebus_bytes read_whole(struct reading *in)
 {
-    return in->left == 1 ? casebus_bytes(in->r.at, (size_t)(in->r.end - in->r.at))
-                         : casebus_read_raw(&in->r);
+    const unsigned char *begin = in->r.at;
+    if (in->left > 1) {
+        return casebus_read_raw(&in->r);
+    }
+    in->r.at = in->r.end;
+    return casebus_bytes(begin, (size_t)(in->r.end - begin));
 }
 
 static int read_changed(struct reading *in)
@@ -134,31 +126,28 @@ static int read_thin(struct reading *in)
     return in->r.error;
 }
 
-#define KEY(name, read, bit)                                                                   \
-    {                                                                                          \
-        name, sizeof name - 1, read, bit                                                       \
-    }
+#define KEY(name, read) {name, sizeof name - 1, read}
 static const struct {
     const char *name;
     size_t size;
     int (*read)(struct reading *);
-    unsigned bit; /* 0: not in every event */
 } keys[] = {
-    KEY("v", read_v, V),
-    KEY("epoch", read_epoch, EPOCH),
-    KEY("event", read_event, EVENT),
-    KEY("seq", read_seq, SEQ),
-    KEY("prev", read_prev, PREV),
-    KEY("prev_topic", read_prev_topic, PREV_TOPIC),
-    KEY("at", read_at, AT),
-    KEY("actor", read_actor, ACTOR),
-    KEY("session", read_session, 0),
-    KEY("version", read_version, 0),
-    KEY("changed", read_changed, 0),
-    KEY("payload", read_payload, 0),
-    KEY("thin", read_thin, 0),
+    KEY("v", read_v),
+    KEY("epoch", read_epoch),
+    KEY("event", read_event),
+    KEY("seq", read_seq),
+    KEY("prev", read_prev),
+    KEY("prev_topic", read_prev_topic),
+    KEY("at", read_at),
+    KEY("actor", read_actor),
+    KEY("session", read_session),
+    KEY("version", read_version),
+    KEY("changed", read_changed),
+    KEY("payload", read_payload),
+    KEY("thin", read_thin),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
+#define IN_EVERY_EVENT 8 /* the first of them */
 
 /* Which key this is; an encoder's order makes it the one behind the last. */
 static size_t find(struct casebus_bytes name, size_t next)
@@ -183,18 +172,18 @@ static int read_keys(struct reading *in, struct casebus_fault *fault)
             casebus_skip(&in->r);
             continue;
         }
-        int error = keys[i].read(in);
+        int error = in->seen & 1u << i ? CASEBUS_EDUPLICATE : keys[i].read(in);
         if (error) {
             return casebus_fault_set(fault, error, keys[i].name);
         }
-        in->seen |= keys[i].bit;
+        in->seen |= 1u << i;
         next = i + 1;
     }
-    if (in->r.error) {
-        return casebus_fault_set(fault, CASEBUS_EMALFORMED, ""); /* not a map */
+    if (in->r.error || in->r.at != in->r.end) { /* not a map, or more than one */
+        return casebus_fault_set(fault, CASEBUS_EMALFORMED, "");
     }
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        if ((in->seen & keys[i].bit) != keys[i].bit) {
+    for (size_t i = 0; i < IN_EVERY_EVENT; i++) {
+        if (!(in->seen & 1u << i)) {
             return casebus_fault_set(fault, CASEBUS_EMISSING, keys[i].name);
         }
     }
@@ -241,6 +230,28 @@ int casebus_event_read(struct casebus_bytes topic, struct casebus_bytes body,
     casebus_reader_init(&in.r, body);
     int error = read_keys(&in, fault);
     return error ? error : check_order(event, fault);
+}
+
+static int check_text(struct casebus_bytes text, const char *name, struct casebus_fault *fault)
+{
+    return casebus_utf8_valid(text) ? 0 : casebus_fault_set(fault, CASEBUS_EUTF8, name);
+}
+
+static int check_part(struct casebus_bytes part, const char *name, struct casebus_fault *fault)
+{
+    int error = part.data ? casebus_scan(part, casebus_scan_limits_reply(), fault) : 0;
+    if (error) {
+        casebus_fault_under(fault, casebus_cstr(name));
+    }
+    return error;
+}
+
+int casebus_event_check(const struct casebus_event *event, struct casebus_fault *fault)
+{
+    int error = check_text(event->actor, "actor", fault);
+    error = error ? error : check_text(event->session, "session", fault);
+    error = error ? error : check_part(event->changed, "changed", fault);
+    return error ? error : check_part(event->payload, "payload", fault);
 }
 
 /* --- encoding ------------------------------------------------------------------------- */

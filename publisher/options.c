@@ -5,6 +5,7 @@
 
 #include "fields.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #endif
 
 #define PROGRAM "casebus-publish"
+#define PAGES_MAX 1000000000
 
 /* Reading one option: NULL, or what is wrong with its value. */
 typedef const char *option_reader(struct options *self, char *value);
@@ -104,6 +106,46 @@ static const char *read_keep_open(struct options *self, char *value)
     (void)value;
     self->keep_open = true;
     return NULL;
+}
+
+static bool read_pages(const char *text, uint64_t *pages)
+{
+    char *end;
+    errno = 0;
+    *pages = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *pages > 0 &&
+           *pages <= PAGES_MAX;
+}
+
+static const char *read_max_pages(struct options *self, char *value)
+{
+    const char *equals = strchr(value, '=');
+    struct agency_pages row = {.agency =
+                                   casebus_bytes(value, equals ? (size_t)(equals - value) : 0)};
+    if (equals && !casebus_agency_valid(row.agency)) {
+        return "not AGENCY=N, as in hse=20";
+    }
+    if (!read_pages(equals ? equals + 1 : value, &row.pages)) {
+        return "not a number of pages";
+    }
+    if (self->max_pages_count == CASEBUS_AGENCIES_MAX) {
+        return "too many of them";
+    }
+    self->max_pages[self->max_pages_count++] = row;
+    return NULL;
+}
+
+uint64_t options_max_pages(const struct options *self, const char *agency)
+{
+    uint64_t pages = 0;
+    for (size_t i = 0; i < self->max_pages_count; i++) {
+        const struct agency_pages *row = &self->max_pages[i];
+        if (casebus_bytes_is(row->agency, agency)) {
+            return row->pages;
+        }
+        pages = row->agency.size == 0 ? row->pages : pages;
+    }
+    return pages;
 }
 
 static const char *read_kind(struct options *self, enum casebus_report_kind kind)
@@ -216,6 +258,9 @@ static const struct option_row rows[] = {
      "source.page, and they come page by page"},
     {"new-session", NULL, read_new_session, "open a session for each agency in the file"},
     {"keep-open", NULL, read_keep_open, "do not end the session"},
+    {"max-pages", "[AGENCY=]N", read_max_pages,
+     "how many pages a session that is started may have, for whoever watches it; for each "
+     "agency or for all"},
     {"edited", NULL, read_edited, "the records are corrections made by people"},
     {"deleted", NULL, read_deleted, "the records name cases to delete"},
     {"redacted", NULL, read_redacted,
@@ -289,6 +334,9 @@ static int check_together(struct options *self, bool format_given)
     }
     if (self->keep_open && kinds == 0) {
         return complain("--keep-open", "there is no session to keep open");
+    }
+    if (self->max_pages_count > 0 && !self->session && !self->new_session) {
+        return complain("--max-pages", "no session is started; add --new-session");
     }
     if (self->name_count > 0 && !self->is_csv) {
         return complain("--map", "only a CSV file has columns");

@@ -74,6 +74,7 @@ static int send_start(struct upload *upload, struct scrape *scrape)
     struct casebus_session_start start = {
         .database = scrape->agency,
         .start_page = scrape->page,
+        .max_pages = options_max_pages(upload->options, scrape->agency),
         .requested_by = getenv("USER"),
         .worker = worker,
     };

@@ -17,6 +17,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #define RESEND_LOOK_MS 250 /* how often a question on its way is looked after */
@@ -57,7 +58,7 @@ static enum message decode(struct casebus_subscriber *self, struct slot *slot)
     if (is_heads(topic)) {
         return casebus_heads_decode(topic, body, &self->heads, &fault) == 0 ? HEADS : NOTHING;
     }
-    return casebus_event_decode(topic, body, &slot->event, &fault) == 0 ? EVENT : NOTHING;
+    return casebus_event_read(topic, body, &slot->event, &fault) == 0 ? EVENT : NOTHING;
 }
 
 /* The next message that can be read, in the intake's slot: NOTHING if none waits, or a code. */
@@ -100,16 +101,36 @@ static int shorter(int left, int other)
     return left < 0 || left > other ? other : left;
 }
 
+/* For the socket, which was found empty just now: its descriptor tells of whatever comes next, in
+ * one system call where zmq_poll() takes two. Or, while the log is pulled, for the time alone. */
+static int wait_for_socket(struct casebus_subscriber *self, int left)
+{
+    struct pollfd item = {.events = POLLIN};
+    size_t size = sizeof item.fd;
+    if (zmq_getsockopt(self->socket, ZMQ_FD, &item.fd, &size) != 0) {
+        return -1;
+    }
+    return poll(&item, self->intake.pulling ? 0 : 1, left);
+}
+
+/* For the socket, unless the log is pulled, and for an answer. */
+static int wait_for_both(struct casebus_subscriber *self, int left)
+{
+    zmq_pollitem_t items[2] = {
+        {.socket = casebus_client_socket(self->client), .events = ZMQ_POLLIN},
+        {.socket = self->socket, .events = ZMQ_POLLIN},
+    };
+    return zmq_poll(items, self->intake.pulling ? 1 : 2, left);
+}
+
 /* Waits for the socket, or the answer that is due, or the time of the next question: 1, 0 time
  * up, or a code. */
 static int wait_for_message(struct casebus_subscriber *self, struct patience *patience)
 {
-    zmq_pollitem_t items[2];
-    int left = patience_left(patience), count = 0;
+    int left = patience_left(patience);
+    const bool asked = self->intake.asked != ASKED_NOTHING;
     const int64_t due = intake_due(&self->intake);
-    if (self->intake.asked != ASKED_NOTHING) {
-        items[count++] = (zmq_pollitem_t){.socket = casebus_client_socket(self->client),
-                                          .events = ZMQ_POLLIN};
+    if (asked) {
         left = shorter(left, RESEND_LOOK_MS);
     } else if (due != INT64_MAX) {
         left = shorter(left, deadline_left(due));
@@ -119,10 +140,9 @@ static int wait_for_message(struct casebus_subscriber *self, struct patience *pa
         if (quiet < 0) {
             return quiet;
         }
-        items[count++] = (zmq_pollitem_t){.socket = self->socket, .events = ZMQ_POLLIN};
         left = shorter(left, quiet);
     }
-    const int ready = zmq_poll(items, count, left);
+    const int ready = asked ? wait_for_both(self, left) : wait_for_socket(self, left);
     if (ready < 0) {
         return casebus_link_error();
     }

@@ -331,7 +331,7 @@ int intake_logged(struct intake *self, struct casebus_bytes topic, struct casebu
         intake_begin(self, self->epoch, intake_cursor(self), true);
         return CASEBUS_ENOMEM;
     }
-    if (casebus_event_decode(slot_topic(slot), slot_body(slot), &slot->event, &fault) != 0) {
+    if (casebus_event_read(slot_topic(slot), slot_body(slot), &slot->event, &fault) != 0) {
         self->stats.undecodable++;
         hold_recycle(&self->hold, slot);
     } else if (!is_new(self, &slot->event)) {

@@ -174,6 +174,16 @@ void source_moved(struct source *self, uint64_t head)
     look(self, hub_now(self->hub));
 }
 
+/* While all its users slept it did not ask. What it had then is shown to nobody anew once it is
+ * older than a window; those who show it do so until the answer comes. */
+void source_wake(struct source *self)
+{
+    if (self->awake++ == 0 && self->moved_at != INT64_MAX &&
+        self->began + self->window_ms <= hub_now(self->hub)) {
+        snapshot_drop(&self->now);
+    }
+}
+
 void source_force(struct source *self)
 {
     self->forced = true;

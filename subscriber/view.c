@@ -5,7 +5,7 @@
  *
  * Keep, and pages, are queries "as of": the rows that existed at a moment, with their values of
  * now. What a view keeps is always among them, so its values stay live however many rows come;
- * what they no longer have is gone from the store.
+ * what they no longer have is gone from the store, or from the list.
  *
  * Contract: callbacks come from view_visit() alone; a view that is closed in one of its own is
  * freed when it returns. */
@@ -42,14 +42,14 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     if (rc != 0) {
         return rc;
     }
-    if (seed) {
-        source_seed(source, self->source);
-    }
     if (view_is_awake(self)) {
-        source->awake++;
+        source_wake(source);
         if (self->source != NULL) {
             self->source->awake--;
         }
+    }
+    if (seed) {
+        source_seed(source, self->source);
     }
     if (self->begun) {
         source_load(source);
@@ -59,6 +59,36 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     self->page = *page;
     self->hub->news = true;
     return 0;
+}
+
+/* What the source has is not to be taken: the next snapshot is waited for. */
+static void pass_over(struct casebus_view *self)
+{
+    snapshot_drop(&self->old);
+    self->old = self->source->now;
+    if (self->old != NULL) {
+        self->old->refs++;
+    }
+}
+
+/* A list that is going to be kept begins with what there is now; what its source has may be of
+ * long ago, where all who share it were paused. */
+static void begin_kept(struct casebus_view *self)
+{
+    if (self->options.policy == CASEBUS_VIEW_KEEP && source_is_behind(self->source)) {
+        pass_over(self);
+    }
+}
+
+/* From here on it may ask. */
+static void begin(struct casebus_view *self)
+{
+    if (!self->begun) {
+        self->begun = true;
+        if (!self->paused) {
+            source_wake(self->source);
+        }
+    }
 }
 
 /* --- opened and closed -------------------------------------------------------------------- */
@@ -124,12 +154,6 @@ static void free_view(struct casebus_view *self)
     free(self);
 }
 
-static bool can_keep(const struct casebus_query *query)
-{
-    return query_has_as_of(query) || query->kind == CASEBUS_QUERY_CASE ||
-           query->kind == CASEBUS_QUERY_SESSION;
-}
-
 int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
                       struct casebus_query query, struct casebus_view_options options,
                       const char **why)
@@ -140,7 +164,7 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
     *self_p = NULL;
     *why = NULL;
     if (query_check(&query) != 0 || (unsigned)options.policy > CASEBUS_VIEW_LOSE ||
-        (options.policy == CASEBUS_VIEW_KEEP && !can_keep(&query))) {
+        (options.policy == CASEBUS_VIEW_KEEP && !query_can_be_kept(&query))) {
         return CASEBUS_EINVAL;
     }
     struct casebus_view *self = calloc(1, sizeof *self);
@@ -159,6 +183,7 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
         free_view(self);
         return rc;
     }
+    begin_kept(self);
     link_view(self);
     self->told = view_look(self);
     *self_p = self;
@@ -286,8 +311,8 @@ static void begin_if_moved(struct casebus_view *self)
     if (self->base == UINT64_MAX) {
         self->base = self->hub->head;
     } else if (self->source->watched > self->base) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
+        begin(self);
+        begin_kept(self);
         source_load(self->source);
     }
 }
@@ -339,7 +364,9 @@ void casebus_view_resume(struct casebus_view *self)
 {
     if (self->paused) {
         self->paused = false;
-        self->source->awake += view_is_awake(self) ? 1 : 0;
+        if (view_is_awake(self)) {
+            source_wake(self->source);
+        }
         self->hub->news = true;
     }
 }
@@ -351,22 +378,16 @@ static int begin_list(struct casebus_view *self)
     if (rc == 0) {
         self->depth = 0;
         self->fresh = true;
+        begin_kept(self);
     }
     return rc;
 }
 
 void casebus_view_refresh(struct casebus_view *self)
 {
-    if (!self->begun) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
-    }
+    begin(self);
     if (self->options.policy == CASEBUS_VIEW_KEEP && begin_list(self) == 0) {
-        snapshot_drop(&self->old);
-        self->old = self->source->now; /* a list once shown stays: that of now is waited for */
-        if (self->old != NULL) {
-            self->old->refs++;
-        }
+        pass_over(self); /* a list once shown stays: that of now is waited for */
     }
     source_force(self->source);
     self->hub->news = true;
@@ -377,10 +398,7 @@ void view_forget(struct casebus_view *self)
     snapshot_drop(&self->taken);
     (void)begin_list(self); /* no memory: the page of the old history is empty, or refused */
     self->fresh = true;
-    if (!self->begun) {
-        self->begun = true;
-        self->source->awake += self->paused ? 0 : 1;
-    }
+    begin(self);
 }
 
 static int keep_page(struct casebus_view *self)

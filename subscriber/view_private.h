@@ -41,6 +41,8 @@ void query_encode(const struct casebus_query *query, const struct page *page, ui
                   struct casebus_call *call);
 /* Its pages can be of a moment. */
 bool query_has_as_of(const struct casebus_query *query);
+/* It can be shown under policy keep. */
+bool query_can_be_kept(const struct casebus_query *query);
 /* Whether an answer with this code is one: there is nothing of that name. */
 bool query_is_empty(const struct casebus_query *query, int error);
 /* What it watches by itself: how many, at most CASEBUS_PATTERNS_MAX. */
@@ -143,6 +145,8 @@ struct source {
 int source_join(struct source **self_p, struct casebus_views *hub, const struct want *want);
 /* For one user less. */
 void source_leave(struct source **self_p);
+/* For one user more that is awake. */
+void source_wake(struct source *self);
 /* A stream that it watches ends at `head`. */
 void source_moved(struct source *self, uint64_t head);
 /* To be asked in any case; or only where nothing was fetched or asked yet. */

@@ -119,7 +119,20 @@ int query_check(const struct casebus_query *query)
 
 bool query_has_as_of(const struct casebus_query *query)
 {
-    return query->kind == CASEBUS_QUERY_RECENT || query->kind == CASEBUS_QUERY_CASES;
+    return query->kind == CASEBUS_QUERY_RECENT || query->kind == CASEBUS_QUERY_CASES ||
+           query->kind == CASEBUS_QUERY_SESSIONS || query->kind == CASEBUS_QUERY_QUARANTINE;
+}
+
+/* Rows may leave the list of a moment, but what was not in it must not enter: it would push out
+ * a row that is kept. A session may become "lost" or "completed" at any time; one that is
+ * active was so from its start. */
+bool query_can_be_kept(const struct casebus_query *query)
+{
+    if (query->kind == CASEBUS_QUERY_SESSIONS) {
+        return query->status[0] == '\0' || strcmp(query->status, "active") == 0;
+    }
+    return query_has_as_of(query) || query->kind == CASEBUS_QUERY_CASE ||
+           query->kind == CASEBUS_QUERY_SESSION;
 }
 
 bool query_is_empty(const struct casebus_query *query, int error)

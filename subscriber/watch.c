@@ -287,12 +287,27 @@ static bool is_time_to_save(const struct watch *self, int rc)
 
 /* --- showing ---------------------------------------------------------------------------- */
 
+/* Nobody has looked inside it yet. */
+static bool is_readable(const struct casebus_event *event)
+{
+    struct casebus_fault fault;
+    if (casebus_event_check(event, &fault) == 0) {
+        return true;
+    }
+    fprintf(stderr, PROGRAM ": event %llu is not shown: %s: %s\n",
+            (unsigned long long)event->seq, fault.field, casebus_strerror(fault.code));
+    return false;
+}
+
 static int show(struct watch *self, const struct casebus_event *event)
 {
+    if (!is_readable(event)) {
+        return EXIT_FINE;
+    }
     text_clear(&self->line);
     if (self->settings.json) {
         struct json json = json_begin(&self->line, false);
-        json_event(&json, event); /* it decoded: it has no broken value */
+        json_event(&json, event);
     } else {
         show_event(event, self->colour, &self->line);
     }

@@ -25,10 +25,13 @@ struct casebus_event {
 /* Everything borrowed from the frames. */
 int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_event *event, struct casebus_fault *fault);
-/* The same of a body that has been checked before (one's own store): bounds are kept, but what is inside
- * `changed` and `payload` is not looked at. */
+/* The two halves of it. Reading takes what the event says of itself and costs the same however
+ * long the record is: what is inside `changed` and `payload` is not looked at, and readers of
+ * them keep their bounds whatever it is. Checking looks into both: who passes them on to
+ * something that trusts them does that first. */
 int casebus_event_read(struct casebus_bytes topic, struct casebus_bytes body,
                        struct casebus_event *event, struct casebus_fault *fault);
+int casebus_event_check(const struct casebus_event *event, struct casebus_fault *fault);
 /* Writes the body at `out`, which has room for casebus_event_bound(); the byte behind it. */
 size_t casebus_event_bound(const struct casebus_event *event);
 unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *out);

@@ -82,7 +82,9 @@ int casebus_subscriber_start_cursor(struct casebus_subscriber *self,
  * in between waits here. */
 int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms);
 
-/* 1 and the event, borrowed until the next call; 0: time up; or
+/* 1 and the event, borrowed until the next call; 0: time up; or a code below. What is inside its
+ * `changed` and `payload` was not looked into (casebus_event_check() does): most programs look
+ * at a few names, and readers keep their bounds whatever is there.
  *
  * CASEBUS_EGAP    casebus_subscriber_gap() is gone for good: the log was trimmed. Load anew
  *                 what was made from events; the next call goes on behind it.

@@ -124,8 +124,8 @@ enum casebus_view_policy {
     CASEBUS_VIEW_MERGE, /* new rows enter at their rank, the last ones leave */
     CASEBUS_VIEW_KEEP,  /* the rows shown stay the rows shown, with their values of now, and
                          * `newer` counts those that are not; where nothing is shown, the first
-                         * rows enter. For queries whose pages are of a moment (recent, cases) and
-                         * for single rows; others are refused */
+                         * rows enter. For cases, sessions (all of them, or "active" ones),
+                         * quarantine and single rows; others are refused */
     CASEBUS_VIEW_LOSE   /* rows are replaced: each fetch is a new list */
 };
 
@@ -133,7 +133,7 @@ enum casebus_view_policy {
 struct casebus_row {
     const char *key;           /* case id, "agency:session id", quarantine number */
     struct casebus_bytes data; /* encoded map */
-    bool gone;                 /* kept, but in the store no more (deleted, redacted) */
+    bool gone; /* kept, but no longer there: deleted, redacted; decided; ended, of "active" */
 };
 
 enum casebus_change_kind {

@@ -14,7 +14,8 @@
 
 #define BODY_MAX (64 * 1024)
 #define FETCHES_MAX 8
-#define FETCH_MS 2000
+#define FETCH_MS 2000    /* somebody looks at an empty page meanwhile */
+#define REFILL_MS 30000  /* and here at what came before: better late than cut off */
 
 struct fetch {
     struct request *request;

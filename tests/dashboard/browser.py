@@ -12,8 +12,6 @@ import threading
 import time
 import urllib.parse
 
-import msgpack
-import zmq
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "ledger")]
@@ -326,12 +324,18 @@ class Trial:
         self.console(restarts=True)
 
     def changes_past_the_ring(self, seconds=0):
-        """More changes of each view than the dashboard keeps, while nobody here is told. The views
-        of sessions have a window of a second."""
-        end = time.monotonic() + max(seconds, RING + 2)
-        while time.monotonic() < end:
-            self.report(*self.cases(1))
-            time.sleep(0.5)
+        """More changes of the views of sessions (whose window is a second) than the dashboard
+        keeps, while the page is not told; another reader is."""
+        views = ("sessions", "session/hse/long")
+        end = time.monotonic() + seconds
+        with self.dashboard.stream(*views) as stream:
+            stream.until_shown()
+            enough = {view: stream.lists[view] + RING + 1 for view in views}
+            while time.monotonic() < end or any(stream.lists[view] < enough[view] for view in views):
+                before = dict(stream.lists)
+                self.report(*self.cases(1))
+                stream.until(lambda s: all(s.lists[view] > before[view] for view in views),
+                             "a change of each view")
 
     def frozen_past_the_ring(self, seconds=0):
         before = self.shown_met()
@@ -408,35 +412,43 @@ class Trial:
         self.equal("met", self.shown_met, lambda: self.stored_met("hse:long"))
 
     def progress_is_shown(self):
-        """Of a session that knows how many pages there are."""
-        socket = zmq.Context.instance().socket(zmq.PUB)
-        socket.connect(self.broker.ingest)
-        send = lambda kind, data: socket.send_multipart([
-            b"session:%s:hse:pages:" % kind, msgpack.packb({"v": 1, "data": data})])
-        while "result" not in self.client.ask("session.get", agency="hse", session_id="pages"):
-            send(b"started", {"max_pages": 10, "worker": "a worker", "database": "court cases"})
-            time.sleep(0.05)
-        time.sleep(1)  # what is left is told of nothing that is shorter
-        send(b"progressed", {"page": 4})
+        """Of a session that knows how many pages there are. Its time left is told by what is heard
+        of it once it is a second old."""
+        worker = self.worker("pages", "--max-pages", "10")
         row = '#sessions tr[data-key="hse:pages"] '
+
+        def report(page):
+            worker.report(*({**record, "source": {"page": page}} for record in self.cases(2)))
+
+        def more_is_heard():
+            report(5)
+            return self.browser.execute("return document.querySelector(arguments[0]).textContent",
+                                        row + "[data-field=left]") == "under 1 min"
+
+        for page in range(1, 6):
+            report(page)  # the fifth is at hand
         self.browser.wait("return document.querySelector(arguments[0])?.value === 4", row + "progress")
+        casebus.await_("the time left", more_is_heard)
         [shown] = [row for row in self.browser.execute(ROWS, "sessions") if row["key"] == "hse:pages"]
-        assert shown["progress"] == "page 4 of 10" and shown["worker"] == "a worker", shown
-        assert shown["left"] == "under 1 min", shown
-        send(b"ended", {"status": "failed", "reason": "told to"})
+        assert shown["progress"] == "page 4 of 10", shown
+        assert shown["worker"].endswith(":%d" % worker.process.pid), shown
+        text = self.dashboard.get("/")
+        assert "page 4 of 10" in text and '<progress max="10" value="4"' in text
+        worker.end()
         self.browser.wait("return !document.querySelector(arguments[0])", row)
-        socket.close(0)
 
     def stop_stops_the_worker(self):
         worker = self.worker("stopped", "--rate", "5")
         worker.report(*self.cases(300))
         row = '#sessions tr[data-key="hse:stopped"] '
-        self.browser.wait("return document.querySelector(arguments[0])", row + "button")
+        says = "return document.querySelector(arguments[0])?.textContent === arguments[1]"
+        self.browser.wait(says, row + "button", "Stop")
         self.browser.click(row + "button")
-        assert self.browser.execute("return document.querySelector(arguments[0]).textContent",
-                                    row + "button") == "Really stop?"
-        assert worker.process.poll() is None
+        assert self.browser.execute(says, row + "button", "Really stop?")
         self.screen("stop")
+        self.browser.wait(says, row + "button", "Stop")  # the question is withdrawn after a while
+        assert worker.process.poll() is None
+        self.browser.click(row + "button")
         self.browser.click(row + "button")
         worker.end(code=4)
         session = self.client.result("session.get", agency="hse", session_id="stopped")["session"]

@@ -194,6 +194,7 @@ class Stream:
         self.rows = {view: {} for view in views}
         self.order = {view: None for view in views}
         self.states, self.sessions, self.newer = {}, {}, {}
+        self.lists = dict.fromkeys(views, 0)  # how often a view's rows came
         self.resets = self.events = self.comments = 0
 
     def fileno(self):
@@ -253,6 +254,7 @@ class Stream:
         self.rows[view] = {key: known[key] for key in data["order"]}
         self.order[view] = data["order"]
         self.newer[view] = data["newer"]
+        self.lists[view] += 1
 
     def until(self, check, what):
         """Reads until check(self) is true."""

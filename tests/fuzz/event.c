@@ -35,10 +35,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct casebus_bytes topic = casebus_cstr(topics[i]);
         struct casebus_event event;
         struct casebus_fault fault = {0};
-        int error = casebus_event_decode(topic, casebus_bytes(data, size), &event, &fault);
+        struct casebus_bytes body = casebus_bytes(data, size);
+        int halves = casebus_event_read(topic, body, &event, &fault);
+        halves = halves ? halves : casebus_event_check(&event, &fault);
+        int error = casebus_event_decode(topic, body, &event, &fault);
         if (error) {
             fuzz_refusal(error, &fault);
         } else {
+            HOLDS(halves == 0);
             HOLDS(event.kind == i && event.prev < event.seq);
             round_trip(topic, &event, casebus_event_encode);
             round_trip(topic, &event, casebus_event_encode_thin);

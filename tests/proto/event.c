@@ -70,6 +70,45 @@ static void an_event_is_taken_apart(void **state)
     assert_false(event.thin);
 }
 
+/* What reading makes of a body, and then checking. */
+static void halves(struct casebus_bytes body, int read, int check, const char *field)
+{
+    struct casebus_event event;
+    struct casebus_fault fault = {0};
+    assert_int_equal(casebus_event_read(keep(TOPIC, strlen(TOPIC)), body, &event, &fault), read);
+    if (read == 0) {
+        assert_int_equal(casebus_event_check(&event, &fault), check);
+    }
+    if (read != 0 || check != 0) {
+        assert_fault(&fault, read ? read : check, field);
+    }
+}
+
+static void what_is_inside_is_checked_by_who_looks_inside(void **state)
+{
+    (void)state;
+    halves(build(EVENT("updated", "1", "0", "0", ",changed:[],payload:{a:{b:1}}")), 0, 0, "");
+    halves(build(EVENT("updated", "1", "0", "0", ",payload:{a:{b:1,b:2}}")), 0, CASEBUS_EDUPLICATE,
+           "payload.a.b");
+    halves(build(EVENT("updated", "1", "0", "0", ",changed:[{a:1,a:2}],payload:{}")), 0,
+           CASEBUS_EDUPLICATE, "changed[0].a");
+    struct casebus_bytes cut = build(EVENT("updated", "1", "0", "0", ",payload:{a:'long'}"));
+    cut.size -= 2;
+    halves(cut, 0, CASEBUS_EMALFORMED, "payload.a");
+}
+
+static void the_envelope_is_checked_by_who_reads_it(void **state)
+{
+    (void)state;
+    halves(build(EVENT("updated", "1", "0", "0", ",seq:2")), CASEBUS_EDUPLICATE, 0, "seq");
+    halves(build(EVENT("updated", "1", "0", "0", ",payload:[]")), CASEBUS_ETYPE, 0, "payload");
+    struct casebus_bytes whole = build(EVENT("updated", "1", "0", "0", ",payload:{},later:1"));
+    unsigned char more[512];
+    memcpy(more, whole.data, whole.size);
+    more[whole.size] = 0xc0;
+    halves(casebus_bytes(more, whole.size + 1), CASEBUS_EMALFORMED, 0, "");
+}
+
 static void what_an_event_leaves_out_is_absent(void **state)
 {
     (void)state;
@@ -311,6 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_taken_apart),
+        cmocka_unit_test(what_is_inside_is_checked_by_who_looks_inside),
+        cmocka_unit_test(the_envelope_is_checked_by_who_reads_it),
         cmocka_unit_test(what_an_event_leaves_out_is_absent),
         cmocka_unit_test(keys_come_in_any_order_and_may_be_new),
         cmocka_unit_test(every_key_that_all_events_have_is_demanded),

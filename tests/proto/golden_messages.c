@@ -295,6 +295,14 @@ static void add_requests(void)
     golden_add("request-case.list-offender", REQUEST, "", 0, "",
                request_of(CASEBUS_OP_CASE_LIST,
                           build("{offender:'Acme',from:'2024-01-01',limit:50,as_of:300}")));
+    golden_add("request-session.list-as_of", REQUEST, "", 0, "",
+               request_of(CASEBUS_OP_SESSION_LIST,
+                          build("{agency:'hse',status:'active',limit:50,next:%b,as_of:300}",
+                                BYTES("\x00\x00\x00\x00\x00\x00\x01\x2a"))));
+    golden_add("request-quarantine.list-as_of", REQUEST, "", 0, "",
+               request_of(CASEBUS_OP_QUARANTINE_LIST,
+                          build("{agency:'hse',limit:50,next:%b,as_of:300}",
+                                BYTES("\x00\x00\x00\x00\x00\x00\x01\x2a"))));
     golden_add("request-session.cases-once", REQUEST, "", 0, "",
                request_of(CASEBUS_OP_SESSION_CASES,
                           build("{agency:'hse',session_id:'s-2024-03-12',once:true,"

@@ -311,6 +311,13 @@ class PublishTest(unittest.TestCase):
         self.assertEqual({s["status"] for s in sessions}, {"completed"})
         self.assertEqual(sum(s["cases_created"] for s in sessions), 337)
 
+    def test_a_session_says_how_many_pages_it_may_have(self):
+        self.check(self.publish("--new-session", "--max-pages", "6", "--max-pages", "hse=10",
+                                "--max-pages", "ea=4", data("register.ndjson")), 0, created=337)
+        self.assertEqual({s["agency"]: (s["pages_processed"], s["max_pages"])
+                          for s in self.broker.sessions()},
+                         {"hse": (10, 10), "ea": (4, 4), "orr": (6, 6)})
+
     def test_a_named_session_is_started_and_ended(self):
         self.check(self.publish("--session", "mine", self.many(3)), 0, created=3)
         (session,) = self.broker.sessions()
@@ -433,6 +440,10 @@ class PublishTest(unittest.TestCase):
         self.check(self.publish("/nowhere/at/all"), 2)
         self.check(self.publish("--agency", "HSE", "-"), 2)
         self.check(self.publish("--session", "a", "--new-session", "-"), 2)
+        for pages in ("0", "-1", "2.5", "1e3", "", "hse=", "HSE=3", "=3", "1000000001"):
+            self.check(self.publish("--new-session", "--max-pages", pages, "-"), 2)
+        self.check(self.publish("--max-pages", "3", "-"), 2)
+        self.check(self.publish("--resume-session", "a", "--max-pages", "3", "-"), 2)
         self.check(self.publish("--map", "a=no_such_field", data("ea.csv")), 2)
         self.check(self.publish("--map", "No=url", data("ea.csv")), 2)
         self.check(self.publish("--ingest", "nowhere", data("ea.csv")), 2)
@@ -442,7 +453,7 @@ class PublishTest(unittest.TestCase):
     def test_help_names_every_option(self):
         outcome = self.publish("--help")
         self.check(outcome, 0)
-        for name in ("agency", "format", "map", "session", "new-session", "keep-open", "edited",
+        for name in ("agency", "format", "map", "session", "new-session", "keep-open", "max-pages", "edited",
                      "deleted", "redacted", "dry-run", "rate", "timeout", "ingest", "query", "version"):
             self.assertIn("--" + name, outcome.out)
 

@@ -1924,14 +1924,16 @@ ARGUMENTS = {                                       # operation: (good, {argumen
                     "limit": (0, 2001, "5")}),
     "session.get": ({"agency": "hse", "session_id": "x"},
                     {"agency": (5, "HSE", "REQUIRED"), "session_id": (5, "", "a:b", "REQUIRED")}),
-    "session.list": ({}, {"status": ("going", 5), "limit": (0, 501), "next": ("x", b"short")}),
+    "session.list": ({}, {"status": ("going", 5), "limit": (0, 501), "next": ("x", b"short"),
+                          "as_of": (-1, "5")}),
     "session.cases": ({"agency": "hse", "session_id": "x"},
                       {"agency": (5, "HSE", "REQUIRED"), "session_id": (5, "", "REQUIRED"),
                        "limit": (0, 501), "next": ("x", b"short"), "once": (5, "no"),
                        "load": (["agency"],)}),
     "session.stop": ({"agency": "hse", "session_id": "x"},
                      {"agency": (5, "HSE", "REQUIRED"), "session_id": (5, "", "a:b", "REQUIRED")}),
-    "quarantine.list": ({}, {"agency": (5,), "limit": (0, 501, "5"), "next": ("x", b"short")}),
+    "quarantine.list": ({}, {"agency": (5,), "limit": (0, 501, "5"), "next": ("x", b"short"),
+                             "as_of": (-1, "5")}),
     "quarantine.accept": ({"quarantine": 1}, {"quarantine": ("1", -1, "REQUIRED"),
                                               "as": (5, "hse")}),
     "quarantine.reject": ({"quarantine": 1}, {"quarantine": ("1", -1, "REQUIRED")}),
@@ -2326,6 +2328,30 @@ def session_list_by_agency_and_status():
 
 
 @fact
+def session_list_can_be_of_a_moment():
+    code = agency()
+    starts = [Session(code, f"s{n}").started().events[0][1]["seq"] for n in range(5)]
+    first = query("session.list", agency=code, limit=2)
+    assert set(first) == {"as_of", "newer", "rows", "next"}
+    assert (first["as_of"], first["newer"]) == (newest(), 0)
+    Session(code, "s1").ended()
+    for key in ("s5", "s6"):
+        Session(code, key).started()
+    Session(code, "s6").ended()
+    for arguments, keys, newer in ({}, ["s4", "s3", "s2", "s1", "s0"], 2), ({"status": "active"}, [
+            "s4", "s3", "s2", "s0"], 1), ({"status": "completed"}, ["s1"], 1), ({"agency": "nobody"}, [], 0):
+        arguments = {"agency": code, "as_of": first["as_of"], **arguments}
+        rows = list(query.pages("session.list", limit=2, **arguments))
+        assert [row["session_id"] for row in rows] == keys, arguments
+        result = query("session.list", **arguments)
+        assert (result["as_of"], result["newer"]) == (first["as_of"], newer), arguments
+    before = query("session.list", agency=code, as_of=starts[2] - 1)
+    assert [row["session_id"] for row in before["rows"]] == ["s1", "s0"] and before["newer"] == 5
+    late = query("session.list", agency=code, as_of=starts[2], next=first["next"], limit=1)
+    assert [row["session_id"] for row in late["rows"]] == ["s2"]
+
+
+@fact
 def session_cases_has_a_row_for_each_meeting():
     session = Session()
     session.started()
@@ -2378,6 +2404,18 @@ def quarantine_list_has_pages_newest_first():
     for limit in (1, 2, 500):
         rows = pages_of("quarantine.list", agency=case.agency, limit=limit)
         assert [row["quarantine"] for row in rows] == numbers_[::-1]
+    first = query("quarantine.list", agency=case.agency, limit=2)
+    assert set(first) == {"as_of", "newer", "rows", "next"}
+    assert (first["as_of"], first["newer"]) == (newest(), 0)
+    later = [case.scraped(named(f"C{n}", **OTHER)).quarantine for n in range(3)]
+    for decided in later[1], numbers_.pop(1):
+        query("quarantine.reject", quarantine=decided)
+    of_then = list(query.pages("quarantine.list", agency=case.agency, limit=1, as_of=first["as_of"]))
+    assert [row["quarantine"] for row in of_then] == numbers_[::-1]
+    result = query("quarantine.list", agency=case.agency, as_of=first["as_of"])
+    assert (result["as_of"], result["newer"]) == (first["as_of"], 2)
+    assert query("quarantine.list", as_of=first["as_of"])["newer"] == 2
+    numbers_ += [later[0], later[2]]
     everywhere = [row["quarantine"] for row in pages_of("quarantine.list", limit=2)]
     assert everywhere == sorted(set(everywhere), reverse=True) and set(numbers_) <= set(everywhere)
 

@@ -462,6 +462,25 @@ class CtlTest(WithBroker):
             self.broker.publish(case(f"later {len(ids)}"))
         self.assertEqual(ids, [f"hse:{i}" for i in reversed(range(25))])
 
+    def test_pages_of_sessions_and_quarantine_are_of_one_moment(self):
+        other = {"offender": {"name": "Somebody Else"}, "offence_action_date": "2021-02-03"}
+
+        def publish(number):
+            self.broker.publish(case(number, offence_action_date="2020-01-01"), case(number, **other),
+                                options=["--session", f"S{number}"])
+
+        for number in range(3):
+            publish(number)
+        lists = {"sessions": "session_id", "quarantine": "id"}
+        first = {command: self.broker.json(command, "--limit", "2") for command in lists}
+        publish(3)
+        for command, key in lists.items():
+            with self.subTest(command):
+                page = first[command]
+                rest = self.broker.json(command, "--next", page["next"], "--as-of", str(page["as_of"]))
+                self.assertEqual([row[key][-1] for row in page["rows"] + rest["rows"]], ["2", "1", "0"])
+                self.assertEqual((page["newer"], rest["newer"]), (0, 1))
+
     def test_list_is_by_agency_and_dates(self):
         self.broker.publish(case(1, offence_action_date="2019-12-31"),
                             case(2, offence_action_date="2020-01-01"),

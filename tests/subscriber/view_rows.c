@@ -148,6 +148,25 @@ static void refresh_waits_for_a_newer_list_than_another_shows(void **state)
     close_view(&other);
 }
 
+static void a_kept_list_is_of_now_where_others_were_paused(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(0);
+    struct casebus_view *other = open_with("3 2 1", CASEBUS_VIEW_MERGE);
+    casebus_view_pause(other);
+    move_stream(CREATED, 11);
+    assert_not_asked();
+    options.policy = CASEBUS_VIEW_KEEP;
+    struct casebus_view *view = open_view(casebus_query_recent(3), options);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(asked_number(asked("case.recent"), "as_of"), UINT64_MAX);
+    answer(11, "4 3 2", "'as_of': 11");
+    assert_string_equal(seen.rows, "4 3 2");
+    assert_int_equal(asked_number(become(12, "4 3 2", "'as_of': 11"), "as_of"), 11);
+    close_view(&view);
+    close_view(&other);
+}
+
 static void a_case_that_is_gone_stays_under_keep(void **state)
 {
     (void)state;
@@ -164,15 +183,59 @@ static void a_case_that_is_gone_stays_under_keep(void **state)
     close_view(&view);
 }
 
-static void keep_is_for_lists_of_a_moment(void **state)
+static void a_decided_report_stays_under_keep(void **state)
 {
     (void)state;
     struct casebus_view_options options = watching(0);
+    options.policy = CASEBUS_VIEW_KEEP;
+    struct casebus_view *view = open_view(casebus_query_quarantine(NULL, 3), options);
+    asked("quarantine.list");
+    answer_json(10,
+                "{'as_of': 10, 'newer': 0, 'rows': [{'quarantine': 7}, {'quarantine': 4}]}");
+    move_stream("case:resolved:hse:", 12);
+    assert_int_equal(asked_number(asked("quarantine.list"), "as_of"), 10);
+    answer_json(12, "{'as_of': 10, 'newer': 1, 'rows': [{'quarantine': 4}]}");
+    assert_string_equal(seen.changes, "~7:0>0");
+    assert_string_equal(seen.rows, "7! 4");
+    assert_int_equal(status_of(view).newer, 1);
+    close_view(&view);
+}
+
+static void a_session_that_ends_stays_under_keep(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(0);
+    options.policy = CASEBUS_VIEW_KEEP;
+    struct casebus_view *view = open_view(casebus_query_sessions("hse", "active", 3), options);
+    asked("session.list");
+    answer_json(10, "{'as_of': 10, 'newer': 0, 'rows': [{'agency': 'hse', 'session_id': 'b', "
+                    "'value': 'x'}, {'agency': 'hse', 'session_id': 'a'}]}");
+    move_stream("session:ended:hse:", 11);
+    assert_int_equal(asked_number(asked("session.list"), "as_of"), 10);
+    answer_json(11,
+                "{'as_of': 10, 'newer': 0, 'rows': [{'agency': 'hse', 'session_id': 'a'}]}");
+    assert_string_equal(seen.rows, "b=x! a");
+    close_view(&view);
+}
+
+static void assert_not_kept(struct casebus_query query)
+{
+    struct casebus_view_options options = watching(0);
     struct casebus_view *view;
     options.policy = CASEBUS_VIEW_KEEP;
-    assert_int_equal(casebus_view_open(&view, views, casebus_query_session_cases("hse", "s", 5),
-                                       options, NULL),
-                     CASEBUS_EINVAL);
+    assert_int_equal(casebus_view_open(&view, views, query, options, NULL), CASEBUS_EINVAL);
+}
+
+static void keep_is_for_lists_of_a_moment(void **state)
+{
+    (void)state;
+    static const char *const comes_and_goes[] = {"running", "stopping",  "lost",
+                                                 "failed",  "completed", "stopped"};
+    assert_not_kept(casebus_query_session_cases("hse", "s", 5));
+    assert_not_kept(casebus_query_cases_since(1, 5));
+    for (size_t i = 0; i < sizeof comes_and_goes / sizeof *comes_and_goes; i++) {
+        assert_not_kept(casebus_query_sessions(NULL, comes_and_goes[i], 5));
+    }
 }
 
 /* --- pages ------------------------------------------------------------------------------ */
@@ -446,7 +509,10 @@ int main(void)
         TEST(keep_marks_what_is_gone_and_lets_nobody_take_its_place),
         TEST(refresh_shows_the_list_of_now_under_keep),
         TEST(refresh_waits_for_a_newer_list_than_another_shows),
+        TEST(a_kept_list_is_of_now_where_others_were_paused),
         TEST(a_case_that_is_gone_stays_under_keep),
+        TEST(a_decided_report_stays_under_keep),
+        TEST(a_session_that_ends_stays_under_keep),
         TEST(keep_is_for_lists_of_a_moment),
         TEST(pages_are_of_one_moment),
         TEST(pages_can_be_turned_back_to_the_live_one),

@@ -294,6 +294,28 @@ static void a_paused_view_keeps_what_it_shows_while_another_goes_on(void **state
     close_view(&other);
 }
 
+static void nobody_is_shown_what_a_paused_view_had(void **state)
+{
+    (void)state;
+    struct casebus_view *view = open_quiet(1000);
+    struct casebus_view_options options = watching(1000);
+    options.policy = CASEBUS_VIEW_KEEP;
+    casebus_view_pause(view);
+    move_stream(CREATED, 11);
+    pass(1000);
+    struct casebus_view *other = open_view(casebus_query_recent(3), options);
+    assert_int_equal(status_of(other).state, CASEBUS_VIEW_LOADING);
+    asked("case.recent");
+    answer(11, "2 1", NULL);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.rows, "2 1");
+    size_t count;
+    casebus_view_rows(view, &count);
+    assert_int_equal(count, 1);
+    close_view(&view);
+    close_view(&other);
+}
+
 static void a_refresh_asks_within_the_window(void **state)
 {
     (void)state;
@@ -369,6 +391,7 @@ int main(void)
         TEST(without_initial_it_asks_when_something_moves),
         TEST(a_paused_view_asks_nothing),
         TEST(a_paused_view_keeps_what_it_shows_while_another_goes_on),
+        TEST(nobody_is_shown_what_a_paused_view_had),
         TEST(a_refresh_asks_within_the_window),
         TEST(so_many_requests_at_a_time),
         TEST(a_lost_request_is_sent_again),

@@ -104,6 +104,11 @@ void heads(uint64_t seq)
 
 /* --- views ------------------------------------------------------------------------------ */
 
+static const char *name_of(const struct casebus_row *row)
+{
+    return strncmp(row->key, "hse:", 4) == 0 ? row->key + 4 : row->key;
+}
+
 static void write_rows(const struct casebus_row *rows, size_t count, char *out, size_t size)
 {
     size_t at = 0;
@@ -111,11 +116,10 @@ static void write_rows(const struct casebus_row *rows, size_t count, char *out, 
     for (size_t i = 0; i < count; i++) {
         const struct casebus_bytes value =
             casebus_as_str(casebus_map_get(rows[i].data, "value"));
-        const char *key = strncmp(rows[i].key, "hse:", 4) == 0 ? rows[i].key + 4 : rows[i].key;
-        at += (size_t)snprintf(out + at, size - at, "%s%s%s%.*s%s", i > 0 ? " " : "", key,
-                               value.data != NULL ? "=" : "", (int)value.size,
-                               value.data != NULL ? (const char *)value.data : "",
-                               rows[i].gone ? "!" : "");
+        at += (size_t)snprintf(
+            out + at, size - at, "%s%s%s%.*s%s", i > 0 ? " " : "", name_of(&rows[i]),
+            value.data != NULL ? "=" : "", (int)value.size,
+            value.data != NULL ? (const char *)value.data : "", rows[i].gone ? "!" : "");
         assert_true(at < size);
     }
 }
@@ -123,7 +127,7 @@ static void write_rows(const struct casebus_row *rows, size_t count, char *out, 
 static size_t write_change(const struct casebus_change *change, char *out, size_t size)
 {
     const struct casebus_row *row = change->now != NULL ? change->now : change->old;
-    const char *key = row->key + 4;
+    const char *key = name_of(row);
     switch (change->kind) {
     case CASEBUS_ROW_ADDED:
         return (size_t)snprintf(out, size, "+%s@%zu ", key, change->to);

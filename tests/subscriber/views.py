@@ -107,6 +107,39 @@ def keep_says_how_many_are_newer_and_does_not_move():
         assert (keys(shown), shown["newer"]) == (["hse:10", "hse:9", "hse:8"], 0), shown
 
 
+def what_is_decided_or_ended_stays_under_keep():
+    """Quarantine and sessions: new ones are counted, those that leave their list stay, as gone."""
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker, other = Worker(broker), {"offender": {"name": "Somebody Else"}, "offence_action_date": "2021-02-03"}
+
+        def begin(number):
+            worker.report("session:started:hse:s%d:" % number)
+            worker.report("case:scraped:hse:%d:" % number, {"offender": {"name": "Offender"},
+                                                            "offence_action_date": "2020-01-01"})
+            worker.report("case:scraped:hse:%d:" % number, other, "s%d" % number)
+
+        for number in (1, 2, 3):
+            begin(number)
+        worker.wait()
+        viewer.open("quarantine", "quarantine", policy="keep", window=50, limit=2)
+        viewer.open("active", "sessions", "active", policy="keep", window=50, limit=2)
+        viewer.open("all", "sessions", policy="keep", window=50, limit=2)
+        shown = viewer.settle(worker.wait())
+        assert keys(shown["active"]) == keys(shown["all"]) == ["hse:s3", "hse:s2"], shown
+        numbers = keys(shown["quarantine"])
+        begin(4)
+        worker.report("session:ended:hse:s3:", {"status": "completed"})
+        worker.wait()
+        worker.client.result("quarantine.reject", quarantine=int(numbers[0]))
+        shown = viewer.settle(worker.wait())
+        gone = {name: [(key, gone) for key, _, gone in shown[name]["rows"]] for name in shown}
+        assert gone == {"quarantine": [(numbers[0], True), (numbers[1], False)],
+                        "active": [("hse:s3", True), ("hse:s2", False)],
+                        "all": [("hse:s3", False), ("hse:s2", False)]}, gone
+        assert shown["all"]["rows"][0][1]["status"] == "completed", shown["all"]
+        assert [shown[name]["newer"] for name in shown] == [1, 1, 1], shown
+
+
 def starred_topics_are_what_makes_a_view_ask():
     """As the replaced application wrote them: case:created:* and case:synced:*."""
     with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
@@ -150,4 +183,5 @@ def a_session_list_is_cleared_for_its_viewer_only():
 if __name__ == "__main__":
     main([fetches_keep_to_their_windows, many_views_cost_what_their_queries_do,
           an_empty_list_shows_its_first_row, keep_says_how_many_are_newer_and_does_not_move,
+          what_is_decided_or_ended_stays_under_keep,
           starred_topics_are_what_makes_a_view_ask, a_session_list_is_cleared_for_its_viewer_only])

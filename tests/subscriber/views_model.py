@@ -13,6 +13,7 @@ SEED = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 OPERATIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
 AGENCIES = ("ea", "hse")
 LIMIT = 6  # small, so that rows fall off
+OF_A_MOMENT = ("recent", "cases", "sessions", "quarantine")  # lists that can be kept
 
 
 class Model:
@@ -39,7 +40,7 @@ class Model:
 
     def collide(self, case, session):
         self.now += 1
-        self.quarantine.append(case)
+        self.quarantine.append((self.now, case))
         self.meet(session, case, "conflict")
 
     def remove(self, case, redact):
@@ -48,7 +49,7 @@ class Model:
         self.met[case] = (self.now, "redacted" if redact else "deleted")
         if redact:
             self.redacted.add(case)
-            self.quarantine = [other for other in self.quarantine if other != case]
+            self.quarantine = [(since, other) for since, other in self.quarantine if other != case]
 
     def session(self, session, verb, page=0):
         self.now += 1
@@ -61,6 +62,21 @@ class Model:
     def newest(self, agency=None):
         return sorted((case for case in self.cases if not agency or case.startswith(agency + ":")),
                       key=lambda case: -self.cases[case][0])
+
+
+    def listed(self, view):
+        """What its list has, newest first."""
+        if view["kind"] == "quarantine":
+            return self.quarantine[::-1]
+        if view["kind"] == "sessions":
+            there = [s for s, about in self.sessions.items() if not view["args"] or about["status"] == "running"]
+            return sorted(there, key=lambda session: -self.sessions[session]["since"])
+        return self.newest(*view["args"])
+
+    def since(self, view, one):
+        """When it came into its list."""
+        return (one[0] if view["kind"] == "quarantine" else
+                self.sessions[one]["since"] if view["kind"] == "sessions" else self.cases[one][0])
 
 
 class Driver:
@@ -132,13 +148,15 @@ class Driver:
                 "window": self.random.choice([0, 0, 20, 100])}
         if kind == "cases":
             view["args"] = (self.random.choice(AGENCIES),)
+        elif kind == "sessions":
+            view["args"] = self.random.choice([(), ("active",)])
         elif kind == "case":
             view["args"] = (self.name(),)
         elif kind == "since":
             view["args"] = (1,)
         elif kind in ("met", "list", "session"):
             view["args"] = self.random.choice(sorted(m.sessions))
-        if kind in ("recent", "cases") and m.newest(*view["args"]):
+        if kind in OF_A_MOMENT and m.listed(view):
             view["policy"] = self.random.choice(["merge", "keep", "lose"])
         self.names += 1
         name = "v%d" % self.names
@@ -149,7 +167,7 @@ class Driver:
     def stamp(self, view):
         """Under policy keep what it will show is what there is now."""
         view["pin"], view["page"] = self.model.now, []
-        view["shown"] = self.model.newest(*view["args"])[:LIMIT] if view["policy"] == "keep" else None
+        view["shown"] = self.model.listed(view)[:LIMIT] if view["policy"] == "keep" else None
 
     def close(self, name):
         assert self.viewer.do("close", name) == "done"
@@ -188,6 +206,12 @@ class Driver:
         return [case for case in self.model.newest(*view["args"])
                 if self.model.cases[case][0] <= view["pin"] and self.model.cases[case][0] < behind][:LIMIT]
 
+    @staticmethod
+    def can_pause(view):
+        """Within its window what a paused view had may become what another keeps: the model knows
+        of no windows."""
+        return view["kind"] != "list" and not (view["kind"] in ("recent", "cases") and view["window"])
+
     def look(self):
         """Something is done with the views, all of which show what there is."""
         for name, view in list(self.views.items()):
@@ -198,7 +222,7 @@ class Driver:
                     view["paused"] = False
             elif dice < 0.05:
                 self.close(name)
-            elif dice < 0.10 and view["kind"] != "list":
+            elif dice < 0.10 and self.can_pause(view):
                 assert self.viewer.do("pause", name) == "done"
                 view["paused"] = True
             elif dice < 0.15 and view["kind"] != "list":
@@ -218,23 +242,22 @@ class Driver:
     def expected(self, view):
         """Keys (with values, where the model has them), which are gone, and how many are newer."""
         m, kind, args = self.model, view["kind"], view["args"]
-        if kind in ("recent", "cases"):
+        if kind in OF_A_MOMENT:
             pinned = view["page"] or view["shown"] is not None
-            newer = sum(m.cases[case][0] > view["pin"] for case in m.newest(*args)) if pinned else 0
+            newer = sum(m.since(view, one) > view["pin"] for one in m.listed(view)) if pinned else 0
             if view["shown"] is not None:
                 return view["shown"], newer
-            return (self.page(view) if view["page"] else m.newest(*args)[:LIMIT]), newer
+            return (self.page(view) if view["page"] else m.listed(view)[:LIMIT]), newer
         if kind == "case":
             return [case for case in args if case in m.cases], 0
         if kind == "session":
             return ["%s:%s" % args], 0
-        if kind == "sessions":
-            newest = sorted(m.sessions, key=lambda s: -m.sessions[s]["since"])
-            return ["%s:%s" % session for session in newest[:LIMIT]], 0
-        if kind == "quarantine":
-            return m.quarantine[::-1][:LIMIT], 0
         met = m.met if kind == "since" else m.sessions[args]["met"]
         return sorted(met, key=lambda case: -met[case][0])[:LIMIT], 0
+
+    def key(self, view, one):
+        """As a row of the view has it."""
+        return "%s:%s" % one if view["kind"] == "sessions" else one[1] if view["kind"] == "quarantine" else one
 
     def check_row(self, view, key, row, gone):
         m, kind = self.model, view["kind"]
@@ -244,7 +267,7 @@ class Driver:
             assert gone or row["offence_fine_pence"] == m.cases[key][1], row
         elif kind == "case":
             assert row["case"]["offence_fine_pence"] == m.cases[key][1] and "agency_record" in row, row
-        elif kind in ("session", "sessions"):
+        elif kind in ("session", "sessions") and not gone:
             about = m.sessions[tuple(key.split(":"))]
             assert row["status"] in (about["status"], "lost"), (row, about)
             assert [row[name] for name in ("cases_created", "cases_updated", "cases_existing", "errors_count",
@@ -267,11 +290,16 @@ class Driver:
                 continue
             keys, newer = self.expected(view)
             if view["page"] or view["shown"] is not None:
-                assert is_["newer"] == min(newer, 1000), (view, is_["newer"], newer)
+                assert is_["newer"] == min(newer, 1000), (name, view, newer, is_, reply["seq"])
             else:
                 view["pin"] = self.model.now
+            if view["kind"] in ("sessions", "quarantine"):
+                gone = [one not in self.model.listed(view) for one in keys]
+                assert gone == [gone for _, _, gone in is_["rows"]], (view, is_["rows"])
+                keys = [self.key(view, one) for one in keys]
             have = [row["id"] if view["kind"] == "quarantine" else key for key, row, _ in is_["rows"]]
-            assert have == keys, "%s %s\nshows  %s\nshould %s" % (name, view, have, keys)
+            assert have == keys, "%s %s through #%d of #%d\nshows  %s\nshould %s" % (
+                name, view, is_["through"], reply["seq"], have, keys)
             for key, row, gone in is_["rows"]:
                 self.check_row(view, key, row, gone)
             self.compared += 1
@@ -280,7 +308,7 @@ class Driver:
         anew = self.random.random() < 0.4
         self.worker.restart(anew)
         if anew:
-            self.model, self.epochs = Model(), self.epochs + 1
+            self.model, self.epochs, self.ids = Model(), self.epochs + 1, 0  # else all cases would be new
             for name, view in list(self.views.items()):
                 if view["policy"] == "keep" or view["kind"] in ("met", "list", "session"):
                     self.close(name)  # it will show whatever is there first
@@ -303,6 +331,7 @@ def views_equal_the_model():
                 done, bursts = done + count, bursts + 1
                 if bursts % 15 == 0:
                     driver.restart()
+            driver.compare()  # the last restart is seen, too
             stats = viewer.stats()
             assert stats["epochs"] == driver.epochs, (stats, driver.epochs)
             assert stats["undecodable"] == 0, stats
