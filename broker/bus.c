@@ -7,9 +7,10 @@
  * while the other fills, and this thread is never away from its sockets, however slow the disk is. */
 #include "bus.h"
 
+#include "admission.h"
 #include "committer.h"
 #include "exchange.h"
-#include "heads.h"
+#include "fanout.h"
 #include "log.h"
 #include "ports.h"
 #include "retention.h"
@@ -18,27 +19,21 @@
 #include <casebus/report.h>
 #include <time.h>
 
-/* However many ask for heads, everybody gets them: not more often than this. */
-#define HEADS_LEAST_MS 20
-
 struct bus {
     struct bus_options *options;
-    zsock_t *pipe, *ingest, *fanout, *exchange;
-    void *in, *out, *peer; /* the libzmq sockets, for the hot path */
+    zsock_t *pipe, *ingest, *exchange;
+    struct admission admission;
+    bool ingest_unbound, bound; /* to be bound again; all of them are */
+    void *in, *peer; /* the libzmq sockets, for the hot path */
+    struct fanout *fanout;
     struct committer *committer;
     struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
-    struct heads *heads;
-    uint64_t epoch_seq;      /* the newest event sent */
     struct trimming trimming;
-    unsigned char epoch[CASEBUS_EPOCH_SIZE];
-    int64_t heads_at;        /* monotonic ms: next sys:heads:all: */
-    int64_t heads_sent;      /* the last one */
     int64_t second_at;
     uint64_t second_reports, second_events;
     struct notice notice;    /* not handed over yet */
     struct submission_result unsent[SUBMISSIONS_MAX + 1]; /* found the pipe full */
     unsigned unsent_count;
-    msgpack_sbuffer scratch;
     struct log_limit refusals, read_only;
     bool stop;
 };
@@ -48,6 +43,34 @@ static uint64_t now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* --- notices ---------------------------------------------------------------------------- */
+
+static void add_to_notice(struct notice *n, const struct noticed *noticed)
+{
+    for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
+        struct noticed *known = &n->publisher[i];
+        if (memcmp(known->publisher, noticed->publisher, sizeof known->publisher) == 0) {
+            uint64_t highest = known->arrived;
+            *known = *noticed;
+            known->arrived = highest > known->arrived ? highest : known->arrived;
+            return;
+        }
+    }
+    if (n->count == NOTICE_MAX) {
+        n->everybody = true;
+        return;
+    }
+    n->publisher[n->count++] = *noticed;
+}
+
+/* A report with that number has arrived. */
+static void note_arrived(struct bus *self, const unsigned char *publisher, uint64_t number)
+{
+    struct noticed noticed = {.arrived = number};
+    memcpy(noticed.publisher, publisher, sizeof noticed.publisher);
+    add_to_notice(&self->notice, &noticed);
 }
 
 /* --- receive ---------------------------------------------------------------------------- */
@@ -85,7 +108,6 @@ static bool receive_report(struct bus *self, struct item *item)
     item->submission = 0;
     item->entry = (struct apply_entry){
         .kind = APPLY_REPORT,
-        .actor = casebus_cstr("local"),
         .topic = bytes_of(&item->topic),
         .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
         .prepared = &item->prepared,
@@ -131,8 +153,18 @@ static void receive(struct bus *self)
                     b->bytes < CASEBUS_BATCH_BYTES && !committer_is_done(self->committer) &&
                     receive_report(self, &b->items[b->count]);
          n++) {
-        const struct apply_entry *entry = &b->items[b->count++].entry;
-        b->bytes += entry->topic.size + entry->body.size;
+        struct item *item = &b->items[b->count];
+        struct noticed denied;
+        if (!admit(&self->admission, item, &denied)) {
+            if (item->prepared.head.numbered) {
+                add_to_notice(&self->notice, &denied);
+            }
+            zmq_msg_close(&item->topic);
+            zmq_msg_close(&item->body);
+            continue;
+        }
+        b->count++;
+        b->bytes += item->entry.topic.size + item->entry.body.size;
     }
 }
 
@@ -143,84 +175,21 @@ static bool has_room(const struct batch *b)
 
 /* --- publish ---------------------------------------------------------------------------- */
 
-static void send_two(struct bus *self, struct casebus_bytes topic, struct casebus_bytes body)
-{
-    /* XPUB without NODROP never blocks: a subscriber past its mark loses this one, finds the
-     * hole by prev or heads, and slows nobody. */
-    if (zmq_send(self->out, topic.data, topic.size, ZMQ_SNDMORE) >= 0) {
-        zmq_send(self->out, body.data, body.size, 0);
-    }
-}
-
-static void send_heads(struct bus *self, bool batch, uint64_t before)
-{
-    msgpack_packer pk;
-    msgpack_sbuffer streams;
-    msgpack_sbuffer_init(&streams);
-    msgpack_packer_init(&pk, &streams, msgpack_sbuffer_write);
-    heads_pack(self->heads, batch, &pk);
-    struct casebus_heads heads = {
-        .seq = self->epoch_seq,
-        .before = before,
-        .is_batch = batch,
-        .streams = casebus_bytes(streams.data, streams.size),
-    };
-    const char *held = held_reason(self->options->counters);
-    if (!batch && held) {
-        heads.held = casebus_cstr(held);
-    }
-    memcpy(heads.epoch, self->epoch, sizeof heads.epoch);
-    msgpack_sbuffer_clear(&self->scratch);
-    if (casebus_heads_encode(&heads, &self->scratch) == 0) {
-        send_two(self,
-                 casebus_cstr(batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL),
-                 casebus_bytes(self->scratch.data, self->scratch.size));
-    }
-    msgpack_sbuffer_destroy(&streams);
-}
-
 /* The events of a committed batch, in seq order. */
 static int publish(struct bus *self, const struct batch *b)
 {
     size_t n = 0;
     const struct apply_event *events = b->committed ? apply_events(b->apply, &n) : NULL;
-    uint64_t before = self->epoch_seq, now = now_us();
+    uint64_t now = now_us();
+    int rc = fanout_publish(self->fanout, events, n);
     for (size_t i = 0; i < n; i++) {
-        send_two(self, events[i].topic, events[i].body);
         count_event(self->options->counters, events[i].kind, now);
-        self->epoch_seq = events[i].seq;
-        int rc = heads_move(self->heads, events[i].topic, events[i].seq);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    if (n > 0) {
-        send_heads(self, true, before);
-        heads_settle(self->heads);
     }
     count(&self->options->counters->events, n);
-    return 0;
+    return rc;
 }
 
 /* --- tell ------------------------------------------------------------------------------- */
-
-static void add_to_notice(struct notice *n, const struct apply_result *r)
-{
-    for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
-        if (memcmp(n->publisher[i].publisher, r->publisher, sizeof r->publisher) == 0) {
-            if (r->number > n->publisher[i].arrived) {
-                n->publisher[i].arrived = r->number;
-            }
-            return;
-        }
-    }
-    if (n->count == NOTICE_MAX) {
-        n->everybody = true;
-        return;
-    }
-    memcpy(n->publisher[n->count].publisher, r->publisher, sizeof r->publisher);
-    n->publisher[n->count++].arrived = r->number;
-}
 
 /* What the queries are told, as far as the pipe has room: this thread never waits for theirs,
  * which may be about to wait for this one. */
@@ -298,8 +267,9 @@ static void tell(struct bus *self, const struct batch *b)
         if (item->submission == 0) {
             reports++;
             count_report(self, item);
+            admission_audit(item);
             if (item->result.numbered) {
-                add_to_notice(&self->notice, &item->result);
+                note_arrived(self, item->result.publisher, item->result.number);
             }
         } else if (item->entry.kind == APPLY_FLOOR) {
             trimming_done(&self->trimming, item);
@@ -382,7 +352,7 @@ static void set_read_only(struct bus *self, bool read_only)
     atomic_bool *flag = &self->options->counters->read_only;
     if (atomic_load(flag) != read_only) {
         atomic_store(flag, read_only);
-        self->heads_at = self->heads_sent + HEADS_LEAST_MS; /* who watches is told at once */
+        fanout_hurry(self->fanout); /* who watches is told at once */
         log_limited(&self->read_only, LEVEL_ERROR,
                     read_only ? "no space is left for the store in %s: read-only until there is"
                               : "there is space in %s again: reports are stored",
@@ -393,10 +363,8 @@ static void set_read_only(struct bus *self, bool read_only)
 /* Its publisher is waiting for an answer: he gets told why there is none. */
 static void note_held(struct bus *self, const struct casebus_report_head *head)
 {
-    struct apply_result r = {.number = head->number};
     if (head->numbered) {
-        memcpy(r.publisher, head->publisher, sizeof r.publisher);
-        add_to_notice(&self->notice, &r);
+        note_arrived(self, head->publisher, head->number);
     }
 }
 
@@ -499,23 +467,23 @@ static int take(struct bus *self)
 
 /* --- the loop --------------------------------------------------------------------------- */
 
-/* XPUB hands us each subscription; somebody who asks for heads gets them soon. */
-static void read_subscriptions(struct bus *self)
+/* Everybody who is connected shows his key again: what he has got in no longer counts. */
+static void unbind(struct bus *self)
 {
-    static const char heads[] = "\x01" CASEBUS_TOPIC_HEADS_ALL;
-    char frame[64];
-    int size;
-    for (int n = 0; n < 1000; n++) {
-        size = zmq_recv(self->out, frame, sizeof frame, ZMQ_DONTWAIT);
-        if (size < 0) {
-            return;
-        }
-        size_t shared = (size_t)size < sizeof heads - 1 ? (size_t)size : sizeof heads - 1;
-        if (size > 0 && memcmp(frame, heads, shared) == 0 &&
-            self->heads_sent + HEADS_LEAST_MS < self->heads_at) {
-            self->heads_at = self->heads_sent + HEADS_LEAST_MS;
-        }
+    if (!self->ingest_unbound) {
+        port_unbind(self->ingest, self->options->ingest_bound);
     }
+    self->ingest_unbound = true;
+    fanout_unbind(self->fanout);
+}
+
+/* False: something is still to be bound again. */
+static bool rebind(struct bus *self)
+{
+    if (self->ingest_unbound) {
+        self->ingest_unbound = !port_rebind(self->ingest, self->options->ingest_bound);
+    }
+    return fanout_rebind(self->fanout) && !self->ingest_unbound;
 }
 
 static void read_pipe(struct bus *self)
@@ -523,6 +491,8 @@ static void read_pipe(struct bus *self)
     char *command = zstr_recv(self->pipe);
     if (!command || streq(command, "$TERM")) {
         self->stop = true;
+    } else if (streq(command, BUS_REBIND)) {
+        unbind(self);
     }
     zstr_free(&command);
 }
@@ -530,11 +500,7 @@ static void read_pipe(struct bus *self)
 static void keep_time(struct bus *self)
 {
     int64_t now = zclock_mono();
-    if (now >= self->heads_at) {
-        send_heads(self, false, 0);
-        self->heads_sent = now;
-        self->heads_at = now + CASEBUS_HEADS_INTERVAL_MS;
-    }
+    fanout_send_due(self->fanout, now, held_reason(self->options->counters));
     if (now >= self->second_at) {
         struct counters *c = self->options->counters;
         uint64_t reports = counted(&c->reports), events = counted(&c->events);
@@ -548,31 +514,37 @@ static void keep_time(struct bus *self)
 }
 
 /* How long there is nothing to do but wait. */
+#define REBIND_MS 5
 static long wait_ms(const struct bus *self)
 {
-    int64_t wait = self->heads_at - zclock_mono();
+    int64_t wait = fanout_due(self->fanout) - zclock_mono();
+    if (!self->bound) {
+        wait = wait > REBIND_MS ? REBIND_MS : wait;
+    }
     return wait > 0 ? (long)wait : 0;
 }
 
 static void serve(struct bus *self)
 {
-    enum { PIPE, COMMITTER, FANOUT, EXCHANGE, INGEST };
-    zmq_pollitem_t items[] = {
+    enum { PIPE, COMMITTER, FANOUT };
+    zmq_pollitem_t items[FANOUT + OUTLETS_MAX + 2] = {
         [PIPE] = {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
         [COMMITTER] = {NULL, committer_fd(self->committer), ZMQ_POLLIN, 0},
-        [FANOUT] = {self->out, 0, ZMQ_POLLIN, 0},
-        [EXCHANGE] = {self->peer, 0, ZMQ_POLLIN, 0},
-        [INGEST] = {self->in, 0, ZMQ_POLLIN, 0},
     };
+    const int always = FANOUT + fanout_poll_items(self->fanout, items + FANOUT);
+    items[always] = (zmq_pollitem_t){self->peer, 0, ZMQ_POLLIN, 0};
+    items[always + 1] = (zmq_pollitem_t){self->in, 0, ZMQ_POLLIN, 0};
     int rc = 0;
     /* Asked to stop, it finishes what it has taken in. */
     while (rc == 0 && !(self->stop && !self->busy && self->filling->count == 0)) {
         bool room = has_room(self->filling) && !self->stop;
-        zmq_poll(items, room ? 5 : 3, wait_ms(self));
+        zmq_poll(items, room ? always + 2 : always, wait_ms(self));
         if (items[PIPE].revents & ZMQ_POLLIN) {
             read_pipe(self);
         }
-        read_subscriptions(self);
+        actors_refresh(self->options->gate->actors, &self->admission.table);
+        self->bound = rebind(self);
+        fanout_read_subscriptions(self->fanout);
         keep_time(self);
         rc = take(self);
         hand_over(self); /* what found the pipe full */
@@ -593,24 +565,30 @@ static zsock_t *bind_ingest(struct bus *self)
                               .endpoint = o->ingest,
                               .largest = CASEBUS_FRAME_MAX,
                               .receiving = CASEBUS_INGEST_HWM,
-                              .sending = CASEBUS_HWM};
+                              .sending = CASEBUS_HWM,
+                              .domain = "ingest",
+                              .gate = o->gate};
     return port_bind(&port, &o->ingest_bound, o->why, sizeof o->why);
 }
 
-#define SUBSCRIPTIONS_AT_ONCE 64
-
-/* Subscriptions come up this way and nothing else. libzmq keeps fifty bytes and more for each
- * byte of one, and takes in all that a peer has queued before it gives this thread back: both
- * are bounded here. */
-static zsock_t *bind_fanout(struct bus *self)
+/* Binds the ends for events, and says where they are. */
+static bool start_fanout(struct bus *self, const struct state *state)
 {
     struct bus_options *o = self->options;
-    const struct port port = {.type = ZMQ_XPUB,
-                              .endpoint = o->fanout,
-                              .largest = CASEBUS_SUBSCRIPTION_MAX,
-                              .receiving = SUBSCRIPTIONS_AT_ONCE,
-                              .sending = CASEBUS_HWM};
-    return port_bind(&port, &o->fanout_bound, o->why, sizeof o->why);
+    const struct fanout_options options = {.endpoint = o->fanout,
+                                           .audiences = o->audiences,
+                                           .gate = o->gate,
+                                           .store = o->store,
+                                           .epoch = state->epoch,
+                                           .seq = state->seq};
+    if (!fanout_new(&self->fanout, &options, o->why, sizeof o->why)) {
+        return false;
+    }
+    o->fanout_bound = fanout_bound(self->fanout, 0);
+    for (unsigned i = 0; o->audiences && i < o->audiences->count; i++) {
+        o->audience_bound[i] = fanout_bound(self->fanout, 1 + i);
+    }
+    return true;
 }
 
 static int read_state(struct bus *self)
@@ -622,11 +600,9 @@ static int read_state(struct bus *self)
         rc = txn_begin(txn);
     }
     if (rc == 0 && txn_state(txn, &state)) {
-        self->epoch_seq = state.seq;
         self->trimming = (struct trimming){.retention = &self->options->retention,
                                            .store = self->options->store,
                                            .kept = state};
-        memcpy(self->epoch, state.epoch, sizeof self->epoch);
     } else if (rc == 0) {
         rc = CASEBUS_ECORRUPT;
     }
@@ -637,7 +613,6 @@ static int read_state(struct bus *self)
 static int start_store(struct bus *self)
 {
     int rc = read_state(self);
-    rc = rc ? rc : heads_new(&self->heads, self->options->store);
     rc = rc ? rc : batch_new(&self->filling, self->options->store);
     rc = rc ? rc : batch_new(&self->spare, self->options->store);
     rc = rc ? rc : committer_new(&self->committer);
@@ -652,16 +627,16 @@ static bool start(struct bus *self)
     if (start_store(self) != 0) {
         return false;
     }
+    admission_init(&self->admission, self->options->gate, self->options->ingest,
+                   self->options->counters);
     self->exchange = zsock_new_pair("@" EXCHANGE_ENDPOINT);
-    self->fanout = bind_fanout(self);
-    if (self->fanout) {
+    if (start_fanout(self, &self->trimming.kept)) {
         self->ingest = bind_ingest(self);
     }
     if (!self->exchange || !self->ingest) {
         return false;
     }
     self->in = zsock_resolve(self->ingest);
-    self->out = zsock_resolve(self->fanout);
     self->peer = zsock_resolve(self->exchange);
     zmq_send(self->in, "\x01", 1, 0); /* everything: storing never depends on who watches */
     return true;
@@ -670,14 +645,13 @@ static bool start(struct bus *self)
 static void end(struct bus *self)
 {
     zsock_destroy(&self->ingest);
-    zsock_destroy(&self->fanout);
+    fanout_destroy(&self->fanout);
     zsock_destroy(&self->exchange);
     committer_destroy(&self->committer);
     batch_destroy(&self->filling);
     batch_destroy(&self->spare);
     batch_destroy(&self->busy);
-    heads_destroy(&self->heads);
-    msgpack_sbuffer_destroy(&self->scratch);
+    actor_table_release(self->admission.table);
 }
 
 void bus_actor(zsock_t *pipe, void *args)
@@ -685,7 +659,6 @@ void bus_actor(zsock_t *pipe, void *args)
     struct bus self = {.options = args, .pipe = pipe};
     log_name_thread("bus");
     self.notice.kind = EXCHANGE_NOTICE;
-    msgpack_sbuffer_init(&self.scratch);
     bool started = start(&self);
     atomic_store(&self.options->serving, started);
     zsock_signal(pipe, 0);

@@ -19,6 +19,7 @@ struct item {
     struct apply_prepared prepared;
     struct apply_result result;
     uint64_t submission; /* id to answer, or NOBODY_ASKED; 0: a report */
+    char actor[64];      /* of a report: what entry.actor points to */
 };
 
 struct batch {

@@ -8,6 +8,7 @@
 #define BROKER_EXCHANGE_H
 
 #include "apply.h"
+#include "permission.h"
 
 #define EXCHANGE_ENDPOINT "inproc://exchange"
 #define NOTICE_MAX CASEBUS_BATCH_MAX /* publishers: a batch has no more */
@@ -33,6 +34,10 @@ struct submission_result {
 struct noticed {
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
     uint64_t arrived; /* the highest number seen, decided or not */
+    /* The newest was not taken because its actor lacks a verb: which, and for which agency. */
+    bool denied;
+    enum verb verb;
+    char agency[CASEBUS_AGENCY_MAX + 1];
 };
 
 struct notice {

@@ -82,16 +82,22 @@ void heads_settle(struct heads *self)
     }
 }
 
-void heads_pack(const struct heads *self, bool moved_only, msgpack_packer *pk)
+static bool is_packed(const struct stream *s, bool moved_only, const struct scope *scope)
+{
+    return (!moved_only || s->moved) && scope_covers_topic(scope, name_of(s));
+}
+
+void heads_pack(const struct heads *self, bool moved_only, const struct scope *scope,
+                msgpack_packer *pk)
 {
     size_t n = 0;
     for (size_t i = 0; i < self->count; i++) {
-        n += !moved_only || self->streams[i].moved;
+        n += is_packed(&self->streams[i], moved_only, scope);
     }
     msgpack_pack_map(pk, n);
     for (size_t i = 0; i < self->count; i++) {
         const struct stream *s = &self->streams[i];
-        if (!moved_only || s->moved) {
+        if (is_packed(s, moved_only, scope)) {
             casebus_pack_str(pk, name_of(s));
             msgpack_pack_uint64(pk, s->seq);
         }

@@ -26,7 +26,7 @@ void log_name_thread(const char *name)
 
 static void write_line(enum log_level level, const char *format, va_list args)
 {
-    static const char *const words[] = {"error", "warning", "info", "debug"};
+    static const char *const words[] = {"audit", "error", "warning", "info", "debug"};
     char line[1024];
     int saved = errno;
     struct timespec now;
@@ -76,9 +76,9 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *form
         if (limit->held > 0) {
             log_write(level, "%u more like the last were not logged", limit->held);
         }
-        *limit = (struct log_limit){(uint64_t)now.tv_sec, 0, 0};
+        *limit = (struct log_limit){.window = (uint64_t)now.tv_sec, .per_s = limit->per_s};
     }
-    if (limit->said >= LOG_LIMIT_PER_S) {
+    if (limit->said >= (limit->per_s ? limit->per_s : LOG_LIMIT_PER_S)) {
         limit->held++;
         return;
     }

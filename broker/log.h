@@ -2,18 +2,20 @@
  *
  * errno is kept across a call. log_limited() lets a message through at most so often, and says
  * how many it held back: for what a peer can cause at will. Levels: error (something the
- * operator must act on), warning, info (start, stop, changes), debug. */
+ * operator must act on), warning, info (start, stop, changes), debug; and audit, whatever the level
+ * asked for: who was refused what, and who changed something ("Who may do what" in PROTOCOL.md). */
 #ifndef BROKER_LOG_H
 #define BROKER_LOG_H
 
 #include <stdint.h>
 
-enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
+enum log_level { LEVEL_AUDIT, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
 void log_set_level(enum log_level level);
 void log_name_thread(const char *name); /* static string */
 void log_write(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+#define log_audit(...) log_write(LEVEL_AUDIT, __VA_ARGS__)
 #define log_error(...) log_write(LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...) log_write(LEVEL_INFO, __VA_ARGS__)
@@ -22,6 +24,7 @@ void log_write(enum log_level level, const char *format, ...)
 struct log_limit {
     uint64_t window; /* seconds: which one is being counted */
     unsigned said, held;
+    unsigned per_s; /* 0: LOG_LIMIT_PER_S */
 };
 #define LOG_LIMIT_PER_S 5
 void log_limited(struct log_limit *limit, enum log_level level, const char *format, ...)

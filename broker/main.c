@@ -8,6 +8,7 @@
 #include "queries.h"
 #include "settings.h"
 #include "tail.h"
+#include "zap.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -70,7 +71,7 @@ static void print_help(void)
     printf("\n"
            "Other options:\n"
            "  --config FILE          settings file; flags win over it\n"
-           "  -n, --check            check the settings, print them, and leave\n"
+           "  -n, --check            check settings, keys and actors, print the settings, leave\n"
            "  --verify DIR           check a store, a running broker's too, and leave\n"
            "  --timeout SECONDS      the longest that may take [as long as it gets on]\n"
            "  --restore BACKUP       put a backup in the place of the store in --data, as a new\n"
@@ -84,8 +85,8 @@ static void print_help(void)
            "%d rejects kept, reply %d KiB.\n"
            "\n"
            "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
-           "file. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
-           "3 cannot start, restore or repair, 4 the store failed.\n",
+           "file and the actors. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
+           "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n",
            CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
            CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
            CASEBUS_PUBLISHERS_MAX, CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
@@ -165,6 +166,7 @@ static int read_flags(struct command *c, bool config_only)
 
 static int check_command(const struct command *c)
 {
+    char why[512];
     int offline = (c->verify != NULL) + (c->restore != NULL) + (c->repair != NULL);
     if (offline > 1) {
         return usage("--verify, --restore and --repair: one at a time");
@@ -175,7 +177,7 @@ static int check_command(const struct command *c)
     if (!c->verify && !c->repair && c->settings.data[0] == '\0') {
         return usage("--data DIR is required");
     }
-    return -1;
+    return settings_check(&c->settings, why, sizeof why) ? -1 : usage(why);
 }
 
 static int read_command(struct command *c)
@@ -198,7 +200,7 @@ static void set_level(const struct settings *s)
     static const char *const words[] = {"error", "warning", "info", "debug"};
     for (int i = 0; i < 4; i++) {
         if (strcmp(s->log_level, words[i]) == 0) {
-            log_set_level((enum log_level)i);
+            log_set_level((enum log_level)(LEVEL_ERROR + i));
         }
     }
 }
@@ -209,24 +211,6 @@ static void set_retention(const struct settings *s, struct retention *retention)
     atomic_store(&retention->bytes, s->retain_bytes);
 }
 
-static void reload(struct command *c, struct retention *retention)
-{
-    char why[8192];
-    struct command again = *c;
-    again.settings = settings_default();
-    if (!c->config) {
-        log_warning("SIGHUP: there is no settings file to read, see --config");
-    } else if (!settings_read_file(&again.settings, c->config, why, sizeof why)) {
-        log_error("SIGHUP: settings unchanged: %s", why);
-    } else {
-        read_flags(&again, false); /* they win over the file, as at the start */
-        settings_reload(&c->settings, &again.settings);
-        set_level(&c->settings);
-        set_retention(&c->settings, retention);
-        log_info("SIGHUP: settings read from %s", c->config);
-    }
-}
-
 /* --- serving ---------------------------------------------------------------------------- */
 
 struct broker {
@@ -235,8 +219,92 @@ struct broker {
     struct counters counters;
     struct bus_options bus_options;
     struct queries_options queries_options;
-    zactor_t *bus, *queries;
+    struct actors *actors; /* those in force */
+    const struct actor_table *table; /* what they are, as this thread has read them */
+    struct casebus_keys keys;
+    struct gate gate;
+    struct zap_options zap_options;
+    zactor_t *zap, *bus, *queries;
 };
+
+/* The table of the actors that the settings name; NULL: `why` says why not. */
+static struct actor_table *read_actors(const struct settings *s, char *why, size_t why_size)
+{
+    return actor_table_read(s->actors[0] ? s->actors : NULL, &s->roles, why, why_size);
+}
+
+/* Would a broker with these settings find its keys and actors in order? */
+static bool check_files(const struct settings *s, char *why, size_t why_size)
+{
+    struct casebus_keys keys = {.secret_key = ""};
+    bool good = s->secret[0] == '\0' ||
+                casebus_keys_read(&keys, s->secret, why, why_size) == 0;
+    casebus_keys_forget(&keys);
+    struct actor_table *table = good ? read_actors(s, why, why_size) : NULL;
+    actor_table_release(table);
+    return table != NULL;
+}
+
+static bool start_gate(struct broker *self, char *why, size_t why_size)
+{
+    const struct settings *s = &self->command->settings;
+    self->gate.guarded = s->actors[0] != '\0';
+    if (s->secret[0] != '\0') {
+        if (casebus_keys_read(&self->keys, s->secret, why, why_size) != 0) {
+            return false;
+        }
+        self->gate.keys = &self->keys;
+    }
+    struct actor_table *table = read_actors(s, why, why_size);
+    if (!table) {
+        return false;
+    }
+    self->gate.actors = self->actors = actors_new(table);
+    if (!self->actors) {
+        actor_table_release(table);
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
+    actors_refresh(self->actors, &self->table);
+    return true;
+}
+
+/* Takes in what may change while it runs: all of it, or nothing where one file has a fault. */
+static void reload(struct broker *self)
+{
+    struct command *c = self->command;
+    char why[8192];
+    struct command again = *c;
+    again.settings = settings_default();
+    if (!c->config && !self->gate.guarded) {
+        log_warning("SIGHUP: there is no settings file to read, see --config");
+        return;
+    }
+    if (c->config && !settings_read_file(&again.settings, c->config, why, sizeof why)) {
+        log_error("SIGHUP: settings unchanged: %s", why);
+        return;
+    }
+    read_flags(&again, false); /* they win over the file, as at the start */
+    struct actor_table *table = read_actors(&again.settings, why, sizeof why);
+    if (!table) {
+        log_error("SIGHUP: actors and settings unchanged: %s", why);
+        return;
+    }
+    const struct actor_table *before = self->table;
+    settings_reload(&c->settings, &again.settings);
+    set_level(&c->settings);
+    set_retention(&c->settings, &self->bus_options.retention);
+    self->table = NULL;
+    actors_swap(self->actors, table);
+    actors_refresh(self->actors, &self->table);
+    bool lost = self->gate.guarded && actors_lost(before, self->table);
+    actor_table_release(before);
+    if (lost) {
+        zstr_send(self->bus, BUS_REBIND); /* who is connected shows his key again */
+    }
+    log_info("SIGHUP: read %s, %u actors%s", c->config ? c->config : "no settings file",
+             actor_count(self->table), lost ? ", live connections are checked again" : "");
+}
 
 /* zactor_new() returns once the actor has signalled; its options then say whether it serves. */
 static int start_actor(zactor_t **actor, zactor_fn *run, void *options, atomic_bool *serving,
@@ -250,11 +318,32 @@ static int start_actor(zactor_t **actor, zactor_fn *run, void *options, atomic_b
     return EXIT_OK;
 }
 
+static int start_zap(struct broker *self)
+{
+    self->zap_options =
+        (struct zap_options){.actors = self->actors,
+                             .audiences = &self->command->settings.audiences,
+                             .counters = &self->counters};
+#ifdef CASEBUS_TEST_ZAP
+    const char *test = getenv("CASEBUS_TEST_ZAP");
+    if (test && strcmp(test, "none") == 0) {
+        return EXIT_OK;
+    }
+#endif
+    return self->gate.guarded ? start_actor(&self->zap, zap_actor, &self->zap_options,
+                                            &self->zap_options.serving, self->zap_options.why)
+                              : EXIT_OK;
+}
+
 static int start(struct broker *self)
 {
     const struct settings *s = &self->command->settings;
     struct store_options options = {.dir = s->data, .map_bytes = s->map_size};
-    char why[4500];
+    char why[8192];
+    if (!start_gate(self, why, sizeof why)) {
+        log_error("%s", why);
+        return EXIT_USAGE;
+    }
     int rc = store_open(&self->store, &options, why, sizeof why);
     rc = rc ? rc : tail_check(self->store, why, sizeof why);
     if (rc != 0) {
@@ -262,22 +351,31 @@ static int start(struct broker *self)
         return rc == CASEBUS_EIO ? EXIT_STORE : EXIT_START;
     }
     self->counters.started_at = (uint64_t)zclock_time() * 1000u;
+    int code = start_zap(self); /* before anything is bound */
+    if (code != EXIT_OK) {
+        return code;
+    }
     self->bus_options = (struct bus_options){
+        .gate = &self->gate,
         .ingest = s->ingest,
         .fanout = s->fanout,
+        .audiences = &s->audiences,
         .store = self->store,
         .counters = &self->counters,
     };
     set_retention(s, &self->bus_options.retention);
-    int code = start_actor(&self->bus, bus_actor, &self->bus_options, &self->bus_options.serving,
+    code = start_actor(&self->bus, bus_actor, &self->bus_options, &self->bus_options.serving,
                            self->bus_options.why);
     if (code != EXIT_OK) {
         return code;
     }
     self->queries_options = (struct queries_options){
+        .gate = &self->gate,
         .query = s->query,
         .store = self->store,
         .counters = &self->counters,
+        .audiences = &s->audiences,
+        .audience_bound = self->bus_options.audience_bound,
         .ingest_bound = self->bus_options.ingest_bound,
         .fanout_bound = self->bus_options.fanout_bound,
     };
@@ -300,9 +398,14 @@ static int say_ready(struct broker *self)
     }
     txn_destroy(&txn);
     sodium_bin2hex(epoch, sizeof epoch, state.epoch, sizeof state.epoch);
-    printf("casebus-broker ready ingest=%s fanout=%s query=%s epoch=%s seq=%llu\n",
+    printf("casebus-broker ready ingest=%s fanout=%s query=%s epoch=%s seq=%llu",
            self->bus_options.ingest_bound, self->bus_options.fanout_bound,
            self->queries_options.query_bound, epoch, (unsigned long long)state.seq);
+    for (unsigned i = 0; i < self->command->settings.audiences.count; i++) {
+        printf(" audience=%s,%s", self->command->settings.audiences.audience[i].name,
+               self->bus_options.audience_bound[i]);
+    }
+    putchar('\n');
     fflush(stdout);
     return EXIT_OK;
 }
@@ -313,10 +416,15 @@ static int wait_for_end(struct broker *self)
     zmq_pollitem_t items[] = {
         {NULL, signal_pipe[0], ZMQ_POLLIN, 0},
         {zsock_resolve(self->bus), 0, ZMQ_POLLIN, 0},
+        {self->zap ? zsock_resolve(self->zap) : NULL, -1, ZMQ_POLLIN, 0},
     };
     for (;;) {
-        if (zmq_poll(items, 2, -1) < 0) {
+        if (zmq_poll(items, self->zap ? 3 : 2, -1) < 0) {
             continue; /* interrupted: the pipe says by what */
+        }
+        if (items[2].revents & ZMQ_POLLIN) {
+            zsock_wait(self->zap);
+            return EXIT_KEYS;
         }
         if (items[1].revents & ZMQ_POLLIN) {
             return EXIT_STORE;
@@ -326,9 +434,19 @@ static int wait_for_end(struct broker *self)
             if (byte == 's') {
                 return EXIT_OK;
             }
-            reload(self->command, &self->bus_options.retention);
+            reload(self);
         }
     }
+}
+
+/* Where it has failed, and nobody has heard, its signal is taken first: destroying waits for the
+ * next one. */
+static void end_zap(struct broker *self, int code)
+{
+    if (self->zap && !atomic_load(&self->zap_options.serving) && code != EXIT_KEYS) {
+        zsock_wait(self->zap);
+    }
+    zactor_destroy(&self->zap);
 }
 
 static void hold_signals(bool hold)
@@ -359,6 +477,7 @@ static int serve(struct command *command)
     }
     zactor_destroy(&self->bus); /* first: what it has taken in is committed and told */
     zactor_destroy(&self->queries);
+    end_zap(self, code); /* last: while a socket is bound somebody stands before it */
     bool ended = !atomic_load(&self->bus_options.serving) &&
                  !atomic_load(&self->queries_options.serving);
     if (!ended) {
@@ -371,7 +490,13 @@ static int serve(struct command *command)
     store_close(&self->store);
     free(self->bus_options.ingest_bound);
     free(self->bus_options.fanout_bound);
+    for (unsigned i = 0; i < AUDIENCES_MAX; i++) {
+        free(self->bus_options.audience_bound[i]);
+    }
     free(self->queries_options.query_bound);
+    actor_table_release(self->table);
+    actors_destroy(&self->actors);
+    casebus_keys_forget(&self->keys);
     free(self);
     return code;
 }
@@ -394,6 +519,10 @@ int main(int argc, char **argv)
     }
     set_level(&command.settings);
     if (command.check_only) {
+        char why[8192];
+        if (!check_files(&command.settings, why, sizeof why)) {
+            return usage(why);
+        }
         settings_print(&command.settings, stdout);
         return EXIT_OK;
     }

@@ -6,6 +6,15 @@
  * can bring that about by sending much and leaving. */
 #include "ports.h"
 
+/* libzmq's zmq.h calls it a draft, and its library has it all the same. Without it libzmq lets in
+ * everybody where no handler answers. */
+#define ZAP_ENFORCE_DOMAIN 93
+
+bool port_has_keys(const char *endpoint, const struct gate *gate)
+{
+    return gate->keys && strncmp(endpoint, "tcp://", 6) == 0;
+}
+
 static void set_int(void *socket, int option, int value)
 {
     zmq_setsockopt(socket, option, &value, sizeof value);
@@ -34,6 +43,32 @@ static void set_options(void *socket, const struct port *port)
     }
 }
 
+static bool monitor(void *socket, const char *domain)
+{
+    char endpoint[PORT_MONITOR_SIZE];
+    snprintf(endpoint, sizeof endpoint, PORT_MONITOR, domain);
+    return zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) == 0;
+}
+
+/* False: it would not be safe to bind. */
+static bool set_gate(void *socket, const struct port *port)
+{
+    const struct gate *gate = port->gate;
+    int on = 1;
+    if (!gate->guarded) {
+        return true;
+    }
+    if (zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, port->domain, strlen(port->domain)) != 0 ||
+        zmq_setsockopt(socket, ZAP_ENFORCE_DOMAIN, &on, sizeof on) != 0) {
+        return false;
+    }
+    return !port_has_keys(port->endpoint, gate) ||
+           (zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &on, sizeof on) == 0 &&
+            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, gate->keys->secret_key,
+                           CASEBUS_KEY_SIZE + 1) == 0 &&
+            monitor(socket, port->domain));
+}
+
 zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_size)
 {
     zsock_t *s = zsock_new(port->type);
@@ -42,6 +77,12 @@ zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_
         return NULL;
     }
     set_options(zsock_resolve(s), port);
+    if (!set_gate(zsock_resolve(s), port)) {
+        snprintf(why, why_size, "cannot guard %s: %s", port->endpoint,
+                 zmq_strerror(zmq_errno()));
+        zsock_destroy(&s);
+        return NULL;
+    }
     if (zsock_bind(s, "%s", port->endpoint) < 0) {
         snprintf(why, why_size, "cannot bind %s: %s", port->endpoint,
                  zmq_strerror(zmq_errno()));
@@ -53,4 +94,14 @@ zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_
     zmq_getsockopt(zsock_resolve(s), ZMQ_LAST_ENDPOINT, last, &size);
     *bound = strdup(last);
     return s;
+}
+
+void port_unbind(zsock_t *socket, const char *bound)
+{
+    zmq_unbind(zsock_resolve(socket), bound);
+}
+
+bool port_rebind(zsock_t *socket, const char *bound)
+{
+    return zmq_bind(zsock_resolve(socket), bound) == 0;
 }

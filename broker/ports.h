@@ -2,16 +2,40 @@
 #ifndef BROKER_PORTS_H
 #define BROKER_PORTS_H
 
+#include "actors.h"
+
 #include <czmq.h>
+
+/* What stands before the sockets. */
+struct gate {
+    struct actors *actors;
+    const struct casebus_keys *keys; /* the broker's own; NULL: TCP is plain */
+    bool guarded;                    /* the handler (zap.h) is asked about every connection */
+};
 
 struct port {
     int type; /* ZMQ_XSUB, ZMQ_XPUB, ZMQ_ROUTER */
     const char *endpoint;
     int64_t largest;        /* bytes of a frame; above, the peer is cut off */
     int receiving, sending; /* messages queued a peer */
+    const char *domain;     /* what the handler is asked about */
+    const struct gate *gate;
 };
+
+/* Where a keyed port tells of handshakes that failed before the handler was asked: libzmq's monitor
+ * events, inproc. */
+#define PORT_MONITOR "inproc://handshakes-%s" /* its domain */
+#define PORT_MONITOR_SIZE 128
+
+/* Do its peers have keys? Their messages then have the User-Id that the handler gave. */
+bool port_has_keys(const char *endpoint, const struct gate *gate);
 
 /* Binds a socket; *bound is where, to be freed. NULL: `why` says why not. */
 zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_size);
+
+/* Gives the endpoint up, which ends its connections; and takes it again (false: not yet, libzmq lets
+ * go of a port a moment later). The peers that still may come back by themselves. */
+void port_unbind(zsock_t *socket, const char *bound);
+bool port_rebind(zsock_t *socket, const char *bound);
 
 #endif

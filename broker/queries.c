@@ -34,7 +34,11 @@ static query_fn *const operations[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_STORE_VERIFY] = query_store_verify,
     [CASEBUS_OP_STORE_BACKUP] = query_store_backup,
     [CASEBUS_OP_BROKER_STATUS] = query_broker_status,
+    [CASEBUS_OP_ACTOR_WHOAMI] = query_actor_whoami,
+    [CASEBUS_OP_ACTOR_CAN] = query_actor_can,
 };
+
+#define DENIALS_PER_S 1000 /* that are logged */
 
 /* --- envelopes -------------------------------------------------------------------------- */
 
@@ -141,15 +145,19 @@ static int check_after_seq(struct query *q)
     return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
 }
 
-static int carry_out(struct query *q, struct casebus_bytes body)
+static int carry_out(struct query *q, zmq_msg_t *body)
 {
     struct casebus_fault fault = {.code = 0};
-    int rc = casebus_request_decode(body, &q->request, &fault);
+    int rc = casebus_request_decode(casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)),
+                                    &q->request, &fault);
     if (rc != 0) {
         snprintf(q->field, sizeof q->field, "%.63s", fault.field);
         return rc;
     }
-    rc = check_after_seq(q);
+    actors_refresh(q->self->options->gate->actors, &q->self->table);
+    rc = identify(q, body);
+    rc = rc ? rc : authorise(q);
+    rc = rc ? rc : check_after_seq(q);
     if (rc == 0) {
         rc = operations[q->request.op](q);
     }
@@ -234,14 +242,13 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
 {
     q->self = self;
     q->txn = self->txn;
-    q->actor = casebus_cstr("local");
     msgpack_sbuffer_clear(&self->result);
     msgpack_sbuffer_clear(&self->rows);
     msgpack_packer_init(&q->pk, &self->result, msgpack_sbuffer_write);
     msgpack_packer_init(&q->rows_pk, &self->rows, msgpack_sbuffer_write);
     int rc = begin(self, q);
     if (rc == 0) {
-        rc = carry_out(q, casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)));
+        rc = carry_out(q, body);
     }
     if (rc == QUERY_WAITS && !put_aside(self, q, e, body)) {
         rc = CASEBUS_EBUSY;
@@ -359,7 +366,7 @@ static void take_answer(struct queries *self, const struct submission_result *an
     }
 }
 
-static struct arrived *find_arrived(struct queries *self, const unsigned char *publisher)
+const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher)
 {
     for (size_t i = 0; i < self->arrived_count; i++) {
         if (memcmp(self->arrived[i].publisher, publisher, CASEBUS_PUBLISHER_SIZE) == 0) {
@@ -369,25 +376,17 @@ static struct arrived *find_arrived(struct queries *self, const unsigned char *p
     return NULL;
 }
 
-uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher)
-{
-    const struct arrived *a = find_arrived((struct queries *)(uintptr_t)self, publisher);
-    return a ? a->number : 0;
-}
-
 static void note_arrived(struct queries *self, const struct noticed *noticed)
 {
-    struct arrived *a = find_arrived(self, noticed->publisher);
-    if (!a) {
-        a = &self->arrived[self->arrived_next];
+    const struct noticed *known = find_arrived(self, noticed->publisher);
+    size_t at = known ? (size_t)(known - self->arrived) : self->arrived_next;
+    if (!known) {
         self->arrived_next = (self->arrived_next + 1) % ARRIVED_MAX;
         if (self->arrived_count < ARRIVED_MAX) {
             self->arrived_count++;
         }
-        memcpy(a->publisher, noticed->publisher, sizeof a->publisher);
-        a->number = 0;
     }
-    a->number = noticed->arrived; /* not the highest ever: a publisher may have started over */
+    self->arrived[at] = *noticed; /* not the highest ever: a publisher may have started over */
 }
 
 /* A publisher's id comes first in what was noticed of it. */
@@ -515,7 +514,11 @@ static bool bind_router(struct queries *self)
                               .endpoint = o->query,
                               .largest = CASEBUS_REQUEST_MAX + 1024,
                               .receiving = CASEBUS_REQUESTS_QUEUED,
-                              .sending = CASEBUS_REPLIES_QUEUED};
+                              .sending = CASEBUS_REPLIES_QUEUED,
+                              .domain = "query",
+                              .gate = o->gate};
+    self->keyed = port_has_keys(o->query, o->gate);
+    self->denials.per_s = DENIALS_PER_S;
     self->router = port_bind(&port, &o->query_bound, o->why, sizeof o->why);
     return self->router != NULL;
 }
@@ -555,9 +558,12 @@ static void end(struct queries *self)
     unread_destroy(&self->unread);
     zsock_destroy(&self->exchange);
     txn_destroy(&self->txn);
+    actor_table_release(self->table);
     msgpack_sbuffer_destroy(&self->result);
     msgpack_sbuffer_destroy(&self->rows);
     msgpack_sbuffer_destroy(&self->reply);
+    msgpack_sbuffer_destroy(&self->whole);
+    msgpack_sbuffer_destroy(&self->formed);
     free(self);
 }
 
@@ -572,6 +578,8 @@ void queries_actor(zsock_t *pipe, void *args)
         msgpack_sbuffer_init(&self->result);
         msgpack_sbuffer_init(&self->rows);
         msgpack_sbuffer_init(&self->reply);
+        msgpack_sbuffer_init(&self->whole);
+        msgpack_sbuffer_init(&self->formed);
         atomic_store(&options->serving, start(self));
     }
     zsock_signal(pipe, 0);

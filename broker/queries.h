@@ -2,16 +2,21 @@
 #ifndef BROKER_QUERIES_H
 #define BROKER_QUERIES_H
 
+#include "audience.h"
 #include "counters.h"
+#include "ports.h"
 #include "store.h"
 
 #include <czmq.h>
 
 struct queries_options {
     const char *query; /* endpoint to bind */
+    const struct gate *gate;
     struct store *store;
     struct counters *counters;
+    const struct audiences *audiences;
     const char *ingest_bound, *fanout_bound; /* for broker.status */
+    char *const *audience_bound;             /* the same, of each audience */
     char *query_bound;                       /* filled in */
     /* Set when it serves, cleared when it has ended, last of all: whoever sees it may read what
      * was written before. Also what tells a race detector of the hand-over inside libzmq. */

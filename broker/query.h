@@ -6,7 +6,9 @@
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
 
+#include "actors.h"
 #include "exchange.h"
+#include "log.h"
 #include "queries.h"
 #include "record.h"
 #include "unread.h"
@@ -47,10 +49,6 @@ struct waiting {
 #define WAITING_MAX 4096
 #define WAITING_BYTES (64u << 20) /* of all of them: a poll may be as large as any request */
 
-struct arrived { /* the highest number seen of a publisher */
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
-    uint64_t number;
-};
 #define ARRIVED_MAX 4096
 
 struct heartbeat { /* a session that a poll has named */
@@ -69,16 +67,21 @@ struct outgoing {
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
+    const struct actor_table *table;
+    bool keyed; /* who asks has a key */
+    struct log_limit denials;
+    struct scope own; /* of the request at hand, where its actor has some agencies and no audience */
     struct txn *txn;
     struct state state; /* as read last */
     msgpack_sbuffer result, rows, reply;
+    msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
     struct outgoing outgoing[OUTGOING_MAX];
     size_t outgoing_count;
     uint64_t last_submission;
-    struct arrived arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
+    struct noticed arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
     size_t arrived_count, arrived_next;
     struct heartbeat heartbeats[HEARTBEATS_MAX]; /* since the last tick, by session */
     size_t heartbeat_count;
@@ -96,7 +99,11 @@ struct queries {
 struct query {
     struct queries *self;
     struct casebus_request request;
-    struct casebus_bytes actor;
+    struct casebus_bytes actor; /* his name */
+    const struct actor *who;    /* NULL: nobody we know */
+    const struct actor *by;     /* who speaks for him; NULL: he himself */
+    const struct audience *audience; /* that it is asked for; NULL: none */
+    const struct scope *scope;       /* what the answer may show */
     struct txn *txn;
     struct state state;
     msgpack_packer pk;      /* writes the result */
@@ -115,6 +122,23 @@ struct query {
 };
 
 typedef int query_fn(struct query *q);
+
+/* What the answer may show: sets `audience` and `scope`, by the audience it names or is of, or by the
+ * agencies for which the actor has one of the verbs (NULL: none; `everywhere`: for all). 0,
+ * CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
+ * everything. */
+int read_scope(struct query *q, uint32_t any_of, bool everywhere);
+/* May cases be looked for by these fields? 0, or CASEBUS_EDENIED on account of `argument`. */
+int check_search(struct query *q, const char *argument, const char *const *fields);
+extern const char *const offender_fields[]; /* what an offender is known by */
+bool shows_all(const struct query *q, const char *const *fields);
+/* What is shown of a case's record, of a session, of an event of the log. 0, CASEBUS_ECORRUPT,
+ * CASEBUS_ENOMEM; `sent` is borrowed until the next of these. */
+int pack_case(struct query *q, msgpack_packer *pk, const struct case_entry *entry);
+void pack_session_map(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
+                      struct casebus_bytes id, const struct session_entry *session);
+int form_event(struct query *q, const struct log_entry *log, struct casebus_bytes body,
+               struct casebus_bytes *sent);
 
 /* Arguments. A wrong type or range fails with CASEBUS_EINVAL and the argument's name. */
 int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text);
@@ -220,7 +244,7 @@ int cases_once(struct query *q, struct casebus_bytes agency, struct casebus_byte
                const struct session_entry *session);
 
 /* An event of the log as a map: the event's keys and `topic`. */
-int pack_event_map(msgpack_packer *pk, const struct log_entry *log);
+int pack_event_map(struct query *q, msgpack_packer *pk, const struct log_entry *log);
 
 /* A map of error word to how many reports it refused since the broker started. */
 void pack_refused_counts(struct query *q, const char *name);
@@ -240,14 +264,26 @@ void make_tick(struct queries *self);
 void tick_done(struct queries *self, const struct submission_result *result);
 /* Is it for its worker to stop this session? */
 bool is_to_stop(const struct session_entry *session);
-/* The highest number of a publisher that has arrived, as far as is remembered. */
-uint64_t highest_arrived(const struct queries *self, const unsigned char *publisher);
+/* What has arrived of a publisher, as far as is remembered; NULL: nothing. */
+const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher);
+
+/* Who asks (q->who, q->by, q->actor)? CASEBUS_EDENIED: nobody who may ask anything. */
+int identify(struct query *q, zmq_msg_t *body);
+/* Counts and logs that this is refused for what q->text says. */
+int refuse(struct query *q);
+/* May he ask this? Sets what he is shown. 0, or CASEBUS_EDENIED with a sentence, which has been logged. */
+int authorise(struct query *q);
+/* For an operation that knows better what it is about; agency NULL: all of them. */
+int may(struct query *q, enum verb verb, struct casebus_bytes agency);
+/* What somebody has changed is said in the log. */
+void audit_change(struct query *q, struct casebus_bytes what);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,
     query_session_list, query_session_cases, query_session_stop, query_quarantine_list,
     query_quarantine_accept, query_quarantine_reject, query_publisher_confirm,
     query_rejects_list, query_store_verify, query_store_backup, query_broker_status,
-    query_log_cases, query_offender_get, query_agency_list;
+    query_log_cases, query_offender_get, query_agency_list, query_actor_whoami,
+    query_actor_can;
 
 #endif

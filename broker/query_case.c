@@ -12,6 +12,9 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
     if (casebus_case_id_split(id, &agency, &regulator_id) != 0) {
         return bad_arg(q, argument, "is not a case id, <agency>:<regulator id>");
     }
+    if (!scope_covers(q->scope, agency)) {
+        return CASEBUS_ENOTFOUND;
+    }
     struct key key = key_text(id);
     if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
         return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
@@ -44,6 +47,9 @@ int read_load(struct query *q, unsigned allowed, unsigned *load)
         }
         *load |= bit;
     }
+    if (!shows_all(q, offender_fields)) {
+        *load &= ~(unsigned)LOAD_OFFENDER;
+    }
     return rc;
 }
 
@@ -73,10 +79,15 @@ unsigned loaded_pairs(unsigned load)
 
 /* --- history ---------------------------------------------------------------------------- */
 
-int pack_event_map(msgpack_packer *pk, const struct log_entry *log)
+int pack_event_map(struct query *q, msgpack_packer *pk, const struct log_entry *log)
 {
     struct casebus_reader r;
-    casebus_reader_init(&r, log->body);
+    struct casebus_bytes shown;
+    int rc = form_event(q, log, log->body, &shown);
+    if (rc != 0) {
+        return rc;
+    }
+    casebus_reader_init(&r, shown);
     uint32_t n = casebus_read_map(&r);
     msgpack_pack_map(pk, n + 1u);
     casebus_pack_text(pk, "topic");
@@ -150,7 +161,7 @@ static bool walk_history(struct query *q, struct walk *w, uint64_t limit)
             txn_fail(q->txn, bad_arg(q, "next", "is not from a reply of this case"));
             return false;
         }
-        q->row_count += pack_event_map(&q->rows_pk, &log) == 0;
+        q->row_count += pack_event_map(q, &q->rows_pk, &log) == 0;
         w->at[k] = event.prev_topic;
     }
 }
@@ -198,7 +209,7 @@ int query_case_get(struct query *q)
     }
     msgpack_pack_map(&q->pk, 1 + loaded_pairs(load));
     casebus_pack_text(&q->pk, "case");
-    rc = record_pack(q->txn, &entry, &q->pk) ? 0 : CASEBUS_ECORRUPT;
+    rc = pack_case(q, &q->pk, &entry);
     if (rc == 0) {
         rc = pack_loaded(q, &q->pk, id, &entry, load);
     }
@@ -228,7 +239,7 @@ static int pack_one_of_many(struct query *q, struct casebus_bytes id, unsigned l
         return 0;
     }
     casebus_pack_text(pk, "case");
-    rc = record_pack(q->txn, &entry, pk) ? 0 : CASEBUS_ECORRUPT;
+    rc = pack_case(q, pk, &entry);
     return rc ? rc : pack_loaded(q, pk, id, &entry, load);
 }
 

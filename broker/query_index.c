@@ -149,7 +149,9 @@ static void open_lanes(struct query *q, struct lanes *l)
     for (bool at = cursor_seek(&c, casebus_bytes("", 1));
          at && l->count < CASEBUS_AGENCIES_MAX && c.key.size <= CASEBUS_AGENCY_MAX;
          at = cursor_next(&c)) {
-        open_lane(q, l, c.key);
+        if (scope_covers(q->scope, c.key)) {
+            open_lane(q, l, c.key);
+        }
     }
     cursor_close(&c);
 }

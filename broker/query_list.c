@@ -60,7 +60,7 @@ void add_case(struct query *q, struct casebus_bytes id, uint64_t created_seq,
         (p->offender.size > 0 && (p->from.data || p->to.data) && !fits(q, p, &entry))) {
         return;
     }
-    if (record_pack(q->txn, &entry, &q->rows_pk)) {
+    if (pack_case(q, &q->rows_pk, &entry) == 0) {
         q->row_count++;
     }
 }
@@ -80,7 +80,11 @@ static struct key list_all(struct query *q, const struct page *p)
             txn_fail(q->txn, CASEBUS_ECORRUPT);
             break;
         }
-        add_case(q, created.case_id, key_to_number(c.key), p);
+        if (scope_covers_id(q->scope, created.case_id)) {
+            add_case(q, created.case_id, key_to_number(c.key), p);
+        } else {
+            q->work++;
+        }
         next = key_text(c.key);
     }
     cursor_close(&c);
@@ -183,7 +187,8 @@ static bool is_newer(struct query *q, const struct page *p, struct casebus_bytes
     struct log_entry log;
     struct casebus_topic topic;
     enum casebus_event_kind kind;
-    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry) || !is_there(&entry, seq)) {
+    if (!scope_covers_id(q->scope, id) ||
+        !txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, &entry) || !is_there(&entry, seq)) {
         return false;
     }
     if (!p->session.data) {
@@ -235,6 +240,25 @@ static int finish_page(struct query *q, const struct page *p, const struct key *
 
 /* --- the operations --------------------------------------------------------------------- */
 
+/* Who may see one agency only asks for that one, and is spared a walk past all the others. */
+static void ask_for_the_only(struct query *q, struct page *p)
+{
+    if (!p->agency.data && q->scope->agencies == 1) {
+        p->agency = casebus_bytes(q->scope->agency[0].code, q->scope->agency[0].size);
+    }
+}
+
+static struct key list_rows(struct query *q, const struct page *p)
+{
+    if (p->agency.data && !scope_covers(q->scope, p->agency)) {
+        return (struct key){.size = 0}; /* as of an agency that is not there */
+    }
+    return p->session.data  ? list_session(q, p)
+           : by_index(p)    ? list_index(q, p)
+           : p->agency.data ? list_agency(q, p)
+                            : list_all(q, p);
+}
+
 int query_case_recent(struct query *q)
 {
     struct page p = {.limit = 0};
@@ -243,7 +267,8 @@ int query_case_recent(struct query *q)
     if (rc != 0) {
         return rc;
     }
-    struct key next = list_all(q, &p);
+    ask_for_the_only(q, &p);
+    struct key next = list_rows(q, &p);
     return finish_page(q, &p, &next);
 }
 
@@ -252,6 +277,10 @@ static int read_offender(struct query *q, struct page *p)
     struct casebus_bytes name;
     int rc = arg_text(q, "offender", false, &name);
     if (rc != 0 || !name.data) {
+        return rc;
+    }
+    rc = check_search(q, "offender", offender_fields);
+    if (rc != 0) {
         return rc;
     }
     p->offender = normal_name(name);
@@ -302,8 +331,14 @@ static int check_together(struct query *q, const struct page *p, bool ordered)
     return 0;
 }
 
+static bool asks_for_dates(const struct page *p)
+{
+    return p->by_date || p->from.data || p->to.data;
+}
+
 static int read_list(struct query *q, struct page *p)
 {
+    static const char *const dates[] = {"offence_action_date", NULL};
     struct casebus_bytes order;
     int rc = read_page(q, p);
     rc = rc ? rc : arg_text(q, "agency", false, &p->agency);
@@ -320,6 +355,7 @@ static int read_list(struct query *q, struct page *p)
         return bad_arg(q, "order", "must be newest or date");
     }
     rc = check_values(q, p);
+    rc = rc || !asks_for_dates(p) ? rc : check_search(q, "order", dates);
     rc = rc ? rc : check_together(q, p, order.data != NULL);
     rc = rc ? rc : check_next(q, p);
     if (rc == 0 && p->session.data && p->next.size == SEARCH_SIZE) {
@@ -336,9 +372,7 @@ int query_case_list(struct query *q)
     if (rc != 0) {
         return rc;
     }
-    struct key next = p.session.data  ? list_session(q, &p)
-                      : by_index(&p)  ? list_index(q, &p)
-                      : p.agency.data ? list_agency(q, &p)
-                                      : list_all(q, &p);
+    ask_for_the_only(q, &p);
+    struct key next = list_rows(q, &p);
     return finish_page(q, &p, &next);
 }

@@ -54,23 +54,25 @@ static bool matches(const struct patterns *p, struct casebus_bytes topic)
     return false;
 }
 
-/* As it is sent live: the thin form where the full one is too large. */
+/* As it is sent live: the thin form where the full one is too large, and the audience's of that. */
 static int pack_event(struct query *q, const struct log_entry *log)
 {
     struct casebus_event event;
     struct casebus_fault fault;
     msgpack_packer *pk = &q->rows_pk;
     msgpack_sbuffer *thin = &q->self->reply; /* not in use before the reply is encoded */
+    struct casebus_bytes body = log->body;
+    int rc = 0;
+    if (body.size > CASEBUS_FULL_EVENT_MAX) {
+        msgpack_sbuffer_clear(thin);
+        rc = casebus_event_read(log->topic, body, &event, &fault);
+        rc = rc ? CASEBUS_ECORRUPT : casebus_event_encode_thin(&event, thin);
+        body = casebus_bytes(thin->data, thin->size);
+    }
+    rc = rc ? rc : form_event(q, log, body, &body);
     msgpack_pack_array(pk, 2);
     casebus_pack_str(pk, log->topic);
-    if (log->body.size <= CASEBUS_FULL_EVENT_MAX) {
-        casebus_pack_bin(pk, log->body);
-        return 0;
-    }
-    msgpack_sbuffer_clear(thin);
-    int rc = casebus_event_read(log->topic, log->body, &event, &fault);
-    rc = rc ? CASEBUS_ECORRUPT : casebus_event_encode_thin(&event, thin);
-    casebus_pack_bin(pk, casebus_bytes(thin->data, thin->size));
+    casebus_pack_bin(pk, body);
     return rc;
 }
 
@@ -100,6 +102,10 @@ static bool lost_of_topic(struct query *q, struct casebus_bytes text, unsigned *
     enum casebus_event_kind kind;
     if (casebus_topic_event(text, &topic, &kind) != 0) {
         return false; /* of fewer segments: whole streams */
+    }
+    if (!scope_covers_topic(q->scope, text)) {
+        *lost = 0; /* for this reader there has never been one */
+        return true;
     }
     *lost = newest_of(q, &topic, kind);
     for (; *lost >= state_oldest(&q->state) && *left > 0; --*left) {
@@ -131,7 +137,9 @@ static uint64_t lost_of_streams(struct query *q, struct casebus_bytes prefix)
             txn_fail(q->txn, CASEBUS_ECORRUPT);
             break;
         }
-        lost = head.trimmed > lost ? head.trimmed : lost;
+        if (head.trimmed > lost && scope_covers_topic(q->scope, c.key)) {
+            lost = head.trimmed;
+        }
     }
     cursor_close(&c);
     return lost;
@@ -173,7 +181,7 @@ int query_log_replay(struct query *q)
     for (; rc == 0 && at && more_rows(q, limit) && q->work < REPLAY_WORK; at = cursor_next(&c)) {
         struct log_entry log;
         rc = entry_decode(ENTRY_LOG, c.value, &log);
-        if (rc == 0 && matches(&patterns, log.topic)) {
+        if (rc == 0 && matches(&patterns, log.topic) && scope_covers_topic(q->scope, log.topic)) {
             rc = pack_event(q, &log);
             q->row_count++;
         }
@@ -203,9 +211,11 @@ int query_heads(struct query *q)
             txn_fail(q->txn, CASEBUS_ECORRUPT);
             break;
         }
-        casebus_pack_str(&q->rows_pk, c.key);
-        msgpack_pack_uint64(&q->rows_pk, head.seq);
-        q->row_count++;
+        if (scope_covers_topic(q->scope, c.key)) {
+            casebus_pack_str(&q->rows_pk, c.key);
+            msgpack_pack_uint64(&q->rows_pk, head.seq);
+            q->row_count++;
+        }
     }
     cursor_close(&c);
     msgpack_pack_map(&q->pk, 1);

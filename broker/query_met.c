@@ -141,10 +141,8 @@ static int pack_record(struct query *q, const struct met *m, struct casebus_byte
                        const struct case_entry *entry)
 {
     casebus_pack_text(&q->rows_pk, "case");
-    if (!record_pack(q->txn, entry, &q->rows_pk)) {
-        return CASEBUS_ECORRUPT;
-    }
-    return pack_loaded(q, &q->rows_pk, id, entry, m->load);
+    int rc = pack_case(q, &q->rows_pk, entry);
+    return rc ? rc : pack_loaded(q, &q->rows_pk, id, entry, m->load);
 }
 
 static void add_row(struct query *q, struct met *m, const struct row *row)
@@ -221,15 +219,18 @@ static bool add_event(struct query *q, struct met *m, const struct casebus_event
         .at = event->at,
         .outcome = outcome_of_kind[event->kind],
         .times = count_times(q, &entry, event, &span),
-        .page = page_of(q, event, event->kind == CASEBUS_EVENT_UPDATED && !pair),
+        .page = scope_shows(q->scope, "source.page")
+                    ? page_of(q, event, event->kind == CASEBUS_EVENT_UPDATED && !pair)
+                    : PAGE_UNKNOWN,
     };
     add_row(q, m, &row);
     return true;
 }
 
-static bool of_agency(const struct met *m, struct casebus_bytes agency)
+static bool of_agency(const struct query *q, const struct met *m, struct casebus_bytes agency)
 {
-    return !m->agency.data || casebus_bytes_equal(m->agency, agency);
+    return scope_covers(q->scope, agency) &&
+           (!m->agency.data || casebus_bytes_equal(m->agency, agency));
 }
 
 static void step_event(struct query *q, struct met *m)
@@ -239,7 +240,7 @@ static void step_event(struct query *q, struct met *m)
     if (!read_event(q, m->seq, &log, &event)) {
         return;
     }
-    bool agency = of_agency(m, event.topic.segment[2]);
+    bool agency = of_agency(q, m, event.topic.segment[2]);
     if (m->session.data && !(agency && is_ours(m, event.session))) {
         txn_fail(q->txn, bad_arg(q, "next", "is not from a reply of this session"));
         return;
@@ -277,7 +278,7 @@ static void step_refused(struct query *q, struct met *m)
     q->work++;
     m->reject = key_to_number(m->rejects.key);
     if (casebus_topic_report(r->topic, &topic, &kind) == 0 &&
-        kind <= CASEBUS_REPORT_REDACTED && of_agency(m, topic.segment[2]) &&
+        kind <= CASEBUS_REPORT_REDACTED && of_agency(q, m, topic.segment[2]) &&
         is_ours(m, r->session) && r->at >= m->since) {
         struct row row = {
             .id = key_named(topic.segment[2], topic.segment[3]),

@@ -5,10 +5,17 @@
 
 /* --- agencies --------------------------------------------------------------------------- */
 
-static void pack_agency_map(msgpack_packer *pk, struct casebus_bytes code,
+/* A sum of fines tells of each of them. */
+static bool shows_fines(const struct query *q)
+{
+    return scope_shows(q->scope, "offence_fine_pence");
+}
+
+static void pack_agency_map(struct query *q, msgpack_packer *pk, struct casebus_bytes code,
                             const struct agency_entry *a)
 {
-    msgpack_pack_map(pk, 4u + (a->name.data ? 1u : 0u) + (a->base_url.data ? 1u : 0u));
+    bool fines = shows_fines(q);
+    msgpack_pack_map(pk, 3u + (fines ? 1u : 0u) + (a->name.data ? 1u : 0u) + (a->base_url.data ? 1u : 0u));
     casebus_pack_text(pk, "code");
     casebus_pack_str(pk, code);
     if (a->name.data) {
@@ -26,7 +33,9 @@ static void pack_agency_map(msgpack_packer *pk, struct casebus_bytes code,
         msgpack_pack_true(pk);
     }
     pack_uint(pk, "cases", a->cases);
-    pack_uint(pk, "fine_pence", a->fine_pence);
+    if (fines) {
+        pack_uint(pk, "fine_pence", a->fine_pence);
+    }
 }
 
 void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
@@ -37,7 +46,7 @@ void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
         txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case has one */
     }
     casebus_pack_text(pk, "agency_record");
-    pack_agency_map(pk, code, &a);
+    pack_agency_map(q, pk, code, &a);
 }
 
 int query_agency_list(struct query *q)
@@ -50,8 +59,10 @@ int query_agency_list(struct query *q)
             txn_fail(q->txn, CASEBUS_ECORRUPT);
             break;
         }
-        pack_agency_map(&q->rows_pk, c.key, &a);
-        q->row_count++;
+        if (scope_covers(q->scope, c.key)) {
+            pack_agency_map(q, &q->rows_pk, c.key, &a);
+            q->row_count++;
+        }
     }
     cursor_close(&c);
     msgpack_pack_map(&q->pk, 1);
@@ -61,22 +72,27 @@ int query_agency_list(struct query *q)
 
 /* --- offenders -------------------------------------------------------------------------- */
 
-static void pack_offender_record(msgpack_packer *pk, struct casebus_bytes agency,
-                                 struct casebus_bytes map, const struct offender_entry *o)
+static void pack_offender_record(struct query *q, msgpack_packer *pk,
+                                 struct casebus_bytes agency, struct casebus_bytes map,
+                                 const struct offender_entry *o)
 {
     struct normal name = normal_name(offender_name(map));
+    bool fines = shows_fines(q);
     casebus_pack_text(pk, "offender_record");
-    msgpack_pack_map(pk, 7);
+    msgpack_pack_map(pk, fines ? 7 : 6);
     casebus_pack_text(pk, "agency");
     casebus_pack_str(pk, agency);
     casebus_pack_text(pk, "normalised_name");
     casebus_pack_str(pk, normal_bytes(&name));
     casebus_pack_text(pk, "offender");
-    casebus_pack_raw(pk, o->offender.data ? o->offender : map);
+    scope_pack_value(q->scope, casebus_cstr("offender"), o->offender.data ? o->offender : map,
+                     pk);
     pack_uint(pk, "first_seen", o->first_seen);
     pack_uint(pk, "last_seen", o->last_seen);
     pack_uint(pk, "cases", o->cases);
-    pack_uint(pk, "fine_pence", o->fine_pence);
+    if (fines) {
+        pack_uint(pk, "fine_pence", o->fine_pence);
+    }
 }
 
 void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
@@ -87,7 +103,7 @@ void pack_offender(struct query *q, msgpack_packer *pk, struct casebus_bytes age
     if (!txn_load(q->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &o)) {
         txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case that can be got has one */
     }
-    pack_offender_record(pk, agency, offender, &o);
+    pack_offender_record(q, pk, agency, offender, &o);
 }
 
 struct wanted {
@@ -107,7 +123,8 @@ static int read_wanted(struct query *q, struct wanted *w)
     if (rc == 0 && !casebus_agency_valid(w->agency)) {
         rc = bad_arg(q, "agency", "is not an agency code");
     }
-    return rc;
+    rc = rc ? rc : check_search(q, "name", offender_fields);
+    return rc == 0 && !scope_covers(q->scope, w->agency) ? CASEBUS_ENOTFOUND : rc;
 }
 
 /* Without a postcode it is the first of that name: one who has none comes before all others. */
@@ -175,7 +192,7 @@ static struct key add_his_cases(struct query *q, const struct wanted *w)
         struct case_entry entry;
         q->work++;
         if (find_case(q, "next", key_bytes(&id), &entry) == 0) {
-            q->row_count += record_pack(q->txn, &entry, &q->rows_pk) ? 1u : 0u;
+            q->row_count += pack_case(q, &q->rows_pk, &entry) == 0 ? 1u : 0u;
         }
     }
     if (his_case(w, &c, at)) {
@@ -205,7 +222,7 @@ int query_offender_get(struct query *q)
         return txn_error(q->txn);
     }
     msgpack_pack_map(&q->pk, next.size > 0 ? 3 : 2);
-    pack_offender_record(&q->pk, w.agency, map, &w.offender);
+    pack_offender_record(q, &q->pk, w.agency, map, &w.offender);
     pack_rows(q, "rows");
     pack_next(q, &next);
     return 0;

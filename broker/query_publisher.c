@@ -75,7 +75,9 @@ static void look_at_session(struct query *q, struct poll *p, struct casebus_byte
         }
         return;
     }
-    if (!q->resumed) {
+    /* Nobody keeps a session alive that he could not have started. */
+    if (!q->resumed && actor_may(q->self->table, q->who, VERB_REPORT_SCRAPED,
+                                 casebus_as_str(casebus_map_get(map, "agency")))) {
         note_heartbeat(q->self, &session);
     }
     if (is_to_stop(&session)) {
@@ -309,8 +311,24 @@ static int answer_poll(struct query *q, const struct poll *p, bool want, const c
     return 0;
 }
 
+/* Its newest report was not taken because its actor may not send it, and he still may not. */
+static const char *why_denied(struct query *q, const struct noticed *arrived)
+{
+    if (!(q->who->somewhere & VERBS_REPORT)) {
+        return "no permission: this actor may not report";
+    }
+    if (!arrived || !arrived->denied ||
+        actor_may(q->self->table, q->who, arrived->verb, casebus_cstr(arrived->agency))) {
+        return NULL;
+    }
+    snprintf(q->text, sizeof q->text, "no permission: %s of %s", verb_name(arrived->verb),
+             arrived->agency);
+    return q->text;
+}
+
 /* Why the next report is not decided for now; NULL: it is. */
-static const char *why_held(struct query *q, const struct poll *p)
+static const char *why_held(struct query *q, const struct poll *p,
+                            const struct noticed *arrived)
 {
     struct key key = key_text(q->actor);
     struct actor_entry actor;
@@ -318,7 +336,8 @@ static const char *why_held(struct query *q, const struct poll *p)
         actor.publishers >= CASEBUS_PUBLISHERS_MAX) {
         return "too many publishers: idle ones have to be forgotten before a new one is heard";
     }
-    return held_reason(q->self->options->counters);
+    const char *lacks = why_denied(q, arrived);
+    return lacks ? lacks : held_reason(q->self->options->counters);
 }
 
 int query_publisher_confirm(struct query *q)
@@ -335,8 +354,9 @@ int query_publisher_confirm(struct query *q)
     }
     look_at_sessions(q, &p);
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
-    const char *held = why_held(q, &p);
-    bool arrived = highest_arrived(q->self, p.publisher.data) > p.entry.decided;
+    const struct noticed *last = find_arrived(q->self, p.publisher.data);
+    const char *held = why_held(q, &p, last);
+    bool arrived = last && last->arrived > p.entry.decided;
     bool dropped = held && arrived && q->resumed; /* just now */
     bool want = !held && arrived;
     if (p.entry.decided != p.after || want || dropped || p.stop_is_news || q->time_up ||
@@ -391,6 +411,15 @@ void pack_refused_counts(struct query *q, const char *name)
     }
 }
 
+/* A report whose topic is none is of no agency. */
+static bool is_refusal_shown(const struct query *q, const struct refusal_entry *r)
+{
+    struct casebus_topic topic;
+    enum casebus_report_kind kind;
+    return q->scope->agencies == 0 || (casebus_topic_report(r->topic, &topic, &kind) == 0 &&
+                                       scope_covers(q->scope, topic.segment[2]));
+}
+
 int query_rejects_list(struct query *q)
 {
     struct casebus_bytes next;
@@ -408,7 +437,8 @@ int query_rejects_list(struct query *q)
     for (; rc == 0 && at && more_rows(q, limit); at = cursor_prev(&c)) {
         struct refusal_entry r;
         rc = entry_decode(ENTRY_REFUSAL, c.value, &r);
-        if (rc == 0) {
+        q->work++;
+        if (rc == 0 && is_refusal_shown(q, &r)) {
             pack_reject(&q->rows_pk, key_to_number(c.key), &r);
             q->row_count++;
         }
@@ -418,9 +448,12 @@ int query_rejects_list(struct query *q)
         last.size = 0;
     }
     cursor_close(&c);
-    msgpack_pack_map(&q->pk, last.size > 0 ? 3 : 2);
+    bool counts = q->scope->agencies == 0; /* they are of all reports */
+    msgpack_pack_map(&q->pk, 1u + (last.size > 0 ? 1u : 0u) + (counts ? 1u : 0u));
     pack_rows(q, "rows");
     pack_next(q, &last);
-    pack_refused_counts(q, "counts");
+    if (counts) {
+        pack_refused_counts(q, "counts");
+    }
     return rc;
 }

@@ -18,10 +18,17 @@ static void pack_quarantined(struct query *q, uint64_t seq, struct casebus_bytes
         casebus_pack_str(pk, e->session);
     }
     casebus_pack_text(pk, "reported");
-    casebus_pack_raw(pk, e->data);
+    if (scope_is_full(q->scope)) {
+        casebus_pack_raw(pk, e->data);
+    } else {
+        scope_pack_case(q->scope, e->data, pk);
+    }
     if (known) {
         casebus_pack_text(pk, "case");
-        (void)record_pack(q->txn, &entry, pk); /* where it fails, so has the transaction */
+        const int rc = pack_case(q, pk, &entry);
+        if (rc != 0) {
+            txn_fail(q->txn, rc);
+        }
     }
 }
 
@@ -38,6 +45,7 @@ static bool quarantine_row(struct query *q, const struct seq_list *list, uint64_
         return false;
     }
     if ((list->agency.data && !casebus_bytes_equal(agency, list->agency)) ||
+        !scope_covers(q->scope, agency) ||
         !txn_load(q->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &e) ||
         e.status != QUARANTINE_OPEN || e.seq != seq) {
         return false;
@@ -62,6 +70,7 @@ static int answer_decision(struct query *q)
         snprintf(q->field, sizeof q->field, "%.63s", a->field);
         return a->code;
     }
+    audit_change(q, casebus_cstr(a->case_id));
     msgpack_pack_map(&q->pk, 2);
     casebus_pack_text(&q->pk, "outcome");
     casebus_pack_text(&q->pk, casebus_outcome_word(a->outcome));
@@ -85,6 +94,43 @@ static int submit_decision(struct query *q, enum apply_kind kind, uint64_t seq,
     return submit(q, kind, body, true);
 }
 
+/* Which agency it is about stands with the conflict; where there is none, apply says so. */
+static int may_decide(struct query *q, uint64_t seq)
+{
+    struct cursor c;
+    struct key key = key_number(seq);
+    struct casebus_bytes agency = casebus_bytes(NULL, 0), rest;
+    cursor_open(&c, q->txn, TREE_CONFLICT);
+    bool found = c.mdb && cursor_seek(&c, key_bytes(&key)) &&
+                 casebus_bytes_equal(c.key, key_bytes(&key)) &&
+                 c.value.size > CASEBUS_HASH_SIZE + 1 &&
+                 casebus_case_id_split(
+                     casebus_bytes(c.value.data, c.value.size - CASEBUS_HASH_SIZE - 1), &agency,
+                     &rest) == 0;
+    int rc = may(q, VERB_DECIDE, found ? agency : casebus_bytes(NULL, 0));
+    cursor_close(&c);
+    return rc;
+}
+
+/* May the asker know of this report, and of the case it is to be stored as? */
+static int check_shown(struct query *q, uint64_t seq, struct casebus_bytes as)
+{
+    struct key number = key_number(seq);
+    struct casebus_bytes name;
+    if (q->scope->agencies == 0) {
+        return 0;
+    }
+    if (!txn_get(q->txn, TREE_CONFLICT, key_bytes(&number), &name) ||
+        !scope_covers_id(q->scope, name)) {
+        return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
+    }
+    if (as.data && !scope_covers_id(q->scope, as)) {
+        bad_arg(q, "as", "is of an agency that is not yours");
+        return refuse(q);
+    }
+    return 0;
+}
+
 static int decide(struct query *q, enum apply_kind kind)
 {
     struct casebus_bytes as = casebus_bytes(NULL, 0), agency, id;
@@ -101,6 +147,11 @@ static int decide(struct query *q, enum apply_kind kind)
     }
     if (rc == 0 && as.data && casebus_case_id_split(as, &agency, &id) != 0) {
         rc = bad_arg(q, "as", "is not a case id, <agency>:<regulator id>");
+    }
+    rc = rc ? rc : check_shown(q, seq, as); /* first: what is not his to see is not there */
+    rc = rc ? rc : may_decide(q, seq);
+    if (rc == 0 && as.data) {
+        rc = may(q, VERB_DECIDE, agency);
     }
     return rc != 0 ? rc : submit_decision(q, kind, seq, as);
 }

@@ -1,8 +1,6 @@
 /* Operations on sessions. */
 #include "query.h"
 
-#include "session.h"
-
 int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
                  struct session_entry *session)
 {
@@ -16,7 +14,7 @@ int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_
                        "breaks the rules of topics");
     }
     struct key key = key_named(*agency, *id);
-    return txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session) ? 0 : CASEBUS_ENOTFOUND;
+    return scope_covers(q->scope, *agency) && txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session) ? 0 : CASEBUS_ENOTFOUND;
 }
 
 static int pack_session(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
@@ -24,7 +22,7 @@ static int pack_session(struct query *q, struct casebus_bytes agency, struct cas
 {
     msgpack_pack_map(&q->pk, 1);
     casebus_pack_text(&q->pk, "session");
-    session_pack(&q->pk, agency, id, session);
+    pack_session_map(q, &q->pk, agency, id, session);
     return 0;
 }
 
@@ -70,6 +68,10 @@ int query_session_stop(struct query *q)
     if (rc == 0 && !q->answer) {
         return q->time_up ? CASEBUS_ETIMEDOUT : submit_stop(q, agency, id);
     }
+    if (rc == 0) {
+        struct key key = key_named(agency, id);
+        audit_change(q, key_bytes(&key));
+    }
     return rc != 0 ? rc : pack_session(q, agency, id, &session);
 }
 
@@ -101,12 +103,13 @@ static bool session_row(struct query *q, const struct seq_list *list, uint64_t s
     (void)seq;
     if (casebus_case_id_split(name, &agency, &id) != 0 || /* the same form: agency:id */
         (list->agency.data && !casebus_bytes_equal(agency, list->agency)) ||
+        !scope_covers(q->scope, agency) ||
         !txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session) ||
         !(list->statuses & 1u << session.status)) {
         return false;
     }
     if (pk) {
-        session_pack(pk, agency, id, &session);
+        pack_session_map(q, pk, agency, id, &session);
     }
     return true;
 }

@@ -5,17 +5,35 @@
 #define CASEBUS_VERSION "unknown"
 #endif
 
+static void pack_audiences(struct query *q)
+{
+    const struct queries_options *o = q->self->options;
+    casebus_pack_text(&q->pk, "audiences");
+    msgpack_pack_map(&q->pk, o->audiences->count);
+    for (unsigned i = 0; i < o->audiences->count; i++) {
+        casebus_pack_text(&q->pk, o->audiences->audience[i].name);
+        casebus_pack_text(&q->pk, o->audience_bound[i]);
+    }
+}
+
+/* The fan-out of an audience is its own; whoever may see everything is told of the others. */
 static void pack_endpoints(struct query *q)
 {
     const struct queries_options *o = q->self->options;
+    bool others = !q->audience && o->audiences->count > 0;
     casebus_pack_text(&q->pk, "endpoints");
-    msgpack_pack_map(&q->pk, 3);
+    msgpack_pack_map(&q->pk, others ? 4 : 3);
     casebus_pack_text(&q->pk, "ingest");
     casebus_pack_text(&q->pk, o->ingest_bound);
     casebus_pack_text(&q->pk, "fanout");
-    casebus_pack_text(&q->pk, o->fanout_bound);
+    casebus_pack_text(&q->pk, q->audience
+                                  ? o->audience_bound[q->audience - o->audiences->audience]
+                                  : o->fanout_bound);
     casebus_pack_text(&q->pk, "query");
     casebus_pack_text(&q->pk, o->query_bound);
+    if (others) {
+        pack_audiences(q);
+    }
 }
 
 static void pack_traffic(struct query *q)
@@ -103,16 +121,40 @@ static int pack_store(struct query *q)
     return rc;
 }
 
+/* The broker's counters are of all agencies: who sees some of them gets the number of their
+ * cases. */
+static int pack_shown_store(struct query *q)
+{
+    uint64_t cases = 0;
+    for (unsigned i = 0; i < q->scope->agencies; i++) {
+        struct key key = key_text(
+            casebus_bytes(q->scope->agency[i].code, q->scope->agency[i].size));
+        struct agency_entry agency;
+        if (txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &agency)) {
+            cases += agency.cases;
+        }
+    }
+    casebus_pack_text(&q->pk, "store");
+    msgpack_pack_map(&q->pk, 2);
+    pack_uint(&q->pk, "cases", cases);
+    pack_uint(&q->pk, "floor", q->state.floor);
+    return 0;
+}
+
 int query_broker_status(struct query *q)
 {
     const char *held = held_reason(q->self->options->counters);
-    msgpack_pack_map(&q->pk, 17);
+    bool all = q->scope->agencies == 0;
+    msgpack_pack_map(&q->pk, all ? 17 : 5);
     casebus_pack_text(&q->pk, "version");
     casebus_pack_text(&q->pk, CASEBUS_VERSION);
     pack_uint(&q->pk, "started_at", q->self->options->counters->started_at);
     casebus_pack_text(&q->pk, "state");
     casebus_pack_text(&q->pk, held ? held : "serving");
     pack_endpoints(q);
+    if (!all) {
+        return pack_shown_store(q);
+    }
     pack_traffic(q);
     pack_minutes(q);
     return pack_store(q);

@@ -136,6 +136,8 @@ static int start_backup(struct query *q)
         snprintf(q->text, sizeof q->text, "another backup is being made");
     } else if (rc == CASEBUS_EVALUE) {
         bad_arg(q, "dir", taken);
+    } else if (rc == 0) {
+        audit_change(q, casebus_cstr(dir));
     }
     return rc;
 }

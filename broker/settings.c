@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum type { TEXT, ENDPOINT, BYTES, COUNT_OF, WORD };
+enum type { TEXT, FILE_OF, ENDPOINT, BYTES, COUNT_OF, WORD };
 
 struct setting {
     const char *name;
@@ -31,6 +33,10 @@ static const struct setting table[] = {
      "endpoint for subscribers"},
     {"query", ENDPOINT, TEXT_AT(query), CASEBUS_QUERY_DEFAULT, 0, 0, NULL, false,
      "endpoint for requests"},
+    {"secret", FILE_OF, TEXT_AT(secret), "", 0, 0, NULL, false,
+     "the broker's key pair: TCP endpoints then take only keys of --actors"},
+    {"actors", FILE_OF, TEXT_AT(actors), "", 0, 0, NULL, false,
+     "who may do what: lines NAME KEY ROLE[,ROLE]; SIGHUP rereads it"},
     {"map-size", BYTES, TEXT_AT(map_size), "64G", 16ull << 20, 16ull << 40, NULL, false,
      "the most the store can grow to: address space, not disk (K, M, G, T)"},
     {"retain-events", COUNT_OF, TEXT_AT(retain_events), "0", 0, INT64_MAX, NULL, true,
@@ -86,7 +92,7 @@ static bool is_word(const char *words, const char *value)
     return false;
 }
 
-/* Nothing is encrypted yet, so nothing may leave the machine. */
+/* Without keys nothing is encrypted, so nothing may leave the machine. */
 static bool is_local(const char *endpoint)
 {
     static const char *const hosts[] = {"tcp://127.", "tcp://localhost:", "tcp://[::1]:",
@@ -106,6 +112,17 @@ static bool has_no_such_port(const char *endpoint)
     return strncmp(endpoint, "tcp://", 6) == 0 && colon && strtoul(colon + 1, NULL, 10) > 65535;
 }
 
+const char *settings_endpoint_fault(const char *value, size_t size)
+{
+    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0) {
+        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
+    }
+    if (has_no_such_port(value)) {
+        return "has a port above 65535";
+    }
+    return strlen(value) >= size ? "is too long" : NULL;
+}
+
 static const char *fault_of(const struct setting *t, const char *value)
 {
     uint64_t number;
@@ -118,16 +135,8 @@ static const char *fault_of(const struct setting *t, const char *value)
     if (t->type == WORD && !is_word(t->words, value)) {
         return "must be one of: error, warning, info, debug";
     }
-    if (t->type == ENDPOINT && strncmp(value, "tcp://", 6) != 0 &&
-        strncmp(value, "ipc://", 6) != 0) {
-        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
-    }
-    if (t->type == ENDPOINT && !is_local(value)) {
-        return "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: endpoints are not "
-               "encrypted yet";
-    }
-    if (t->type == ENDPOINT && has_no_such_port(value)) {
-        return "has a port above 65535";
+    if (t->type == ENDPOINT) {
+        return settings_endpoint_fault(value, t->size);
     }
     if (!is_number(t) && (value[0] == '\0' || strlen(value) >= t->size)) {
         return value[0] ? "is too long" : "must not be empty";
@@ -147,10 +156,71 @@ static void assign(struct settings *s, const struct setting *t, const char *valu
     }
 }
 
+/* Whoever may enter the folder may connect, and plain ipc is `local`. */
+static const char *folder_fault(const char *endpoint)
+{
+    const char *path = endpoint + strlen("ipc://"), *slash = strrchr(path, '/');
+    char folder[256];
+    struct stat st;
+    if (path[0] == '@' || strcmp(path, "*") == 0) {
+        return "must be a path where --secret is given, in a folder of our own with mode 0700";
+    }
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    if (stat(folder[0] ? folder : "/", &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return "has no folder to be in";
+    }
+    return st.st_uid != geteuid() || (st.st_mode & 077)
+               ? "must be in a folder of our own with mode 0700, where --secret is given: who "
+                 "connects there needs no key"
+               : NULL;
+}
+
+static const char *endpoint_fault(const struct settings *s, const char *endpoint)
+{
+    if (s->secret[0] == '\0') {
+        return is_local(endpoint)
+                   ? NULL
+                   : "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: without "
+                     "--secret endpoints are not encrypted";
+    }
+    return strncmp(endpoint, "ipc://", 6) == 0 ? folder_fault(endpoint) : NULL;
+}
+
+static bool check_endpoint(const struct settings *s, const char *name, const char *endpoint,
+                           char *why, size_t why_size)
+{
+    const char *fault = endpoint_fault(s, endpoint);
+    if (fault) {
+        snprintf(why, why_size, "%s: %s (not \"%s\")", name, fault, endpoint);
+    }
+    return fault == NULL;
+}
+
+bool settings_check(const struct settings *s, char *why, size_t why_size)
+{
+    if (s->secret[0] != '\0' && s->actors[0] == '\0') {
+        snprintf(why, why_size,
+                 "--secret needs --actors FILE: without it no key would be let in");
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < COUNT && good; i++) {
+        good = table[i].type != ENDPOINT ||
+               check_endpoint(s, table[i].name, (const char *)s + table[i].offset, why, why_size);
+    }
+    for (unsigned i = 0; i < s->audiences.count && good; i++) {
+        const struct audience *a = &s->audiences.audience[i];
+        good = check_endpoint(s, a->name, a->endpoint, why, why_size) &&
+               audience_check_roles(a, &s->roles, why, why_size);
+    }
+    return good;
+}
+
 struct settings settings_default(void)
 {
     struct settings s;
     memset(&s, 0, sizeof s);
+    roles_init(&s.roles);
     for (size_t i = 0; i < COUNT; i++) {
         assign(&s, &table[i], table[i].preset);
     }
@@ -187,12 +257,32 @@ static char *trim(char *text)
     return text;
 }
 
-/* One line of the file; `fault` gets what is wrong with it. */
-static bool read_line(struct settings *s, char *line, char *fault, size_t fault_size)
+/* "[audience press]": the lines behind it are of that section. */
+static bool begin_section(struct settings *s, char *text, char *fault, size_t fault_size)
+{
+    static const char kind[] = "audience";
+    size_t n = strlen(text);
+    if (text[n - 1] != ']' || strncmp(text + 1, kind, sizeof kind - 1) != 0 ||
+        !strchr(" \t", text[sizeof kind])) {
+        snprintf(fault, fault_size, "expected [audience NAME]");
+        return false;
+    }
+    text[n - 1] = '\0';
+    return audience_begin(&s->audiences, trim(text + sizeof kind), fault, fault_size);
+}
+
+/* One line of the file; `fault` gets what is wrong with it. `section`: it is in one. */
+static bool read_line(struct settings *s, char *line, bool *section, char *fault,
+                      size_t fault_size)
 {
     char *text = trim(line);
     if (*text == '\0' || *text == '#') {
         return true;
+    }
+    if (*text == '[') {
+        bool good = !*section || audience_end(&s->audiences, fault, fault_size);
+        *section = true;
+        return good && begin_section(s, text, fault, fault_size);
     }
     char *equals = strchr(text, '=');
     if (!equals) {
@@ -200,7 +290,13 @@ static bool read_line(struct settings *s, char *line, char *fault, size_t fault_
         return false;
     }
     *equals = '\0';
-    return settings_set(s, trim(text), trim(equals + 1), fault, fault_size);
+    const char *name = trim(text), *value = trim(equals + 1);
+    if (*section) {
+        return audience_set(&s->audiences, name, value, fault, fault_size);
+    }
+    return strncmp(name, "role.", 5) == 0
+               ? roles_add(&s->roles, name + 5, value, fault, fault_size)
+               : settings_set(s, name, value, fault, fault_size);
 }
 
 bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size)
@@ -211,12 +307,15 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
         return false;
     }
     char line[8192], fault[5000];
-    bool good = true;
-    for (unsigned n = 1; good && fgets(line, sizeof line, file); n++) {
-        good = read_line(s, line, fault, sizeof fault);
-        if (!good) {
-            snprintf(why, why_size, "%s:%u: %s", path, n, fault);
-        }
+    bool good = true, section = false;
+    unsigned n = 0;
+    while (good && fgets(line, sizeof line, file)) {
+        n++;
+        good = read_line(s, line, &section, fault, sizeof fault);
+    }
+    good = good && (!section || audience_end(&s->audiences, fault, sizeof fault));
+    if (!good) {
+        snprintf(why, why_size, "%s:%u: %s", path, n, fault);
     }
     fclose(file);
     return good;
@@ -232,10 +331,14 @@ void settings_help(FILE *out)
                  : t->type == BYTES    ? "BYTES"
                  : t->type == COUNT_OF ? "COUNT"
                  : t->type == WORD     ? "LEVEL"
+                 : t->type == FILE_OF  ? "FILE"
                                        : "DIR");
         fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
+    fprintf(out, "\nAudiences, as sections \"[audience NAME]\" of the settings file, at most %d: each is\n"
+                 "an endpoint for subscribers who are not shown everything.\n", AUDIENCES_MAX);
+    audience_help(out);
 }
 
 void settings_print(const struct settings *s, FILE *out)
@@ -248,9 +351,16 @@ void settings_print(const struct settings *s, FILE *out)
             memcpy(&number, at, sizeof number);
             fprintf(out, "%s = %llu\n", t->name, (unsigned long long)number);
         } else {
-            fprintf(out, "%s = %s\n", t->name, at);
+            fprintf(out, "%s%s = %s\n", at[0] ? "" : "# ", t->name, at);
         }
     }
+    for (unsigned i = 0; i < s->roles.count; i++) {
+        char text[ROLE_TEXT_MAX];
+        role_print(&s->roles.role[i], text, sizeof text);
+        fprintf(out, "%srole.%s = %s\n", i < ROLES_BUILT_IN ? "# " : "", s->roles.role[i].name,
+                text);
+    }
+    audiences_print(&s->audiences, out);
 }
 
 void settings_reload(struct settings *s, const struct settings *fresh)
@@ -261,4 +371,5 @@ void settings_reload(struct settings *s, const struct settings *fresh)
                    table[i].size);
         }
     }
+    s->roles = fresh->roles;
 }

@@ -2,6 +2,9 @@
 #ifndef BROKER_SETTINGS_H
 #define BROKER_SETTINGS_H
 
+#include "audience.h"
+#include "permission.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,14 +15,21 @@ struct settings {
     uint64_t map_size;
     uint64_t retain_events, retain_bytes; /* 0: no limit */
     char log_level[16];
+    char secret[4096], actors[4096]; /* files; empty: none */
+    struct roles roles;              /* those built in, and the settings file's */
+    struct audiences audiences; /* sections of the file */
 };
 
 struct settings settings_default(void);
-/* Reads "name = value" lines; # begins a comment. False: why says file, line and what is wrong. */
+/* Reads "name = value" lines and sections "[audience NAME]"; # begins a comment. False: why says file, line and what is wrong. */
 bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size);
 /* One setting by name, as a flag or a line gives it. */
 bool settings_set(struct settings *s, const char *name, const char *value, char *why,
                   size_t why_size);
+/* What no setting can say alone: may these endpoints be bound, with these keys? */
+bool settings_check(const struct settings *s, char *why, size_t why_size);
+/* What is wrong with an endpoint to bind, which has room for so many bytes; NULL: nothing. */
+const char *settings_endpoint_fault(const char *value, size_t size);
 /* The table, for --help; and the settings as a file would say them, for -n. */
 void settings_help(FILE *out);
 void settings_print(const struct settings *s, FILE *out);

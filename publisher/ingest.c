@@ -15,14 +15,16 @@
 #include <casebus/errors.h>
 #include <casebus/limits.h>
 
-int casebus_ingest_open(struct ingest *self, void *context, const char *endpoint)
+int casebus_ingest_open(struct ingest *self, void *context,
+                        const struct casebus_credentials *credentials, const char *endpoint)
 {
     static const struct socket_option options[] = {
         {ZMQ_LINGER, 0},      {ZMQ_SNDHWM, CASEBUS_HWM}, {ZMQ_IMMEDIATE, 1},
         {ZMQ_XPUB_NODROP, 1}, {ZMQ_XPUB_VERBOSER, 1},    {0, 0},
     };
     self->subscriptions = 0;
-    return casebus_socket_open(&self->socket, context, ZMQ_XPUB, options, 4096, endpoint);
+    return casebus_socket_open(&self->socket, context, ZMQ_XPUB, options, 4096, credentials,
+                               endpoint);
 }
 
 void casebus_ingest_close(struct ingest *self)

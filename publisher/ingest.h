@@ -2,6 +2,7 @@
 #ifndef CASEBUS_PUBLISHER_INGEST_H
 #define CASEBUS_PUBLISHER_INGEST_H
 
+#include <casebus/keys.h>
 #include <stdbool.h>
 #include <zmq.h>
 
@@ -11,7 +12,8 @@ struct ingest {
 };
 
 /* 0, CASEBUS_EINVAL (an impossible endpoint) or CASEBUS_EIO. */
-int casebus_ingest_open(struct ingest *self, void *context, const char *endpoint);
+int casebus_ingest_open(struct ingest *self, void *context,
+                        const struct casebus_credentials *credentials, const char *endpoint);
 void casebus_ingest_close(struct ingest *self);
 
 /* Takes in what the broker says of its subscriptions; true: a connection is new, and what went

@@ -226,6 +226,18 @@ static const char *read_query(struct options *self, char *value)
     return NULL;
 }
 
+static const char *read_secret(struct options *self, char *value)
+{
+    self->secret = value;
+    return NULL;
+}
+
+static const char *read_server(struct options *self, char *value)
+{
+    self->server = value;
+    return NULL;
+}
+
 /* Every program takes the same three endpoints; this one publishes no events. */
 static const char *read_fanout(struct options *self, char *value)
 {
@@ -264,6 +276,8 @@ static const struct option_row rows[] = {
     {"ingest", "ENDPOINT", read_ingest, "default " CASEBUS_INGEST_DEFAULT},
     {"query", "ENDPOINT", read_query, "default " CASEBUS_QUERY_DEFAULT},
     {"fanout", "ENDPOINT", read_fanout, "taken and not used"},
+    {"secret", "FILE", read_secret, "our own key pair, where the broker has keys"},
+    {"server", "FILE.pub", read_server, "the broker's public key; with --secret"},
     {"help", NULL, NULL, "this text"},
     {"version", NULL, NULL, "the version"},
 };

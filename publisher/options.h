@@ -31,6 +31,7 @@ struct options {
     double rate;        /* records a second; 0: as fast as it goes */
     int timeout_ms;     /* without a new confirmation */
     const char *ingest, *query;
+    const char *secret, *server; /* key files, or NULL */
 };
 
 /* Reads the command line. -1: go on; otherwise the exit code of a command that is done: help

@@ -52,6 +52,21 @@ static bool outbox_options_valid(const struct casebus_publisher_options *o)
                           o->outbox_group >= 1 && o->outbox_group <= CASEBUS_PUBLISHER_WINDOW);
 }
 
+static int open_sockets(struct casebus_publisher *self)
+{
+    const struct casebus_publisher_options *o = &self->options;
+    struct casebus_credentials credentials;
+    int error = casebus_credentials_read(&credentials, o->secret, o->server, NULL, 0);
+    if (!error) {
+        error = casebus_ingest_open(&self->ingest, self->context, &credentials, o->ingest);
+    }
+    if (!error) {
+        error = casebus_query_open(&self->query, self->context, &credentials, o->query);
+    }
+    casebus_credentials_forget(&credentials);
+    return error;
+}
+
 static int open_all(struct casebus_publisher *self)
 {
     const struct casebus_publisher_options *o = &self->options;
@@ -63,13 +78,7 @@ static int open_all(struct casebus_publisher *self)
     if (!error) {
         error = casebus_publisher_open_outbox(self);
     }
-    if (!error) {
-        error = casebus_ingest_open(&self->ingest, self->context, o->ingest);
-    }
-    if (!error) {
-        error = casebus_query_open(&self->query, self->context, o->query);
-    }
-    return error;
+    return error ? error : open_sockets(self);
 }
 
 int casebus_publisher_new(struct casebus_publisher **self_p,

@@ -15,14 +15,15 @@
 
 #define ANSWER_MAX (8 * 1024 * 1024) /* a thousand refusals with their reasons fit in it */
 
-int casebus_query_open(struct query *self, void *context, const char *endpoint)
+int casebus_query_open(struct query *self, void *context,
+                       const struct casebus_credentials *credentials, const char *endpoint)
 {
     static const struct socket_option options[] = {
         {ZMQ_LINGER, 0}, {ZMQ_SNDHWM, 16}, {ZMQ_RCVHWM, 16}, {ZMQ_IMMEDIATE, 1}, {0, 0},
     };
     self->keys = 0;
     return casebus_socket_open(&self->socket, context, ZMQ_DEALER, options, ANSWER_MAX,
-                               endpoint);
+                               credentials, endpoint);
 }
 
 void casebus_query_close(struct query *self)

@@ -2,6 +2,7 @@
 #ifndef CASEBUS_PUBLISHER_QUERY_H
 #define CASEBUS_PUBLISHER_QUERY_H
 
+#include <casebus/keys.h>
 #include <casebus/msgpack.h>
 #include <zmq.h>
 
@@ -11,7 +12,8 @@ struct query {
 };
 
 /* 0, CASEBUS_EINVAL (an impossible endpoint) or CASEBUS_EIO. */
-int casebus_query_open(struct query *self, void *context, const char *endpoint);
+int casebus_query_open(struct query *self, void *context,
+                       const struct casebus_credentials *credentials, const char *endpoint);
 void casebus_query_close(struct query *self);
 
 /* Sends an encoded request; *key is what its answer will be known by. 1: sent; 0: there is no

@@ -28,7 +28,7 @@ static int set_options(void *socket, const struct socket_option *options)
 
 int casebus_socket_open(void **socket_p, void *context, int type,
                         const struct socket_option *options, int64_t message_max,
-                        const char *endpoint)
+                        const struct casebus_credentials *credentials, const char *endpoint)
 {
     void *socket = zmq_socket(context, type);
     if (!socket) {
@@ -40,6 +40,9 @@ int casebus_socket_open(void **socket_p, void *context, int type,
     }
     if (!error && zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof message_max)) {
         error = CASEBUS_EIO;
+    }
+    if (!error) {
+        error = casebus_credentials_set(credentials, socket);
     }
     if (!error && zmq_connect(socket, endpoint)) {
         error = CASEBUS_EINVAL;

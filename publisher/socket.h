@@ -2,6 +2,7 @@
 #ifndef CASEBUS_PUBLISHER_SOCKET_H
 #define CASEBUS_PUBLISHER_SOCKET_H
 
+#include <casebus/keys.h>
 #include <stdint.h>
 #include <zmq.h>
 
@@ -10,11 +11,11 @@ struct socket_option {
 };
 
 /* Sets what every connection of ours needs (reconnecting, heartbeats, the largest message
- * taken) and `options`, then connects. 0, CASEBUS_EINVAL (an impossible endpoint) or
+ * taken), the keys and `options`, then connects. 0, CASEBUS_EINVAL (an impossible endpoint) or
  * CASEBUS_EIO. */
 int casebus_socket_open(void **socket_p, void *context, int type,
                         const struct socket_option *options, int64_t message_max,
-                        const char *endpoint);
+                        const struct casebus_credentials *credentials, const char *endpoint);
 void casebus_socket_close(void **socket_p);
 
 #endif

@@ -22,8 +22,9 @@ void summary_explain_stuck(struct upload *self)
     } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
         say(&self->voice, "%s", casebus_strerror(self->stuck));
     } else if (stats->links == 0 && stats->answers == 0) {
-        say(&self->voice, "no broker at %s and %s", self->options->ingest,
-            self->options->query);
+        say(&self->voice, "no broker at %s and %s%s", self->options->ingest,
+            self->options->query,
+            self->options->secret ? ", or it does not take our key, or is not --server's" : "");
     } else if (self->stop_at) {
         say(&self->voice, "stopped; %llu reports are not confirmed", left);
     } else {

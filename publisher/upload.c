@@ -13,6 +13,7 @@
 #include "stop.h"
 #include "summary.h"
 
+#include <casebus/keys.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,7 +310,10 @@ static int open_input(struct upload *self)
 static void explain_opening(struct upload *self, int error, int why)
 {
     const struct options *o = self->options;
-    if (o->outbox && error == CASEBUS_ESCHEMA) {
+    char key[CASEBUS_WHY_SIZE];
+    if (casebus_credentials_check(o->secret, o->server, key, sizeof key)) {
+        say(&self->voice, "%s", key);
+    } else if (o->outbox && error == CASEBUS_ESCHEMA) {
         say(&self->voice, "%s is no outbox, or one of another version: nothing was changed",
             o->outbox);
     } else if (o->outbox && error != CASEBUS_EINVAL) {
@@ -327,6 +331,8 @@ static int open_publisher(struct upload *self)
     struct casebus_publisher_options options = casebus_publisher_options();
     options.ingest = o->ingest;
     options.query = o->query;
+    options.secret = o->secret;
+    options.server = o->server;
     options.refused = on_refused;
     options.refused_arg = self;
     options.diverged = on_diverged;

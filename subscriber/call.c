@@ -6,8 +6,10 @@
 #include <casebus/client.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 struct casebus_call {
+    char *audience; /* NULL: none */
     enum casebus_op op;
     unsigned count; /* of arguments */
     int error;
@@ -48,7 +50,19 @@ void casebus_call_destroy(struct casebus_call **self_p)
     }
     msgpack_sbuffer_destroy(&self->arguments);
     msgpack_sbuffer_destroy(&self->encoded);
+    free(self->audience);
     free(self);
+}
+
+int casebus_call_audience(struct casebus_call *self, const char *audience)
+{
+    char *const kept = audience != NULL ? strdup(audience) : NULL;
+    if (audience != NULL && kept == NULL) {
+        return CASEBUS_ENOMEM;
+    }
+    free(self->audience);
+    self->audience = kept;
+    return 0;
 }
 
 void casebus_call_begin(struct casebus_call *self, enum casebus_op op)
@@ -57,6 +71,9 @@ void casebus_call_begin(struct casebus_call *self, enum casebus_op op)
     self->count = 0;
     self->error = (unsigned)op < CASEBUS_OP_COUNT ? 0 : CASEBUS_EINVAL;
     msgpack_sbuffer_clear(&self->arguments);
+    if (self->audience != NULL) {
+        casebus_call_text(self, "audience", self->audience);
+    }
 }
 
 static void argument(struct casebus_call *self, const char *key)

@@ -49,18 +49,19 @@ static int client_open(struct casebus_client *self,
 {
     self->zmq = options->context != NULL ? options->context : zmq_ctx_new();
     self->zmq_is_mine = options->context == NULL;
-    self->socket = self->zmq != NULL ? casebus_link_open(self->zmq, ZMQ_REQ) : NULL;
-    if (self->socket == NULL) {
-        return self->zmq != NULL ? casebus_link_error() : CASEBUS_ENOMEM;
+    if (self->zmq == NULL) {
+        return CASEBUS_ENOMEM;
     }
     const int on[] = {ZMQ_REQ_RELAXED, ZMQ_REQ_CORRELATE, ZMQ_IMMEDIATE};
-    for (size_t i = 0; i < sizeof on / sizeof *on; i++) {
-        int rc = casebus_link_set(self->socket, on[i], 1);
-        if (rc != 0) {
-            return rc;
-        }
+    int rc = casebus_link_open(&self->socket, self->zmq, ZMQ_REQ,
+                               (struct link_keys){options->secret, options->server});
+    for (size_t i = 0; rc == 0 && i < sizeof on / sizeof *on; i++) {
+        rc = casebus_link_set(self->socket, on[i], 1);
     }
-    return zmq_connect(self->socket, options->query) == 0 ? 0 : casebus_link_error();
+    if (rc == 0 && zmq_connect(self->socket, options->query) != 0) {
+        rc = casebus_link_error();
+    }
+    return rc;
 }
 
 int casebus_client_new(struct casebus_client **self_p, struct casebus_client_options options)

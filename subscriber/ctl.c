@@ -5,6 +5,7 @@
  * from them, so a new subcommand is a row, a handler, and its bit in the options it takes. */
 #include "ctl.h"
 
+#include <casebus/keys.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -26,6 +27,9 @@ enum command {
     VERIFY,
     BACKUP,
     USER,
+    KEYGEN,
+    WHOAMI,
+    CAN,
     COMMAND_COUNT
 };
 
@@ -61,6 +65,10 @@ static const struct {
                 "copies the store into a new folder of the broker's machine, and checks it"},
     [USER] = {"user", ctl_user, "add|list|remove|reset [NAME]", 1, 2,
               "the people who may use a dashboard (no broker is asked)"},
+    [KEYGEN] = {"keygen", ctl_keygen, "NAME", 1, 1, "makes a key: NAME.secret and NAME.pub"},
+    [WHOAMI] = {"whoami", ctl_whoami, "", 0, 0, "who we are to the broker, and what we may"},
+    [CAN] = {"can", ctl_can, "ACTOR VERB [AGENCY]", 2, 3,
+             "may he (of all agencies)? Exit 0 yes, 1 no"},
 };
 
 #define BIT(command) (UINT32_C(1) << (command))
@@ -96,9 +104,13 @@ static const struct flag flags[] = {
         "without rows that came since, as the first page said"),
     ROW("accounts", "FILE", accounts, flag_text, BIT(USER), "the dashboard's accounts file; add makes it"),
     ROW("actor", "ACTOR", actor, flag_text, BIT(USER), "add: who the broker takes him for (NAME)"),
+    ROW("out", "DIR", out, flag_text, BIT(KEYGEN), "where the files go (.)"),
     ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
     ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
+    ROW("audience", "NAME", audience, flag_text, ALL, "ask for no more than this audience is shown"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
+    ROW("secret", "FILE", secret, flag_text, ALL, "our own key pair, where the broker has keys"),
+    ROW("server", "FILE.pub", server, flag_text, ALL, "the broker's public key; with --secret"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, ALL,
         "how long to wait for an answer (5; verify, backup: for their end, no limit)"),
     ROW("help", NULL, help, flag_switch, ALL, "this text"),
@@ -182,12 +194,21 @@ static int run(struct ctl *self, enum command command)
 {
     struct casebus_client_options options = casebus_client_options();
     options.query = self->settings.query != NULL ? self->settings.query : options.query;
+    options.secret = self->settings.secret;
+    options.server = self->settings.server;
+    char key[CASEBUS_WHY_SIZE];
+    if (casebus_credentials_check(options.secret, options.server, key, sizeof key) != 0) {
+        return ctl_usage("%s", key);
+    }
     int rc = casebus_client_new(&self->client, options);
     if (rc == CASEBUS_EINVAL) {
         return ctl_usage("%s: not an endpoint", options.query);
     }
     if (rc == 0) {
         rc = casebus_call_new(&self->call);
+    }
+    if (rc == 0) {
+        rc = casebus_call_audience(self->call, self->settings.audience);
     }
     if (rc != 0) {
         return ctl_failed(self, NULL, rc);

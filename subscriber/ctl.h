@@ -20,8 +20,9 @@ enum {
 };
 
 struct ctl_settings {
-    const char *ingest, *fanout, *query; /* NULL: not given */
-    const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode;
+    const char *ingest, *fanout, *query, *audience; /* NULL: not given */
+    const char *secret, *server;                    /* key files, or NULL */
+    const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode, *out;
     const char *accounts, *actor;
     uint64_t limit, as_of, after; /* FLAG_UNSET: not given */
     int timeout_ms;
@@ -105,6 +106,9 @@ int ctl_status(struct ctl *self);
 int ctl_verify(struct ctl *self);
 int ctl_backup(struct ctl *self);
 int ctl_user(struct ctl *self);
+int ctl_keygen(struct ctl *self);
+int ctl_whoami(struct ctl *self);
+int ctl_can(struct ctl *self);
 
 /* A table of events given as maps, as case.history has them. */
 void ctl_events_table(struct table *table, struct casebus_bytes events);

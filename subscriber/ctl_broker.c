@@ -59,6 +59,9 @@ static int try_fanout(const struct ctl *self, const char *endpoint, int timeout_
     struct casebus_subscriber *subscriber;
     options.fanout = endpoint;
     options.query = query_endpoint(self);
+    options.secret = self->settings.secret;
+    options.server = self->settings.server;
+    options.audience = self->settings.audience;
     int rc = casebus_subscriber_new(&subscriber, options);
     if (rc == 0) {
         rc = casebus_subscriber_subscribe(subscriber, "session", NULL);
@@ -90,11 +93,13 @@ static int wait_for_subscription(void *socket, const char *endpoint, int timeout
 
 static int try_ingest(const struct ctl *self, const char *endpoint, int timeout_ms)
 {
-    (void)self;
     void *const zmq = zmq_ctx_new();
-    void *const socket = zmq != NULL ? casebus_link_open(zmq, ZMQ_XPUB) : NULL;
-    int rc = CASEBUS_ENOMEM;
-    if (socket != NULL) {
+    void *socket = NULL;
+    int rc = zmq == NULL ? CASEBUS_ENOMEM
+                         : casebus_link_open(&socket, zmq, ZMQ_XPUB,
+                                             (struct link_keys){self->settings.secret,
+                                                                self->settings.server});
+    if (rc == 0) {
         rc = wait_for_subscription(socket, endpoint, timeout_ms);
         zmq_close(socket);
     }

@@ -144,6 +144,7 @@ int ctl_replay(struct ctl *self)
         return status;
     }
     int rc = casebus_replay_new(&replay, self->client);
+    rc = rc != 0 ? rc : casebus_replay_audience(replay, self->settings.audience);
     if (rc == 0) {
         rc = self->argc > 0 ? casebus_replay_cover(replay, (const char *const *)self->argv,
                                                    (size_t)self->argc)

@@ -19,7 +19,7 @@ enum stage {
 
 struct casebus_subscriber {
     struct casebus_subscriber_options options;
-    char *fanout, *query; /* what the options point to, kept */
+    char *fanout, *query, *audience, *secret, *server; /* what the options point to, kept */
     void *zmq;
     bool zmq_is_mine;
     void *socket;

@@ -36,20 +36,42 @@ int casebus_link_set(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0 ? 0 : casebus_link_error();
 }
 
-void *casebus_link_open(void *zmq, int type)
+static int set_keys(void *socket, struct link_keys keys)
 {
-    void *socket = zmq_socket(zmq, type);
-    if (socket == NULL) {
-        return NULL;
+    struct casebus_credentials credentials;
+    int rc = casebus_credentials_read(&credentials, keys.secret, keys.server, NULL, 0);
+    if (rc == 0) {
+        rc = casebus_credentials_set(&credentials, socket);
     }
+    casebus_credentials_forget(&credentials);
+    return rc;
+}
+
+static int set_limits(void *socket, int type)
+{
     const int64_t largest = LINK_MESSAGE_MAX;
     const int interval = type == ZMQ_SUB ? 0 : HEARTBEAT_INTERVAL_MS;
-    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0 ||
-        casebus_link_set(socket, ZMQ_LINGER, 0) != 0 ||
-        casebus_link_set(socket, ZMQ_HEARTBEAT_IVL, interval) != 0 ||
-        casebus_link_set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) != 0) {
-        zmq_close(socket);
-        return NULL;
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0) {
+        return casebus_link_error();
     }
-    return socket;
+    int rc = casebus_link_set(socket, ZMQ_LINGER, 0);
+    rc = rc ? rc : casebus_link_set(socket, ZMQ_HEARTBEAT_IVL, interval);
+    return rc ? rc : casebus_link_set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+}
+
+int casebus_link_open(void **socket_p, void *zmq, int type, struct link_keys keys)
+{
+    *socket_p = NULL;
+    void *socket = zmq_socket(zmq, type);
+    if (socket == NULL) {
+        return casebus_link_error();
+    }
+    int rc = set_limits(socket, type);
+    rc = rc ? rc : set_keys(socket, keys);
+    if (rc != 0) {
+        zmq_close(socket);
+        return rc;
+    }
+    *socket_p = socket;
+    return 0;
 }

@@ -2,12 +2,17 @@
 #ifndef CASEBUS_LINK_H
 #define CASEBUS_LINK_H
 
-#include <casebus/errors.h>
+#include <casebus/keys.h>
 
 #define LINK_MESSAGE_MAX (8 * 1024 * 1024) /* larger than any reply: a peer cannot fill us */
 
-/* A socket that leaves at once, notices a dead peer and takes no giant message; NULL: errno. */
-void *casebus_link_open(void *zmq, int type);
+struct link_keys { /* key files; both NULL: plain */
+    const char *secret, *server;
+};
+
+/* A socket that leaves at once, notices a dead peer and takes no giant message. 0; CASEBUS_EKEY,
+ * CASEBUS_EINVAL (one key without the other), CASEBUS_ENOMEM, CASEBUS_EIO. */
+int casebus_link_open(void **socket_p, void *zmq, int type, struct link_keys keys);
 int casebus_link_set(void *socket, int option, int value);
 /* ZeroMQ's errno as a code of ours. */
 int casebus_link_error(void);

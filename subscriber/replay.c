@@ -51,6 +51,11 @@ void casebus_replay_destroy(struct casebus_replay **self_p)
     }
 }
 
+int casebus_replay_audience(struct casebus_replay *self, const char *audience)
+{
+    return casebus_call_audience(self->call, audience);
+}
+
 int casebus_replay_cover(struct casebus_replay *self, const char *const *patterns, size_t count)
 {
     if (count == 0 || count > CASEBUS_PATTERNS_MAX) {

@@ -23,6 +23,7 @@ struct casebus_subscriber_options casebus_subscriber_options(void)
 {
     return (struct casebus_subscriber_options){.fanout = CASEBUS_FANOUT_DEFAULT,
                                                .query = CASEBUS_QUERY_DEFAULT,
+                                               .audience = NULL,
                                                .hwm = CASEBUS_HWM,
                                                .unordered = false,
                                                .hold_events = HOLD_EVENTS,
@@ -40,7 +41,10 @@ static int open_parts(struct casebus_subscriber *self)
 {
     const struct casebus_subscriber_options *options = &self->options;
     if (keep_text(&self->fanout, options->fanout) != 0 ||
-        keep_text(&self->query, options->query) != 0 || casebus_have_new(&self->have) != 0) {
+        keep_text(&self->query, options->query) != 0 ||
+        keep_text(&self->audience, options->audience) != 0 ||
+        keep_text(&self->secret, options->secret) != 0 ||
+        keep_text(&self->server, options->server) != 0 || casebus_have_new(&self->have) != 0) {
         return CASEBUS_ENOMEM;
     }
     self->zmq = options->context != NULL ? options->context : zmq_ctx_new();
@@ -48,11 +52,9 @@ static int open_parts(struct casebus_subscriber *self)
     if (self->zmq == NULL) {
         return CASEBUS_ENOMEM;
     }
-    self->socket = casebus_link_open(self->zmq, ZMQ_SUB);
-    if (self->socket == NULL) {
-        return casebus_link_error();
-    }
-    return casebus_link_set(self->socket, ZMQ_RCVHWM, options->hwm);
+    const int rc = casebus_link_open(&self->socket, self->zmq, ZMQ_SUB,
+                                     (struct link_keys){self->secret, self->server});
+    return rc != 0 ? rc : casebus_link_set(self->socket, ZMQ_RCVHWM, options->hwm);
 }
 
 int casebus_subscriber_new(struct casebus_subscriber **self_p,
@@ -100,6 +102,9 @@ void casebus_subscriber_destroy(struct casebus_subscriber **self_p)
     }
     free(self->fanout);
     free(self->query);
+    free(self->secret);
+    free(self->server);
+    free(self->audience);
     free(self);
 }
 
@@ -159,9 +164,13 @@ static int subscribe_all(struct casebus_subscriber *self)
 
 static int open_replay(struct casebus_subscriber *self)
 {
-    const struct casebus_client_options options = {.query = self->query, .context = self->zmq};
+    const struct casebus_client_options options = {.query = self->query,
+                                                   .secret = self->secret,
+                                                   .server = self->server,
+                                                   .context = self->zmq};
     int rc = casebus_client_new(&self->client, options);
-    return rc != 0 ? rc : casebus_replay_new(&self->replay, self->client);
+    rc = rc != 0 ? rc : casebus_replay_new(&self->replay, self->client);
+    return rc != 0 ? rc : casebus_replay_audience(self->replay, self->audience);
 }
 
 static int start(struct casebus_subscriber *self)

@@ -30,6 +30,7 @@ struct casebus_views_options casebus_views_options(void)
 {
     return (struct casebus_views_options){.fanout = CASEBUS_FANOUT_DEFAULT,
                                           .query = CASEBUS_QUERY_DEFAULT,
+                                          .audience = NULL,
                                           .context = NULL,
                                           .requests = REQUESTS,
                                           .stale_ms = STALE_MS};
@@ -45,12 +46,10 @@ int64_t hub_now(const struct casebus_views *self)
 static int open_sockets(struct casebus_views *self)
 {
     static const char *const topics[] = {CASEBUS_TOPIC_HEADS_BATCH, CASEBUS_TOPIC_HEADS_ALL};
-    self->sub = casebus_link_open(self->zmq, ZMQ_SUB);
-    self->dealer = self->sub != NULL ? casebus_link_open(self->zmq, ZMQ_DEALER) : NULL;
-    if (self->dealer == NULL) {
-        return casebus_link_error();
-    }
-    int rc = casebus_link_set(self->dealer, ZMQ_IMMEDIATE, 1);
+    const struct link_keys keys = {self->options.secret, self->options.server};
+    int rc = casebus_link_open(&self->sub, self->zmq, ZMQ_SUB, keys);
+    rc = rc ? rc : casebus_link_open(&self->dealer, self->zmq, ZMQ_DEALER, keys);
+    rc = rc ? rc : casebus_link_set(self->dealer, ZMQ_IMMEDIATE, 1);
     for (size_t i = 0; rc == 0 && i < sizeof topics / sizeof *topics; i++) {
         if (zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, topics[i], strlen(topics[i])) != 0) {
             rc = casebus_link_error();
@@ -70,7 +69,8 @@ static int open_parts(struct casebus_views *self)
     self->zmq = self->options.context != NULL ? self->options.context : zmq_ctx_new();
     self->zmq_is_mine = self->options.context == NULL;
     if (self->fanout == NULL || self->query == NULL || self->zmq == NULL ||
-        casebus_call_new(&self->call) != 0) {
+        casebus_call_new(&self->call) != 0 ||
+        casebus_call_audience(self->call, self->options.audience) != 0) {
         return CASEBUS_ENOMEM;
     }
     return open_sockets(self);

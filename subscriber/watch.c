@@ -16,6 +16,7 @@
 #include "terminal.h"
 #include "watch_table.h"
 
+#include <casebus/keys.h>
 #include <casebus/subscriber.h>
 #include <errno.h>
 #include <signal.h>
@@ -32,7 +33,7 @@
 #define SAVE_MS 1000     /* a cursor that moves without lines is saved so often */
 
 struct settings {
-    const char *ingest, *fanout, *query, *cursor, *session;
+    const char *ingest, *fanout, *query, *audience, *secret, *server, *cursor, *session;
     uint64_t count, after, limit;
     int timeout_ms;
     bool from_start, unordered, recent, sessions, json, help, version;
@@ -90,7 +91,11 @@ static const struct flag flags[] = {
         "where events come from (" CASEBUS_FANOUT_DEFAULT ")"),
     ROW("query", "ENDPOINT", query, flag_text,
         "where the log is asked for (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("audience", "NAME", audience, flag_text,
+        "the broker's audience whose endpoint --fanout is"),
     ROW("ingest", "ENDPOINT", ingest, flag_text, "taken and not used"),
+    ROW("secret", "FILE", secret, flag_text, "our own key pair, where the broker has keys"),
+    ROW("server", "FILE.pub", server, flag_text, "the broker's public key; with --secret"),
     ROW("help", NULL, help, flag_switch, "this text"),
     ROW("version", NULL, version, flag_switch, "the version"),
 };
@@ -180,6 +185,9 @@ static int open_subscriber(struct watch *self)
     struct casebus_subscriber_options options = casebus_subscriber_options();
     options.fanout = settings->fanout;
     options.query = settings->query;
+    options.secret = settings->secret;
+    options.server = settings->server;
+    options.audience = settings->audience;
     options.unordered = settings->unordered;
     int rc = casebus_subscriber_new(&self->subscriber, options);
     if (rc != 0) {
@@ -442,6 +450,9 @@ static int show_table(struct watch *self)
         .program = PROGRAM,
         .fanout = settings->fanout,
         .query = settings->query,
+        .secret = settings->secret,
+        .server = settings->server,
+        .audience = settings->audience,
         .what = settings->recent     ? WATCH_RECENT
                 : settings->sessions ? WATCH_SESSIONS
                                      : WATCH_SESSION,
@@ -462,6 +473,10 @@ static int run(struct watch *self)
 {
     const struct settings *settings = &self->settings;
     const char *clash = find_clash(self);
+    char key[CASEBUS_WHY_SIZE];
+    if (casebus_credentials_check(settings->secret, settings->server, key, sizeof key) != 0) {
+        return usage(key);
+    }
     if (clash != NULL) {
         return usage(clash);
     }

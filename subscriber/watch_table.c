@@ -202,6 +202,9 @@ static int open_live(struct live *self)
     struct casebus_views_options options = casebus_views_options();
     options.fanout = self->settings->fanout;
     options.query = self->settings->query;
+    options.secret = self->settings->secret;
+    options.server = self->settings->server;
+    options.audience = self->settings->audience;
     const int rc = casebus_views_new(&self->views, options);
     if (rc == 0) {
         return open_table(self);

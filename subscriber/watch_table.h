@@ -24,7 +24,8 @@ enum watch_what {
 };
 
 struct watch_table {
-    const char *program, *fanout, *query;
+    const char *program, *fanout, *query, *audience;
+    const char *secret, *server; /* key files, or NULL */
     enum watch_what what;
     const char *session; /* AGENCY:ID, or new */
     const char *const *patterns;

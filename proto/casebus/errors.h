@@ -47,7 +47,9 @@
     X(CASEBUS_ECORRUPT, -35, "corrupt", "stored bytes do not match their checksum") \
     X(CASEBUS_ELOCKED, -36, "locked", "another process has this open") \
     X(CASEBUS_ESCHEMA, -37, "bad_schema", "a store of another layout version") \
-    X(CASEBUS_EPROTO, -38, "protocol", "the other side answered out of protocol")
+    X(CASEBUS_EPROTO, -38, "protocol", "the other side answered out of protocol") \
+    X(CASEBUS_EDENIED, -39, "denied", "the actor may not do this") \
+    X(CASEBUS_EKEY, -40, "bad_key", "a key file cannot be used")
 
 enum casebus_error {
 #define X(code, number, word, text) code = number,

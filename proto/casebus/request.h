@@ -33,7 +33,9 @@
     X(CASEBUS_OP_REJECTS_LIST, "rejects.list") \
     X(CASEBUS_OP_STORE_VERIFY, "store.verify") \
     X(CASEBUS_OP_STORE_BACKUP, "store.backup") \
-    X(CASEBUS_OP_BROKER_STATUS, "broker.status")
+    X(CASEBUS_OP_BROKER_STATUS, "broker.status") \
+    X(CASEBUS_OP_ACTOR_WHOAMI, "actor.whoami") \
+    X(CASEBUS_OP_ACTOR_CAN, "actor.can")
 
 enum casebus_op {
 #define X(symbol, name) symbol,

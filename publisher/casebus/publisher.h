@@ -59,6 +59,8 @@ struct casebus_divergence {
 struct casebus_publisher_options {
     const char *ingest;     /* endpoint for reports */
     const char *query;      /* endpoint for confirmations */
+    const char *secret;     /* file of our own key pair, see casebus/keys.h; NULL: plain */
+    const char *server;     /* file of the broker's public key; with `secret` */
     unsigned window;        /* reports kept unconfirmed: 1 .. CASEBUS_PUBLISHER_WINDOW */
     size_t window_bytes;    /* and their bytes; one report always fits */
     unsigned resend_ms;     /* nothing moved for so long: send again; doubles ... */
@@ -90,7 +92,7 @@ struct casebus_publisher_options casebus_publisher_options(void);
 /* Makes a publisher, with a fresh random id or the one in the outbox; what is unconfirmed there
  * (stats: sent and confirmed) goes out by itself. It connects by itself, also to a broker that
  * starts later. 0, CASEBUS_EINVAL (an option out of range, an impossible endpoint),
- * CASEBUS_ENOMEM, CASEBUS_EIO; of the outbox also CASEBUS_ELOCKED (another publisher has it
+ * CASEBUS_EKEY (a key file; casebus_credentials_read() says why), CASEBUS_ENOMEM, CASEBUS_EIO; of the outbox also CASEBUS_ELOCKED (another publisher has it
  * open), CASEBUS_ESCHEMA (not an outbox of this version), CASEBUS_ECORRUPT, CASEBUS_ENOSPC. */
 int casebus_publisher_new(struct casebus_publisher **self_p,
                           struct casebus_publisher_options options);

@@ -23,6 +23,8 @@ struct casebus_replay;
 int casebus_replay_new(struct casebus_replay **self_p, struct casebus_client *client);
 void casebus_replay_destroy(struct casebus_replay **self_p);
 
+/* Of an audience of the broker's, see casebus_call_audience(). */
+int casebus_replay_audience(struct casebus_replay *self, const char *audience);
 /* Which events; the texts are borrowed until the next cover. CASEBUS_EINVAL for none or more
  * than CASEBUS_PATTERNS_MAX. */
 int casebus_replay_cover(struct casebus_replay *self, const char *const *patterns,

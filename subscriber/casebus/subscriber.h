@@ -34,6 +34,9 @@ struct casebus_subscriber;
 struct casebus_subscriber_options {
     const char *fanout; /* the broker's endpoint for events */
     const char *query;  /* and for requests */
+    const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
+    const char *server; /* file of the broker's public key; with `secret` */
+    const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
     int hwm;            /* events that may wait in the socket; below CASEBUS_HWM a burst makes
                          * work for the log */
     bool unordered;     /* hand an event over as soon as its own stream is complete before it:
@@ -46,6 +49,8 @@ struct casebus_subscriber_options {
 };
 struct casebus_subscriber_options casebus_subscriber_options(void); /* the defaults */
 
+/* 0, CASEBUS_EINVAL, CASEBUS_EKEY (a key file; casebus_credentials_read() says why),
+ * CASEBUS_ENOMEM. */
 int casebus_subscriber_new(struct casebus_subscriber **self_p,
                            struct casebus_subscriber_options options);
 void casebus_subscriber_destroy(struct casebus_subscriber **self_p);

@@ -37,6 +37,9 @@ struct casebus_views;
 struct casebus_views_options {
     const char *fanout; /* the broker's endpoint for heads */
     const char *query;  /* and for requests */
+    const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
+    const char *server; /* file of the broker's public key; with `secret` */
+    const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
     void *context;      /* a ZeroMQ context to share; NULL: one of its own */
     unsigned requests;  /* on their way at a time; the others wait for their turn */
     unsigned stale_ms;  /* no heads, or no answer, for so long: views are stale */

@@ -41,7 +41,8 @@ struct asker {
     int64_t retry_at;
 };
 
-int asker_new(struct asker **self_p, void *zmq, const char *endpoint)
+int asker_new(struct asker **self_p, void *zmq, const char *endpoint, const char *secret,
+              const char *server)
 {
     *self_p = NULL;
     struct asker *self = calloc(1, sizeof *self);
@@ -50,8 +51,8 @@ int asker_new(struct asker **self_p, void *zmq, const char *endpoint)
     }
     self->last = &self->first;
     self->retry_at = INT64_MAX;
-    self->socket = casebus_link_open(zmq, ZMQ_DEALER);
-    int rc = self->socket == NULL ? casebus_link_error() : 0;
+    int rc = casebus_link_open(&self->socket, zmq, ZMQ_DEALER,
+                               (struct link_keys){secret, server});
     if (rc == 0) {
         rc = casebus_link_set(self->socket, ZMQ_IMMEDIATE, 1);
     }

@@ -12,7 +12,8 @@ typedef void asker_done(void *arg, int error, const struct casebus_reply *reply,
                         struct casebus_bytes body);
 
 /* CASEBUS_EINVAL: not an endpoint. */
-int asker_new(struct asker **self_p, void *zmq, const char *endpoint);
+int asker_new(struct asker **self_p, void *zmq, const char *endpoint, const char *secret,
+              const char *server);
 /* Nobody is told any more. */
 void asker_destroy(struct asker **self_p);
 

@@ -344,8 +344,11 @@ int channels_new(struct channels **self_p, struct dashboard *dashboard)
         return CASEBUS_ENOMEM;
     }
     struct casebus_views_options options = casebus_views_options();
+    options.audience = dashboard->settings.audience;
     options.fanout = dashboard->settings.fanout;
     options.query = dashboard->settings.query;
+    options.secret = dashboard->settings.secret;
+    options.server = dashboard->settings.server;
     options.context = dashboard->zmq;
     self->dashboard = dashboard;
     self->room = dashboard->settings.ring;

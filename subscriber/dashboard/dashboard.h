@@ -13,7 +13,8 @@
 #define ALLOW_HOSTS_MAX (GUARD_NAMES_MAX - 4)
 
 struct settings {
-    const char *http, *fanout, *query;
+    const char *http, *fanout, *query, *audience;
+    const char *secret, *server; /* key files, or NULL */
     const char *accounts, *behind_proxy; /* NULL: none */
     int session_idle_ms, session_max_ms;
     struct {

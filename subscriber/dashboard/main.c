@@ -11,6 +11,7 @@
 #include "stop.h"
 #include "streams.h"
 
+#include <casebus/keys.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,6 +63,10 @@ static const struct flag flags[] = {
         "where heads come from (" CASEBUS_FANOUT_DEFAULT ")"),
     ROW("query", "ENDPOINT", query, flag_text,
         "where the broker is asked (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("secret", "FILE", secret, flag_text, "our own key pair, where the broker has keys"),
+    ROW("server", "FILE.pub", server, flag_text, "the broker's public key; with --secret"),
+    ROW("audience", "NAME", audience, flag_text,
+        "show no more than this audience, whose endpoint --fanout is"),
     {"allow-host", "NAME", "also answer to this name, up to 12 times (a proxy's)", flag_host, 0,
      1},
     ROW("ring", "N", ring, flag_count,
@@ -141,6 +146,11 @@ static int open_parts(struct dashboard *self)
 {
     const struct settings *const settings = &self->settings;
     const char *why = NULL;
+    char key[CASEBUS_WHY_SIZE];
+    if (casebus_credentials_check(settings->secret, settings->server, key, sizeof key) != 0) {
+        fprintf(stderr, PROGRAM ": %s\n", key);
+        return EXIT_USAGE;
+    }
     const int status = open_people(self);
     if (status != EXIT_FINE) {
         return status;
@@ -158,7 +168,10 @@ static int open_parts(struct dashboard *self)
     }
     self->zmq = zmq_ctx_new();
     rc = self->zmq == NULL ? CASEBUS_ENOMEM : casebus_call_new(&self->call);
-    rc = rc == 0 ? asker_new(&self->asker, self->zmq, settings->query) : rc;
+    rc = rc == 0 ? casebus_call_audience(self->call, settings->audience) : rc;
+    rc = rc == 0 ? asker_new(&self->asker, self->zmq, settings->query, settings->secret,
+                             settings->server)
+                 : rc;
     rc = rc == 0 ? channels_new(&self->channels, self) : rc;
     rc = rc == 0 ? streams_new(&self->streams, self) : rc;
     return rc == 0 ? EXIT_FINE

@@ -146,6 +146,7 @@ def test_restarts():
             publisher.close()
             publisher = Publisher(broker)
             publisher.start("S1")
+            await_("the session", lambda: other.request("GET", "/api/sessions/hse/S1")[0] == 200)
             publisher.case(7, "S1")
             until_equal(stream, other, 1)
             assert stream.order[VIEW] == ["hse:7"]

@@ -106,7 +106,7 @@ static void subscribe(struct joiner *joiner, struct view *self)
     must(casebus_subscriber_new(&self->subscriber, options), "subscriber");
     must(casebus_subscriber_subscribe(self->subscriber, "case:*", NULL), "subscribe");
     must(casebus_subscriber_start(self->subscriber), "start");
-    const struct casebus_client_options client = {joiner->query, joiner->zmq};
+    const struct casebus_client_options client = {.query = joiner->query, .context = joiner->zmq};
     must(casebus_client_new(&self->client, client), "client");
     must(casebus_call_new(&self->call), "call");
     self->rows = calloc(ROWS_MAX, sizeof *self->rows);

@@ -137,6 +137,9 @@ class Proxy:
 
     # --- on the loop
 
+    def passes(self, direction, chunk):
+        """Bytes are on their way; for who looks at them."""
+
     def cut_all(self):
         for link in list(self.links):
             self.counts["cut"] += 1
@@ -194,6 +197,7 @@ class Proxy:
                 if way.delay:
                     await asyncio.sleep(way.delay)
                 if writer not in self.half_closed:
+                    self.passes(direction, chunk)
                     writer.write(messages.feed(chunk, twice))
                     await writer.drain()
             self.end(writer)

@@ -266,6 +266,8 @@ static struct casebus_bytes arguments_of(enum casebus_op op)
         [CASEBUS_OP_STORE_VERIFY] = "{run:3,wait_ms:3000}",
         [CASEBUS_OP_STORE_BACKUP] = "{dir:'/srv/backups/monday',run:3,wait_ms:3000}",
         [CASEBUS_OP_BROKER_STATUS] = "{}",
+        [CASEBUS_OP_ACTOR_WHOAMI] = "{on_behalf:'ann'}",
+        [CASEBUS_OP_ACTOR_CAN] = "{actor:'ann',verb:'report.edited',agency:'hse'}",
     };
     if (op == CASEBUS_OP_CASE_RECENT) {
         return build("{limit:100,next:%b,as_of:300}", BYTES("\x00\x01\x02\xff"));
@@ -287,6 +289,9 @@ static void add_requests(void)
         snprintf(name, sizeof name, "request-%s", casebus_op_name(op));
         golden_add(name, REQUEST, "", 0, "", request_of(op, arguments_of(op)));
     }
+    golden_add("request-log.replay-audience", REQUEST, "", 0, "",
+               request_of(CASEBUS_OP_LOG_REPLAY,
+                          build("{audience:'press',after:42,patterns:['case'],limit:2000}")));
     golden_add("request-case.list-offender", REQUEST, "", 0, "",
                request_of(CASEBUS_OP_CASE_LIST,
                           build("{offender:'Acme',from:'2024-01-01',limit:50,as_of:300}")));

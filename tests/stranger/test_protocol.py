@@ -1891,7 +1891,8 @@ def a_request_that_is_none_is_refused():
             (pack({**good, "x": deep}), "too_deep"),
             (pack({**good, "x" * 129: 1}), "too_long"),
             (pack({**good, "x": [0] * LIMITS["ELEMENTS_MAX"]}), "too_many"),
-            (pack({**good, "x": "y" * LIMITS["REQUEST_MAX"]}), "too_large")):
+            (pack({**good, "x": "y" * LIMITS["REQUEST_MAX"]}), "too_large"),
+            (pack({**good, "on_behalf": "nobody"}), "denied")):
         refused(code, query.raw, request)
     size = LIMITS["REQUEST_MAX"] - len(pack({**good, "x": "y" * 70000})) + 70000
     assert len(pack({**good, "x": "y" * size})) == LIMITS["REQUEST_MAX"]
@@ -1949,6 +1950,9 @@ ARGUMENTS = {                                       # operation: (good, {argumen
                       "wait_ms": (-1, 3001, "5")}),
     "heads": ({}, {}),
     "broker.status": ({}, {}),
+    "actor.whoami": ({}, {"on_behalf": (5,)}),
+    "actor.can": ({"actor": "local", "verb": "ask"},
+                  {"actor": (5, "REQUIRED"), "verb": (5, "look", "REQUIRED"), "agency": (5, "HSE")}),
 }
 
 
@@ -2612,6 +2616,12 @@ def broker_status_has_every_key_of_the_text():
 
 
 @fact
+def an_audience_that_is_not_there_is_denied():
+    refused("denied", query, "heads", audience="nobody", field="audience")
+    refused("bad_argument", query, "heads", audience=7, field="audience")
+
+
+@fact
 def broker_status_counts_reports_without_effect():
     own = Desk(broker.ingest, query)
     for _ in range(3):
@@ -2635,7 +2645,7 @@ def broker_status_counts_reports_without_effect():
 def each_error_of_the_broker_is_a_word_of_the_table():
     assert SEEN_CODES <= CODES, SEEN_CODES - CODES
     never = {"no_memory", "internal", "gap", "epoch", "diverged", "timed_out", "unreachable",
-             "interrupted", "io", "no_space", "corrupt", "locked", "bad_schema", "protocol"}
+             "interrupted", "io", "no_space", "corrupt", "locked", "bad_schema", "protocol", "bad_key"}
     assert CODES - never <= SEEN_CODES, CODES - never - SEEN_CODES
 
 

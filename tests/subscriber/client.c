@@ -101,6 +101,23 @@ static void a_call_that_was_not_begun_is_refused(void **state)
     assert_int_equal(casebus_call_encoded(fixture.call, &encoded), CASEBUS_EINVAL);
 }
 
+static void a_call_of_an_audience_says_so_each_time(void **state)
+{
+    (void)state;
+    struct casebus_bytes encoded;
+    assert_int_equal(casebus_call_audience(fixture.call, "press"), 0);
+    for (int n = 0; n < 2; n++) {
+        begin_get();
+        assert_int_equal(casebus_call_encoded(fixture.call, &encoded), 0);
+        assert_bytes_are(casebus_as_str(casebus_map_get(encoded, "audience")), "press");
+        assert_bytes_are(casebus_as_str(casebus_map_get(encoded, "id")), "hse:1");
+    }
+    assert_int_equal(casebus_call_audience(fixture.call, NULL), 0);
+    begin_get();
+    assert_int_equal(casebus_call_encoded(fixture.call, &encoded), 0);
+    assert_null(casebus_map_get(encoded, "audience").data);
+}
+
 static void a_call_over_the_limit_is_refused(void **state)
 {
     (void)state;
@@ -256,6 +273,7 @@ int main(void)
         TEST(a_call_holds_its_arguments),
         TEST(a_call_begins_anew),
         TEST(a_call_that_was_not_begun_is_refused),
+        TEST(a_call_of_an_audience_says_so_each_time),
         TEST(a_call_over_the_limit_is_refused),
         TEST(a_request_arrives_as_it_was_made),
         TEST(a_reply_has_result_and_place),

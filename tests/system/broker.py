@@ -49,6 +49,37 @@ def a_settings_file_is_checked_line_by_line():
     assert done.returncode == 2 and name + ":1: log-level" in done.stderr, done.stderr
 
 
+def audiences_are_sections_that_are_checked():
+    good = ("data = /tmp/x\nrole.press-office = watch@hse\n[audience press]\nendpoint = ipc:///tmp/press\nagencies = hse, ea\n"
+            "without = offender.name  url\n[audience short]\nendpoint = tcp://127.0.0.1:7410\nform = thin\n"
+            "roles = viewer press-office\n")
+    done, name = with_config(good, "-n")
+    assert done.returncode == 0, done.stderr
+    again, _ = with_config(done.stdout, "-n")  # what it prints is a file of the same settings
+    assert again.stdout == done.stdout and "agencies = hse ea\nform = full\nwithout = offender.name url\n" in done.stdout
+    for text, line, said in (("[audience]\n", 1, "[audience NAME]"), ("[role x]\n", 1, "[audience NAME]"),
+                             ("[audience A]\n", 1, "name"), ("[audience a\n", 1, "[audience NAME]"),
+                             ("[audience a]\nform = thin\n", 2, "endpoint: is required"),
+                             ("[audience a]\n\n[audience b]\n", 3, "audience a: endpoint: is required"),
+                             ("[audience a]\nendpoint = ipc:///a\nagencies = HSE\n", 3, "HSE is not an agency code"),
+                             ("[audience a]\nendpoint = ipc:///a\nagencies =\n", 3, "must name an agency"),
+                             ("[audience a]\nendpoint = ipc:///a\nwithout = offendr\n", 3, "offendr is no field"),
+                             ("[audience a]\nendpoint = ipc:///a\nwithout = version\n", 3, "cannot be left out"),
+                             ("[audience a]\nendpoint = ipc:///a\nform = short\n", 3, "full or thin"),
+                             ("[audience a]\nendpoint = ipc:///a\nroles = A\n", 3, "A is no name of a role"),
+                             ("[audience a]\nendpoint = ipc:///a\nform = thin\nwithout = url\n", 4, "without"),
+                             ("[audience a]\nendpoint = ipc:///a\nmap-size = 1G\n", 3, "map-size: there is no such"),
+                             ("[audience a]\nendpoint = ipc:///a\n[audience a]\n", 3, "two audiences a"),
+                             ("".join("[audience a%d]\nendpoint = ipc:///a\n" % i for i in range(17)), 33, "at most 16")):
+        done, name = with_config(text, "-n")
+        assert done.returncode == 2 and "%s:%d: " % (name, line) in done.stderr and said in done.stderr, \
+            (text, done.stderr)
+    for line, said in (("endpoint = tcp://10.0.0.1:7410\n", "not encrypted"),
+                       ("endpoint = ipc:///tmp/a\nroles = nurse\n", "no role \"nurse\"")):
+        done, _ = with_config("data = /tmp/x\n[audience a]\n" + line, "-n")
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+
+
 def flags_win_over_the_file():
     done, _ = with_config("data = /tmp/x\nlog-level = debug\n", "-n", "--log-level", "error")
     assert "log-level = error" in done.stdout
@@ -146,7 +177,7 @@ def verify_says_what_is_wrong_with_a_folder():
 
 
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
-      a_settings_file_is_checked_line_by_line, flags_win_over_the_file,
+      a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, flags_win_over_the_file,
       a_second_broker_on_one_store_is_refused, a_taken_port_is_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,

@@ -20,10 +20,11 @@ class Broker:
     """A real broker, on free TCP ports; or on ipc endpoints, which nobody else can take while it is
     down between two starts."""
 
-    def __init__(self, *flags, ipc=False, env=None, start=True):
+    def __init__(self, *flags, ipc=False, env=None, start=True, program="casebus-broker"):
         self.dir = tempfile.mkdtemp(prefix="casebus-")
         self.store = os.path.join(self.dir, "store")
         self.flags = ["--map-size", "4G", *flags]
+        self.program = program
         self.ingest, self.fanout, self.query = (
             "ipc://%s/%s" % (self.dir, name) if ipc else "tcp://127.0.0.1:*"
             for name in ("ingest", "fanout", "query"))
@@ -39,7 +40,7 @@ class Broker:
     def launch(self):
         """Starts it; False: it ended before it was ready."""
         wrap = os.environ.get("CASEBUS_WRAP", "").split()  # valgrind and its options
-        command = [*wrap, os.path.join(BIN, "casebus-broker"), "--data", self.store, "--ingest", self.ingest,
+        command = [*wrap, os.path.join(BIN, self.program), "--data", self.store, "--ingest", self.ingest,
                    "--fanout", self.fanout, "--query", self.query, *self.flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True,
                                         env={**os.environ, **self.env})

@@ -1,0 +1,158 @@
+/* What a request may be answered with: the audience it is of, and what that is shown.
+ *
+ * Each operation says in the table below what a scope does to it; one that is not there is only for who
+ * may see everything. Those that are `shown` cut what the scope does not cover as if it were not
+ * there, and pack records, sessions and events with the functions of this file and no others. */
+#include "query.h"
+
+#include "session.h"
+
+enum reach {
+    REACH_WHOLE, /* works on the whole store: only for who may see everything */
+    REACH_SHOWN, /* finds, counts and packs what the scope covers */
+    REACH_OWN,   /* concerns the actor's own reports, whatever they are about */
+};
+
+static const enum reach reach_of[CASEBUS_OP_COUNT] = {
+    [CASEBUS_OP_CASE_GET] = REACH_SHOWN,
+    [CASEBUS_OP_CASE_GET_MANY] = REACH_SHOWN,
+    [CASEBUS_OP_CASE_KNOWN] = REACH_SHOWN,
+    [CASEBUS_OP_CASE_RECENT] = REACH_SHOWN,
+    [CASEBUS_OP_CASE_LIST] = REACH_SHOWN,
+    [CASEBUS_OP_CASE_HISTORY] = REACH_SHOWN,
+    [CASEBUS_OP_OFFENDER_GET] = REACH_SHOWN,
+    [CASEBUS_OP_AGENCY_LIST] = REACH_SHOWN,
+    [CASEBUS_OP_LOG_REPLAY] = REACH_SHOWN,
+    [CASEBUS_OP_LOG_CASES] = REACH_SHOWN,
+    [CASEBUS_OP_HEADS] = REACH_SHOWN,
+    [CASEBUS_OP_SESSION_GET] = REACH_SHOWN,
+    [CASEBUS_OP_SESSION_LIST] = REACH_SHOWN,
+    [CASEBUS_OP_SESSION_CASES] = REACH_SHOWN,
+    [CASEBUS_OP_SESSION_STOP] = REACH_SHOWN,
+    [CASEBUS_OP_QUARANTINE_LIST] = REACH_SHOWN,
+    [CASEBUS_OP_QUARANTINE_ACCEPT] = REACH_SHOWN,
+    [CASEBUS_OP_QUARANTINE_REJECT] = REACH_SHOWN,
+    [CASEBUS_OP_PUBLISHER_CONFIRM] = REACH_OWN,
+    [CASEBUS_OP_REJECTS_LIST] = REACH_SHOWN,
+    [CASEBUS_OP_STORE_VERIFY] = REACH_WHOLE,
+    [CASEBUS_OP_STORE_BACKUP] = REACH_WHOLE,
+    [CASEBUS_OP_BROKER_STATUS] = REACH_SHOWN,
+    [CASEBUS_OP_ACTOR_WHOAMI] = REACH_OWN,
+    [CASEBUS_OP_ACTOR_CAN] = REACH_OWN,
+};
+
+static int refuse_audience(struct query *q, bool named)
+{
+    snprintf(q->field, sizeof q->field, "audience");
+    snprintf(q->text, sizeof q->text, "audience: there is none that you may be part of%s",
+             named ? " by this name" : "");
+    return refuse(q);
+}
+
+/* Of some agencies only, without an audience: those for which he has one of the verbs. */
+static const struct scope *scope_of_verbs(struct query *q, uint32_t any_of)
+{
+    const char *agencies[CASEBUS_AGENCIES_MAX];
+    struct scope *own = &q->self->own;
+    memset(own, 0, sizeof *own);
+    for (unsigned v = 0; v < VERB_COUNT; v++) {
+        int n = any_of & VERB_BIT(v) ? actor_agencies(q->self->table, q->who, (enum verb)v,
+                                                      agencies, CASEBUS_AGENCIES_MAX)
+                                     : 0;
+        for (int i = 0; i < n; i++) {
+            scope_add_agency(own, casebus_cstr(agencies[i])); /* one that is there stays once */
+        }
+    }
+    return own->agencies > 0 ? own : NULL;
+}
+
+int read_scope(struct query *q, uint32_t any_of, bool everywhere)
+{
+    struct casebus_bytes named;
+    int rc = arg_text(q, "audience", false, &named);
+    if (rc != 0) {
+        return rc;
+    }
+    q->audience = named.data || !everywhere
+                      ? audience_of(q->self->options->audiences, q->self->table, q->who, named)
+                      : NULL;
+    q->scope = q->audience ? &q->audience->scope
+               : everywhere ? &scope_everything
+                            : scope_of_verbs(q, any_of);
+    if (named.data && !q->audience) {
+        return refuse_audience(q, true);
+    }
+    if (q->scope && reach_of[q->request.op] == REACH_WHOLE && !scope_is_everything(q->scope)) {
+        snprintf(q->text, sizeof q->text, "this is for those who may see everything");
+        return refuse(q);
+    }
+    return 0;
+}
+
+/* --- fields ----------------------------------------------------------------------------- */
+
+const char *const offender_fields[] = {"offender.name", "offender.postcode", NULL};
+
+bool shows_all(const struct query *q, const char *const *fields)
+{
+    while (*fields && scope_shows(q->scope, *fields)) {
+        fields++;
+    }
+    return *fields == NULL;
+}
+
+int check_search(struct query *q, const char *argument, const char *const *fields)
+{
+    if (shows_all(q, fields)) {
+        return 0;
+    }
+    bad_arg(q, argument, "cases cannot be looked for by what you may not see");
+    return CASEBUS_EDENIED;
+}
+
+/* --- packing ---------------------------------------------------------------------------- */
+
+/* Where the whole is packed of which a part is shown. */
+static msgpack_packer begin_whole(struct query *q)
+{
+    msgpack_packer pk;
+    msgpack_sbuffer_clear(&q->self->whole);
+    msgpack_packer_init(&pk, &q->self->whole, msgpack_sbuffer_write);
+    return pk;
+}
+
+static struct casebus_bytes whole(const struct query *q)
+{
+    return casebus_bytes(q->self->whole.data, q->self->whole.size);
+}
+
+int pack_case(struct query *q, msgpack_packer *pk, const struct case_entry *entry)
+{
+    if (scope_is_full(q->scope)) {
+        return record_pack(q->txn, entry, pk) ? 0 : CASEBUS_ECORRUPT;
+    }
+    msgpack_packer all = begin_whole(q);
+    if (!record_pack(q->txn, entry, &all)) {
+        return CASEBUS_ECORRUPT;
+    }
+    scope_pack_case(q->scope, whole(q), pk);
+    return 0;
+}
+
+void pack_session_map(struct query *q, msgpack_packer *pk, struct casebus_bytes agency,
+                      struct casebus_bytes id, const struct session_entry *session)
+{
+    if (scope_is_full(q->scope)) {
+        session_pack(pk, agency, id, session);
+        return;
+    }
+    msgpack_packer all = begin_whole(q);
+    session_pack(&all, agency, id, session);
+    scope_pack_session(q->scope, whole(q), pk);
+}
+
+int form_event(struct query *q, const struct log_entry *log, struct casebus_bytes body,
+               struct casebus_bytes *sent)
+{
+    return scope_event(q->scope, log->topic, body, &q->self->formed, sent);
+}

@@ -1,0 +1,309 @@
+/* Answers who may connect; see zap.h.
+ *
+ * Refusing is done with status 300: libzmq then closes the connection, and the peer's libzmq tries
+ * again a second later. With 400 it would never try again, and a worker whose key is registered after
+ * it has started would stay silent for ever. */
+#include "zap.h"
+
+#include "log.h"
+#include "ports.h"
+
+#define ZAP_ENDPOINT "inproc://zeromq.zap.01"
+#define FRAMES_MAX 7 /* version, request id, domain, address, identity, mechanism, key */
+#define RAW_KEY_SIZE 32
+#define REFUSALS_PER_S 100
+
+enum door_kind {
+    DOOR_INGEST,   /* for who has a report verb, of some agency */
+    DOOR_QUERY,    /* for every actor: requests are checked one by one */
+    DOOR_FANOUT,   /* of one stream for all who connect: for who may watch all agencies */
+    DOOR_AUDIENCE, /* for who is of the audience */
+};
+
+struct door {
+    char domain[DOMAIN_SIZE];
+    enum door_kind kind;
+    const struct audience *audience;
+    void *monitor; /* what libzmq refuses without asking */
+};
+#define DOORS_MAX (3 + AUDIENCES_MAX)
+
+struct zap {
+    struct zap_options *options;
+    void *socket;
+    struct door door[DOORS_MAX];
+    unsigned doors;
+    const struct actor_table *table;
+    struct log_limit refusals;
+};
+
+struct asked {
+    unsigned count;
+    zmq_msg_t frame[FRAMES_MAX];
+};
+
+static struct casebus_bytes frame(struct asked *a, unsigned index)
+{
+    return index < a->count
+               ? casebus_bytes(zmq_msg_data(&a->frame[index]), zmq_msg_size(&a->frame[index]))
+               : casebus_bytes("", 0);
+}
+
+static void asked_close(struct asked *a)
+{
+    for (unsigned i = 0; i < a->count; i++) {
+        zmq_msg_close(&a->frame[i]);
+    }
+}
+
+/* -1: the socket has failed. More frames than a request has are read and make it none. */
+static int receive(struct zap *self, struct asked *a)
+{
+    int more = 1, rc = 0;
+    a->count = 0;
+    for (bool extra = false; more && rc >= 0;) {
+        zmq_msg_t *into = &a->frame[a->count], spare;
+        extra = a->count == FRAMES_MAX;
+        into = extra ? &spare : into;
+        zmq_msg_init(into);
+        rc = zmq_msg_recv(into, self->socket, 0);
+        more = rc >= 0 && zmq_msg_more(into);
+        if (extra || rc < 0) {
+            zmq_msg_close(into);
+        } else {
+            a->count++;
+        }
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+static void add_door(struct zap *self, enum door_kind kind, const char *domain,
+                     const struct audience *audience)
+{
+    struct door *door = &self->door[self->doors++];
+    *door = (struct door){.kind = kind, .audience = audience};
+    snprintf(door->domain, sizeof door->domain, "%s", domain);
+}
+
+static void add_doors(struct zap *self)
+{
+    const struct audiences *audiences = self->options->audiences;
+    char domain[DOMAIN_SIZE];
+    add_door(self, DOOR_INGEST, "ingest", NULL);
+    add_door(self, DOOR_QUERY, "query", NULL);
+    audience_domain(NULL, domain);
+    add_door(self, DOOR_FANOUT, domain, NULL);
+    for (unsigned i = 0; i < audiences->count; i++) {
+        audience_domain(audiences->audience[i].name, domain);
+        add_door(self, DOOR_AUDIENCE, domain, &audiences->audience[i]);
+    }
+}
+
+static const struct door *find_door(const struct zap *self, struct casebus_bytes domain)
+{
+    for (unsigned i = 0; i < self->doors; i++) {
+        if (casebus_bytes_is(domain, self->door[i].domain)) {
+            return &self->door[i];
+        }
+    }
+    return NULL;
+}
+
+/* Who it is, under the name the connection gets; NULL: nobody. */
+static const struct actor *find_actor(struct zap *self, struct asked *a,
+                                      char id[CASEBUS_KEY_SIZE + 1])
+{
+    struct casebus_bytes key = frame(a, 6);
+    id[0] = '\0';
+    if (casebus_bytes_is(frame(a, 5), "CURVE") && key.size == RAW_KEY_SIZE) {
+        zmq_z85_encode(id, key.data, key.size);
+        return actor_by_key(self->table, id);
+    }
+    if (casebus_bytes_is(frame(a, 5), "NULL")) {
+        snprintf(id, CASEBUS_KEY_SIZE + 1, "%s", ACTOR_LOCAL);
+        return actor_by_name(self->table, casebus_cstr(ACTOR_LOCAL));
+    }
+    return NULL;
+}
+
+/* What the door asks of an actor: why not; NULL: he may. */
+static const char *stop_at(const struct zap *self, const struct door *door,
+                           const struct actor *actor)
+{
+    switch (door->kind) {
+    case DOOR_INGEST:
+        return actor->somewhere & VERBS_REPORT ? NULL : "may not report";
+    case DOOR_FANOUT:
+        return actor_may(self->table, actor, VERB_WATCH, casebus_bytes(NULL, 0))
+                   ? NULL
+                   : "may not watch all agencies";
+    case DOOR_AUDIENCE:
+        return audience_admits(door->audience, self->table, actor)
+                   ? NULL
+                   : "has no role of this audience";
+    case DOOR_QUERY:
+        break;
+    }
+    return NULL;
+}
+
+/* Why not; NULL: he may. */
+static const char *refuse(struct zap *self, struct asked *a, const struct actor *actor,
+                          const char *id)
+{
+    const struct door *door = find_door(self, frame(a, 2));
+    if (a->count < 6 || !casebus_bytes_is(frame(a, 0), "1.0") || !door) {
+        return "not a request of this broker's sockets";
+    }
+    if (!actor && strcmp(id, ACTOR_LOCAL) == 0 && door->kind == DOOR_QUERY) {
+        return NULL; /* each of his requests is refused with a sentence */
+    }
+    return actor ? stop_at(self, door, actor) : "no actor has this key";
+}
+
+static void send_text(struct zap *self, const char *text, int more)
+{
+    zmq_send(self->socket, text, strlen(text), more);
+}
+
+static void answer(struct zap *self, struct asked *a)
+{
+    char id[CASEBUS_KEY_SIZE + 1];
+    const struct actor *actor = find_actor(self, a, id);
+    const char *refused = refuse(self, a, actor, id);
+    struct casebus_bytes request = frame(a, 1), domain = frame(a, 2), address = frame(a, 3);
+    if (refused) {
+        count_refusal(self->options->counters, CASEBUS_EDENIED);
+        log_limited(&self->refusals, LEVEL_AUDIT,
+                    "refused actor=%s key=%s door=%.*s from=%.*s: %s", actor ? actor->name : "-",
+                    id[0] ? id : "-", (int)domain.size, (const char *)domain.data,
+                    (int)address.size, (const char *)address.data, refused);
+    }
+    send_text(self, "1.0", ZMQ_SNDMORE);
+    zmq_send(self->socket, request.data, request.size, ZMQ_SNDMORE);
+    send_text(self, refused ? "300" : "200", ZMQ_SNDMORE);
+    send_text(self, refused ? refused : "", ZMQ_SNDMORE);
+    send_text(self, refused ? "" : id, ZMQ_SNDMORE);
+    send_text(self, "", 0);
+}
+
+/* --- what never gets as far ---------------------------------------------------------------- */
+
+/* A peer without a key, or with another broker's public key, fails in libzmq's handshake: the handler
+ * is not asked, but each of these is a refusal too. */
+static bool open_monitors(struct zap *self)
+{
+    int unlimited = 0, none = 0; /* else libzmq's own thread would wait for this one */
+    for (unsigned i = 0; i < self->doors; i++) {
+        struct door *door = &self->door[i];
+        char endpoint[PORT_MONITOR_SIZE];
+        snprintf(endpoint, sizeof endpoint, PORT_MONITOR, door->domain);
+        door->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
+        if (!door->monitor ||
+            zmq_setsockopt(door->monitor, ZMQ_RCVHWM, &unlimited, sizeof unlimited) != 0 ||
+            zmq_setsockopt(door->monitor, ZMQ_LINGER, &none, sizeof none) != 0 ||
+            zmq_connect(door->monitor, endpoint) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void close_monitors(struct zap *self)
+{
+    for (unsigned i = 0; i < self->doors; i++) {
+        if (self->door[i].monitor) {
+            zmq_close(self->door[i].monitor);
+        }
+    }
+}
+
+/* An event and then the endpoint, as two frames. */
+static void read_monitor(struct zap *self, const struct door *door)
+{
+    char ignored[256];
+    while (zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
+        zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT);
+        count_refusal(self->options->counters, CASEBUS_EDENIED);
+        log_limited(&self->refusals, LEVEL_AUDIT,
+                    "refused actor=- key=- door=%s: no key, or not for this broker's",
+                    door->domain);
+    }
+}
+
+/* --- the loop ------------------------------------------------------------------------------ */
+
+/* Until told to end (true), or the socket fails. */
+static bool serve(struct zap *self, zsock_t *pipe)
+{
+    const int count = 2 + (int)self->doors;
+    zmq_pollitem_t items[2 + DOORS_MAX] = {
+        {zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
+        {self->socket, 0, ZMQ_POLLIN, 0},
+    };
+    for (unsigned i = 0; i < self->doors; i++) {
+        items[2 + i] = (zmq_pollitem_t){self->door[i].monitor, 0, ZMQ_POLLIN, 0};
+    }
+    for (;;) {
+        if (zmq_poll(items, count, -1) < 0) {
+            if (zmq_errno() != EINTR) {
+                return false;
+            }
+            continue;
+        }
+        if (items[0].revents & ZMQ_POLLIN) {
+            return true;
+        }
+        for (unsigned i = 0; i < self->doors; i++) {
+            read_monitor(self, &self->door[i]);
+        }
+        struct asked a;
+        if (items[1].revents & ZMQ_POLLIN) {
+#ifdef CASEBUS_TEST_ZAP
+            if (getenv("CASEBUS_TEST_ZAP")) {
+                return false;
+            }
+#endif
+            if (receive(self, &a) != 0) {
+                return false;
+            }
+            actors_refresh(self->options->actors, &self->table);
+            answer(self, &a);
+            asked_close(&a);
+        }
+    }
+}
+
+static void await_end(zsock_t *pipe)
+{
+    char *command = zstr_recv(pipe); /* nothing else is ever sent to it */
+    zstr_free(&command);
+}
+
+void zap_actor(zsock_t *pipe, void *args)
+{
+    struct zap self = {.options = args, .refusals = {.per_s = REFUSALS_PER_S}};
+    log_name_thread("zap");
+    actors_refresh(self.options->actors, &self.table);
+    zsock_t *socket = zsock_new(ZMQ_REP);
+    add_doors(&self);
+    if (open_monitors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
+        self.socket = zsock_resolve(socket);
+        atomic_store(&self.options->serving, true);
+    } else {
+        snprintf(self.options->why, sizeof self.options->why, "no handler of keys: %s",
+                 zmq_strerror(zmq_errno()));
+    }
+    zsock_signal(pipe, 0);
+    if (self.socket && !serve(&self, pipe)) {
+        log_error("the handler of keys has failed; nobody gets in any more: %s",
+                  zmq_strerror(zmq_errno()));
+        atomic_store(&self.options->serving, false);
+        zsock_signal(pipe, 1);
+        await_end(pipe);
+    }
+    close_monitors(&self);
+    zsock_destroy(&socket);
+    actor_table_release(self.table);
+    atomic_store(&self.options->serving, false);
+}

@@ -1,0 +1,306 @@
+"""Keys and actors as an operator meets them: what binds, who gets in, what changes while it runs."""
+import os
+import re
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+
+import msgpack
+import zmq
+
+from casebus import BIN, DATA, Broker, await_, main
+from guarded import CTL, Asker, Guarded, keygen, within
+
+BROKER = os.path.join(BIN, "casebus-broker")
+REGISTER = os.path.join(DATA, "register.ndjson")
+
+ACTORS = """# who may do what
+boss     {boss}     admin
+worker-1 {worker-1} scraper
+eye      {eye}      viewer
+ann      -          curator
+"""
+
+
+def run(*args):
+    return subprocess.run(args, capture_output=True, text=True, timeout=60)
+
+
+def keygen_makes_two_files_and_never_overwrites():
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(CTL, "keygen", "worker-1", "--out", folder)
+        assert done.returncode == 0 and "worker-1 " in done.stdout, done
+        modes = {name: stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode)
+                 for name in os.listdir(folder)}
+        assert modes == {"worker-1.secret": 0o600, "worker-1.pub": 0o644}, modes
+        public, secret = keygen(folder, "worker-1")  # read by pyzmq
+        assert len(public) == len(secret) == 40 and public.decode() in done.stdout
+        again = run(CTL, "keygen", "worker-1", "--out", folder)
+        assert again.returncode == 1 and "not overwritten" in again.stderr, again
+        assert keygen(folder, "worker-1") == (public, secret)
+        assert run(CTL, "keygen", "../x", "--out", folder).returncode == 2
+
+
+def a_loose_key_file_is_refused_with_what_to_do():
+    with tempfile.TemporaryDirectory() as folder:
+        keygen(folder, "a")
+        secret, public = os.path.join(folder, "a.secret"), os.path.join(folder, "a.pub")
+        os.chmod(secret, 0o640)
+        for program, *more in (("casebus-ctl", "heads"), ("casebus-watch", "case"),
+                               ("casebus-publish", REGISTER), ("casebus-dashboard",)):
+            done = run(os.path.join(BIN, program), "--secret", secret, "--server", public, *more)
+            assert done.returncode == 2 and "chmod 600" in done.stderr, (program, done)
+            done = run(os.path.join(BIN, program), "--server", public, *more)
+            assert done.returncode == 2 and "go together" in done.stderr, (program, done)
+        open(os.path.join(folder, "actors"), "w").write("# nobody\n")
+        done = run(BROKER, "--data", os.path.join(folder, "store"), "--map-size", "64M", "--secret", secret,
+                   "--actors", os.path.join(folder, "actors"))
+        assert done.returncode == 2 and "chmod 600" in done.stderr, done
+
+
+def what_may_bind_depends_on_keys():
+    with tempfile.TemporaryDirectory() as folder:
+        keygen(folder, "b")
+        actors = os.path.join(folder, "actors")
+        open(actors, "w").write("# nobody\n")
+        keys = ["--secret", os.path.join(folder, "b.secret"), "--actors", actors]
+        wide = os.path.join(folder, "wide")
+        os.mkdir(wide)
+        os.chmod(wide, 0o755)
+        for args, said in ((["--query", "tcp://*:7403"], "not encrypted"),
+                           (["--fanout", "tcp://192.0.2.1:7402"], "not encrypted"),
+                           (["--ingest", "inproc://x"], "endpoint"),
+                           (["--ingest", "pgm://x"], "endpoint"), (["--ingest", "ws://x"], "endpoint"),
+                           (["--secret", "/x"], "--actors"),
+                           (keys + ["--query", "ipc://%s/query" % wide], "0700"),
+                           (keys + ["--query", "ipc://@name"], "0700"), (keys + ["--query", "ipc://*"], "0700")):
+            done = run(BROKER, "-n", "--data", folder, *args)
+            assert done.returncode == 2 and said in done.stderr, (args, done.stderr)
+        for args in (keys + ["--query", "tcp://*:7403"], keys + ["--query", "ipc://%s/query" % folder],
+                     ["--query", "ipc://%s/query" % wide]):
+            assert run(BROKER, "-n", "--data", folder, *args).returncode == 0, args
+        open(actors, "w").write("a - viewer\nb - nurse\n")
+        done = run(BROKER, "-n", "--data", folder, *keys)
+        assert done.returncode == 2 and actors + ":2: there is no role" in done.stderr, done
+
+
+def every_program_works_with_its_key():
+    with Guarded(ACTORS) as broker:
+        done = broker.run_as("worker-1", "casebus-publish", "--new-session", REGISTER)
+        assert "created=" in done.stdout, done.stdout
+        done = broker.run_as("eye", "casebus-ctl", "--json", "recent")
+        assert '"id"' in done.stdout
+        done = broker.run_as("eye", "casebus-watch", "--json", "--from-start", "--count", 1, "case")
+        assert '"worker-1"' in done.stdout, done.stdout  # the actor is who had the key
+        assert "gone" not in broker.run_as("boss", "casebus-ctl", "status").stderr
+        done = broker.run_as("boss", "casebus-ctl", "verify")
+        assert broker.audit() == [], broker.audit()
+
+
+def settings_of_actors_are_checked_line_by_line():
+    good = "x {x} viewer\n"
+    for text, said in (("a {a} viewer\nb {a} viewer\n", ":2: a has this key"), ("\n\na {a}\n", ":3: expected"),
+                       ("a {a} nurse\n", ":1: there is no role"), ("a short viewer\n", ":1: \"short\""),
+                       ("A {a} viewer\n", ":1: \"A\""), ("a {a} viewer\na {b} admin\n", ":2: a has other roles in line 1"),
+                       ("a {a} viewer\na {b} viewer\na {c} viewer\n", ":3: a has two keys"),
+                       ("a - viewer\na - viewer\n", ":2: a stands in line 1"), ("local {a} viewer\n", ":1: local"),
+                       ("broker {a} viewer\n", ":1: broker"), ("a {a} viewer more\n", ":1: expected"),
+                       (" # not a comment\n", ":1: ")):
+        broker = Guarded(good)
+        with broker:
+            broker.change_actors(text, said="unchanged")
+            assert said in broker.read_log(), (text, broker.read_log())
+            assert broker.asker("x").code("heads") == "ok"  # swapped whole or not at all
+
+
+def an_actors_file_that_others_may_change_is_refused():
+    with Guarded("x {x} viewer\n") as broker:
+        os.chmod(broker.actors, 0o666)
+        before = broker.whole_log()
+        broker.process.send_signal(signal.SIGHUP)
+        await_("complained", lambda: "chmod go-w" in broker.whole_log()[len(before):])
+
+
+def keys_rotate_without_a_gap():
+    with Guarded("w {w} scraper\n") as broker:
+        old = broker.asker("w")
+        assert old.ask("actor.whoami")["result"]["actor"] == "w"
+        broker.change_actors("w {w} scraper\nw {w-new} scraper\n")
+        new = broker.asker("w-new")
+        assert new.ask("actor.whoami")["result"]["actor"] == "w"
+        assert old.code("actor.whoami") == "ok"
+        broker.change_actors("w {w-new} scraper\n")
+        assert old.code("actor.whoami") == "denied"  # on the connection it has
+        assert new.code("actor.whoami") == "ok"
+
+
+def roles_of_the_settings_file_hold_for_their_agencies():
+    with Guarded("desk {desk} desk\nboss {boss} admin\nlocal - viewer\n",
+                 config="role.desk = ask@hse+ea, report.edited@hse\n") as broker:
+        desk = broker.asker("desk")
+        broker.run_as("boss", "casebus-publish", REGISTER)
+        rows = desk.ask("case.recent", limit=500)["result"]["rows"]
+        assert {row["agency"] for row in rows} == {"hse", "ea"}, rows
+        theirs = broker.asker("boss").ask("case.list", agency="orr")["result"]["rows"][0]["id"]
+        assert desk.code("case.get", id=rows[0]["id"]) == "ok"
+        assert desk.code("case.get", id=theirs) == "not_found"  # as if there were no others
+        assert desk.code("case.history", id=theirs) == "not_found"
+        assert desk.ask("case.list", agency="orr")["result"]["rows"] == []
+        events = desk.ask("log.replay", after=0, patterns=["case:*"], limit=2000)["result"]["events"]
+        assert events and not any(b":orr:" in (topic if isinstance(topic, bytes) else topic.encode())
+                                  for topic, _ in events)
+        assert not any(":orr:" in stream for stream in desk.ask("heads")["result"]["heads"])
+        for op, args in (("store.verify", {}), ("session.stop", {"agency": "hse", "session_id": "x"}),
+                         ("quarantine.reject", {"quarantine": 1})):
+            assert desk.code(op, **args) == "denied", (op, desk.ask(op, **args))
+        for flags, out, code in ((["desk", "ask", "hse"], "yes", 0), (["desk", "ask", "orr"], "no", 1),
+                                 (["desk", "ask"], "no", 1), (["boss", "administer"], "yes", 0),
+                                 (["nobody", "ask"], "", 1)):
+            done = broker.run_as("boss", "casebus-ctl", "can", *flags, code=code)
+            assert done.stdout.strip() == out, (flags, done)
+        broker.run_as("desk", "casebus-ctl", "can", "desk", "ask", "hse")
+        assert "lacks administer" in broker.run_as("desk", "casebus-ctl", "can", "boss", "ask", code=1).stderr
+        done = broker.run_as("desk", "casebus-ctl", "whoami")
+        assert "desk" in done.stdout and "hse" in done.stdout and "ea" in done.stdout, done.stdout
+
+
+def some_may_speak_for_others():
+    with Guarded("desk {desk} speaker\neye {eye} viewer\nann - curator\n", config="role.speaker = speak\n") as broker:
+        desk = broker.asker("desk")
+        assert desk.code("case.recent") == "denied"  # nothing else
+        assert desk.code("case.recent", on_behalf="ann") == "ok"
+        who = desk.ask("actor.whoami", on_behalf="ann")["result"]
+        assert who["actor"] == "ann" and who["by"] == "desk" and who["roles"] == ["curator"], who
+        assert desk.code("store.verify", on_behalf="ann") == "denied"
+        assert desk.code("case.recent", on_behalf="nobody") == "denied"
+        assert desk.code("case.recent", on_behalf=7) == "bad_argument"
+        assert broker.asker("eye").code("case.recent", on_behalf="ann") == "denied"
+        assert desk.code("session.stop", agency="hse", session_id="x", on_behalf="ann") == "not_found"
+
+
+def without_an_actors_file_local_may_everything():
+    with Broker() as broker:
+        assert broker.client().result("actor.whoami") == {
+            "actor": "local", "roles": ["admin"],
+            "may": {verb: ["*"] for verb in broker.client().result("actor.whoami")["may"]}}
+        broker.run("casebus-ctl", "can", "local", "report.redacted", "hse")
+
+
+def with_an_actors_file_local_is_what_it_says():
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("local - viewer\n")
+        file.flush()
+        with Broker("--actors", file.name) as broker:
+            client = broker.client()
+            assert client.ask("case.recent")["result"]["rows"] == []
+            assert client.ask("store.verify")["error"]["code"] == "denied"
+            done = broker.run("casebus-publish", "--timeout", 2, REGISTER, code=3)
+            assert "no permission" in done.stderr or "no broker" in done.stderr, done.stderr
+            broker.run("casebus-watch", "--timeout", 1, "case")
+            file.seek(0)
+            file.write("# local -     \n")
+            file.flush()
+            broker.process.send_signal(signal.SIGHUP)
+            within(5, lambda: client.ask("case.recent").get("error", {}).get("code") == "denied", "local is nobody")
+
+
+def what_an_actor_may_not_report_is_held_until_he_may():
+    with Guarded("w {w} scraper\n") as broker:
+        outbox = os.path.join(broker.dir, "outbox")
+        ids = os.path.join(broker.dir, "ids.ndjson")
+        broker.run_as("w", "casebus-publish", REGISTER)
+        open(ids, "w").write('{"agency": "hse", "regulator_id": "4812345"}\n')
+        start = len(broker.whole_log())
+        done = broker.run_as("w", "casebus-publish", "--outbox", outbox, "--timeout", 3, "--deleted", ids, code=3)
+        assert "no permission: report.deleted of hse" in done.stderr, done.stderr
+        denials = [line for line in broker.audit(start) if "denied actor=w verb=report.deleted agency=hse" in line]
+        assert denials, broker.audit(start)
+        broker.change_actors("w {w} scraper,deleter\n", said="there is no role")
+        open(broker.config, "w").write("role.deleter = report.deleted@hse\n")
+        broker.change_actors("w {w} scraper,deleter\n")
+        broker.run_as("w", "casebus-publish", "--outbox", outbox, "--resume")
+        assert [line for line in broker.audit(start) if "done actor=w verb=report.deleted" in line], broker.audit(start)
+
+
+def waiting(broker, name, patience=20):
+    """A publisher of unnumbered reports that has been let in."""
+    socket = broker.peer(zmq.XPUB, name)
+    socket.connect(broker.ingest)
+    assert socket.poll(patience * 1000), "not let in"
+    assert socket.recv() == b"\x01"
+    return socket
+
+
+def scraped(socket, number):
+    socket.send_multipart([b"case:scraped:hse:%d:" % number, msgpack.packb(
+        {"v": 1, "data": {"agency": "hse", "regulator_id": str(number), "offender": {"name": "Acme"}}})])
+
+
+def what_is_taken_away_is_gone_within_a_second():
+    both = "w {w} scraper\neye {eye} viewer\np {p} press\nboss {boss} admin\n"
+    press = "role.press = stop@hse\n[audience press]\nendpoint = tcp://127.0.0.1:*\nroles = press\n"
+    with Guarded(both, config=press) as broker:
+        boss, eye, worker = broker.asker("boss"), broker.asker("eye"), waiting(broker, "w")
+        watcher, reader, staying = (broker.peer(zmq.SUB, name) for name in ("eye", "p", "boss"))
+        audience = re.search(r"audience=press,(\S+)", broker.ready).group(1)
+        for socket, endpoint in ((watcher, broker.fanout), (reader, audience), (staying, broker.fanout)):
+            socket.connect(endpoint)
+            socket.subscribe(b"case:")
+            socket.subscribe(b"sys:heads:all:")
+            assert socket.poll(10000), "no heads"
+        assert eye.code("case.recent") == "ok"
+        broker.change_actors("boss {boss} admin\n")
+        assert eye.code("case.recent") == "denied"
+        time.sleep(1)  # what the promise gives it
+        for socket in (watcher, reader, staying):
+            while socket.poll(0):
+                socket.recv_multipart()
+        assert staying.poll(20000), "who still may was not let in again"
+        scraped(worker, 1)
+        waiting_boss = waiting(broker, "boss")  # has been let in again, or for the first time
+        scraped(waiting_boss, 2)
+        await_("stored", lambda: boss.ask("case.recent")["result"]["rows"])
+        rows = boss.ask("case.recent")["result"]["rows"]
+        assert [row["id"] for row in rows] == ["hse:2"], rows  # not the revoked one's
+        topics = []
+        await_("told", lambda: staying.poll(100) and (
+            topics.append(staying.recv_multipart()[0]) or b"case:created:hse:2:" in topics))
+        time.sleep(1.5)  # for heads, of which one comes a second
+        assert not watcher.poll(0) and not reader.poll(0)
+        broker.change_actors(both)
+        assert watcher.poll(20000) and reader.poll(20000), "let in again, they do not come back"
+
+
+def without_the_handler_nobody_is_served():
+    for mode in ("none", "dies"):
+        broker = Guarded("boss {boss} admin\n", program="casebus-broker-test-zap", env={"CASEBUS_TEST_ZAP": mode})
+        try:
+            sockets = [(zmq.XPUB, broker.ingest), (zmq.SUB, broker.fanout), (zmq.DEALER, broker.query)]
+            peers = [broker.peer(kind, "boss") for kind, _ in sockets]
+            for socket, (_, endpoint) in zip(peers, sockets):
+                if socket.type == zmq.SUB:
+                    socket.subscribe(b"")
+                socket.connect(endpoint)
+            peers[2].send_multipart([b"", msgpack.packb({"v": 1, "op": "heads"})])
+            asked = Asker(broker.peer(zmq.DEALER), broker.query)  # without a key, neither
+            assert asked.ask("heads", patience=2) is None
+            for socket in peers:
+                assert not socket.poll(500), (mode, socket.type)
+            if mode == "dies":
+                assert broker.process.wait(20) == 5
+                assert "handler of keys has failed" in broker.whole_log()
+        finally:
+            if broker.process.poll() is None:
+                broker.stop()
+            broker.close()
+
+
+main([keygen_makes_two_files_and_never_overwrites, a_loose_key_file_is_refused_with_what_to_do,
+      what_may_bind_depends_on_keys, every_program_works_with_its_key, settings_of_actors_are_checked_line_by_line,
+      an_actors_file_that_others_may_change_is_refused, keys_rotate_without_a_gap,
+      roles_of_the_settings_file_hold_for_their_agencies, some_may_speak_for_others,
+      without_an_actors_file_local_may_everything, with_an_actors_file_local_is_what_it_says,
+      what_an_actor_may_not_report_is_held_until_he_may, what_is_taken_away_is_gone_within_a_second,
+      without_the_handler_nobody_is_served])
