@@ -291,12 +291,6 @@ def test_each_request_is_on_behalf_of_who_asks():
         with ann.stream(*views), ben.stream(*views):
             await_("asked for both", lambda: wanted <= relay.asked(begin))
         assert {(op, actor) for op, actor in relay.asked(begin) if op != "heads"} == wanted
-        # of one actor they are shared
-        begin = len(relay.seen)
-        cat = dash.person("cat", actor="desk-ea")
-        with cat.stream(*views) as stream:
-            stream.until(lambda it: it.states, "a state")
-        assert {op for op, _ in relay.asked(begin)} <= {"heads"}, relay.asked(begin)
 
 
 def test_behind_a_proxy():
