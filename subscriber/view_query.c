@@ -137,8 +137,9 @@ bool query_can_be_kept(const struct casebus_query *query)
 
 bool query_is_empty(const struct casebus_query *query, int error)
 {
-    return is_of_one(query) && (error == CASEBUS_ENOTFOUND || error == CASEBUS_EDELETED ||
-                                error == CASEBUS_EREDACTED);
+    return error == CASEBUS_EDENIED || /* what was seen before is not to be seen now */
+           (is_of_one(query) && (error == CASEBUS_ENOTFOUND || error == CASEBUS_EDELETED ||
+                                 error == CASEBUS_EREDACTED));
 }
 
 /* --- requests ----------------------------------------------------------------------------- */
