@@ -3,8 +3,7 @@
  * The daemon runs in the mode in which its epoll descriptor is an item of our own poll: no
  * thread of its own, nothing blocks. What it does not do is done here: a whole request must
  * come within ten seconds, however slowly it drips (its own timeout begins anew with each
- * byte); every response has the headers that keep a browser from doing more with it than show
- * it.
+ * byte).
  *
  * Contract: one thread. A request that waits for the broker is suspended; server_wake() lets it
  * go on. */
@@ -12,6 +11,7 @@
 
 #include "../deadline.h"
 #include "door.h"
+#include "headers.h"
 #include "listen.h"
 #include "request.h"
 
@@ -45,52 +45,6 @@ struct server {
     struct request *asleep; /* requests that wait for the broker */
     int64_t sweep_at;
 };
-
-/* --- headers ---------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name, *value;
-} always[] = {
-    {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "same-origin"}, /* without one a form's Origin is "null" */
-    {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-};
-
-static void add_headers(const struct request *request, struct MHD_Response *response)
-{
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
-        MHD_add_response_header(response, always[i].name, always[i].value);
-    }
-    if (request->type != NULL) {
-        MHD_add_response_header(response, "Content-Type", request->type);
-    }
-    if (MHD_get_response_header(response, "Cache-Control") == NULL) {
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    }
-    if (request->status == 405) {
-        MHD_add_response_header(response, "Allow", request->allow);
-    }
-    if (request->status == 401) {
-        MHD_add_response_header(response, "WWW-Authenticate", "Login realm=\"casebus\"");
-    }
-    if (request->status == 503 || request->retry_after > 0) {
-        char seconds[16];
-        snprintf(seconds, sizeof seconds, "%u",
-                 request->retry_after > 0 ? request->retry_after : 2);
-        MHD_add_response_header(response, "Retry-After", seconds);
-    }
-    if (request->location.size > 0) {
-        MHD_add_response_header(response, "Location", text_get(&request->location));
-    }
-    if (request->cookie.size > 0) {
-        MHD_add_response_header(response, "Set-Cookie", text_get(&request->cookie));
-    }
-}
 
 /* --- one request ------------------------------------------------------------------------ */
 
@@ -246,7 +200,7 @@ static enum MHD_Result queue(struct request *request)
         request->body = (struct text){0};
         request->response = response;
     }
-    add_headers(request, response);
+    headers_add(request, response);
     return MHD_queue_response(request->connection, request->status, response);
 }
 
