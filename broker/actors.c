@@ -390,11 +390,23 @@ static bool lost_verb(const struct actor_table *before, const struct actor *was,
     return lost;
 }
 
-static bool lost_any_verb(const struct actor_table *before, const struct actor *was,
+/* A role may have been what let him into an audience. */
+static bool lost_role(const struct actor_table *before, const struct actor *was,
+                      const struct actor_table *after, const struct actor *is)
+{
+    for (unsigned i = 0; i < before->roles.count; i++) {
+        if (has_role(was, i) && !actor_has_role(after, is, before->roles.role[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lost_anything(const struct actor_table *before, const struct actor *was,
                           const struct actor_table *after)
 {
     const struct actor *is = actor_by_name(after, casebus_cstr(was->name));
-    bool lost = is == NULL;
+    bool lost = is == NULL || lost_role(before, was, after, is);
     for (unsigned v = 0; v < VERB_COUNT && !lost; v++) {
         lost = lost_verb(before, was, after, is, (enum verb)v);
     }
@@ -411,7 +423,7 @@ bool actors_lost(const struct actor_table *before, const struct actor_table *aft
         }
     }
     for (unsigned i = 0; i < before->count; i++) {
-        if (lost_any_verb(before, &before->actor[i], after)) {
+        if (lost_anything(before, &before->actor[i], after)) {
             return true;
         }
     }

@@ -59,7 +59,7 @@ bool actor_has_role(const struct actor_table *self, const struct actor *actor,
 void actor_roles(const struct actor_table *self, const struct actor *actor, char *text,
                  size_t size);
 
-/* Has somebody in `before` lost a key, or a verb, that he has no more in `after`? */
+/* Has somebody in `before` lost a key, a role, or a verb, that he has no more in `after`? */
 bool actors_lost(const struct actor_table *before, const struct actor_table *after);
 
 /* --- the table in force ------------------------------------------------------------------- */

@@ -142,17 +142,17 @@ static int decide(struct query *q, enum apply_kind kind)
         return CASEBUS_ETIMEDOUT;
     }
     int rc = arg_number(q, "quarantine", 1, UINT64_MAX - 1, 0, &seq);
-    rc = rc ? rc : may_decide(q, seq);
     if (rc == 0 && kind == APPLY_ACCEPT) {
         rc = arg_text(q, "as", false, &as);
     }
     if (rc == 0 && as.data && casebus_case_id_split(as, &agency, &id) != 0) {
         rc = bad_arg(q, "as", "is not a case id, <agency>:<regulator id>");
     }
+    rc = rc ? rc : check_shown(q, seq, as); /* first: what is not his to see is not there */
+    rc = rc ? rc : may_decide(q, seq);
     if (rc == 0 && as.data) {
         rc = may(q, VERB_DECIDE, agency);
     }
-    rc = rc ? rc : check_shown(q, seq, as);
     return rc != 0 ? rc : submit_decision(q, kind, seq, as);
 }
 

@@ -23,6 +23,7 @@ struct ctl_settings {
     const char *ingest, *fanout, *query, *audience; /* NULL: not given */
     const char *secret, *server;                    /* key files, or NULL */
     const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode, *out;
+    const char *accounts, *actor;
     uint64_t limit, as_of, after; /* FLAG_UNSET: not given */
     int timeout_ms;
     bool json, cases, help, version;
@@ -104,6 +105,7 @@ int ctl_rejects(struct ctl *self);
 int ctl_status(struct ctl *self);
 int ctl_verify(struct ctl *self);
 int ctl_backup(struct ctl *self);
+int ctl_user(struct ctl *self);
 int ctl_keygen(struct ctl *self);
 int ctl_whoami(struct ctl *self);
 int ctl_can(struct ctl *self);

@@ -1,12 +1,14 @@
 /* A cursor in a file.
  *
  * Whoever begins with it must find the old one or the new one, whatever was killed or lost its
- * power in between: it is written beside the file, made durable, and renamed over it.
+ * power in between (replace_file.h).
  *
  *   casebus-cursor 1 <epoch, 16 hexadecimal digits> <seq>
  *
  * The 1 is the version of this line. */
 #include "cursor_file.h"
+
+#include "replace_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,58 +72,13 @@ int cursor_file_read(const char *path, struct casebus_cursor *cursor)
     return parse(line, cursor);
 }
 
-/* What is written stays beside the file until it is durable. */
-static bool write_durably(const char *path, const char *text, size_t size)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        return false;
-    }
-    errno = ENOSPC; /* a short write of so little */
-    bool fine = write(fd, text, size) == (ssize_t)size && fsync(fd) == 0;
-    const int error = errno;
-    fine = close(fd) == 0 && fine;
-    errno = fine ? errno : error;
-    return fine;
-}
-
-/* A rename is durable with its folder. */
-static bool sync_folder(char *path)
-{
-    char *const slash = strrchr(path, '/');
-    const char *folder = ".";
-    if (slash != NULL) {
-        slash[slash == path] = '\0'; /* "/" keeps its own */
-        folder = path;
-    }
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    bool fine = fsync(fd) == 0 || errno == EINVAL; /* some file systems have nothing to sync */
-    const int error = errno;
-    close(fd);
-    errno = error;
-    return fine;
-}
-
 int cursor_file_write(const char *path, const struct casebus_cursor *cursor)
 {
     char line[LINE_MAX_SIZE] = HEADER;
-    const size_t size = strlen(path) + sizeof ".new";
-    char *const beside = malloc(size);
-    if (beside == NULL) {
-        errno = ENOMEM;
-        return CASEBUS_EIO;
-    }
     char *at = line + strlen(line);
     for (size_t i = 0; i < CASEBUS_EPOCH_SIZE; i++) {
         at += sprintf(at, "%02x", (unsigned)cursor->epoch[i]);
     }
     at += sprintf(at, " %" PRIu64 "\n", cursor->seq);
-    snprintf(beside, size, "%s.new", path);
-    bool fine = write_durably(beside, line, (size_t)(at - line)) && rename(beside, path) == 0 &&
-                sync_folder(beside);
-    free(beside);
-    return fine ? 0 : CASEBUS_EIO;
+    return replace_file(path, line, (size_t)(at - line), 0666) ? 0 : CASEBUS_EIO;
 }

@@ -410,6 +410,9 @@ int source_answer(struct source *self, const struct casebus_reply *reply)
         give_up(self, reply->error, busy ? BUSY_MS : REFUSED_MS);
         return 0;
     }
+    if (reply->error != 0) {
+        snapshot_drop(&self->making); /* parts that came before are none of an empty answer */
+    }
     const int rc = take_part(self, reply);
     if (rc != 0) {
         self->hub->stats.undecodable += rc == CASEBUS_EPROTO ? 1 : 0;

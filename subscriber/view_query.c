@@ -104,7 +104,7 @@ int query_check(const struct casebus_query *query)
 {
     if ((unsigned)query->kind > CASEBUS_QUERY_QUARANTINE || query->limit < 1 ||
         query->limit > CASEBUS_PAGE_MAX || !IS_TEXT(query->agency) || !IS_TEXT(query->id) ||
-        !IS_TEXT(query->from) || !IS_TEXT(query->to) || !IS_TEXT(query->status)) {
+        !IS_TEXT(query->on_behalf) || !IS_TEXT(query->from) || !IS_TEXT(query->to) || !IS_TEXT(query->status)) {
         return CASEBUS_EINVAL;
     }
     if (query->agency[0] != '\0' && !casebus_agency_valid(casebus_cstr(query->agency))) {
@@ -137,8 +137,9 @@ bool query_can_be_kept(const struct casebus_query *query)
 
 bool query_is_empty(const struct casebus_query *query, int error)
 {
-    return is_of_one(query) && (error == CASEBUS_ENOTFOUND || error == CASEBUS_EDELETED ||
-                                error == CASEBUS_EREDACTED);
+    return error == CASEBUS_EDENIED || /* what was seen before is not to be seen now */
+           (is_of_one(query) && (error == CASEBUS_ENOTFOUND || error == CASEBUS_EDELETED ||
+                                 error == CASEBUS_EREDACTED));
 }
 
 /* --- requests ----------------------------------------------------------------------------- */
@@ -186,6 +187,7 @@ void query_encode(const struct casebus_query *query, const struct page *page, ui
         put_text(call, "agency", query->agency);
         put_text(call, "session_id", query->id);
     }
+    put_text(call, "on_behalf", query->on_behalf);
     put_text(call, "status", query->status);
     put_text(call, "from", query->from);
     put_text(call, "to", query->to);

@@ -92,6 +92,8 @@ enum casebus_query_kind {
     CASEBUS_QUERY_QUARANTINE     /* rows as quarantine.list gives them */
 };
 
+#define CASEBUS_ON_BEHALF_MAX 63 /* of an actor's name */
+
 /* A plain value; texts are copied into it. Empty and 0: not asked for. */
 struct casebus_query {
     enum casebus_query_kind kind;
@@ -102,6 +104,9 @@ struct casebus_query {
     char status[16];                  /* of sessions: a word, or "active" */
     bool by_date;                     /* cases by action date, not by creation */
     uint64_t since;                   /* instant; the first reply turns it into a seq */
+    /* The actor whose eyes it is for, where that is not us: we need to be allowed to speak for
+     * him. Views of different actors share nothing. */
+    char on_behalf[CASEBUS_ON_BEHALF_MAX + 1];
 };
 /* Values that are too long for their member are cut and then refused by casebus_view_open(). */
 struct casebus_query casebus_query_recent(unsigned limit);

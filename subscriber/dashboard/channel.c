@@ -13,6 +13,7 @@
 #include "../deadline.h"
 #include "view_names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,7 @@ static void channel_free(struct channel *self)
     message_drop(&self->about);
     free(self->ring);
     free(self->sent);
+    free(self->actor);
     free(self->name);
     free(self);
 }
@@ -239,6 +241,9 @@ static int open_views(struct channel *self, const struct view_name *name)
     struct casebus_view_options options = casebus_view_options();
     options.refetch_window_ms = name->window_ms;
     options.bytes_max = name->bytes_max;
+    if (self->actor[0] != '\0') {
+        options.refetch_interval_ms = name->window_ms; /* what he may see can change by itself */
+    }
     options.after_fetch = rows_changed;
     options.state_changed = state_changed;
     options.arg = self;
@@ -252,7 +257,13 @@ static int open_views(struct channel *self, const struct view_name *name)
     return rc;
 }
 
-static int channel_new(struct channel **self_p, struct channels *channels, const char *text)
+static void set_actor(struct casebus_query *query, const char *actor)
+{
+    snprintf(query->on_behalf, sizeof query->on_behalf, "%s", actor);
+}
+
+static int channel_new(struct channel **self_p, struct channels *channels, const char *actor,
+                       const char *text)
 {
     struct view_name name;
     struct channel *self = calloc(1, sizeof *self);
@@ -260,11 +271,15 @@ static int channel_new(struct channel **self_p, struct channels *channels, const
         return CASEBUS_ENOMEM;
     }
     self->channels = channels;
+    self->actor = strdup(actor);
     self->name = strdup(text);
     self->ring = calloc(channels->room, sizeof(struct message *));
-    int rc =
-        self->name == NULL || self->ring == NULL ? CASEBUS_ENOMEM : view_name_read(&name, text);
+    int rc = self->actor == NULL || self->name == NULL || self->ring == NULL
+                 ? CASEBUS_ENOMEM
+                 : view_name_read(&name, text);
     if (rc == 0) {
+        set_actor(&name.query, actor);
+        set_actor(&name.session, actor);
         rc = open_views(self, &name);
     }
     if (rc != 0) {
@@ -305,10 +320,11 @@ static struct channel *idlest(const struct channels *self)
     return found;
 }
 
-int channel_find(struct channels *self, const char *name, struct channel **found)
+int channel_find(struct channels *self, const char *actor, const char *name,
+                 struct channel **found)
 {
     for (struct channel *channel = self->first; channel != NULL; channel = channel->next) {
-        if (strcmp(channel->name, name) == 0) {
+        if (strcmp(channel->name, name) == 0 && strcmp(channel->actor, actor) == 0) {
             *found = channel;
             return 0;
         }
@@ -320,7 +336,7 @@ int channel_find(struct channels *self, const char *name, struct channel **found
         }
         channel_end(self, idle);
     }
-    return channel_new(found, self, name);
+    return channel_new(found, self, actor, name);
 }
 
 int channels_new(struct channels **self_p, struct dashboard *dashboard)

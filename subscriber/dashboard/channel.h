@@ -2,7 +2,8 @@
  *
  * A channel is a view (casebus/view.h) and what was said of it lately: each change is put into
  * words once, kept in a ring, and sent to all who listen. A listener is a place in that ring,
- * no queue: whoever falls out of it gets the whole list anew. */
+ * no queue: whoever falls out of it gets the whole list anew. A channel is for the eyes of one
+ * actor: who speaks for others shows each only what he may see. */
 #ifndef CASEBUS_DASHBOARD_CHANNEL_H
 #define CASEBUS_DASHBOARD_CHANNEL_H
 
@@ -54,11 +55,12 @@ struct listener {
     void *arg;
 };
 
-/* Begins to listen to a view by its name ("recent", "session/hse/S1", …), behind `last`, the id
+/* Begins to listen to a view by its name ("recent", "session/hse/S1", …), as `actor` may see it
+ * (empty: as we may), behind `last`, the id
  * of the last event that was received, in whichever channel (NULL: none). 0; CASEBUS_EVALUE:
  * there is no such view; CASEBUS_EBUSY: too many; CASEBUS_ENOMEM. */
-int listener_open(struct listener *self, struct channels *channels, const char *name,
-                  const char *last);
+int listener_open(struct listener *self, struct channels *channels, const char *actor,
+                  const char *name, const char *last);
 void listener_close(struct listener *self);
 /* Where its next message stands in the order of all; 0: a whole list, before all others;
  * UINT64_MAX: none. `mark`: what that message's is. */

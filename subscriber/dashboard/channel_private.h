@@ -17,7 +17,7 @@ struct sent {
 struct channel {
     struct channel *next;
     struct channels *channels;
-    char *name;
+    char *actor, *name;
     struct casebus_view *view, *session; /* session: of session/… only */
 
     struct message **ring; /* a slot for each serial, modulo the room */
@@ -56,8 +56,9 @@ static inline struct message **slot_of(const struct channel *self, uint64_t seri
     return &self->ring[serial % self->channels->room];
 }
 
-/* Finds it by name, or opens it: 0, CASEBUS_EVALUE, CASEBUS_EBUSY, CASEBUS_ENOMEM. */
-int channel_find(struct channels *self, const char *name, struct channel **found);
+/* Finds it by actor and name, or opens it: 0, CASEBUS_EVALUE, CASEBUS_EBUSY, CASEBUS_ENOMEM. */
+int channel_find(struct channels *self, const char *actor, const char *name,
+                 struct channel **found);
 
 /* --- words (channel_words.c) -------------------------------------------------------------- */
 

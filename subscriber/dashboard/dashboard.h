@@ -15,6 +15,8 @@
 struct settings {
     const char *http, *fanout, *query, *audience;
     const char *secret, *server; /* key files, or NULL */
+    const char *accounts, *behind_proxy; /* NULL: none */
+    int session_idle_ms, session_max_ms;
     struct {
         const char *name[ALLOW_HOSTS_MAX];
         size_t count;
@@ -24,6 +26,7 @@ struct settings {
 };
 
 struct server;
+struct people;
 struct channels;
 struct streams;
 
@@ -34,6 +37,7 @@ struct dashboard {
     void *zmq;
     struct asker *asker;
     struct casebus_call *call; /* a request being written */
+    struct people *people; /* NULL: no accounts, everybody is `local` */
     struct server *server;
     struct channels *channels;
     struct streams *streams;

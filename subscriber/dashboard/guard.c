@@ -51,24 +51,33 @@ bool guard_host(const struct guard *self, const char *host)
     return number == self->port && is_among(self->own, self->own_count, host, size);
 }
 
-bool guard_same_origin(const char *host, const char *origin, const char *fetch_site)
+bool guard_same_origin(const char *host, const char *origin, const char *fetch_site, bool tls)
 {
     if (origin == NULL) {
         return fetch_site != NULL && strcmp(fetch_site, "same-origin") == 0;
     }
-    const char *const start = strncmp(origin, "http://", 7) == 0    ? origin + 7
-                              : strncmp(origin, "https://", 8) == 0 ? origin + 8
-                                                                    : NULL;
+    const char *const start = strncmp(origin, "http://", 7) == 0 && !tls ? origin + 7
+                              : strncmp(origin, "https://", 8) == 0      ? origin + 8
+                                                                         : NULL;
     return start != NULL && host != NULL && strcasecmp(start, host) == 0;
 }
 
-bool guard_is_json(const char *content_type)
+static bool is_type(const char *content_type, const char *type)
 {
-    static const char json[] = "application/json";
-    const size_t size = sizeof json - 1;
-    if (content_type == NULL || strncasecmp(content_type, json, size) != 0) {
+    const size_t size = strlen(type);
+    if (content_type == NULL || strncasecmp(content_type, type, size) != 0) {
         return false;
     }
     const char *const rest = content_type + size + strspn(content_type + size, " \t");
     return *rest == '\0' || *rest == ';';
+}
+
+bool guard_is_json(const char *content_type)
+{
+    return is_type(content_type, "application/json");
+}
+
+bool guard_is_form(const char *content_type)
+{
+    return is_type(content_type, "application/x-www-form-urlencoded");
 }

@@ -19,9 +19,12 @@ struct guard {
 /* "localhost:7480", "[::1]:7480"; a port that is left out is 80. */
 bool guard_host(const struct guard *self, const char *host);
 /* A write may come from our own pages only: Origin names the host the request went to, or,
- * where a browser sends none, Sec-Fetch-Site says so. NULL: header absent. */
-bool guard_same_origin(const char *host, const char *origin, const char *fetch_site);
+ * where a browser sends none, Sec-Fetch-Site says so. NULL: header absent. `tls`: the request
+ * came over TLS, so its page must have, too. */
+bool guard_same_origin(const char *host, const char *origin, const char *fetch_site, bool tls);
 /* application/json, whatever parameters follow. */
 bool guard_is_json(const char *content_type);
+/* application/x-www-form-urlencoded, in the same way. */
+bool guard_is_form(const char *content_type);
 
 #endif

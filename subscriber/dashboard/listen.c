@@ -1,5 +1,6 @@
-/* The address to serve on: loopback only, for whoever reaches the port may read and decide
- * everything, and there is nothing yet by which a person could be told from another.
+/* The address to serve on: loopback only, unless there are accounts and a proxy in front that
+ * speaks TLS. Without accounts whoever reaches the port may read and decide everything; without
+ * TLS passwords and cookies would go over the network as they are.
  *
  * The socket is bound here and not by libmicrohttpd, which does not say why it could not. */
 #include "listen.h"
@@ -99,7 +100,8 @@ static int bind_to(struct listening *self, union address *address, socklen_t siz
     return 0;
 }
 
-int listen_on(struct listening *self, const char *address, const char **why)
+int listen_on(struct listening *self, const char *address, bool beyond,
+              const char **why)
 {
     union address bound;
     *self = (struct listening){.fd = -1};
@@ -108,9 +110,9 @@ int listen_on(struct listening *self, const char *address, const char **why)
         *why = "not an address and a port, like 127.0.0.1:7480 or [::1]:7480";
         return CASEBUS_EINVAL;
     }
-    if (!is_loopback(&bound)) {
-        *why = "only loopback can be served in this version, which has no logins: whoever "
-               "reaches the port may decide everything";
+    if (!beyond && !is_loopback(&bound)) {
+        *why = "beyond loopback only with accounts and behind a proxy that speaks TLS: "
+               "--accounts and --behind-proxy";
         return CASEBUS_EINVAL;
     }
     const int rc = bind_to(self, &bound, size);

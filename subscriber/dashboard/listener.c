@@ -58,10 +58,10 @@ static void begin_at(struct listener *self, const char *last)
     }
 }
 
-int listener_open(struct listener *self, struct channels *channels, const char *name,
-                  const char *last)
+int listener_open(struct listener *self, struct channels *channels, const char *actor,
+                  const char *name, const char *last)
 {
-    const int rc = channel_find(channels, name, &self->channel);
+    const int rc = channel_find(channels, actor, name, &self->channel);
     if (rc != 0) {
         self->channel = NULL;
         return rc;

@@ -7,6 +7,7 @@
 
 #include "channel.h"
 #include "notify.h"
+#include "people.h"
 #include "server.h"
 #include "stop.h"
 #include "streams.h"
@@ -50,7 +51,15 @@ static bool flag_host(const char *text, void *member)
 
 static const struct flag flags[] = {
     ROW("http", "HOST:PORT", http, flag_text,
-        "serve there, loopback only (" HTTP_DEFAULT "); port 0: a free one"),
+        "serve there (" HTTP_DEFAULT "); port 0: a free one"),
+    ROW("accounts", "FILE", accounts, flag_text,
+        "who may sign in, as casebus-ctl user writes it; nobody else is served"),
+    ROW("behind-proxy", "ADDRESS", behind_proxy, flag_text,
+        "of the proxy that speaks TLS; its X-Forwarded-For and -Proto are believed"),
+    ROW("session-idle", "SECONDS", session_idle_ms, flag_seconds,
+        "a login ends when it was idle for so long (1800)"),
+    ROW("session-max", "SECONDS", session_max_ms, flag_seconds,
+        "and in any case after so long (43200)"),
     ROW("fanout", "ENDPOINT", fanout, flag_text,
         "where heads come from (" CASEBUS_FANOUT_DEFAULT ")"),
     ROW("query", "ENDPOINT", query, flag_text,
@@ -76,7 +85,9 @@ static void print_help(void)
     fputs("usage: " PROGRAM " [options]\n"
           "Serves pages that show cases and scrape sessions as they happen, and a JSON API "
           "under\n"
-          "/api/, on this machine's loopback. It starts without a broker too, and says so.\n\n",
+          "/api/. It starts without a broker too, and says so. Without --accounts it serves\n"
+          "this machine's loopback only, without login, to whoever is there; with it everybody\n"
+          "signs in, and beyond loopback it is served through a proxy only (--behind-proxy).\n\n",
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs("\nPrints \"" PROGRAM " ready on http://HOST:PORT/\" when it serves.\n"
@@ -111,6 +122,27 @@ static int complain(const char *what, const char *why, int status)
     return status;
 }
 
+/* Where there are accounts, before anybody can ask. */
+static int open_people(struct dashboard *self)
+{
+    const struct settings *const settings = &self->settings;
+    const char *const proxy = settings->behind_proxy;
+    char why[512];
+    if (proxy != NULL && (settings->accounts == NULL || !peer_is_address(proxy))) {
+        return complain("--behind-proxy", settings->accounts == NULL
+                                              ? "only with --accounts"
+                                              : "not an IP address",
+                        EXIT_USAGE);
+    }
+    if (settings->accounts != NULL &&
+        people_new(&self->people, settings->accounts, settings->session_idle_ms,
+                   settings->session_max_ms, why, sizeof why) != 0) {
+        fprintf(stderr, PROGRAM ": %s\n", why);
+        return EXIT_FAILED;
+    }
+    return EXIT_FINE;
+}
+
 static int open_parts(struct dashboard *self)
 {
     const struct settings *const settings = &self->settings;
@@ -119,6 +151,10 @@ static int open_parts(struct dashboard *self)
     if (casebus_credentials_check(settings->secret, settings->server, key, sizeof key) != 0) {
         fprintf(stderr, PROGRAM ": %s\n", key);
         return EXIT_USAGE;
+    }
+    const int status = open_people(self);
+    if (status != EXIT_FINE) {
+        return status;
     }
     int rc = server_new(&self->server, self, &why);
     if (rc == CASEBUS_ELOCKED) {
@@ -158,6 +194,7 @@ static void close_parts(struct dashboard *self)
     streams_destroy(&self->streams);
     channels_destroy(&self->channels);
     asker_destroy(&self->asker);
+    people_destroy(&self->people);
     casebus_call_destroy(&self->call);
     if (self->zmq != NULL) {
         zmq_ctx_term(self->zmq);
@@ -177,12 +214,18 @@ static int timeout_of(const struct dashboard *self, const struct notify *notify)
     timeout = sooner(timeout, notify_timeout(notify));
     timeout = sooner(timeout, casebus_views_timeout(channels_views(self->channels)));
     timeout = sooner(timeout, channels_timeout(self->channels));
+    if (self->people != NULL) {
+        timeout = sooner(timeout, people_timeout(self->people));
+    }
     return sooner(timeout, streams_timeout(self->streams));
 }
 
 /* Answers and changes first, then the browsers they are for. */
 static void step(struct dashboard *self)
 {
+    if (self->people != NULL) {
+        people_step(self->people);
+    }
     asker_step(self->asker);
     casebus_views_step(channels_views(self->channels)); /* what fails is tried again */
     channels_step(self->channels);
@@ -193,14 +236,16 @@ static void step(struct dashboard *self)
 static int serve(struct dashboard *self, struct notify *notify)
 {
     struct casebus_views *const views = channels_views(self->channels);
+    const int people = self->people != NULL;
     while (!stop_requested()) {
         zmq_pollitem_t items[] = {
             {.fd = server_descriptor(self->server), .events = ZMQ_POLLIN},
             {.socket = asker_socket(self->asker), .events = ZMQ_POLLIN},
             {.socket = casebus_views_socket(views, 0), .events = ZMQ_POLLIN},
             {.socket = casebus_views_socket(views, 1), .events = ZMQ_POLLIN},
+            {.fd = people ? people_descriptor(self->people) : -1, .events = ZMQ_POLLIN},
         };
-        if (zmq_poll(items, sizeof items / sizeof *items, timeout_of(self, notify)) < 0 &&
+        if (zmq_poll(items, 4 + people, timeout_of(self, notify)) < 0 &&
             errno != EINTR) {
             fprintf(stderr, PROGRAM ": %s\n", zmq_strerror(errno));
             return EXIT_FAILED;
@@ -240,6 +285,8 @@ int main(int argc, char **argv)
     struct dashboard self = {.settings = {.http = HTTP_DEFAULT,
                                           .fanout = CASEBUS_FANOUT_DEFAULT,
                                           .query = CASEBUS_QUERY_DEFAULT,
+                                          .session_idle_ms = 1800 * 1000,
+                                          .session_max_ms = 43200 * 1000,
                                           .ring = 256,
                                           .streams = 2000,
                                           .streams_per_address = 1200}};

@@ -72,6 +72,7 @@ void page_answer(struct request *request, struct slots *slots, unsigned status,
         text_add_hex(slot_get(slots, "epoch"),
                      casebus_bytes(fetch->reply.epoch, sizeof fetch->reply.epoch));
     }
+    request_fill_person(request, slots);
     text_clear(&request->body);
     template_page(name, title, slots, &request->body);
     request_answer(request, status, "text/html; charset=utf-8");

@@ -4,6 +4,7 @@
  * has become of the browser meanwhile; libmicrohttpd frees it through server.c. */
 #include "request.h"
 
+#include "door.h"
 #include "server.h"
 #include "template.h"
 
@@ -20,6 +21,9 @@ struct request *request_new(struct dashboard *dashboard, struct MHD_Connection *
     self->dashboard = dashboard;
     self->connection = connection;
     self->url_error = url_parse(&self->url, target);
+    if (dashboard->people != NULL) {
+        self->target = strdup(target);
+    }
     return self;
 }
 
@@ -40,11 +44,15 @@ void request_free(struct request *self)
         return;
     }
     forget(self);
+    door_forget(self);
     if (self->response != NULL) {
         MHD_destroy_response(self->response);
     }
     text_free(&self->body);
     text_free(&self->upload);
+    text_free(&self->location);
+    text_free(&self->cookie);
+    free(self->target);
     url_free(&self->url);
     free(self);
 }
@@ -57,11 +65,22 @@ void request_run(struct request *self)
     }
 }
 
+void request_go_on(struct request *self)
+{
+    request_run(self);
+    if (self->answered && self->suspended) {
+        server_wake(self);
+    }
+}
+
 /* --- asking ----------------------------------------------------------------------------- */
 
 struct casebus_call *request_call(struct request *self, enum casebus_op op)
 {
     casebus_call_begin(self->dashboard->call, op);
+    if (self->person.login != 0) {
+        casebus_call_text(self->dashboard->call, "on_behalf", self->person.actor);
+    }
     return self->dashboard->call;
 }
 
@@ -143,10 +162,7 @@ static void take_reply(void *arg, int error, const struct casebus_reply *reply,
         self->refilled(self);
         return;
     }
-    request_run(self);
-    if (self->answered && self->suspended) {
-        server_wake(self);
-    }
+    request_go_on(self);
 }
 
 void request_fetch(struct request *self, unsigned slot, struct casebus_call *call)
@@ -222,6 +238,7 @@ static void write_error_page(struct request *self, unsigned status, const char *
     slot_words(&slots, "text", field);
     text_add(slot_get(&slots, "text"), field.size > 0 ? ": " : "");
     slot_words(&slots, "text", text);
+    request_fill_person(self, &slots);
     template_page("error", casebus_cstr("Nothing to show"), &slots, &self->body);
 }
 
@@ -242,6 +259,23 @@ void request_refuse_text(struct request *self, unsigned status, const char *code
                          const char *text)
 {
     request_refuse(self, status, code, casebus_cstr(text), casebus_bytes(NULL, 0));
+}
+
+void request_redirect(struct request *self, const char *location)
+{
+    text_clear(&self->body);
+    text_add(&self->location, location);
+    request_answer(self, 303, "text/plain; charset=utf-8");
+}
+
+void request_fill_person(const struct request *self, struct slots *slots)
+{
+    struct slots name = {0};
+    if (self->person.login != 0) {
+        slot_words(&name, "name", casebus_cstr(self->person.name));
+        template_fill("person", &name, slot_get(slots, "person"));
+        slots_free(&name);
+    }
 }
 
 /* What is not here is 400: an argument is not what it can be. */

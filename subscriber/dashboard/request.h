@@ -8,6 +8,7 @@
 
 #include "../json.h"
 #include "dashboard.h"
+#include "people.h"
 #include "url.h"
 
 #include <microhttpd.h>
@@ -25,12 +26,19 @@ struct fetch {
     unsigned char *body; /* what the reply points into */
 };
 
+struct attempt;
+struct slots;
+
 struct request {
     struct request *next, **back; /* of those that sleep: the server's */
     struct dashboard *dashboard;
     struct MHD_Connection *connection;
+    char *target; /* as it came; NULL without people */
     struct url url;
     int url_error;
+    struct peer peer;
+    struct person person;    /* who asks, where there are people */
+    struct attempt *attempt; /* to sign in: the door's */
     const struct route *route;
     unsigned step; /* times the route was called */
 
@@ -44,6 +52,8 @@ struct request {
     bool answered;
     unsigned status;
     const char *type, *allow; /* allow: with 405 */
+    unsigned retry_after;     /* seconds; 0: not said */
+    struct text location, cookie; /* headers, where they are not empty */
     struct text body;
     size_t body_done;                          /* of a body that is given in pieces */
     void (*refilled)(struct request *request); /* a fetch is here, after the answer began */
@@ -55,6 +65,9 @@ struct route {
     const char *path; /* "/cases/" "*": a segment that may be anything */
     bool stream;      /* the answer has no end: nothing for HEAD */
     void (*run)(struct request *request);
+    bool open; /* for everybody, signed in or not */
+    bool form; /* the body is a form's */
+    bool file; /* no page: nothing to lead on to /login from */
 };
 /* By method and path; *other says that the path exists for the other method. NULL: none. */
 const struct route *route_find(const struct url *url, bool post, bool *other);
@@ -71,7 +84,7 @@ static inline const char *request_parameter(const struct request *self, const ch
 
 /* --- asking ------------------------------------------------------------------------------- */
 
-/* Begins a request to the broker; arguments by casebus_call_…() on what it returns. */
+/* Begins a request to the broker, on behalf of the person who asks; arguments by casebus_call_…() on what it returns. */
 struct casebus_call *request_call(struct request *self, enum casebus_op op);
 /* The same names in the query string and in the call: texts as they are, where they are given.
  * `limit` (1 to 500) and `next` (hex) by their own; false after an answer that says what is
@@ -93,6 +106,10 @@ void request_refuse(struct request *self, unsigned status, const char *code,
                     struct casebus_bytes text, struct casebus_bytes field);
 void request_refuse_text(struct request *self, unsigned status, const char *code,
                          const char *text);
+/* 303, see there: a path of ours. */
+void request_redirect(struct request *self, const char *location);
+/* Who asks, for the top of a page; nobody where there are no accounts. */
+void request_fill_person(const struct request *self, struct slots *slots);
 /* The HTTP status of what came back: 200, or that of its error. */
 unsigned request_status(const struct fetch *fetch);
 /* What the broker said, or that it said nothing. */
@@ -111,5 +128,7 @@ struct request *request_new(struct dashboard *dashboard, struct MHD_Connection *
 void request_free(struct request *self);
 /* Calls the route until it has answered or waits. */
 void request_run(struct request *self);
+/* The same for one that sleeps, when something it waits for is here. */
+void request_go_on(struct request *self);
 
 #endif

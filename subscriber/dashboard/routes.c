@@ -3,25 +3,45 @@
 
 #include <string.h>
 
-#define GET(path, run)                                                                         \
+#define GET(where, function)                                                                   \
     {                                                                                          \
-        false, path, false, run                                                                \
+        .path = (where), .run = (function)                                                     \
     }
-#define POST(path, run)                                                                        \
+#define POST(where, function)                                                                  \
     {                                                                                          \
-        true, path, false, run                                                                 \
+        .path = (where), .run = (function), .post = true                                       \
+    }
+/* For people who have not signed in yet. */
+#define OPEN(where, function)                                                                  \
+    {                                                                                          \
+        .path = (where), .run = (function), .open = true                                       \
+    }
+#define FORM(where, function)                                                                  \
+    {                                                                                          \
+        .path = (where), .run = (function), .post = true, .form = true, .open = true           \
+    }
+#define DATA(where, function)                                                                  \
+    {                                                                                          \
+        .path = (where), .run = (function), .file = true                                       \
     }
 
 static const struct route routes[] = {
     GET("", page_home),
     GET("cases", page_cases),
     GET("cases/*", page_case),
-    GET("cases.csv", csv_file),
+    DATA("cases.csv", csv_file),
     GET("offenders", page_offenders),
     GET("sessions", page_sessions),
     GET("sessions/*/*", page_session),
     GET("quarantine", page_quarantine),
-    GET("static/*", static_file),
+    OPEN("static/style.css", static_file),
+    OPEN("static/icon.svg", static_file),
+    DATA("static/*", static_file),
+    OPEN("login", door_login_page),
+    FORM("login", door_login),
+    OPEN("setup", door_setup_page),
+    FORM("setup", door_setup),
+    FORM("logout", door_logout),
     GET("api/recent", api_recent),
     GET("api/cases", api_cases),
     GET("api/cases/*", api_case),
@@ -32,7 +52,7 @@ static const struct route routes[] = {
     GET("api/sessions/*/*/cases", api_session_cases),
     GET("api/quarantine", api_quarantine),
     GET("api/status", api_status),
-    {false, "events", true, events_stream},
+    {.path = "events", .run = events_stream, .stream = true},
     POST("api/sessions/*/*/stop", api_stop),
     POST("api/quarantine/*/accept", api_accept),
     POST("api/quarantine/*/reject", api_reject),

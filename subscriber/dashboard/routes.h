@@ -32,6 +32,13 @@ void api_reject(struct request *request);
 void csv_file(struct request *request);
 void events_stream(struct request *request);
 
+/* door.c */
+void door_login_page(struct request *request);
+void door_setup_page(struct request *request);
+void door_login(struct request *request);
+void door_setup(struct request *request);
+void door_logout(struct request *request);
+
 /* static.c */
 void static_file(struct request *request);
 

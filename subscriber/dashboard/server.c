@@ -3,14 +3,15 @@
  * The daemon runs in the mode in which its epoll descriptor is an item of our own poll: no
  * thread of its own, nothing blocks. What it does not do is done here: a whole request must
  * come within ten seconds, however slowly it drips (its own timeout begins anew with each
- * byte); every response has the headers that keep a browser from doing more with it than show
- * it.
+ * byte).
  *
  * Contract: one thread. A request that waits for the broker is suspended; server_wake() lets it
  * go on. */
 #include "server.h"
 
 #include "../deadline.h"
+#include "door.h"
+#include "headers.h"
 #include "listen.h"
 #include "request.h"
 
@@ -45,40 +46,6 @@ struct server {
     int64_t sweep_at;
 };
 
-/* --- headers ---------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name, *value;
-} always[] = {
-    {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-};
-
-static void add_headers(const struct request *request, struct MHD_Response *response)
-{
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
-        MHD_add_response_header(response, always[i].name, always[i].value);
-    }
-    if (request->type != NULL) {
-        MHD_add_response_header(response, "Content-Type", request->type);
-    }
-    if (MHD_get_response_header(response, "Cache-Control") == NULL) {
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    }
-    if (request->status == 405) {
-        MHD_add_response_header(response, "Allow", request->allow);
-    }
-    if (request->status == 503) {
-        MHD_add_response_header(response, "Retry-After", "2");
-    }
-}
-
 /* --- one request ------------------------------------------------------------------------ */
 
 static const char *header(const struct request *request, const char *name)
@@ -95,6 +62,42 @@ static enum MHD_Result count_host(void *arg, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
+struct last {
+    const char *name, *value;
+};
+
+static enum MHD_Result keep_last(void *arg, enum MHD_ValueKind kind, const char *key,
+                                 const char *value)
+{
+    struct last *const last = arg;
+    (void)kind;
+    if (strcasecmp(key, last->name) == 0) {
+        last->value = value;
+    }
+    return MHD_YES;
+}
+
+/* Of a header that may be there several times: a proxy adds its own at the end. */
+static const char *last_header(const struct request *request, const char *name)
+{
+    struct last last = {name, NULL};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, keep_last, &last);
+    return last.value;
+}
+
+static void check_peer(struct request *request)
+{
+    const union MHD_ConnectionInfo *const info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const char *const wrong =
+        peer_read(&request->peer, info->client_addr, request->dashboard->settings.behind_proxy,
+                  last_header(request, "X-Forwarded-For"),
+                  last_header(request, "X-Forwarded-Proto"));
+    if (wrong != NULL) {
+        request_refuse_text(request, 403, "no_proxy", wrong);
+    }
+}
+
 /* Before anything else is looked at. */
 static void check_sender(const struct server *self, struct request *request, bool post)
 {
@@ -105,11 +108,20 @@ static void check_sender(const struct server *self, struct request *request, boo
         request_refuse_text(request, 421, "bad_host",
                             "this server does not go by that name (--allow-host adds one)");
     } else if (post && !guard_same_origin(host, header(request, "Origin"),
-                                          header(request, "Sec-Fetch-Site"))) {
+                                          header(request, "Sec-Fetch-Site"),
+                                          request->peer.tls)) {
         request_refuse_text(request, 403, "cross_site",
                             "only this server's own pages may change anything: Origin, or "
                             "Sec-Fetch-Site where there is none, must say so");
-    } else if (post && !guard_is_json(header(request, "Content-Type"))) {
+    }
+}
+
+static void check_type(struct request *request)
+{
+    const char *const type = header(request, "Content-Type");
+    if (request->route->form && !guard_is_form(type)) {
+        request_refuse_text(request, 415, "wrong_type", "the body must be a form's");
+    } else if (request->route->post && !request->route->form && !guard_is_json(type)) {
         request_refuse_text(request, 415, "wrong_type",
                             "the body must be JSON (Content-Type: application/json)");
     }
@@ -142,6 +154,8 @@ static void choose_route(struct request *request, const char *method)
         request_refuse_text(request, 404, "not_found", "there is no such page");
     } else if (request->route->stream && head) {
         refuse_method(request, "GET");
+    } else {
+        check_type(request);
     }
 }
 
@@ -156,9 +170,15 @@ static void check_length(struct request *request)
 static void begin(struct server *self, struct request *request, const char *method)
 {
     request->checked = true;
-    check_sender(self, request, strcmp(method, "POST") == 0);
+    check_peer(request);
+    if (!request->answered) {
+        check_sender(self, request, strcmp(method, "POST") == 0);
+    }
     if (!request->answered) {
         choose_route(request, method);
+    }
+    if (!request->answered) {
+        door_check(request);
     }
     if (!request->answered) {
         check_length(request);
@@ -180,7 +200,7 @@ static enum MHD_Result queue(struct request *request)
         request->body = (struct text){0};
         request->response = response;
     }
-    add_headers(request, response);
+    headers_add(request, response);
     return MHD_queue_response(request->connection, request->status, response);
 }
 
@@ -377,7 +397,9 @@ static int start(struct server *self)
 {
     const struct settings *const settings = &self->dashboard->settings;
     const intptr_t streams = (intptr_t)settings->streams;
-    const intptr_t per_address = (intptr_t)settings->streams_per_address;
+    const intptr_t per_address = settings->behind_proxy != NULL
+                                     ? streams /* the proxy is one address for all */
+                                     : (intptr_t)settings->streams_per_address;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)complain, NULL},
         {MHD_OPTION_LISTEN_SOCKET, self->listening.fd, NULL},
@@ -429,7 +451,9 @@ int server_new(struct server **self_p, struct dashboard *dashboard, const char *
         return CASEBUS_ENOMEM;
     }
     self->dashboard = dashboard;
-    int rc = listen_on(&self->listening, dashboard->settings.http, why);
+    int rc = listen_on(&self->listening, dashboard->settings.http,
+                       dashboard->people != NULL && dashboard->settings.behind_proxy != NULL,
+                       why);
     if (rc == 0) {
         name_ourselves(self);
         rc = start(self);

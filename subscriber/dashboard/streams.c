@@ -16,7 +16,6 @@
 #include "routes.h"
 #include "server.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,9 @@ struct stream {
     struct stream *next, **back;
     struct streams *streams;
     struct MHD_Connection *connection;
-    unsigned char address[16]; /* the peer's */
+    unsigned char address[16]; /* the key of its peer */
+    uint64_t login; /* the person's */
+    bool over;      /* he has signed out */
     bool asleep;
     int64_t beat_at;
     bool beat;     /* a comment is due */
@@ -47,6 +48,7 @@ struct streams {
     struct dashboard *dashboard;
     struct stream *first;
     unsigned count;
+    uint64_t ended; /* logins, when they were last looked at */
 };
 
 /* --- what is written next ----------------------------------------------------------------- */
@@ -143,7 +145,7 @@ static ssize_t give(void *arg, uint64_t position, char *to, size_t room)
     struct stream *const self = arg;
     size_t count = 0;
     (void)position;
-    while (count < room) {
+    while (!self->over && count < room) {
         const size_t more = write_piece(self, to + count, room - count);
         count += more;
         if (more == 0 && !next_piece(self)) {
@@ -153,7 +155,7 @@ static ssize_t give(void *arg, uint64_t position, char *to, size_t room)
     if (count > 0) {
         return (ssize_t)count;
     }
-    if (self->streams->dashboard->ending) {
+    if (self->streams->dashboard->ending || self->over) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     self->asleep = true;
@@ -187,20 +189,6 @@ static void stream_free(void *arg)
     free(self);
 }
 
-static void read_address(struct stream *self)
-{
-    const union MHD_ConnectionInfo *const info =
-        MHD_get_connection_info(self->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info == NULL || info->client_addr == NULL) {
-        return;
-    }
-    if (info->client_addr->sa_family == AF_INET6) {
-        memcpy(self->address, &((const struct sockaddr_in6 *)info->client_addr)->sin6_addr, 16);
-    } else {
-        memcpy(self->address, &((const struct sockaddr_in *)info->client_addr)->sin_addr, 4);
-    }
-}
-
 static uint64_t count_address(const struct stream *self)
 {
     uint64_t count = 0;
@@ -222,7 +210,7 @@ static void bound_socket(struct MHD_Connection *connection)
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, PATIENCE_SECONDS);
 }
 
-static struct stream *stream_new(struct streams *streams, struct MHD_Connection *connection,
+static struct stream *stream_new(struct streams *streams, const struct request *request,
                                  unsigned views)
 {
     struct stream *const self = calloc(1, sizeof *self + views * sizeof self->listener[0]);
@@ -230,7 +218,9 @@ static struct stream *stream_new(struct streams *streams, struct MHD_Connection 
         return NULL;
     }
     self->streams = streams;
-    self->connection = connection;
+    self->connection = request->connection;
+    self->login = request->person.login;
+    memcpy(self->address, request->peer.key, sizeof self->address);
     self->beat_at = deadline_after(BEAT_MS);
     self->next = streams->first;
     self->back = &streams->first;
@@ -240,7 +230,6 @@ static struct stream *stream_new(struct streams *streams, struct MHD_Connection 
     streams->first = self;
     streams->count++;
     set_head(self, "retry: 2000\n\n");
-    read_address(self);
     return self;
 }
 
@@ -256,7 +245,7 @@ static bool listen_to_views(struct stream *self, struct request *request, const 
         listener->woken = wake;
         listener->arg = self;
         const int rc = listener_open(listener, request->dashboard->channels,
-                                     url->parameter[i].value, last);
+                                     request->person.actor, url->parameter[i].value, last);
         if (rc != 0) {
             request_refuse(request, rc == CASEBUS_EVALUE ? 404 : 503,
                            casebus_error_word(rc == CASEBUS_EVALUE ? CASEBUS_ENOTFOUND : rc),
@@ -290,7 +279,7 @@ static struct stream *begin(struct streams *streams, struct request *request, un
         last = request_parameter(request, "last");
     }
     struct stream *self = streams->count < settings->streams
-                              ? stream_new(streams, request->connection, views)
+                              ? stream_new(streams, request, views)
                               : NULL;
     if (self == NULL) {
         request_refuse_text(request, 503, "busy", "too many pages are open here");
@@ -349,8 +338,25 @@ void streams_destroy(struct streams **self_p)
     *self_p = NULL;
 }
 
+/* What a person sees ends with his login. */
+static void end_of_logins(struct streams *self)
+{
+    const struct people *const people = self->dashboard->people;
+    if (people_ended(people) == self->ended) {
+        return;
+    }
+    self->ended = people_ended(people);
+    for (struct stream *stream = self->first; stream != NULL; stream = stream->next) {
+        if (!people_has(people, stream->login)) {
+            stream->over = true;
+            wake(stream);
+        }
+    }
+}
+
 void streams_step(struct streams *self)
 {
+    end_of_logins(self);
     const int64_t now = now_ms();
     for (struct stream *stream = self->first; stream != NULL; stream = stream->next) {
         if (now >= stream->beat_at) {

@@ -97,16 +97,32 @@ void template_fill(const char *name, const struct slots *slots, struct text *out
     fill(name, strlen(name), slots, out);
 }
 
-void template_page(const char *name, struct casebus_bytes title, struct slots *slots,
-                   struct text *out)
+/* What the frame itself shows of a page's slots. */
+static void frame(const char *with, const char *name, struct casebus_bytes title,
+                  struct slots *slots, struct text *out)
 {
+    static const char *const shared[] = {"epoch", "person"};
     struct slots layout = {0};
     slot_words(&layout, "title", title);
     slot_words(&layout, "page", casebus_cstr(name));
-    struct text *const epoch = slot_get(slots, "epoch");
-    text_add(slot_get(&layout, "epoch"), text_get(epoch));
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        const struct text *const markup = slot_get(slots, shared[i]);
+        text_add(slot_get(&layout, shared[i]), text_get(markup));
+    }
     template_fill(name, slots, slot_get(&layout, "content"));
-    template_fill("layout", &layout, out);
+    template_fill(with, &layout, out);
     slots_free(&layout);
     slots_free(slots);
+}
+
+void template_page(const char *name, struct casebus_bytes title, struct slots *slots,
+                   struct text *out)
+{
+    frame("layout", name, title, slots, out);
+}
+
+void template_door(const char *name, struct casebus_bytes title, struct slots *slots,
+                   struct text *out)
+{
+    frame("layout_door", name, title, slots, out);
 }

@@ -34,5 +34,8 @@ void template_fill(const char *name, const struct slots *slots, struct text *out
  * slots. */
 void template_page(const char *name, struct casebus_bytes title, struct slots *slots,
                    struct text *out);
+/* The same inside layout_door.html: before anybody has signed in. */
+void template_door(const char *name, struct casebus_bytes title, struct slots *slots,
+                   struct text *out);
 
 #endif

@@ -123,8 +123,8 @@ class Dashboard:
         assert got == status, "POST %s: %d, expected %d: %s" % (path, got, status, text)
         return json.loads(text)
 
-    def stream(self, *views, last=None, small=False):
-        return Stream(self, views, last, small)
+    def stream(self, *views, last=None, small=False, cookie=None):
+        return Stream(self, views, last, small, cookie)
 
     def resume(self, stream):
         """What a page does whose stream broke off: it goes on with what it has."""
@@ -176,7 +176,7 @@ class Dashboard:
 class Stream:
     """A page's stream of events, and what a page makes of it."""
 
-    def __init__(self, dashboard, views, last=None, small=False):
+    def __init__(self, dashboard, views, last=None, small=False, cookie=None):
         self.socket = socket.socket()
         if small:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -186,10 +186,13 @@ class Stream:
         lines = ["GET %s HTTP/1.1" % path, "Host: " + dashboard.host]
         if last is not None:
             lines.append("Last-Event-ID: " + last)
+        if cookie is not None:
+            lines.append("Cookie: " + cookie)
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.raw = b""  # not yet taken out of its chunks
         self.text = b""
         self.status = None
+        self.ended = False  # in order, though the connection may stay
         self.last = last
         self.rows = {view: {} for view in views}
         self.order = {view: None for view in views}
@@ -214,12 +217,13 @@ class Stream:
             while b"\n\n" in self.text:
                 event, self.text = self.text.split(b"\n\n", 1)
                 self.see(event.decode())
-        return True
+        return not self.ended
 
     def unchunk(self):
         while b"\r\n" in self.raw:
             size, rest = self.raw.split(b"\r\n", 1)
             size = int(size, 16)
+            self.ended = size == 0
             if len(rest) < size + 2:
                 return
             self.text += rest[:size]

@@ -68,17 +68,35 @@ static void writes_come_from_our_pages(void **state)
 {
     (void)state;
     const char *const host = "localhost:7480";
-    assert_true(guard_same_origin(host, "http://localhost:7480", NULL));
-    assert_true(guard_same_origin(host, "https://localhost:7480", "same-origin"));
-    assert_true(guard_same_origin(host, NULL, "same-origin"));
-    assert_false(guard_same_origin(host, NULL, NULL));
-    assert_false(guard_same_origin(host, NULL, "same-site"));
-    assert_false(guard_same_origin(host, NULL, "none"));
-    assert_false(guard_same_origin(host, "null", "same-origin"));
-    assert_false(guard_same_origin(host, "http://localhost", NULL));
-    assert_false(guard_same_origin(host, "http://localhost:7480.evil.example", NULL));
-    assert_false(guard_same_origin(host, "ftp://localhost:7480", NULL));
-    assert_false(guard_same_origin(NULL, "http://localhost:7480", NULL));
+    assert_true(guard_same_origin(host, "http://localhost:7480", NULL, false));
+    assert_true(guard_same_origin(host, "https://localhost:7480", "same-origin", false));
+    assert_true(guard_same_origin(host, NULL, "same-origin", false));
+    assert_false(guard_same_origin(host, NULL, NULL, false));
+    assert_false(guard_same_origin(host, NULL, "same-site", false));
+    assert_false(guard_same_origin(host, NULL, "none", false));
+    assert_false(guard_same_origin(host, "null", "same-origin", false));
+    assert_false(guard_same_origin(host, "http://localhost", NULL, false));
+    assert_false(guard_same_origin(host, "http://localhost:7480.evil.example", NULL, false));
+    assert_false(guard_same_origin(host, "ftp://localhost:7480", NULL, false));
+    assert_false(guard_same_origin(NULL, "http://localhost:7480", NULL, false));
+}
+
+static void over_tls_so_did_the_page(void **state)
+{
+    (void)state;
+    assert_true(guard_same_origin("cases.example", "https://cases.example", NULL, true));
+    assert_true(guard_same_origin("cases.example", NULL, "same-origin", true));
+    assert_false(guard_same_origin("cases.example", "http://cases.example", NULL, true));
+}
+
+static void forms_say_so(void **state)
+{
+    (void)state;
+    assert_true(guard_is_form("application/x-www-form-urlencoded"));
+    assert_true(guard_is_form("Application/X-WWW-Form-Urlencoded; charset=utf-8"));
+    assert_false(guard_is_form("application/json"));
+    assert_false(guard_is_form("text/plain"));
+    assert_false(guard_is_form(NULL));
 }
 
 static void bodies_are_json(void **state)
@@ -101,6 +119,8 @@ int main(void)
         cmocka_unit_test(port_80_may_be_left_out),
         cmocka_unit_test(allowed_names_have_any_port),
         cmocka_unit_test(writes_come_from_our_pages),
+        cmocka_unit_test(over_tls_so_did_the_page),
+        cmocka_unit_test(forms_say_so),
         cmocka_unit_test(bodies_are_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,7 +133,7 @@ def test_headers():
             assert policy.startswith("default-src 'none'") and "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy and "*" not in policy
             assert headers["X-Content-Type-Options"] == "nosniff"
-            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Referrer-Policy"] == "same-origin"
             assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
             assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
             assert headers["Cache-Control"] == ("no-cache" if "static" in path else "no-store")

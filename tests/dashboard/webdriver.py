@@ -19,7 +19,8 @@ class Browser:
     """One browser with one tab. Positions, waits and reading go through execute(), which runs
     JavaScript in the page and gives back its result."""
 
-    def __init__(self, width=1440, height=1000):
+    def __init__(self, width=1440, height=1000, args=(), insecure=False):
+        """`insecure`: any certificate will do."""
         self.profile = tempfile.mkdtemp(prefix="casebus-browser-")
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL, text=True, start_new_session=True)
@@ -27,9 +28,9 @@ class Browser:
         options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                             "--no-first-run", "--disable-background-networking", "--disable-extensions",
                             "--lang=en-GB", "--window-size=%d,%d" % (width, height),
-                            "--user-data-dir=" + self.profile]}
+                            "--user-data-dir=" + self.profile, *args]}
         reply = self._call("POST", "/session", {"capabilities": {"alwaysMatch": {
-            "browserName": "chrome", "goog:chromeOptions": options,
+            "browserName": "chrome", "goog:chromeOptions": options, "acceptInsecureCerts": insecure,
             "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.base += "/session/" + reply["sessionId"]
         self._call("POST", "/timeouts", {"script": 30000, "pageLoad": 30000})
@@ -67,6 +68,14 @@ class Browser:
     def cdp(self, command, **params):
         """A command of the DevTools protocol."""
         return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def cookies(self):
+        """Of the page's site, those that no script can see too."""
+        return self._call("GET", "/cookie")
+
+    def plant(self, name, value, url):
+        """A cookie, as somebody else may have put it there."""
+        self.cdp("Network.setCookie", name=name, value=value, url=url, path="/", secure=True)
 
     def log(self):
         """What the browser's console has said since the last call: errors, refused loads, violations

@@ -11,6 +11,7 @@ import msgpack
 import zmq
 
 from casebus import BIN, SRC, Broker, await_, main
+from guarded import Guarded, is_let_in, within
 
 sys.path += [os.path.join(SRC, "tests", folder) for folder in ("ledger", "dashboard")]
 from dashboard import Dashboard, quote  # noqa: E402
@@ -104,12 +105,12 @@ def offender(agency, i):
 class Writer:
     """Publishes for all agencies in turn, with a session of each."""
 
-    def __init__(self, broker):
+    def __init__(self, broker, socket=None, client=None):
         self.broker = broker
-        self.socket = zmq.Context.instance().socket(zmq.PUB)
+        self.socket = socket or zmq.Context.instance().socket(zmq.PUB)
         self.socket.sndhwm = 0
         self.socket.connect(broker.ingest)
-        self.client = broker.client()
+        self.client = client or broker.client()
         self.entries = 0
         await_("the broker hears", self.hello)
 
@@ -261,8 +262,8 @@ def operations():
 class Audience:
     """Requests of an audience; everything that was answered is kept."""
 
-    def __init__(self, broker, name=None):
-        self.client = broker.client()
+    def __init__(self, broker, name=None, client=None):
+        self.client = client or broker.client()
         self.more = {"audience": name} if name else {}
         self.name = name
         self.replies = []
@@ -640,6 +641,87 @@ def tables_of_an_audience_are_its_own():
         assert MARKS["hse"] in shown and MARKS["ea"] not in shown
 
 
+# --- actors -----------------------------------------------------------------------------------
+
+ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} press\nboth {both} press,short\n"
+ROLES = """role.desk = watch@hse, ask@hse, decide@hse, stop@hse
+role.press = stop@orr
+role.short = stop@orr
+[audience named]
+endpoint = tcp://127.0.0.1:*
+without = offender.name offence_fine_pence offences.description requested_by source
+roles = press
+[audience thin]
+endpoint = tcp://127.0.0.1:*
+form = thin
+roles = short
+"""
+
+
+def of_actor(broker, name, audience=None):
+    return Audience(broker, audience, broker.asker(name))
+
+
+def guarded():
+    broker = Guarded(ACTORS, config=ROLES)
+    broker.audience = dict(re.findall(r"audience=(\w+),(\S+)", broker.ready))
+    writer = Writer(broker, broker.peer(zmq.PUB, "boss"), of_actor(broker, "boss"))
+    writer.fill()
+    return broker, writer
+
+
+def an_actor_sees_what_his_role_does():
+    """Whether it is some agencies, or what an audience of his is shown; whatever he asks."""
+    broker, writer = guarded()
+    with broker:
+        waiting = quarantined(writer.client)
+        for name, like in (("desk", "hse"), ("press", "named"), ("both", "named")):
+            actor = of_actor(broker, name)
+            for op, args in [pair for agency in AGENCIES for pair in about(agency, waiting)
+                             if pair[0] not in ("quarantine.reject", "session.stop")] + ABOUT_ALL:
+                actor.ask(op, **args)
+            for op, args, reply in actor.replies:
+                if op not in ("actor.whoami", "actor.can") and "error" not in reply:
+                    assert_shows(like, op, args, reply)
+                elif "error" in reply and not any(mark in repr(args) for mark in MARKS.values()):
+                    assert_without("%s of %s" % (op, name), reply["error"]["text"].encode(), *MARKS.values())
+            rows = actor.rows("case.recent")
+            assert rows and {row["agency"] for row in rows} == set(SHOWN[like]), (name, rows)
+        desk = of_actor(broker, "desk")
+        for op in ("quarantine.accept", "quarantine.reject"):
+            assert desk.error(op, quarantine=waiting["ea"]) == "not_found"
+        assert desk.error("case.recent", audience="thin") == desk.error("case.recent", audience="nobody") == "denied"
+        assert of_actor(broker, "press", "thin").error("heads") == "denied"
+        for name in ("thin", "named"):
+            assert of_actor(broker, "both", name).result("case.recent")["rows"]
+        assert "offender" not in of_actor(broker, "both", "thin").result("case.recent")["rows"][0]
+        assert of_actor(broker, "boss").result("case.recent")["rows"][0]["offence_fine_pence"]
+        assert desk.result("quarantine.reject", quarantine=waiting["hse"])["outcome"] == "rejected"
+
+
+def an_audience_lets_its_roles_in_until_they_are_taken_away():
+    broker, writer = guarded()
+    with broker:
+        ends = {"fanout": broker.fanout, **broker.audience}
+        for name, allowed in (("boss", ("fanout", "named", "thin")), ("press", ("named",)), ("both", ("named", "thin")),
+                              ("eye", ("fanout", "named", "thin")), ("desk", ())):
+            for end in ends:
+                patience = 20 if end in allowed else 1.5
+                assert is_let_in(broker.peer(zmq.SUB, name), ends[end], patience) == (end in allowed), (name, end)
+        reader = broker.peer(zmq.SUB, "both")
+        reader.subscribe(b"sys:heads:all:")
+        reader.connect(broker.audience["thin"])
+        assert reader.poll(20000)
+        broker.change_actors(ACTORS.replace("press,short", "press"))  # the same verbs, but not the audience
+        within(5, lambda: not drained(reader).poll(1200), "it is cut off")
+
+
+def drained(socket):
+    while socket.poll(0):
+        socket.recv_multipart()
+    return socket
+
+
 def pages_about(agency):
     mark = MARKS[agency]
     id, session = quote("%s:%s-4" % (agency, mark)), "%s/%s-run" % (agency, mark)
@@ -695,4 +777,5 @@ main([an_audience_is_sent_its_agencies_and_their_heads, heads_of_an_audience_pro
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
       what_is_gone_is_told_to_whom_it_was_shown,
       readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
+      an_actor_sees_what_his_role_does, an_audience_lets_its_roles_in_until_they_are_taken_away,
       a_dashboard_of_an_audience_shows_nothing_else])

@@ -156,7 +156,7 @@ def requests_are_answered_to_those_who_may():
                     # Reading is cut to what is theirs, so it is enough to have some.
                     if who == "press" and "ask" in verbs:
                         here = here + ("ask", "watch")  # by its audience
-                    allowed = any(verb in (here if verb in ("ask", "watch") else may) for verb in verbs)
+                    allowed = any(verb in (here if verb in ("ask", "watch", "decide") else may) for verb in verbs)
                     assert code == (answer if allowed else "denied"), (who, op, args, code)
                     denied = lines(broker, start, "denied actor=%s " % who, "op=%s:" % op)
                     assert len(denied) == (0 if allowed else 1), (who, op, args, denied)

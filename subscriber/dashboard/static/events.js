@@ -7,6 +7,8 @@
 // frozen) is not noticed by the browser; silence for too long, or a clock that jumped, opens it
 // again.
 
+import { checkLogin } from "./login.js";
+
 const SILENCE_MS = 45000; // the stream is opened again after so long without an event
 const JUMP_MS = 10000; // the page's own timer was late by so much: it slept
 const RETRY_MS = [1000, 2000, 5000, 10000, 20000];
@@ -150,6 +152,7 @@ export class Stream extends EventTarget {
             this.tell();
         }
         if (this.source.readyState === EventSource.CLOSED) {
+            checkLogin();
             const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)];
             this.tries += 1;
             clearTimeout(this.waiting);

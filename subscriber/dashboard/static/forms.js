@@ -1,6 +1,7 @@
 // What a reader can make happen: a session is stopped, a report in quarantine is decided.
 
 import { $, $$, node, sessionPath } from "./dom.js";
+import { toLogin } from "./login.js";
 import { fetchPage, prepare } from "./parts.js";
 
 const AGAIN_MS = 5000; // a second press within this time stops a session
@@ -14,6 +15,9 @@ async function post(path, body = {}) {
         });
     } catch {
         throw new Error("the dashboard does not answer");
+    }
+    if (reply.status === 401) {
+        toLogin();
     }
     const result = await reply.json().catch(() => ({}));
     if (!reply.ok) {

@@ -1,0 +1,14 @@
+/* A small file that is replaced as a whole. */
+#ifndef CASEBUS_REPLACE_FILE_H
+#define CASEBUS_REPLACE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Whoever opens `path` finds the old content or the new one, whatever was killed or lost its
+ * power in between: it is written beside the file (PATH.new, with `mode` less the umask), made
+ * durable, and renamed over it. One writer at a time. False: errno. */
+bool replace_file(const char *path, const char *content, size_t size, mode_t mode);
+
+#endif
