@@ -1,8 +1,8 @@
 /* The table of actors; see actors.h.
  *
- * A table is reference-counted: each thread holds the one it looks into, and the last to let go frees
- * it. Keys stand in an array of their own, sorted, since each message of a keyed peer is looked up
- * there. */
+ * A table is reference-counted: each thread holds the one it looks into, and the last to let go
+ * frees it. Keys stand in an array of their own, sorted, since each message of a keyed peer is
+ * looked up there. */
 #include "actors.h"
 
 #include <errno.h>
@@ -25,7 +25,8 @@ struct actor_table {
     atomic_uint held;
     struct roles roles;
     unsigned count, key_count;
-    unsigned *line, *keys; /* while the file is read: of each actor, his first line and his keys */
+    unsigned *line,
+        *keys; /* while the file is read: of each actor, his first line and his keys */
     struct actor *actor;   /* ACTORS_MAX of them; as the file has them */
     struct known_key *key; /* sorted once the file has been read */
 };
@@ -286,7 +287,8 @@ static bool take_line(struct actor_table *self, char *line, unsigned number,
         !read_roles(self, role_names, &roles, fault)) {
         return false;
     }
-    bool known = actor_by_name(self, casebus_cstr(name)) != NULL, keyless = strcmp(key, "-") == 0;
+    bool known = actor_by_name(self, casebus_cstr(name)) != NULL,
+         keyless = strcmp(key, "-") == 0;
     struct actor *actor = find_or_add(self, name, roles, number, fault);
     if (!actor) {
         return false;

@@ -1,4 +1,5 @@
-/* Actors: who has which key, and what he may. One table, read from a file, shared by the threads.
+/* Actors: who has which key, and what he may. One table, read from a file, shared by the
+ * threads.
  *
  * The file has one actor a line: NAME KEY ROLE[,ROLE...]
  *
@@ -8,13 +9,14 @@
  *     ann        -                                         curator
  *     local      -                                         viewer
  *
- * An actor may stand there twice, with the key that goes and the one that comes, and the same roles.
- * One without a key ("-") never connects: somebody speaks for him. `local` is whoever comes in over
- * plain loopback or ipc; without this file he may do everything, with it what it gives him.
+ * An actor may stand there twice, with the key that goes and the one that comes, and the same
+ * roles. One without a key ("-") never connects: somebody speaks for him. `local` is whoever
+ * comes in over plain loopback or ipc; without this file he may do everything, with it what it
+ * gives him.
  *
- * A table never changes: what is read anew takes its place as a whole, or not at all where the file
- * has a fault. A reader holds the table that it looks into; actors_refresh() once in a turn of its loop
- * keeps up with changes and costs one atomic load. */
+ * A table never changes: what is read anew takes its place as a whole, or not at all where the
+ * file has a fault. A reader holds the table that it looks into; actors_refresh() once in a
+ * turn of its loop keeps up with changes and costs one atomic load. */
 #ifndef BROKER_ACTORS_H
 #define BROKER_ACTORS_H
 
@@ -34,8 +36,8 @@ struct actor {
     uint32_t somewhere; /* verbs he has for some agency at least */
 };
 
-/* Reads a file. NULL: `why` says file, line and what is wrong there. With `path` NULL it is the table
- * of a broker without actors: `local` may do everything. */
+/* Reads a file. NULL: `why` says file, line and what is wrong there. With `path` NULL it is the
+ * table of a broker without actors: `local` may do everything. */
 struct actor_table *actor_table_read(const char *path, const struct roles *roles, char *why,
                                      size_t why_size);
 void actor_table_release(const struct actor_table *self);
@@ -51,7 +53,8 @@ bool actor_may(const struct actor_table *self, const struct actor *actor, enum v
 /* The agencies for which he has the verb, at most `max` of them, in `agencies`; -1: all. */
 int actor_agencies(const struct actor_table *self, const struct actor *actor, enum verb verb,
                    const char **agencies, unsigned max);
-bool actor_has_role(const struct actor_table *self, const struct actor *actor, const char *role);
+bool actor_has_role(const struct actor_table *self, const struct actor *actor,
+                    const char *role);
 /* The names of his roles, separated by commas. */
 void actor_roles(const struct actor_table *self, const struct actor *actor, char *text,
                  size_t size);
@@ -69,8 +72,8 @@ struct actors *actors_new(struct actor_table *table);
 void actors_destroy(struct actors **self_p);
 /* From any thread. The table taken over is seen by every actors_refresh() that begins later. */
 void actors_swap(struct actors *self, struct actor_table *table);
-/* The newest table into *held, which is released where it is another; begin with NULL. True: it is
- * another. */
+/* The newest table into *held, which is released where it is another; begin with NULL. True: it
+ * is another. */
 bool actors_refresh(struct actors *self, const struct actor_table **held);
 
 #endif

@@ -1,7 +1,7 @@
 /* Which reports are taken in; see admission.h.
  *
- * What an actor may not send is not decided, so it has no effect and no number is used up: with an
- * outbox it waits there until he may, or is withdrawn. */
+ * What an actor may not send is not decided, so it has no effect and no number is used up: with
+ * an outbox it waits there until he may, or is withdrawn. */
 #include "admission.h"
 
 #define DENIALS_PER_S 1000 /* that are logged */
@@ -24,8 +24,8 @@ static const struct actor *sender_of(const struct admission *self, struct item *
     return key ? actor_by_key(self->table, key) : NULL;
 }
 
-/* What the report needs: its verb and agency. A void needs nothing, and one whose topic is none is
- * refused by apply, whoever sent it. */
+/* What the report needs: its verb and agency. A void needs nothing, and one whose topic is none
+ * is refused by apply, whoever sent it. */
 static bool needs_verb(const struct item *item, enum verb *verb, struct casebus_bytes *agency)
 {
     enum casebus_report_kind kind;

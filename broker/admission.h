@@ -17,8 +17,8 @@ struct admission {
 
 void admission_init(struct admission *self, const struct gate *gate, const char *ingest,
                     struct counters *counters);
-/* Stamps a received and prepared report with its actor. False: he may not; it is not to be decided,
- * and *denied is what its publisher can be told, where it has a number. */
+/* Stamps a received and prepared report with its actor. False: he may not; it is not to be
+ * decided, and *denied is what its publisher can be told, where it has a number. */
 bool admit(struct admission *self, struct item *item, struct noticed *denied);
 /* What people have changed, unlike what scrapers saw, is said in the log. */
 void admission_audit(const struct item *item);

@@ -171,7 +171,7 @@ static const struct line {
      always, print_form},
     {"without", "FIELD...", "fields it is not shown, as offender.name", set_without, has_hidden,
      print_without},
-    {"roles", "ROLE...", "who may connect [who may do everything]", set_roles, has_roles,
+    {"roles", "ROLE...", "who may connect, beside those who may watch all agencies", set_roles, has_roles,
      print_roles},
 };
 #define LINES (sizeof lines / sizeof *lines)

@@ -1,7 +1,6 @@
 /* Verbs and roles; see permission.h. */
 #include "permission.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *const verb_names[VERB_COUNT] = {
@@ -37,6 +36,20 @@ enum verb verb_of_report(enum casebus_report_kind kind)
         return VERB_REPORT_REDACTED;
     default:
         return VERB_REPORT_SCRAPED;
+    }
+}
+
+void roles_help(FILE *out)
+{
+    static const char *const helps[VERB_COUNT] = {
+#define X(symbol, name, help) [symbol] = help,
+        VERBS(X)
+#undef X
+    };
+    fprintf(out, "\nRoles beside admin, scraper, viewer and curator, as lines of the settings "
+                 "file before its\nsections: role.NAME = VERB[@AGENCY[+AGENCY...]], ...\n");
+    for (unsigned i = 0; i < VERB_COUNT; i++) {
+        fprintf(out, "  %-22s %s\n", verb_names[i], helps[i]);
     }
 }
 

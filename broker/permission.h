@@ -1,13 +1,13 @@
 /* What an actor may do: verbs, of all agencies or of some; and roles, which are sets of them.
  *
- * Whatever is not given is refused. Built in are admin (everything), scraper (reports what it scraped,
- * looks its sessions up), viewer (watches and asks) and curator (a viewer who corrects, decides and
- * stops). A settings file adds others:
+ * Whatever is not given is refused. Built in are admin (everything), scraper (reports what it
+ * scraped, looks its sessions up), viewer (watches and asks) and curator (a viewer who
+ * corrects, decides and stops). A settings file adds others:
  *
  *     role.hse-desk = watch, ask@hse, decide@hse+ea
  *
- * Checklist for a new verb: a row here; who asks for it (bus.c, queries.c or zap.c); PROTOCOL.md
- * "Who may do what". */
+ * Checklist for a new verb: a row here; who asks for it (bus.c, queries.c or zap.c);
+ * PROTOCOL.md "Who may do what". */
 #ifndef BROKER_PERMISSION_H
 #define BROKER_PERMISSION_H
 
@@ -15,19 +15,20 @@
 #include <casebus/topic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* X(symbol, name, what it allows) */
-#define VERBS(X) \
-    X(VERB_REPORT_SCRAPED, "report.scraped", "report cases and sessions") \
-    X(VERB_REPORT_EDITED, "report.edited", "correct cases") \
-    X(VERB_REPORT_DELETED, "report.deleted", "delete cases") \
-    X(VERB_REPORT_REDACTED, "report.redacted", "redact cases, for good") \
-    X(VERB_WATCH, "watch", "follow events") \
-    X(VERB_ASK, "ask", "ask for cases, sessions, quarantine and status") \
-    X(VERB_DECIDE, "decide", "decide what is in quarantine") \
-    X(VERB_STOP, "stop", "ask sessions to stop") \
-    X(VERB_AGENCIES, "agencies", "set agencies") \
-    X(VERB_ADMINISTER, "administer", "verify, back up, ask what others may") \
+#define VERBS(X)                                                                               \
+    X(VERB_REPORT_SCRAPED, "report.scraped", "report cases and sessions")                      \
+    X(VERB_REPORT_EDITED, "report.edited", "correct cases")                                    \
+    X(VERB_REPORT_DELETED, "report.deleted", "delete cases")                                   \
+    X(VERB_REPORT_REDACTED, "report.redacted", "redact cases, for good")                       \
+    X(VERB_WATCH, "watch", "follow events")                                                    \
+    X(VERB_ASK, "ask", "ask for cases, sessions, quarantine and status")                       \
+    X(VERB_DECIDE, "decide", "decide what is in quarantine")                                   \
+    X(VERB_STOP, "stop", "ask sessions to stop")                                               \
+    X(VERB_AGENCIES, "agencies", "set agencies")                                               \
+    X(VERB_ADMINISTER, "administer", "verify, back up, ask what others may")                   \
     X(VERB_SPEAK, "speak", "ask on behalf of others, as they may")
 
 enum verb {
@@ -38,8 +39,8 @@ enum verb {
 };
 #define VERB_BIT(verb) (UINT32_C(1) << (verb))
 #define VERBS_ALL (VERB_BIT(VERB_COUNT) - 1)
-#define VERBS_REPORT \
-    (VERB_BIT(VERB_REPORT_SCRAPED) | VERB_BIT(VERB_REPORT_EDITED) | \
+#define VERBS_REPORT                                                                           \
+    (VERB_BIT(VERB_REPORT_SCRAPED) | VERB_BIT(VERB_REPORT_EDITED) |                            \
      VERB_BIT(VERB_REPORT_DELETED) | VERB_BIT(VERB_REPORT_REDACTED))
 
 const char *verb_name(enum verb verb);
@@ -77,6 +78,8 @@ bool roles_add(struct roles *self, const char *name, const char *permissions, ch
 /* The role's index; -1: there is none of that name. */
 int roles_find(const struct roles *self, struct casebus_bytes name);
 #define ROLE_TEXT_MAX 16384
+/* How roles are written, and of which verbs, for --help. */
+void roles_help(FILE *out);
 /* As roles_add() takes it. */
 void role_print(const struct role *self, char *text, size_t size);
 

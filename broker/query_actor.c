@@ -1,9 +1,9 @@
 /* Who asks, and may he? Every request passes here before its operation sees it, each time it is
  * taken up: one that waited is asked again, so that a poll ends when its actor does.
  *
- * The table below says which verb an operation needs. Whoever may read of some agencies only, or is
- * of an audience, reads what is his as if there were nothing else (query_scope.c); what changes
- * something needs its verb for the agency it is about. */
+ * The table below says which verb an operation needs. Whoever may read of some agencies only,
+ * or is of an audience, reads what is his as if there were nothing else (query_scope.c); what
+ * changes something needs its verb for the agency it is about. */
 #include "query.h"
 
 enum about {
@@ -14,7 +14,8 @@ enum about {
 
 #define ASK VERB_BIT(VERB_ASK)
 #define FOLLOW (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
-#define SCRAPE (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_REPORT_SCRAPED)) /* what a worker goes on by */
+#define SCRAPE                                                                                 \
+    (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_REPORT_SCRAPED)) /* what a worker goes on by */
 #define READ (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
 #define RUN VERB_BIT(VERB_ADMINISTER)
 
@@ -178,8 +179,8 @@ static void pack_verbs(struct query *q, const struct actor *who)
         if (!(who->somewhere & VERB_BIT(i))) {
             continue;
         }
-        int n = actor_agencies(q->self->table, who, (enum verb)i, agencies,
-                               CASEBUS_AGENCIES_MAX);
+        int n =
+            actor_agencies(q->self->table, who, (enum verb)i, agencies, CASEBUS_AGENCIES_MAX);
         casebus_pack_text(&q->pk, verb_name((enum verb)i));
         msgpack_pack_array(&q->pk, n < 0 ? 1 : (size_t)n);
         for (int a = 0; a < n; a++) {

@@ -336,6 +336,7 @@ void settings_help(FILE *out)
         fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
+    roles_help(out);
     fprintf(out, "\nAudiences, as sections \"[audience NAME]\" of the settings file, at most %d: each is\n"
                  "an endpoint for subscribers who are not shown everything.\n", AUDIENCES_MAX);
     audience_help(out);

@@ -1,8 +1,8 @@
 /* Answers who may connect; see zap.h.
  *
- * Refusing is done with status 300: libzmq then closes the connection, and the peer's libzmq tries
- * again a second later. With 400 it would never try again, and a worker whose key is registered after
- * it has started would stay silent for ever. */
+ * Refusing is done with status 300: libzmq then closes the connection, and the peer's libzmq
+ * tries again a second later. With 400 it would never try again, and a worker whose key is
+ * registered after it has started would stay silent for ever. */
 #include "zap.h"
 
 #include "log.h"
@@ -174,10 +174,10 @@ static void answer(struct zap *self, struct asked *a)
     struct casebus_bytes request = frame(a, 1), domain = frame(a, 2), address = frame(a, 3);
     if (refused) {
         count_refusal(self->options->counters, CASEBUS_EDENIED);
-        log_limited(&self->refusals, LEVEL_AUDIT,
-                    "refused actor=%s key=%s door=%.*s from=%.*s: %s", actor ? actor->name : "-",
-                    id[0] ? id : "-", (int)domain.size, (const char *)domain.data,
-                    (int)address.size, (const char *)address.data, refused);
+        log_limited(
+            &self->refusals, LEVEL_AUDIT, "refused actor=%s key=%s door=%.*s from=%.*s: %s",
+            actor ? actor->name : "-", id[0] ? id : "-", (int)domain.size,
+            (const char *)domain.data, (int)address.size, (const char *)address.data, refused);
     }
     send_text(self, "1.0", ZMQ_SNDMORE);
     zmq_send(self->socket, request.data, request.size, ZMQ_SNDMORE);
@@ -187,10 +187,10 @@ static void answer(struct zap *self, struct asked *a)
     send_text(self, "", 0);
 }
 
-/* --- what never gets as far ---------------------------------------------------------------- */
+/* --- what never gets as far -------------------------------------------------------------- */
 
-/* A peer without a key, or with another broker's public key, fails in libzmq's handshake: the handler
- * is not asked, but each of these is a refusal too. */
+/* A peer without a key, or with another broker's public key, fails in libzmq's handshake: the
+ * handler is not asked, but each of these is a refusal too. */
 static bool open_monitors(struct zap *self)
 {
     int unlimited = 0, none = 0; /* else libzmq's own thread would wait for this one */
@@ -231,7 +231,7 @@ static void read_monitor(struct zap *self, const struct door *door)
     }
 }
 
-/* --- the loop ------------------------------------------------------------------------------ */
+/* --- the loop ---------------------------------------------------------------------------- */
 
 /* Until told to end (true), or the socket fails. */
 static bool serve(struct zap *self, zsock_t *pipe)

@@ -1,8 +1,9 @@
-/* The handler that libzmq asks about every connection (ZAP, ZeroMQ RFC 27): may this key in here?
+/* The handler that libzmq asks about every connection (ZAP, ZeroMQ RFC 27): may this key in
+ * here?
  *
- * A thread of its own, up before any other socket is bound. What it does not know it refuses. The
- * User-Id it gives a connection is the peer's public key; whose that is the table of actors says anew
- * for each message, so that a key taken out of it is worth nothing from then on. */
+ * A thread of its own, up before any other socket is bound. What it does not know it refuses.
+ * The User-Id it gives a connection is the peer's public key; whose that is the table of actors
+ * says anew for each message, so that a key taken out of it is worth nothing from then on. */
 #ifndef BROKER_ZAP_H
 #define BROKER_ZAP_H
 
@@ -20,10 +21,10 @@ struct zap_options {
     char why[128];
 };
 
-/* For zactor_new(); args is a struct zap_options that outlives the actor. Signals when it answers
- * or could not start (`why`). Where it fails later it signals again, answers nobody and keeps its
- * socket until $TERM, so that libzmq finds a handler that says nothing, and lets nobody in. Destroy
- * it when all sockets it stands before are closed. */
+/* For zactor_new(); args is a struct zap_options that outlives the actor. Signals when it
+ * answers or could not start (`why`). Where it fails later it signals again, answers nobody and
+ * keeps its socket until $TERM, so that libzmq finds a handler that says nothing, and lets
+ * nobody in. Destroy it when all sockets it stands before are closed. */
 void zap_actor(zsock_t *pipe, void *args);
 
 #endif

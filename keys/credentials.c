@@ -1,7 +1,8 @@
-/* What a client connects with: its own pair and the broker's public key, on every socket of its.
+/* What a client connects with: its own pair and the broker's public key, on every socket of
+ * its.
  *
- * Both or neither: with CURVE a client that did not know whom it talks to would encrypt to whoever
- * answers. */
+ * Both or neither: with CURVE a client that did not know whom it talks to would encrypt to
+ * whoever answers. */
 #include <casebus/keys.h>
 
 #include <stdio.h>

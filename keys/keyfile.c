@@ -1,9 +1,9 @@
-/* Key files, in the format of czmq's zcert (ZPL): sections at the margin, "name = value" indented
- * below, the keys in the section "curve".
+/* Key files, in the format of czmq's zcert (ZPL): sections at the margin, "name = value"
+ * indented below, the keys in the section "curve".
  *
  * What is written here czmq and pyzmq can read, and the other way round. A '#' begins a comment
- * only at the beginning of a line: keys hold some. The file is checked once it is open, so that what
- * was checked is what is read. */
+ * only at the beginning of a line: keys hold some. The file is checked once it is open, so that
+ * what was checked is what is read. */
 #include <casebus/keys.h>
 
 #include <errno.h>
@@ -57,7 +57,10 @@ void casebus_keys_forget(struct casebus_keys *keys)
 /* --- reading ----------------------------------------------------------------------------- */
 
 /* What a file may allow to others than its owner. */
-enum { SECRET_FORBIDS = 077, PUBLIC_FORBIDS = 022 };
+enum {
+    SECRET_FORBIDS = 077,
+    PUBLIC_FORBIDS = 022
+};
 
 static int check_file(int fd, const char *path, unsigned forbidden, char *why, size_t why_size)
 {
@@ -167,11 +170,13 @@ int casebus_keys_read(struct casebus_keys *keys, const char *path, char *why, si
     int rc = read_keys(keys, path, SECRET_FORBIDS, why, why_size);
     if (rc == 0 && keys->secret_key[0] == '\0') {
         rc = say(CASEBUS_EKEY, why, why_size,
-                 "%s: holds no secret key: a .secret file of casebus-ctl keygen is expected", path);
+                 "%s: holds no secret key: a .secret file of casebus-ctl keygen is expected",
+                 path);
     }
     if (rc == 0 && (zmq_curve_public(derived, keys->secret_key) != 0 ||
                     (keys->public_key[0] && strcmp(derived, keys->public_key) != 0))) {
-        rc = say(CASEBUS_EKEY, why, why_size, "%s: its public and secret key are no pair", path);
+        rc =
+            say(CASEBUS_EKEY, why, why_size, "%s: its public and secret key are no pair", path);
     }
     if (rc == 0) {
         memcpy(keys->public_key, derived, sizeof derived);
@@ -187,8 +192,9 @@ int casebus_keys_read_public(char key[CASEBUS_KEY_SIZE + 1], const char *path, c
     struct casebus_keys keys;
     int rc = read_keys(&keys, path, PUBLIC_FORBIDS, why, why_size);
     if (rc == 0 && keys.public_key[0] == '\0') {
-        rc = say(CASEBUS_EKEY, why, why_size,
-                 "%s: holds no public key: a .pub file of casebus-ctl keygen is expected", path);
+        rc =
+            say(CASEBUS_EKEY, why, why_size,
+                "%s: holds no public key: a .pub file of casebus-ctl keygen is expected", path);
     }
     if (rc == 0) {
         memcpy(key, keys.public_key, sizeof keys.public_key);
@@ -249,8 +255,9 @@ static int sync_folder(const char *dir, char *why, size_t why_size)
     return rc;
 }
 
-static int write_both(const struct casebus_keys *keys, const char *name, const char *secret_path,
-                      const char *public_path, char *why, size_t why_size)
+static int write_both(const struct casebus_keys *keys, const char *name,
+                      const char *secret_path, const char *public_path, char *why,
+                      size_t why_size)
 {
     char text[512];
     snprintf(text, sizeof text,

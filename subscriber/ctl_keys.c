@@ -1,5 +1,5 @@
-/* casebus-ctl about who may do what: keygen makes a key pair, whoami and can ask the broker what
- * somebody may. */
+/* casebus-ctl about who may do what: keygen makes a key pair, whoami and can ask the broker
+ * what somebody may. */
 #include "ctl.h"
 
 #include "show.h"

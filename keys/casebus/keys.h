@@ -1,11 +1,12 @@
 /* Keys: who a program is (its key pair) and whom it talks to (the broker's public key).
  *
- * A pair is made once, by "casebus-ctl keygen NAME --out DIR", into two files of the zcert format:
- * NAME.secret, which stays where the program runs, mode 0600; and NAME.pub, for everybody. A file
- * that others could have read (a secret) or changed (either) is not taken: what would it prove?
+ * A pair is made once, by "casebus-ctl keygen NAME --out DIR", into two files of the zcert
+ * format: NAME.secret, which stays where the program runs, mode 0600; and NAME.pub, for
+ * everybody. A file that others could have read (a secret) or changed (either) is not taken:
+ * what would it prove?
  *
- * Functions that fail give CASEBUS_EKEY, where not said otherwise, and say in `why` which file it
- * is, what is wrong with it and what to do. `why` may be NULL. Nothing here keeps state. */
+ * Functions that fail give CASEBUS_EKEY, where not said otherwise, and say in `why` which file
+ * it is, what is wrong with it and what to do. `why` may be NULL. Nothing here keeps state. */
 #ifndef CASEBUS_KEYS_H
 #define CASEBUS_KEYS_H
 
@@ -15,7 +16,7 @@
 
 #define CASEBUS_KEY_SIZE 40     /* of a key in Z85, its text form */
 #define CASEBUS_KEY_NAME_MAX 63 /* of the name a key is known by */
-#define CASEBUS_WHY_SIZE 4500    /* room for a sentence with a path in it */
+#define CASEBUS_WHY_SIZE 4500   /* room for a sentence with a path in it */
 
 struct casebus_keys {
     char public_key[CASEBUS_KEY_SIZE + 1];
@@ -29,8 +30,9 @@ bool casebus_key_valid(const char *key);
 
 /* A fresh pair. CASEBUS_EIO: libzmq has no CURVE. */
 int casebus_keys_generate(struct casebus_keys *keys);
-/* Writes DIR/NAME.secret and DIR/NAME.pub, on the disk when it returns; the folder, mode 0700, is
- * made where it is missing. Neither file may be there. CASEBUS_EINVAL (the name), CASEBUS_EIO. */
+/* Writes DIR/NAME.secret and DIR/NAME.pub, on the disk when it returns; the folder, mode 0700,
+ * is made where it is missing. Neither file may be there. CASEBUS_EINVAL (the name),
+ * CASEBUS_EIO. */
 int casebus_keys_write(const struct casebus_keys *keys, const char *name, const char *dir,
                        char *why, size_t why_size);
 /* The pair of a NAME.secret. */

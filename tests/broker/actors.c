@@ -1,5 +1,5 @@
-/* Roles and the table of actors: what is not given is refused, and a fault in a file is found with
- * its line. */
+/* Roles and the table of actors: what is not given is refused, and a fault in a file is found
+ * with its line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,9 +81,9 @@ static void a_role_that_is_none_is_refused(void **state)
 {
     (void)state;
     static const char *const wrong[][2] = {
-        {"desk", ""},      {"desk", "look"},     {"desk", "ask,"},     {"desk", "ask@"},
-        {"desk", "ask@HSE"}, {"desk", "ask@hse+"}, {"desk", "@hse"},    {"", "ask"},
-        {"A", "ask"},      {"a,b", "ask"},       {"admin", "ask"},     {"desk", "ask watch"},
+        {"desk", ""},        {"desk", "look"},     {"desk", "ask,"}, {"desk", "ask@"},
+        {"desk", "ask@HSE"}, {"desk", "ask@hse+"}, {"desk", "@hse"}, {"", "ask"},
+        {"A", "ask"},        {"a,b", "ask"},       {"admin", "ask"}, {"desk", "ask watch"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct roles roles;
@@ -219,7 +219,7 @@ static void what_somebody_loses_is_noticed(void **state)
     }
 }
 
-/* --- while it changes ---------------------------------------------------------------------- */
+/* --- while it changes -------------------------------------------------------------------- */
 
 struct race {
     struct actors *actors;

@@ -118,10 +118,12 @@ static void a_key_is_not_overwritten(void **state)
     struct casebus_keys other, kept;
     char why[256];
     casebus_keys_generate(&other);
-    assert_int_equal(casebus_keys_write(&other, "worker-1", f->dir, why, sizeof why), CASEBUS_EKEY);
+    assert_int_equal(casebus_keys_write(&other, "worker-1", f->dir, why, sizeof why),
+                     CASEBUS_EKEY);
     assert_non_null(strstr(why, "not overwritten"));
     unlink(f->secret); /* its other half alone is enough, and no half is left behind */
-    assert_int_equal(casebus_keys_write(&other, "worker-1", f->dir, why, sizeof why), CASEBUS_EKEY);
+    assert_int_equal(casebus_keys_write(&other, "worker-1", f->dir, why, sizeof why),
+                     CASEBUS_EKEY);
     assert_int_equal(access(f->secret, F_OK), -1);
     assert_int_equal(casebus_keys_read_public(kept.public_key, f->public, NULL, 0), 0);
     assert_string_equal(kept.public_key, f->keys.public_key);
@@ -133,7 +135,9 @@ static void what_is_no_key_file_is_refused(void **state)
     struct casebus_keys keys;
     char text[256];
     static const char *const wrong[] = {
-        "", "curve\n", "curve\n    secret-key = \"short\"\n",
+        "",
+        "curve\n",
+        "curve\n    secret-key = \"short\"\n",
         "secret-key = \"JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\"\n", /* not in the section */
         "other\n    secret-key = \"JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\"\n",
     };

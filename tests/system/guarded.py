@@ -107,18 +107,6 @@ class Asker:
         reply = self.ask(op, **args)
         return reply and (reply["error"]["code"] if "error" in reply else "ok")
 
-    def close(self):
-        self.socket.close()
-
-
-def is_let_in(socket, endpoint, patience):
-    """Does the handshake with this endpoint succeed, as libzmq itself tells?"""
-    events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-    socket.connect(endpoint)
-    let_in = bool(events.poll(int(patience * 1000)))
-    socket.disable_monitor()
-    return let_in
-
 
 def within(seconds, found, what):
     deadline = time.monotonic() + seconds
