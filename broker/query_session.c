@@ -14,7 +14,9 @@ int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_
                        "breaks the rules of topics");
     }
     struct key key = key_named(*agency, *id);
-    return scope_covers(q->scope, *agency) && txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session) ? 0 : CASEBUS_ENOTFOUND;
+    bool found = scope_covers(q->scope, *agency) &&
+                 txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, session);
+    return found ? 0 : CASEBUS_ENOTFOUND;
 }
 
 static int pack_session(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,

@@ -1,6 +1,8 @@
 """A broker with keys, and peers of every kind before it."""
 import os
+import random
 import signal
+import socket as plain
 import subprocess
 import time
 
@@ -26,19 +28,30 @@ def zmq_certificate(path):
     return public.decode(), (secret or b"").decode()
 
 
+def endpoint_of_its_own():
+    """Below the ports that programs are given where they ask for any: while the broker gives one up
+    to bind it again, nobody else takes it."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with plain.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) != 0:
+                return "tcp://127.0.0.1:%d" % port
+
+
 class Guarded(Broker):
     """A broker whose TCP endpoints take only the keys of its actors. `actors`: lines of the file,
     in which {NAME} is the key of that name."""
 
     def __init__(self, actors, *flags, config="", **more):
         super().__init__(*flags, start=False, **more)
+        self.ingest, self.fanout, self.query = (endpoint_of_its_own() for _ in range(3))
         self.keys = os.path.join(self.dir, "keys")
         self.actors = os.path.join(self.dir, "actors")
         self.config = os.path.join(self.dir, "casebus.conf")
         self.server = keygen(self.keys, "broker-1")[0]
         self.write_actors(actors)
         with open(self.config, "w") as file:
-            file.write(config)
+            file.write(config.replace("tcp://127.0.0.1:*", endpoint_of_its_own()))
         self.flags += ["--secret", self.secret_of("broker-1"), "--actors", self.actors,
                        "--config", self.config]
         self.start()
