@@ -1,0 +1,74 @@
+"""ZMTP 3 by hand, over a TCP socket: for peers that do what no libzmq does."""
+import os
+import socket
+import struct
+import sys
+
+from casebus import SRC
+
+sys.path.append(os.path.join(SRC, "tests", "ledger"))
+from proxy import COMMAND, GREETING, LONG, frame_end  # noqa: E402
+
+
+def greeting(mechanism=b"NULL", version=b"\x03\x00"):
+    return (b"\xff" + bytes(8) + b"\x7f" + version + mechanism.ljust(20, b"\0")).ljust(GREETING, b"\0")
+
+
+def frame(body, flags=0):
+    if len(body) > 255:
+        return bytes([flags | LONG]) + struct.pack(">Q", len(body)) + body
+    return bytes([flags, len(body)]) + body
+
+
+def ready(kind):
+    return frame(b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind, COMMAND)
+
+
+def frames(data):
+    """The greeting and each whole frame after it, as they are on the wire."""
+    parts, at = [bytes(data[:GREETING])], GREETING
+    while (end := frame_end(data, at)) is not None and end <= len(data):
+        parts.append(bytes(data[at:end]))
+        at = end
+    return parts
+
+
+class Wire:
+    """A TCP connection to an endpoint."""
+
+    def __init__(self, endpoint, data=b""):
+        host, _, port = endpoint.rpartition("://")[2].rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
+        if data:
+            self.send(data)
+
+    def send(self, data):
+        """False: the other side has hung up."""
+        try:
+            self.socket.sendall(data)
+            return True
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+
+    def done(self):
+        """Nothing more is said."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it had hung up already
+
+    def rest(self):
+        """All that comes until the other side hangs up, which it must."""
+        data = bytearray()
+        try:
+            while chunk := self.socket.recv(65536):
+                data += chunk
+        except ConnectionResetError:
+            pass
+        self.socket.close()
+        return bytes(data)
+
+    def reset(self):
+        """Leaves without a word: what was on its way may not arrive."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
