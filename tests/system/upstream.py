@@ -16,7 +16,7 @@ from guarded import Asker, Guarded
 from wire import Wire, frame, greeting, ready
 
 sys.path.append(os.path.join(SRC, "tests", "ledger"))
-from proxy import MORE, Proxy  # noqa: E402
+from proxy import COMMAND, MORE, Proxy  # noqa: E402
 
 # Under the address sanitizer, what is freed is not kept for long: this is about memory too.
 os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
@@ -34,6 +34,8 @@ roles = press
 HEADS = b"sys:heads:all:"
 AGENCIES = ("hse", "ea", "orr")
 PATTERNS = (b"case:created:hse:", b"case:created:ea:", b"case:synced:", b"case:")
+ROUNDS = 6
+BUSY = 200  # times a report of each agency: subscriptions queue up behind them
 MIB = 1024  # KiB
 
 
@@ -52,14 +54,20 @@ def plain_peer(kind):
 
 
 class Subscriber:
-    """An honest one, who knows what the log holds for it."""
+    """An honest one, who knows what the log holds for it. An XSUB: it is shown all that is sent to it, where
+    a SUB would drop what it has not subscribed to."""
 
-    def __init__(self, socket, endpoint, patterns):
-        self.socket, self.patterns, self.got = socket, patterns, []
+    def __init__(self, socket, endpoint):
+        self.socket, self.patterns, self.got, self.from_seq = socket, (), [], 0
         socket.rcvhwm, socket.rcvtimeo = 0, 30000
-        for pattern in (*patterns, HEADS):  # heads come only once all before them are in force
-            socket.subscribe(pattern)
         socket.connect(endpoint)
+
+    def subscribe(self, *patterns):
+        self.patterns = patterns
+        for pattern in (*patterns, HEADS):  # heads come only once all before them are in force
+            self.socket.send(b"\x01" + pattern)
+
+    def joined(self):
         self.from_seq = self.heads_at(0)
 
     def heads_at(self, seq):
@@ -98,11 +106,15 @@ class Stage:
     def peer(self, kind, name):
         return self.broker.peer(kind, name) if self.keyed else plain_peer(kind)
 
-    def subscriber(self, name, endpoint, *patterns):
-        return Subscriber(self.peer(zmq.SUB, name), endpoint, patterns)
+    def subscriber(self, name, endpoint):
+        return Subscriber(self.peer(zmq.XSUB, name), endpoint)
 
-    def report(self):
-        """One of each agency; every other time it is the case before."""
+    def report(self, times=1):
+        """Each time one of each agency; every other time it is the case before."""
+        for _ in range(times):
+            self.report_each()
+
+    def report_each(self):
         for agency in AGENCIES:
             self.worker.send_multipart([b"case:scraped:%s:%d:" % (agency.encode(), self.sent // 2), msgpack.packb(
                 {"v": 1, "data": {"offender": {"name": "Acme"}}})])
@@ -131,24 +143,38 @@ def stray(rng, subscribing):
     return [b"\x03" + part if not subscribing and part[:1] == b"\x01" else part for part in parts]
 
 
+def all_join_at_once(honest, meddle):
+    """And as they subscribe, meddle() has its say before each."""
+    for i, (_, subscriber) in enumerate(honest):
+        meddle()
+        subscriber.subscribe(PATTERNS[i // 2 % len(PATTERNS)])
+    for _, subscriber in honest:
+        subscriber.joined()
+
+
 def stray_frames_of_peers_with_keys():
     """Beside them others subscribe, at the fan-out and at an audience of one agency."""
     rng = random.Random(1)
     with guarded() as broker:
-        stage, press, honest, strays = Stage(broker, True), press_of(broker), [], []
+        stage, honest, strays = Stage(broker, True), [], []
+        ways = [("eye", broker.fanout), ("press", press_of(broker))]
         for i in range(8):
-            name, endpoint = (("eye", broker.fanout), ("press", press))[i % 2]
+            name, endpoint = ways[i % 2]
             socket = broker.peer(zmq.XSUB, name)
             socket.rcvhwm = 0
             socket.connect(endpoint)
             strays.append((socket, name, i // 2 % 2 == 1))
-        for i in range(24):
+
+        def meddle():
             for socket, _, subscribing in strays:
-                for _ in range(25):
+                for _ in range(4):
                     socket.send_multipart(stray(rng, subscribing))
-            name, endpoint = (("eye", broker.fanout), ("press", press))[i % 2]
-            honest.append((name, stage.subscriber(name, endpoint, PATTERNS[i // 2 % len(PATTERNS)])))
-            stage.report()
+        for _ in range(ROUNDS):
+            stage.report(BUSY)
+            fresh = [(name, stage.subscriber(name, endpoint)) for name, endpoint in ways * 8]
+            all_join_at_once(fresh, meddle)
+            honest += fresh
+        stage.report()
         events = stage.events()
         for name, subscriber in honest:
             subscriber.check(events, ("hse",) if name == "press" else AGENCIES)
@@ -165,20 +191,23 @@ def stray_frames_of_raw_peers():
     rng = random.Random(2)
     with Broker() as broker:
         stage, honest = Stage(broker, False), []
-        for i in range(24):
+
+        def meddle():
+            wire = Wire(broker.fanout, greeting() + ready(b"XSUB"))
+            for part in stray(rng, False):
+                wire.send(frame(part, MORE))
+            wire.send(frame(b"\x01case:created:hse:")[:rng.randrange(20)])
+            wire.reset()
+        for _ in range(ROUNDS):
+            stage.report(BUSY)
             pair = Wire(broker.fanout, greeting() + ready(b"PAIR") + frame(b"case:"))
-            wires = [Wire(broker.fanout, greeting() + ready(b"XSUB")) for _ in range(8)]
-            for wire in wires:
-                for part in stray(rng, False):
-                    wire.send(frame(part, MORE))
-            honest.append(stage.subscriber("eye", broker.fanout, PATTERNS[i % len(PATTERNS)]))
-            for wire in wires:
-                wire.send(frame(b"\x01case:created:hse:")[:rng.randrange(20)])
-                wire.reset()
-            stage.report()
-            assert len(pair.rest()) <= len(greeting() + ready(b"XPUB") + frame(b"\x05ERROR" + bytes(64), 4))
+            fresh = [("eye", stage.subscriber("eye", broker.fanout)) for _ in range(16)]
+            all_join_at_once(fresh, meddle)
+            honest += fresh
+            assert len(pair.rest()) <= len(greeting() + ready(b"XPUB") + frame(b"\x05ERROR" + bytes(64), COMMAND))
+        stage.report()
         events = stage.events()
-        for subscriber in honest:
+        for _, subscriber in honest:
             subscriber.check(events)
 
 
@@ -230,17 +259,19 @@ def descriptors(broker):
 def survives(broker, storm, keyed):
     rng = random.Random(3)
     stage = Stage(broker, keyed)
-    honest = [stage.subscriber("eye", broker.fanout, pattern) for pattern in PATTERNS]
+    honest = [("eye", stage.subscriber("eye", broker.fanout)) for _ in range(2 * len(PATTERNS))]
+    all_join_at_once(honest, lambda: None)
     before, memory = descriptors(broker), []
     for _ in range(4):
-        stage.report()
+        stage.report(BUSY)
         storm(broker, rng)
         stage.report()
         await_("all who left are forgotten", lambda: descriptors(broker) <= before)
         memory.append(broker.anonymous_kib())
-    for subscriber in honest:
-        subscriber.check(stage.events())
-    assert memory[-1] < memory[0] + 6 * MIB, memory  # the first has met all there is to allocate
+    events = stage.events()
+    for _, subscriber in honest:
+        subscriber.check(events)
+    assert memory[-1] < memory[0] + 12 * MIB, memory  # the first has met all there is to allocate
     print("      after each storm, KiB:", memory)
 
 
