@@ -50,6 +50,13 @@ class Wire:
         except (BrokenPipeError, ConnectionResetError):
             return False
 
+    def exactly(self, size):
+        """So many bytes; fewer if the other side hangs up."""
+        data = b""
+        while len(data) < size and (chunk := self.socket.recv(size - len(data))):
+            data += chunk
+        return data
+
     def done(self):
         """Nothing more is said."""
         try:
@@ -72,3 +79,21 @@ class Wire:
         """Leaves without a word: what was on its way may not arrive."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+
+class ServerOf:
+    """Listens, and says the same to each who connects."""
+
+    def __init__(self, data):
+        self.data = data
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(30)
+        self.endpoint = "tcp://127.0.0.1:%d" % self.socket.getsockname()[1]
+
+    def serve_one(self):
+        """Until the client hangs up, which it must."""
+        wire = Wire.__new__(Wire)
+        wire.socket, _ = self.socket.accept()
+        wire.socket.settimeout(30)
+        wire.send(self.data)
+        return wire.rest()
