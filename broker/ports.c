@@ -122,9 +122,10 @@ void port_watch_descriptors(bool *none_left)
         close(spare);
     }
     if (none && !*none_left) {
-        log_error("no file descriptor is left of %ld: nobody new can connect; find who holds so "
-                  "many connections, or raise the limit (LimitNOFILE=, ulimit -n)",
-                  sysconf(_SC_OPEN_MAX));
+        log_error(
+            "no file descriptor is left of %ld: nobody new can connect; find who holds so "
+            "many connections, or raise the limit (LimitNOFILE=, ulimit -n)",
+            sysconf(_SC_OPEN_MAX));
     } else if (!none && *none_left) {
         log_info("there are file descriptors again: others can connect");
     }
