@@ -33,12 +33,17 @@ def frames(data):
     return parts
 
 
-class Wire:
-    """A TCP connection to an endpoint."""
+def connect(endpoint):
+    host, _, port = endpoint.rpartition("://")[2].rpartition(":")
+    return socket.create_connection((host, int(port)))
 
-    def __init__(self, endpoint, data=b""):
-        host, _, port = endpoint.rpartition("://")[2].rpartition(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=30)
+
+class Wire:
+    """A TCP connection: to an endpoint, or one that was accepted."""
+
+    def __init__(self, endpoint, data=b"", accepted=None):
+        self.socket = accepted or connect(endpoint)
+        self.socket.settimeout(30)
         if data:
             self.send(data)
 
@@ -92,8 +97,5 @@ class ServerOf:
 
     def serve_one(self):
         """Until the client hangs up, which it must."""
-        wire = Wire.__new__(Wire)
-        wire.socket, _ = self.socket.accept()
-        wire.socket.settimeout(30)
-        wire.send(self.data)
-        return wire.rest()
+        accepted, _ = self.socket.accept()
+        return Wire(self.endpoint, self.data, accepted).rest()
