@@ -31,6 +31,7 @@ struct bus {
     struct trimming trimming;
     int64_t second_at;
     uint64_t second_reports, second_events;
+    bool no_descriptor;
     struct notice notice;    /* not handed over yet */
     struct submission_result unsent[SUBMISSIONS_MAX + 1]; /* found the pipe full */
     unsigned unsent_count;
@@ -511,6 +512,7 @@ static void keep_time(struct bus *self)
         self->second_reports = reports;
         self->second_events = events;
         self->second_at = now + 1000;
+        port_watch_descriptors(&self->no_descriptor);
         look_for_space(self);
     }
 }

@@ -6,6 +6,12 @@
  * can bring that about by sending much and leaving. */
 #include "ports.h"
 
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 /* libzmq's zmq.h calls it a draft, and its library has it all the same. Without it libzmq lets in
  * everybody where no handler answers. */
 #define ZAP_ENFORCE_DOMAIN 93
@@ -110,4 +116,24 @@ void port_unbind(zsock_t *socket, const char *bound)
 bool port_rebind(zsock_t *socket, const char *bound)
 {
     return zmq_bind(zsock_resolve(socket), bound) == 0;
+}
+
+/* libzmq's own event of a connection it could not take comes each time it looks, which is
+ * without pause: asked here instead. */
+void port_watch_descriptors(bool *none_left)
+{
+    int spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    bool none = spare < 0 && (errno == EMFILE || errno == ENFILE);
+    if (spare >= 0) {
+        close(spare);
+    }
+    if (none && !*none_left) {
+        log_error(
+            "no file descriptor is left of %ld: nobody new can connect; find who holds so "
+            "many connections, or raise the limit (LimitNOFILE=, ulimit -n)",
+            sysconf(_SC_OPEN_MAX));
+    } else if (!none && *none_left) {
+        log_info("there are file descriptors again: others can connect");
+    }
+    *none_left = none;
 }

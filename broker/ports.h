@@ -38,4 +38,9 @@ zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_
 void port_unbind(zsock_t *socket, const char *bound);
 bool port_rebind(zsock_t *socket, const char *bound);
 
+/* Says so in the log when the process has used up its file descriptors, so that libzmq can take
+ * no connection more, and when it has some again. Call it each second; *none_left begins
+ * false. */
+void port_watch_descriptors(bool *none_left);
+
 #endif

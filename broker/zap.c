@@ -226,7 +226,8 @@ static void read_monitor(struct zap *self, const struct door *door)
         zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT);
         count_refusal(self->options->counters, CASEBUS_EDENIED);
         log_limited(&self->refusals, LEVEL_AUDIT,
-                    "refused actor=- key=- door=%s: no key, or not for this broker's",
+                    "refused actor=- key=- door=%s: no key, not for this broker's, or of "
+                    "another session",
                     door->domain);
     }
 }

@@ -205,6 +205,25 @@ class Proxy:
             reset(writer)
 
 
+class Recorder(Proxy):
+    """Keeps what goes either way, of all its connections together."""
+
+    def __init__(self, backend, seed=0):
+        self.kept = {TO_SERVER: bytearray(), TO_CLIENT: bytearray()}
+        super().__init__(backend, seed)
+
+    def passes(self, direction, chunk):
+        self.kept[direction] += chunk
+
+    def inject(self, data):
+        """Says it to the server, in the client's place."""
+        self.call(self.write_all, data)
+
+    def write_all(self, data):
+        for to_server, _ in self.links:
+            to_server.write(data)
+
+
 def reset(writer):
     """Closes with a reset where there is such a thing: nothing that was on its way arrives."""
     if writer.is_closing():

@@ -15,7 +15,7 @@ from guarded import Guarded, within
 
 sys.path += [os.path.join(SRC, "tests", folder) for folder in ("ledger", "dashboard")]
 from dashboard import Dashboard, quote  # noqa: E402
-from proxy import TO_CLIENT, Proxy  # noqa: E402
+from proxy import TO_CLIENT, Recorder  # noqa: E402
 
 AGENCIES = ("hse", "ea", "orr")
 # Of each agency: words that stand in its ids, its sessions and its records, and nowhere else.
@@ -534,18 +534,6 @@ def what_is_gone_is_told_to_whom_it_was_shown():
 # --- readers ----------------------------------------------------------------------------------
 
 
-class Recorder(Proxy):
-    """Keeps what goes to clients."""
-
-    def __init__(self, backend, seed):
-        self.bytes = bytearray()
-        super().__init__(backend, seed)
-
-    def passes(self, direction, chunk):
-        if direction == TO_CLIENT:
-            self.bytes += chunk
-
-
 class Watcher:
     """casebus-watch of an audience, over links that are broken and recorded: of events and of requests."""
 
@@ -613,9 +601,9 @@ def readers_over_bad_links_get_all_of_their_own_and_nothing_else():
             assert watcher.seqs() == wanted, (watcher.name, watcher.seqs(), wanted)
             said = watcher.end()
             assert said["repaired"] > 0 and said["lost"] == 0, said
-            seen = b"".join(bytes(link.bytes) for link in watcher.links)
+            seen = b"".join(bytes(link.kept[TO_CLIENT]) for link in watcher.links)
             own = [MARKS[agency] for agency in SHOWN[watcher.name]]
-            assert all(link.bytes for link in watcher.links) and all(mark.encode() in seen for mark in own)
+            assert all(link.kept[TO_CLIENT] for link in watcher.links) and all(mark.encode() in seen for mark in own)
             assert_without(watcher.name, seen, *(set(MARKS.values()) - set(own)))
             if watcher.name == "thin":
                 assert_without("thin", seen, TEXT, HIDDEN)
