@@ -22,9 +22,7 @@ class Browser:
     def __init__(self, width=1440, height=1000, args=(), insecure=False):
         """`insecure`: any certificate will do."""
         self.profile = tempfile.mkdtemp(prefix="casebus-browser-")
-        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL, text=True, start_new_session=True)
-        self.base = "http://127.0.0.1:%d" % self._port()
+        self.base = "http://127.0.0.1:%d" % self._start()
         options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                             "--no-first-run", "--disable-background-networking", "--disable-extensions",
                             "--lang=en-GB", "--window-size=%d,%d" % (width, height),
@@ -35,12 +33,20 @@ class Browser:
         self.base += "/session/" + reply["sessionId"]
         self._call("POST", "/timeouts", {"script": 30000, "pageLoad": 30000})
 
-    def _port(self):
-        for line in self.driver.stdout:
-            found = re.search(r"started successfully on port (\d+)", line)
-            if found:
-                return int(found.group(1))
-        raise AssertionError("chromedriver did not start")
+    def _start(self):
+        """Its port. It chooses one that is free for one family of addresses and gives up where another
+        program has it for the other, so it is started again."""
+        for _ in range(5):
+            self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE,
+                                           stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+            said = []
+            for line in self.driver.stdout:
+                said.append(line)
+                found = re.search(r"started successfully on port (\d+)", line)
+                if found:
+                    return int(found.group(1))
+            self.driver.wait()
+        raise AssertionError("chromedriver did not start: " + "".join(said))
 
     def _call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
