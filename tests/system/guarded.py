@@ -1,6 +1,7 @@
 """A broker with keys, and peers of every kind before it."""
 import os
 import random
+import re
 import signal
 import socket as plain
 import subprocess
@@ -51,7 +52,7 @@ class Guarded(Broker):
         self.server = keygen(self.keys, "broker-1")[0]
         self.write_actors(actors)
         with open(self.config, "w") as file:
-            file.write(config.replace("tcp://127.0.0.1:*", endpoint_of_its_own()))
+            file.write(re.sub(r"tcp://127\.0\.0\.1:\*", lambda _: endpoint_of_its_own(), config))
         self.flags += ["--secret", self.secret_of("broker-1"), "--actors", self.actors,
                        "--config", self.config]
         self.start()
