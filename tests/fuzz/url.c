@@ -52,8 +52,10 @@ static void check_headers(const char *value)
         HOLDS(strncasecmp(value, "localhost:", 10) == 0 &&
               strtoul(value + 10, NULL, 10) == 7480);
     }
-    HOLDS(!guard_same_origin(NULL, value, NULL));
+    HOLDS(!guard_same_origin(NULL, value, NULL, false));
+    HOLDS(!guard_same_origin(NULL, value, NULL, true));
     guard_is_json(value);
+    guard_is_form(value);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
