@@ -43,6 +43,20 @@ static void check_words(const struct actor_table *table, struct casebus_bytes fi
     }
 }
 
+/* Put in force and replaced by its like, it is seen by who refreshes, and once. */
+static void check_in_force(struct actor_table *table, struct actor_table *like)
+{
+    const struct actor_table *held = NULL;
+    struct actors *actors = actors_new(table);
+    HOLDS(actors != NULL && like != NULL);
+    HOLDS(actors_refresh(actors, &held) && !actors_refresh(actors, &held));
+    HOLDS(held == table && !actors_lost(held, like) && actor_count(held) == actor_count(like));
+    actors_swap(actors, like);
+    HOLDS(actors_refresh(actors, &held) && held == like);
+    actor_table_release(held);
+    actors_destroy(&actors);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct settings s = settings_default();
@@ -56,7 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     HOLDS(memchr(file.data, '\0', file.size) == NULL); /* part of a line would have been read */
     check_words(table, file);
-    HOLDS(!actors_lost(table, table));
-    actor_table_release(table);
+    check_in_force(table, actor_table_read(path, &s.roles, why, sizeof why));
     return 0;
 }

@@ -73,9 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     HOLDS(settings_set(&s, "data", "folder", why, sizeof why));
     const char *path = fuzz_file(data, size);
+    why[0] = '\0';
     if (settings_read_file(&s, path, why, sizeof why)) {
         HOLDS(memchr(data, '\0', size) == NULL); /* half a line would have been read */
         check_again(&s);
+        HOLDS(settings_check(&s, why, sizeof why) || why[0] != '\0');
     } else {
         unsigned long line = strtoul(why + strlen(path) + 1, NULL, 10);
         HOLDS(strncmp(why, path, strlen(path)) == 0 && line > 0);
