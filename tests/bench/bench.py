@@ -46,6 +46,10 @@ def read_arguments():
         parser.error("--quick and --large exclude each other")
     if arguments.render and not arguments.into:
         parser.error("--render needs --into")
+    try:
+        os.makedirs(arguments.out, exist_ok=True)  # not found out after an hour
+    except OSError as error:
+        parser.error(f"--out: {error}")
     return arguments
 
 
