@@ -129,7 +129,6 @@ unsigned crew_hands(const struct crew *self)
 
 struct crew *crew_new(unsigned hands, crew_work *work, void *arg)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct crew *self = calloc(1, sizeof *self);
     if (!self) {
         return NULL;
@@ -139,7 +138,7 @@ struct crew *crew_new(unsigned hands, crew_work *work, void *arg)
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->opened, NULL);
     pthread_cond_init(&self->gone, NULL);
-    while (crew_hands(self) < hands && crew_hands(self) < processors) {
+    while (crew_hands(self) < hands) {
         struct helper *h = &self->helpers[self->helper_count];
         *h = (struct helper){.crew = self, .hand = self->helper_count + 1};
         if (pthread_create(&h->thread, NULL, help, h) != 0) {

@@ -14,8 +14,7 @@ struct crew;
 /* Does one item. Hand 0 is the caller's; two hands never do the same item. */
 typedef void crew_work(void *arg, unsigned hand, unsigned item);
 
-/* 1 to HANDS_MAX hands, and no more than the machine has processors. NULL: no memory or
- * threads. */
+/* So many hands, 1 to HANDS_MAX. NULL: no memory or threads. */
 struct crew *crew_new(unsigned hands, crew_work *work, void *arg);
 void crew_destroy(struct crew **self_p);
 unsigned crew_hands(const struct crew *self);

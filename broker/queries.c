@@ -517,7 +517,11 @@ static bool bind_router(struct queries *self)
 static int start_readers(struct queries *self)
 {
     int rc = 0;
-    self->crew = crew_new(HANDS_MAX, answer_one, self);
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    const unsigned hands = processors < 1           ? 1
+                           : processors > HANDS_MAX ? HANDS_MAX
+                                                    : (unsigned)processors;
+    self->crew = crew_new(hands, answer_one, self);
     for (unsigned i = 0; rc == 0 && self->crew && i < crew_hands(self->crew); i++) {
         rc = reader_open(&self->readers[i], self->options->store,
                          self->options->gate->actors);

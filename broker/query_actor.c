@@ -16,7 +16,6 @@ enum about {
 #define FOLLOW (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
 #define SCRAPE                                                                                 \
     (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_REPORT_SCRAPED)) /* what a worker goes on by */
-#define READ (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
 #define RUN VERB_BIT(VERB_ADMINISTER)
 
 static const struct need {
@@ -147,7 +146,7 @@ int authorise(struct query *q)
     if (rc != 0 || everywhere) {
         return rc;
     }
-    if ((need->any_of & READ) && q->scope) {
+    if ((need->any_of & FOLLOW) && q->scope) {
         return 0;
     }
     if (need->about == ABOUT_NONE && (q->who->somewhere & need->any_of)) {

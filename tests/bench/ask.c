@@ -140,8 +140,8 @@ static bool is_answered(const struct asker *self, const struct way *way, zmq_msg
     struct casebus_reply reply;
     struct casebus_fault fault;
     const struct casebus_bytes body = casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
-    if (way->against != ASKED_CASEBUS && self->cases > 0) {
-        return body.size >= (size_t)way->records * BARE_RECORD_SIZE;
+    if (way->against != ASKED_CASEBUS) {
+        return body.size >= (self->cases > 0 ? (size_t)way->records * BARE_RECORD_SIZE : 0);
     }
     return casebus_reply_decode(body, &reply, &fault) == 0 &&
            (reply.error == 0 || (reply.error == CASEBUS_ENOTFOUND && self->cases == 0));
