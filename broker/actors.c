@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define KEYS_PER_ACTOR 2 /* the one that goes, the one that comes */
 
@@ -306,6 +307,9 @@ static const char *file_fault(FILE *file)
     struct stat st;
     if (fstat(fileno(file), &st) != 0 || !S_ISREG(st.st_mode)) {
         return "not a file";
+    }
+    if (st.st_uid != geteuid() && st.st_uid != 0) {
+        return "it belongs to another user";
     }
     return st.st_mode & 022 ? "others may change it: chmod go-w" : NULL;
 }

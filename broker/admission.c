@@ -52,6 +52,7 @@ static void deny(struct admission *self, const struct item *item, const char *ac
                 (int)(topic.size < 200 ? topic.size : 200), (const char *)topic.data);
     *denied = (struct noticed){.arrived = head->number, .denied = true, .verb = verb};
     memcpy(denied->publisher, head->publisher, sizeof denied->publisher);
+    snprintf(denied->actor, sizeof denied->actor, "%s", actor);
     memcpy(denied->agency, agency.data, agency.size);
 }
 

@@ -46,9 +46,10 @@ static bool is_name(struct casebus_bytes text)
     return text.size > 0 && text.size < AUDIENCE_NAME_MAX && !memchr(text.data, 0, text.size);
 }
 
+/* Whether there is such a role is asked once all lines are known (audience_check_roles). */
 static const char *take_role(struct audience *a, struct casebus_bytes word)
 {
-    if (!is_name(word)) {
+    if (!role_name_valid(word)) {
         return "is no name of a role, lower-case letters, digits, - and _";
     }
     if (a->roles == AUDIENCE_ROLES_MAX) {
@@ -190,15 +191,22 @@ const struct audience *audience_find(const struct audiences *all, struct casebus
 
 /* --- who is of which -------------------------------------------------------------------- */
 
-bool audience_admits(const struct audience *self, const struct actor_table *table,
-                     const struct actor *actor)
+bool audience_has(const struct audience *self, const struct actor_table *table,
+                  const struct actor *actor)
 {
     for (unsigned i = 0; i < self->roles; i++) {
         if (actor_has_role(table, actor, self->role[i])) {
             return true;
         }
     }
-    return actor_may(table, actor, VERB_WATCH, casebus_bytes(NULL, 0));
+    return false;
+}
+
+bool audience_admits(const struct audience *self, const struct actor_table *table,
+                     const struct actor *actor)
+{
+    return audience_has(self, table, actor) ||
+           actor_may(table, actor, VERB_WATCH, casebus_bytes(NULL, 0));
 }
 
 const struct audience *audience_of(const struct audiences *all, const struct actor_table *table,
@@ -206,8 +214,8 @@ const struct audience *audience_of(const struct audiences *all, const struct act
 {
     for (unsigned i = 0; i < all->count; i++) {
         const struct audience *a = &all->audience[i];
-        if ((!named.data || casebus_bytes_is(named, a->name)) &&
-            audience_admits(a, table, actor)) {
+        if (named.data ? casebus_bytes_is(named, a->name) && audience_admits(a, table, actor)
+                       : audience_has(a, table, actor)) {
             return a;
         }
     }

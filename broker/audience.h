@@ -25,7 +25,7 @@ struct audience {
     char endpoint[256];
     struct scope scope;
     unsigned roles; /* who may connect and ask, beside those who may watch all agencies */
-    char role[AUDIENCE_ROLES_MAX][AUDIENCE_NAME_MAX];
+    char role[AUDIENCE_ROLES_MAX][ROLE_NAME_MAX + 1];
 };
 
 struct audiences {
@@ -33,12 +33,15 @@ struct audiences {
     struct audience audience[AUDIENCES_MAX];
 };
 
-/* May he be part of it? By his roles; and whoever may watch all agencies anyway. */
+/* Is he part of it, by one of his roles? Then he may connect, and ask for what it is shown. */
+bool audience_has(const struct audience *self, const struct actor_table *table,
+                  const struct actor *actor);
+/* May he connect? Whoever is part of it; and whoever may watch all agencies anyway. */
 bool audience_admits(const struct audience *self, const struct actor_table *table,
                      const struct actor *actor);
-/* The audience that a request of this actor is of: the one it names, or, where it names none (absent),
- * the first that he may be part of. NULL: none, or one that is not for him (or not there: he is not
- * told). */
+/* The audience that a request of this actor is of: the one it names, if he may connect to it; or,
+ * where it names none (absent), the first that he is part of. NULL: none, or one that is not for
+ * him (or not there: he is not told). */
 const struct audience *audience_of(const struct audiences *all, const struct actor_table *table,
                                    const struct actor *actor, struct casebus_bytes named);
 /* The ZAP domain of its endpoint; of everybody's, where name is NULL. */

@@ -32,6 +32,7 @@ struct bus {
     int64_t second_at;
     uint64_t second_reports, second_events;
     bool no_descriptor;
+    unsigned seconds_unbound;
     struct notice notice;    /* not handed over yet */
     struct submission_result unsent[SUBMISSIONS_MAX + 1]; /* found the pipe full */
     unsigned unsent_count;
@@ -48,14 +49,18 @@ static uint64_t now_us(void)
 
 /* --- notices ---------------------------------------------------------------------------- */
 
+static bool is_same_publisher(const struct noticed *a, const struct noticed *b)
+{
+    return memcmp(a->publisher, b->publisher, sizeof a->publisher) == 0 &&
+           strcmp(a->actor, b->actor) == 0;
+}
+
 static void add_to_notice(struct notice *n, const struct noticed *noticed)
 {
     for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
         struct noticed *known = &n->publisher[i];
-        if (memcmp(known->publisher, noticed->publisher, sizeof known->publisher) == 0) {
-            uint64_t highest = known->arrived;
-            *known = *noticed;
-            known->arrived = highest > known->arrived ? highest : known->arrived;
+        if (is_same_publisher(known, noticed)) {
+            *known = noticed->arrived >= known->arrived ? *noticed : *known;
             return;
         }
     }
@@ -66,11 +71,13 @@ static void add_to_notice(struct notice *n, const struct noticed *noticed)
     n->publisher[n->count++] = *noticed;
 }
 
-/* A report with that number has arrived. */
-static void note_arrived(struct bus *self, const unsigned char *publisher, uint64_t number)
+/* This report, which has that number of that publisher, has arrived. */
+static void note_arrived(struct bus *self, const struct item *item,
+                         const unsigned char *publisher, uint64_t number)
 {
     struct noticed noticed = {.arrived = number};
     memcpy(noticed.publisher, publisher, sizeof noticed.publisher);
+    memcpy(noticed.actor, item->actor, sizeof noticed.actor);
     add_to_notice(&self->notice, &noticed);
 }
 
@@ -270,7 +277,7 @@ static void tell(struct bus *self, const struct batch *b)
             count_report(self, item);
             admission_audit(item);
             if (item->result.numbered) {
-                note_arrived(self, item->result.publisher, item->result.number);
+                note_arrived(self, item, item->result.publisher, item->result.number);
             }
         } else if (item->entry.kind == APPLY_FLOOR) {
             trimming_done(&self->trimming, item);
@@ -363,10 +370,11 @@ static void set_read_only(struct bus *self, bool read_only)
 }
 
 /* Its publisher is waiting for an answer: he gets told why there is none. */
-static void note_held(struct bus *self, const struct casebus_report_head *head)
+static void note_held(struct bus *self, const struct item *item)
 {
+    const struct casebus_report_head *head = &item->prepared.head;
     if (head->numbered) {
-        note_arrived(self, head->publisher, head->number);
+        note_arrived(self, item, head->publisher, head->number);
     }
 }
 
@@ -378,7 +386,7 @@ static void hold(struct bus *self, struct batch *b)
         struct item *item = &b->items[i];
         if (item->submission == 0) {
             count(item->prepared.head.numbered ? &c->held : &c->unstored, 1);
-            note_held(self, &item->prepared.head);
+            note_held(self, item);
         } else if (item->submission != NOBODY_ASKED) {
             item->result = (struct apply_result){.outcome = CASEBUS_OUTCOME_REJECTED,
                                                  .fault = {.code = CASEBUS_ENOSPC}};
@@ -513,6 +521,11 @@ static void keep_time(struct bus *self)
         self->second_events = events;
         self->second_at = now + 1000;
         port_watch_descriptors(&self->no_descriptor);
+        self->seconds_unbound = self->bound ? 0 : self->seconds_unbound + 1;
+        if (self->seconds_unbound > 1) {
+            log_error("an endpoint that was closed for keys to be checked again cannot be bound: "
+                      "is its port taken by another program?");
+        }
         look_for_space(self);
     }
 }
@@ -554,10 +567,10 @@ static void serve(struct bus *self)
         fanout_read_subscriptions(self->fanout);
         keep_time(self);
         rc = take(self);
-        hand_over(self); /* what found the pipe full */
         if (room) {
             receive(self);
         }
+        hand_over(self); /* what was denied, and what found the pipe full */
         give(self);
     }
     health_waits(health, WORKER_BUS);

@@ -7,8 +7,8 @@
 #ifndef BROKER_EXCHANGE_H
 #define BROKER_EXCHANGE_H
 
+#include "actors.h"
 #include "apply.h"
-#include "permission.h"
 
 #define EXCHANGE_ENDPOINT "inproc://exchange"
 #define NOTICE_MAX CASEBUS_BATCH_MAX /* publishers: a batch has no more */
@@ -32,9 +32,10 @@ struct submission_result {
 };
 
 struct noticed {
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+    unsigned char publisher[CASEBUS_PUBLISHER_SIZE]; /* of this actor: an id is nobody's secret */
+    char actor[ACTOR_NAME_SIZE];
     uint64_t arrived; /* the highest number seen, decided or not */
-    /* The newest was not taken because its actor lacks a verb: which, and for which agency. */
+    /* That one was not taken because its actor lacks a verb: which, and for which agency. */
     bool denied;
     enum verb verb;
     char agency[CASEBUS_AGENCY_MAX + 1];

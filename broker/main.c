@@ -288,6 +288,18 @@ static void reload(struct broker *self)
         return;
     }
     read_flags(&again, false); /* they win over the file, as at the start */
+    if (!settings_check(&again.settings, why, sizeof why)) {
+        log_error("SIGHUP: settings unchanged: %s", why);
+        return;
+    }
+    if ((again.settings.actors[0] != '\0') != self->gate.guarded) {
+        log_error("SIGHUP: settings unchanged: whether there are actors changes with a restart");
+        return;
+    }
+    if (memcmp(&c->settings.audiences, &again.settings.audiences,
+               sizeof again.settings.audiences) != 0) {
+        log_warning("SIGHUP: sections of audiences have changed: that waits for a restart");
+    }
     struct actor_table *table = read_actors(&again.settings, why, sizeof why);
     if (!table) {
         log_error("SIGHUP: actors and settings unchanged: %s", why);
@@ -471,11 +483,12 @@ static int wait_for_end(struct broker *self)
     }
 }
 
-/* Where it has failed, and nobody has heard, its signal is taken first: destroying waits for the
- * next one. */
+/* Where it has failed after it served, and nobody has heard, its signal is taken first:
+ * destroying waits for the next one. */
 static void end_zap(struct broker *self, int code)
 {
-    if (self->zap && !atomic_load(&self->zap_options.serving) && code != EXIT_KEYS) {
+    bool served = self->zap && self->zap_options.why[0] == '\0';
+    if (served && !atomic_load(&self->zap_options.serving) && code != EXIT_KEYS) {
         zsock_wait(self->zap);
     }
     zactor_destroy(&self->zap);

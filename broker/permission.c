@@ -140,10 +140,19 @@ static const char *add_grant(struct role *role, struct casebus_bytes text)
     return NULL;
 }
 
+bool role_name_valid(struct casebus_bytes name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t size = 0;
+    while (size < name.size && memchr(letters, name.data[size], sizeof letters - 1)) {
+        size++;
+    }
+    return size > 0 && size == name.size && size <= ROLE_NAME_MAX;
+}
+
 static const char *name_fault(const struct roles *self, const char *name)
 {
-    size_t size = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
-    if (name[0] == '\0' || name[size] != '\0' || size > ROLE_NAME_MAX) {
+    if (!role_name_valid(casebus_cstr(name))) {
         return "a role's name has 1 to 31 lower-case letters, digits, - and _";
     }
     if (roles_find(self, casebus_cstr(name)) >= 0) {

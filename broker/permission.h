@@ -6,8 +6,8 @@
  *
  *     role.hse-desk = watch, ask@hse, decide@hse+ea
  *
- * Checklist for a new verb: a row here; who asks for it (bus.c, queries.c or zap.c);
- * PROTOCOL.md "Who may do what". */
+ * Checklist for a new verb: a row here; who asks for it (admission.c for reports, the table of
+ * query_actor.c for requests, zap.c for connections); PROTOCOL.md "Who may do what". */
 #ifndef BROKER_PERMISSION_H
 #define BROKER_PERMISSION_H
 
@@ -69,6 +69,7 @@ struct roles {
     struct role role[ROLES_MAX];
 };
 
+bool role_name_valid(struct casebus_bytes name); /* [a-z0-9_-]{1,31} */
 /* The four. */
 void roles_init(struct roles *self);
 /* Adds one as a settings file says it: "verb[@agency[+agency...]], ...". False: `why` says why

@@ -334,11 +334,14 @@ static void take_answer(struct queries *self, const struct submission_result *an
     }
 }
 
-const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher)
+const struct noticed *find_arrived(const struct queries *self, struct casebus_bytes actor,
+                                   const unsigned char *publisher)
 {
     for (size_t i = 0; i < self->arrived_count; i++) {
-        if (memcmp(self->arrived[i].publisher, publisher, CASEBUS_PUBLISHER_SIZE) == 0) {
-            return &self->arrived[i];
+        const struct noticed *n = &self->arrived[i];
+        if (memcmp(n->publisher, publisher, CASEBUS_PUBLISHER_SIZE) == 0 &&
+            casebus_bytes_is(actor, n->actor)) {
+            return n;
         }
     }
     return NULL;
@@ -346,7 +349,11 @@ const struct noticed *find_arrived(const struct queries *self, const unsigned ch
 
 static void note_arrived(struct queries *self, const struct noticed *noticed)
 {
-    const struct noticed *known = find_arrived(self, noticed->publisher);
+    const struct noticed *known =
+        find_arrived(self, casebus_cstr(noticed->actor), noticed->publisher);
+    if (known && known->denied && noticed->arrived < known->arrived) {
+        return; /* one before it has been decided since */
+    }
     size_t at = known ? (size_t)(known - self->arrived) : self->arrived_next;
     if (!known) {
         self->arrived_next = (self->arrived_next + 1) % ARRIVED_MAX;

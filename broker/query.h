@@ -1,7 +1,7 @@
 /* Requests: what the operations share. Private to query*.c.
  *
- * An operation reads its arguments, looks into the store through a read transaction begun for
- * this request alone, and packs its result. It gives 0, a negative error (then field and text
+ * An operation reads its arguments, looks into the store through its hand's reader, whose
+ * transaction serves all that is answered at one time, and packs its result. It gives 0, a negative error (then field and text
  * may say more), or QUERY_WAITS: it has been put aside and is answered later. */
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
@@ -298,7 +298,8 @@ void tick_done(struct queries *self, const struct submission_result *result);
 /* Is it for its worker to stop this session? */
 bool is_to_stop(const struct session_entry *session);
 /* What has arrived of a publisher, as far as is remembered; NULL: nothing. */
-const struct noticed *find_arrived(const struct queries *self, const unsigned char *publisher);
+const struct noticed *find_arrived(const struct queries *self, struct casebus_bytes actor,
+                                   const unsigned char *publisher);
 
 /* Who asks (q->who, q->by, q->actor)? CASEBUS_EDENIED: nobody who may ask anything. */
 int identify(struct query *q, zmq_msg_t *body);

@@ -143,10 +143,17 @@ int authorise(struct query *q)
     const struct need *need = &needs[q->request.op];
     bool everywhere = need->any_of == 0 || may_everywhere(q, need->any_of);
     int rc = read_scope(q, need->any_of, everywhere);
+    if (q->answer) { /* it was judged when it was asked for, and has been carried out */
+        q->scope = q->scope ? q->scope : &scope_everything;
+        return 0;
+    }
     if (rc != 0 || everywhere) {
         return rc;
     }
-    if ((need->any_of & FOLLOW) && q->scope) {
+    /* Reading is cut to what is his: by his audience, or by the agencies of his verbs. */
+    const bool cut = q->audience ? audience_has(q->audience, q->reader->table, q->who)
+                                 : q->scope != NULL;
+    if ((need->any_of & FOLLOW) && cut) {
         return 0;
     }
     if (need->about == ABOUT_NONE && (q->who->somewhere & need->any_of)) {

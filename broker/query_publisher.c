@@ -354,7 +354,7 @@ int query_publisher_confirm(struct query *q)
     }
     look_at_sessions(q, &p);
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
-    const struct noticed *last = find_arrived(q->self, p.publisher.data);
+    const struct noticed *last = find_arrived(q->self, q->actor, p.publisher.data);
     const char *held = why_held(q, &p, last);
     bool arrived = last && last->arrived > p.entry.decided;
     bool dropped = held && arrived && q->resumed; /* just now */

@@ -94,34 +94,25 @@ static int submit_decision(struct query *q, enum apply_kind kind, uint64_t seq,
     return submit(q, kind, body, true);
 }
 
-/* Which agency it is about stands with the conflict; where there is none, apply says so. */
-static int may_decide(struct query *q, uint64_t seq)
+/* Which agency it is about stands with the conflict. Absent: there is none, which apply says. */
+static struct casebus_bytes agency_of(struct query *q, uint64_t seq)
 {
-    struct cursor c;
     struct key key = key_number(seq);
-    struct casebus_bytes agency = casebus_bytes(NULL, 0), rest;
-    cursor_open(&c, q->txn, TREE_CONFLICT);
-    bool found = c.mdb && cursor_seek(&c, key_bytes(&key)) &&
-                 casebus_bytes_equal(c.key, key_bytes(&key)) &&
-                 c.value.size > CASEBUS_HASH_SIZE + 1 &&
-                 casebus_case_id_split(
-                     casebus_bytes(c.value.data, c.value.size - CASEBUS_HASH_SIZE - 1), &agency,
-                     &rest) == 0;
-    int rc = may(q, VERB_DECIDE, found ? agency : casebus_bytes(NULL, 0));
-    cursor_close(&c);
-    return rc;
+    struct casebus_bytes name, agency, rest;
+    bool found = txn_get(q->txn, TREE_CONFLICT, key_bytes(&key), &name) &&
+                 name.size > CASEBUS_HASH_SIZE + 1 &&
+                 casebus_case_id_split(casebus_bytes(name.data, name.size - CASEBUS_HASH_SIZE - 1),
+                                       &agency, &rest) == 0;
+    return found ? agency : casebus_bytes(NULL, 0);
 }
 
-/* May the asker know of this report, and of the case it is to be stored as? */
-static int check_shown(struct query *q, uint64_t seq, struct casebus_bytes as)
+/* May the asker know of a report of this agency, and of the case it is to be stored as? */
+static int check_shown(struct query *q, struct casebus_bytes agency, struct casebus_bytes as)
 {
-    struct key number = key_number(seq);
-    struct casebus_bytes name;
     if (q->scope->agencies == 0) {
         return 0;
     }
-    if (!txn_get(q->txn, TREE_CONFLICT, key_bytes(&number), &name) ||
-        !scope_covers_id(q->scope, name)) {
+    if (!agency.data || !scope_covers(q->scope, agency)) {
         return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
     }
     if (as.data && !scope_covers_id(q->scope, as)) {
@@ -133,8 +124,8 @@ static int check_shown(struct query *q, uint64_t seq, struct casebus_bytes as)
 
 static int decide(struct query *q, enum apply_kind kind)
 {
-    struct casebus_bytes as = casebus_bytes(NULL, 0), agency, id;
-    uint64_t seq;
+    struct casebus_bytes as = casebus_bytes(NULL, 0), agency, id, about;
+    uint64_t seq = 0;
     if (q->answer) {
         return answer_decision(q);
     }
@@ -148,8 +139,9 @@ static int decide(struct query *q, enum apply_kind kind)
     if (rc == 0 && as.data && casebus_case_id_split(as, &agency, &id) != 0) {
         rc = bad_arg(q, "as", "is not a case id, <agency>:<regulator id>");
     }
-    rc = rc ? rc : check_shown(q, seq, as); /* first: what is not his to see is not there */
-    rc = rc ? rc : may_decide(q, seq);
+    about = rc ? casebus_bytes(NULL, 0) : agency_of(q, seq);
+    rc = rc ? rc : check_shown(q, about, as); /* first: what is not his to see is not there */
+    rc = rc ? rc : may(q, VERB_DECIDE, about);
     if (rc == 0 && as.data) {
         rc = may(q, VERB_DECIDE, agency);
     }

@@ -1,44 +1,37 @@
 /* What a request may be answered with: the audience it is of, and what that is shown.
  *
- * Each operation says in the table below what a scope does to it; one that is not there is only for who
- * may see everything. Those that are `shown` cut what the scope does not cover as if it were not
- * there, and pack records, sessions and events with the functions of this file and no others. */
+ * An operation of the table below cuts what the scope does not cover as if it were not there, and
+ * packs records, sessions and events with the functions of this file and no others, or concerns
+ * the actor's own reports alone. One that is not there works on the whole store, and is only for
+ * who may see everything. */
 #include "query.h"
 
 #include "session.h"
 
-enum reach {
-    REACH_WHOLE, /* works on the whole store: only for who may see everything */
-    REACH_SHOWN, /* finds, counts and packs what the scope covers */
-    REACH_OWN,   /* concerns the actor's own reports, whatever they are about */
-};
-
-static const enum reach reach_of[CASEBUS_OP_COUNT] = {
-    [CASEBUS_OP_CASE_GET] = REACH_SHOWN,
-    [CASEBUS_OP_CASE_GET_MANY] = REACH_SHOWN,
-    [CASEBUS_OP_CASE_KNOWN] = REACH_SHOWN,
-    [CASEBUS_OP_CASE_RECENT] = REACH_SHOWN,
-    [CASEBUS_OP_CASE_LIST] = REACH_SHOWN,
-    [CASEBUS_OP_CASE_HISTORY] = REACH_SHOWN,
-    [CASEBUS_OP_OFFENDER_GET] = REACH_SHOWN,
-    [CASEBUS_OP_AGENCY_LIST] = REACH_SHOWN,
-    [CASEBUS_OP_LOG_REPLAY] = REACH_SHOWN,
-    [CASEBUS_OP_LOG_CASES] = REACH_SHOWN,
-    [CASEBUS_OP_HEADS] = REACH_SHOWN,
-    [CASEBUS_OP_SESSION_GET] = REACH_SHOWN,
-    [CASEBUS_OP_SESSION_LIST] = REACH_SHOWN,
-    [CASEBUS_OP_SESSION_CASES] = REACH_SHOWN,
-    [CASEBUS_OP_SESSION_STOP] = REACH_SHOWN,
-    [CASEBUS_OP_QUARANTINE_LIST] = REACH_SHOWN,
-    [CASEBUS_OP_QUARANTINE_ACCEPT] = REACH_SHOWN,
-    [CASEBUS_OP_QUARANTINE_REJECT] = REACH_SHOWN,
-    [CASEBUS_OP_PUBLISHER_CONFIRM] = REACH_OWN,
-    [CASEBUS_OP_REJECTS_LIST] = REACH_SHOWN,
-    [CASEBUS_OP_STORE_VERIFY] = REACH_WHOLE,
-    [CASEBUS_OP_STORE_BACKUP] = REACH_WHOLE,
-    [CASEBUS_OP_BROKER_STATUS] = REACH_SHOWN,
-    [CASEBUS_OP_ACTOR_WHOAMI] = REACH_OWN,
-    [CASEBUS_OP_ACTOR_CAN] = REACH_OWN,
+static const bool is_cut[CASEBUS_OP_COUNT] = {
+    [CASEBUS_OP_CASE_GET] = true,
+    [CASEBUS_OP_CASE_GET_MANY] = true,
+    [CASEBUS_OP_CASE_KNOWN] = true,
+    [CASEBUS_OP_CASE_RECENT] = true,
+    [CASEBUS_OP_CASE_LIST] = true,
+    [CASEBUS_OP_CASE_HISTORY] = true,
+    [CASEBUS_OP_OFFENDER_GET] = true,
+    [CASEBUS_OP_AGENCY_LIST] = true,
+    [CASEBUS_OP_LOG_REPLAY] = true,
+    [CASEBUS_OP_LOG_CASES] = true,
+    [CASEBUS_OP_HEADS] = true,
+    [CASEBUS_OP_SESSION_GET] = true,
+    [CASEBUS_OP_SESSION_LIST] = true,
+    [CASEBUS_OP_SESSION_CASES] = true,
+    [CASEBUS_OP_SESSION_STOP] = true,
+    [CASEBUS_OP_QUARANTINE_LIST] = true,
+    [CASEBUS_OP_QUARANTINE_ACCEPT] = true,
+    [CASEBUS_OP_QUARANTINE_REJECT] = true,
+    [CASEBUS_OP_PUBLISHER_CONFIRM] = true,
+    [CASEBUS_OP_REJECTS_LIST] = true,
+    [CASEBUS_OP_BROKER_STATUS] = true,
+    [CASEBUS_OP_ACTOR_WHOAMI] = true,
+    [CASEBUS_OP_ACTOR_CAN] = true,
 };
 
 static int deny_audience(struct query *q, bool named)
@@ -82,7 +75,7 @@ int read_scope(struct query *q, uint32_t any_of, bool everywhere)
     if (named.data && !q->audience) {
         return deny_audience(q, true);
     }
-    if (q->scope && reach_of[q->request.op] == REACH_WHOLE && !scope_is_everything(q->scope)) {
+    if (q->scope && !is_cut[q->request.op] && !scope_is_everything(q->scope)) {
         snprintf(q->text, sizeof q->text, "this is for those who may see everything");
         return deny(q);
     }

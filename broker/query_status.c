@@ -20,7 +20,7 @@ static void pack_audiences(struct query *q)
 static void pack_endpoints(struct query *q)
 {
     const struct queries_options *o = q->self->options;
-    bool others = !q->audience && o->audiences->count > 0;
+    bool others = scope_is_everything(q->scope) && o->audiences->count > 0;
     casebus_pack_text(&q->pk, "endpoints");
     msgpack_pack_map(&q->pk, others ? 4 : 3);
     casebus_pack_text(&q->pk, "ingest");

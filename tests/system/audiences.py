@@ -631,10 +631,11 @@ def tables_of_an_audience_are_its_own():
 
 # --- actors -----------------------------------------------------------------------------------
 
-ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} press\nboth {both} press,short\n"
+ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} press\nboth {both} press,short\nmixed {mixed} mixed\n"
 ROLES = """role.desk = watch@hse, ask@hse, decide@hse, stop@hse
 role.press = stop@orr
 role.short = stop@orr
+role.mixed = watch, ask@hse
 [audience named]
 endpoint = tcp://127.0.0.1:*
 without = offender.name offence_fine_pence offences.description requested_by source
@@ -692,6 +693,11 @@ def an_actor_sees_what_his_role_does():
         for name in ("thin", "named"):
             assert of_actor(broker, "both", name).result("case.recent")["rows"]
         assert "offender" not in of_actor(broker, "both", "thin").result("case.recent")["rows"][0]
+        mixed = of_actor(broker, "mixed")  # may connect to both audiences, is of none
+        assert {row["agency"] for row in mixed.rows("case.recent")} == {"hse"}
+        assert mixed.rows("case.recent")[0]["offence_fine_pence"]
+        assert mixed.error("case.recent", audience="named") == "denied"
+        assert "audiences" not in mixed.result("broker.status")["endpoints"]
         assert of_actor(broker, "boss").result("case.recent")["rows"][0]["offence_fine_pence"]
         assert desk.result("quarantine.reject", quarantine=waiting["hse"])["outcome"] == "rejected"
 

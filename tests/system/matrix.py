@@ -20,10 +20,12 @@ curator {curator} curator
 desk    {desk}    desk
 speaker {speaker} speaker
 press   {press}   press
+watcher {watcher} watcher
+mixed   {mixed}   mixed
 """
 REVOKED = "gone {gone} admin\n"
 ROLES = ("role.desk = watch@hse, ask@hse, decide@hse, report.edited@hse\nrole.speaker = speak\n"
-         "role.press = stop@hse\n"
+         "role.press = stop@hse\nrole.watcher = watch\nrole.mixed = watch, ask@hse\n"
          "[audience press]\nendpoint = tcp://127.0.0.1:*\nagencies = hse\nroles = press\n")
 
 REPORTS = ("report.scraped", "report.edited", "report.deleted", "report.redacted")
@@ -35,9 +37,11 @@ MAY = {  # of agency hse; of all others
     "curator": (("watch", "ask", "report.edited", "decide", "stop"),) * 2,
     "desk": (("watch", "ask", "decide", "report.edited"), ()),
     "speaker": (("speak",), ("speak",)),
+    "watcher": (("watch",), ("watch",)),  # connects to the audience, and is not of it
+    "mixed": (("watch", "ask"), ("watch",)),
     "press": (("stop",), ()),  # and what its audience is shown
 }
-OF_AUDIENCE = {"admin": True, "viewer": True, "curator": True, "press": True}
+OF_AUDIENCE = {"admin": True, "viewer": True, "curator": True, "press": True, "watcher": True, "mixed": True}
 # Who never gets in: no key, a key nobody knows, one that was taken away, and the wrong broker's.
 STRANGERS = ("none", "unknown", "gone", "other-broker")
 
