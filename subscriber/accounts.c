@@ -4,6 +4,7 @@
  * wrong with a line refuses the file, so that no half of it is ever in force. */
 #include "accounts.h"
 
+#include "deadline.h"
 #include "replace_file.h"
 #include "text.h"
 
@@ -24,6 +25,8 @@
 #define HEADER "casebus-accounts 1\n"
 #define LINE_SIZE 512
 #define FILE_SIZE_MAX (ACCOUNTS_MAX * LINE_SIZE)
+#define LOCK_SECONDS 2
+#define LOCK_PAUSE_NS 20000000 /* between two tries */
 
 _Static_assert(crypto_pwhash_STRBYTES == ACCOUNT_PASSWORD_HASH, "Argon2id's text");
 
@@ -262,26 +265,49 @@ static int write_all(const struct accounts *self, const char *path, struct why w
 
 /* --- changes ----------------------------------------------------------------------------- */
 
-/* -1 after `why`. Closing it lets go. */
+/* Not for longer: whoever holds it may never let go. */
+static bool wait_for_lock(int fd)
+{
+    static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    const int64_t end = deadline_after(LOCK_SECONDS * 1000);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || deadline_left(end) == 0) {
+            return false;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static int say_not_locked(const char *name, struct why why)
+{
+    if (errno == EWOULDBLOCK) {
+        return say(why, CASEBUS_EBUSY,
+                   "%s: another program has held the lock for %d seconds; try again, or end it",
+                   name, LOCK_SECONDS);
+    }
+    return say(why, CASEBUS_EIO, "%s: %s", name, strerror(errno));
+}
+
+/* A descriptor, and closing it lets go; or a code with `why`. */
 static int lock(const char *path, struct why why)
 {
     const size_t size = strlen(path) + sizeof ".lock";
     char *const name = malloc(size);
     if (name == NULL) {
-        say(why, CASEBUS_ENOMEM, "out of memory");
-        return -1;
+        return say(why, CASEBUS_ENOMEM, "out of memory");
     }
     snprintf(name, size, "%s.lock", path);
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
-        say(why, CASEBUS_EIO, "%s: %s", name, strerror(errno));
+    const int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int held = fd;
+    if (fd < 0 || !wait_for_lock(fd)) {
+        held = say_not_locked(name, why);
         if (fd >= 0) {
             close(fd);
-            fd = -1;
         }
     }
     free(name);
-    return fd;
+    return held;
 }
 
 struct change {
@@ -297,7 +323,7 @@ static int change(const char *path, apply_change *apply, const struct change *wh
     struct accounts accounts;
     const int held = lock(path, why);
     if (held < 0) {
-        return CASEBUS_EIO;
+        return held;
     }
     int rc = accounts_read(&accounts, path, why.text, why.size);
     if (rc == CASEBUS_ENOTFOUND && what->actor != NULL) {

@@ -47,7 +47,11 @@ void accounts_free(struct accounts *self);
 /* NULL: there is none of that name. */
 struct account *accounts_find(const struct accounts *self, const char *name);
 
-/* --- changes: 0, or a code with `why`; as accounts_read(), and as said --------------------- */
+/* --- changes: 0, or a code with `why`; as accounts_read(), and as said ---------------------
+ *
+ * CASEBUS_EBUSY: another program has held the lock for two seconds, in which the caller waited.
+ * After CASEBUS_EIO the file is the old one or the new one (replace_file.h), after any other
+ * code the old one. */
 
 /* Makes the file where there is none. The token is for the person, and kept nowhere.
  * CASEBUS_EINVAL: not a name; CASEBUS_EDECIDED: there is such an account; CASEBUS_ETOOMANY. */

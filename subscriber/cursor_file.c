@@ -9,11 +9,10 @@
 #include "cursor_file.h"
 
 #include "replace_file.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,36 +20,23 @@
 #define HEADER "casebus-cursor 1 "
 #define LINE_MAX_SIZE 128
 
-static int nibble(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool read_epoch(const char *text, unsigned char *epoch)
-{
-    for (size_t i = 0; i < CASEBUS_EPOCH_SIZE; i++) {
-        const int high = nibble(text[2 * i]), low = high < 0 ? -1 : nibble(text[2 * i + 1]);
-        if (low < 0) {
-            return false;
-        }
-        epoch[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
-}
-
-static int parse(const char *line, struct casebus_cursor *cursor)
+/* Takes the line apart. */
+static int parse(char *line, struct casebus_cursor *cursor)
 {
     const size_t header = strlen(HEADER);
-    if (strncmp(line, HEADER, header) != 0 || !read_epoch(line + header, cursor->epoch)) {
+    char *const space = strncmp(line, HEADER, header) == 0 ? strchr(line + header, ' ') : NULL;
+    char *end;
+    size_t size;
+    if (space == NULL || space[1] < '0' || space[1] > '9') {
         return CASEBUS_EMALFORMED;
     }
-    const char *const number = line + header + 2 * CASEBUS_EPOCH_SIZE;
-    char *end;
-    if (number[0] != ' ' || number[1] < '0' || number[1] > '9') {
+    *space = '\0';
+    if (!text_read_hex(line + header, cursor->epoch, sizeof cursor->epoch, &size) ||
+        size != sizeof cursor->epoch) {
         return CASEBUS_EMALFORMED;
     }
     errno = 0;
-    cursor->seq = strtoull(number + 1, &end, 10);
+    cursor->seq = strtoull(space + 1, &end, 10);
     return errno == 0 && strcmp(end, "\n") == 0 ? 1 : CASEBUS_EMALFORMED;
 }
 
@@ -74,11 +60,14 @@ int cursor_file_read(const char *path, struct casebus_cursor *cursor)
 
 int cursor_file_write(const char *path, const struct casebus_cursor *cursor)
 {
-    char line[LINE_MAX_SIZE] = HEADER;
-    char *at = line + strlen(line);
-    for (size_t i = 0; i < CASEBUS_EPOCH_SIZE; i++) {
-        at += sprintf(at, "%02x", (unsigned)cursor->epoch[i]);
-    }
-    at += sprintf(at, " %" PRIu64 "\n", cursor->seq);
-    return replace_file(path, line, (size_t)(at - line), 0666) ? 0 : CASEBUS_EIO;
+    struct text line = {0};
+    text_add(&line, HEADER);
+    text_add_hex(&line, casebus_bytes(cursor->epoch, sizeof cursor->epoch));
+    text_add(&line, " ");
+    text_add_uint(&line, cursor->seq);
+    text_add(&line, "\n");
+    errno = ENOMEM;
+    const bool fine = !line.failed && replace_file(path, text_get(&line), line.size, 0666);
+    text_free(&line);
+    return fine ? 0 : CASEBUS_EIO;
 }

@@ -11,15 +11,18 @@
 /* What is written stays beside the file until it is durable. */
 static bool write_durably(const char *path, const char *text, size_t size, mode_t mode)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    unlink(path); /* what somebody left has his mode, not ours */
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         return false;
     }
     errno = ENOSPC; /* a short write */
-    bool fine = write(fd, text, size) == (ssize_t)size && fsync(fd) == 0;
+    const bool fine = write(fd, text, size) == (ssize_t)size && fsync(fd) == 0;
     const int error = errno;
-    fine = close(fd) == 0 && fine;
-    errno = fine ? errno : error;
+    if (close(fd) != 0 && fine) {
+        return false;
+    }
+    errno = error;
     return fine;
 }
 

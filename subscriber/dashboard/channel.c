@@ -306,18 +306,49 @@ static void channel_end(struct channels *self, struct channel *channel)
     channel_free(channel);
 }
 
-/* The one that nobody has listened to for longest; NULL: all are listened to. */
-static struct channel *idlest(const struct channels *self)
+static bool is_of(const struct channel *self, const char *actor)
+{
+    return actor == NULL || strcmp(self->actor, actor) == 0;
+}
+
+static unsigned count_of(const struct channels *self, const char *actor)
+{
+    unsigned count = 0;
+    for (struct channel *channel = self->first; channel != NULL; channel = channel->next) {
+        count += is_of(channel, actor);
+    }
+    return count;
+}
+
+/* The one of the actor's (NULL: of all) that nobody has listened to for longest; NULL: all are
+ * listened to. */
+static struct channel *idlest(const struct channels *self, const char *actor)
 {
     struct channel *found = NULL;
     int64_t since = INT64_MAX;
     for (struct channel *channel = self->first; channel != NULL; channel = channel->next) {
-        if (channel->idle_since < since) {
+        if (is_of(channel, actor) && channel->idle_since < since) {
             since = channel->idle_since;
             found = channel;
         }
     }
     return found;
+}
+
+/* For one more of the actor's; where there is none the idlest goes, of his own or of all. 0,
+ * CASEBUS_EBUSY. */
+static int make_room(struct channels *self, const char *actor)
+{
+    const bool full = actor[0] != '\0' && count_of(self, actor) == CHANNELS_AN_ACTOR;
+    if (!full && self->stats.channels < CHANNELS_MAX) {
+        return 0;
+    }
+    struct channel *const idle = idlest(self, full ? actor : NULL);
+    if (idle == NULL) {
+        return CASEBUS_EBUSY;
+    }
+    channel_end(self, idle);
+    return 0;
 }
 
 int channel_find(struct channels *self, const char *actor, const char *name,
@@ -329,14 +360,8 @@ int channel_find(struct channels *self, const char *actor, const char *name,
             return 0;
         }
     }
-    if (self->stats.channels == CHANNELS_MAX) {
-        struct channel *const idle = idlest(self);
-        if (idle == NULL) {
-            return CASEBUS_EBUSY;
-        }
-        channel_end(self, idle);
-    }
-    return channel_new(found, self, actor, name);
+    const int rc = make_room(self, actor);
+    return rc == 0 ? channel_new(found, self, actor, name) : rc;
 }
 
 int channels_new(struct channels **self_p, struct dashboard *dashboard)

@@ -12,6 +12,7 @@
 #include "dashboard.h"
 
 #define CHANNELS_MAX 512
+#define CHANNELS_AN_ACTOR 128 /* where there are actors: none of them has them all */
 #define RING_BYTES (1024 * 1024) /* of a channel's ring; one message is kept in any case */
 
 /* An event as it is sent, without its `id:` line. Shared; whoever has it holds a reference. */
@@ -58,7 +59,7 @@ struct listener {
 /* Begins to listen to a view by its name ("recent", "session/hse/S1", …), as `actor` may see it
  * (empty: as we may), behind `last`, the id
  * of the last event that was received, in whichever channel (NULL: none). 0; CASEBUS_EVALUE:
- * there is no such view; CASEBUS_EBUSY: too many; CASEBUS_ENOMEM. */
+ * there is no such view; CASEBUS_EBUSY: too many, in all or of the actor's; CASEBUS_ENOMEM. */
 int listener_open(struct listener *self, struct channels *channels, const char *actor,
                   const char *name, const char *last);
 void listener_close(struct listener *self);

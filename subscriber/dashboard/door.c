@@ -74,6 +74,17 @@ static bool is_used(const struct request *request)
            (!request->route->stream && (mode == NULL || strcmp(mode, "navigate") == 0));
 }
 
+/* A page leads to where one signs in. */
+static void refuse_stranger(struct request *request)
+{
+    if (request->route->post || request->route->stream || request_is_api(request) ||
+        request->route->file) {
+        request_refuse_text(request, 401, "login", "nobody has signed in, or not any more");
+    } else {
+        send_to_login(request);
+    }
+}
+
 void door_check(struct request *request)
 {
     struct people *const people = request->dashboard->people;
@@ -82,14 +93,17 @@ void door_check(struct request *request)
     }
     const char *const id = MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
                                                        cookie_name(request));
-    if (people_identify(people, id, is_used(request), &request->person) || request->route->open) {
-        return;
+    if (!people_identify(people, id, is_used(request), &request->person) &&
+        !request->route->open) {
+        refuse_stranger(request);
     }
-    if (request->route->post || request->route->stream || request_is_api(request) ||
-        request->route->file) {
-        request_refuse_text(request, 401, "login", "nobody has signed in, or not any more");
-    } else {
-        send_to_login(request);
+}
+
+void door_check_again(struct request *request)
+{
+    if (!request->route->open &&
+        !people_has(request->dashboard->people, request->person.login)) {
+        refuse_stranger(request);
     }
 }
 
@@ -172,10 +186,13 @@ void door_forget(struct request *request)
  * refusal. */
 static bool read_form(struct request *request, struct url *form)
 {
+    static const char before[] = "/?"; /* as if it were a query */
     struct text target = {0};
-    text_add(&target, "/?");
+    text_add(&target, before);
     text_add_bytes(&target, text_get(&request->upload), request->upload.size);
-    const int rc = target.failed ? CASEBUS_ENOMEM : url_parse(form, text_get(&target));
+    const int rc = target.failed ? CASEBUS_ENOMEM
+                                 : url_parse(form, text_get(&target),
+                                             strlen(before) + BODY_MAX);
     sodium_memzero(target.data, target.size);
     text_free(&target);
     if (rc != 0) {
@@ -242,6 +259,7 @@ static void wait_for(struct request *request, const char *page, int rc)
         request->waiting++;
         return;
     }
+    people_give_back(request->dashboard->people, &request->peer, request->attempt->name);
     request->retry_after = 2;
     answer_page(request, 503, page, "Too many people are signing in. Try again in a moment.");
 }
@@ -354,15 +372,19 @@ static void begin_setup(struct request *request)
 static void end_setup(struct request *request)
 {
     const struct attempt *const attempt = request->attempt;
+    if (attempt->rc != CASEBUS_EDECIDED) { /* no token was guessed */
+        people_give_back(request->dashboard->people, &request->peer, attempt->name);
+    }
     if (attempt->rc != 0) {
         fprintf(stderr, PROGRAM ": audit: setup refused, address %s: %s\n",
                 request->peer.address, attempt->why);
         const bool theirs = attempt->rc == CASEBUS_EDECIDED || attempt->rc == CASEBUS_EVALUE;
         answer_page(request, theirs ? 403 : 503, "setup",
-                    theirs ? attempt->why : "The password could not be stored.");
+                    theirs ? attempt->why
+                           : "It is not certain that the password was stored. Try to sign in "
+                             "with it; where that fails, set it again.");
         return;
     }
-    people_give_back(request->dashboard->people, &request->peer, attempt->name);
     fprintf(stderr, PROGRAM ": audit: password set, account %s, address %s\n", attempt->name,
             request->peer.address);
     request_redirect(request, "/login");

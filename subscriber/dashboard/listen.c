@@ -5,6 +5,8 @@
  * The socket is bound here and not by libmicrohttpd, which does not say why it could not. */
 #include "listen.h"
 
+#include "peer.h"
+
 #include <casebus/errors.h>
 
 #include <arpa/inet.h>
@@ -73,13 +75,6 @@ static socklen_t read_address(const char *text, union address *out, char *host, 
     return sizeof out->v6;
 }
 
-static bool is_loopback(const union address *address)
-{
-    return address->any.sa_family == AF_INET
-               ? ntohl(address->v4.sin_addr.s_addr) >> 24 == 127
-               : IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr) != 0;
-}
-
 static int bind_to(struct listening *self, union address *address, socklen_t size)
 {
     const int on = 1;
@@ -110,7 +105,7 @@ int listen_on(struct listening *self, const char *address, bool beyond,
         *why = "not an address and a port, like 127.0.0.1:7480 or [::1]:7480";
         return CASEBUS_EINVAL;
     }
-    if (!beyond && !is_loopback(&bound)) {
+    if (!beyond && !peer_is_loopback(&bound.any)) {
         *why = "beyond loopback only with accounts and behind a proxy that speaks TLS: "
                "--accounts and --behind-proxy";
         return CASEBUS_EINVAL;

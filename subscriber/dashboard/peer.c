@@ -39,10 +39,11 @@ static struct in6_addr address_of(const struct sockaddr *from)
     return out;
 }
 
-static bool is_loopback(const struct in6_addr *address)
+bool peer_is_loopback(const struct sockaddr *address)
 {
-    return IN6_IS_ADDR_V4MAPPED(address) ? address->s6_addr[12] == 127
-                                         : IN6_IS_ADDR_LOOPBACK(address) != 0;
+    const struct in6_addr any = address_of(address);
+    return IN6_IS_ADDR_V4MAPPED(&any) ? any.s6_addr[12] == 127
+                                      : IN6_IS_ADDR_LOOPBACK(&any) != 0;
 }
 
 static void set_address(struct peer *self, const struct in6_addr *address)
@@ -80,7 +81,7 @@ const char *peer_read(struct peer *self, const struct sockaddr *from, const char
         return NULL;
     }
     if (!read_text(proxy, &trusted) || memcmp(&address, &trusted, sizeof address) != 0) {
-        return is_loopback(&address) ? NULL : "this server is reached through its proxy only";
+        return peer_is_loopback(from) ? NULL : "this server is reached through its proxy only";
     }
     if (forwarded_proto == NULL || strcmp(forwarded_proto, "https") != 0) {
         return "the proxy must be reached over TLS, and say so (X-Forwarded-Proto: https)";

@@ -14,6 +14,8 @@ struct peer {
 
 /* "192.0.2.1", "2001:db8::1": an address as --behind-proxy takes it. */
 bool peer_is_address(const char *text);
+/* AF_INET or AF_INET6, where an IPv4 address may be mapped into it. */
+bool peer_is_loopback(const struct sockaddr *address);
 
 /* Reads who it is. `proxy`: the address whose X-Forwarded-For (its last element) and
  * X-Forwarded-Proto are believed, and must be there; NULL: nobody's are. NULL, or a sentence that

@@ -22,7 +22,8 @@
 
 struct people {
     const char *path;
-    struct stat seen; /* the file, as it was last looked at */
+    struct stat seen; /* the file, as it was last looked at; zeros: none, or look again */
+    bool complained;  /* of what may pass */
     struct accounts accounts;
     struct logins *logins;
     struct throttle *by_address, *by_account;
@@ -38,6 +39,12 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+/* It may go by with the file as it is. */
+static bool may_pass(int rc)
+{
+    return rc == CASEBUS_ENOMEM || rc == CASEBUS_EIO;
+}
+
 /* Takes the file as it is, or leaves all as it was. */
 static int take_file(struct people *self, char *why, size_t why_size)
 {
@@ -50,6 +57,8 @@ static int take_file(struct people *self, char *why, size_t why_size)
         accounts_free(&self->accounts);
         self->accounts = fresh;
         logins_keep(self->logins, &self->accounts);
+    } else if (may_pass(rc)) {
+        memset(&self->seen, 0, sizeof self->seen);
     }
     return rc;
 }
@@ -61,21 +70,40 @@ static void follow_file(struct people *self)
     if (stat(self->path, &now) != 0) {
         memset(&now, 0, sizeof now);
     }
-    if (!same_file(&now, &self->seen) && take_file(self, why, sizeof why) != 0) {
+    if (same_file(&now, &self->seen)) {
+        return;
+    }
+    const int rc = take_file(self, why, sizeof why);
+    if (rc != 0 && !(may_pass(rc) && self->complained)) {
         fprintf(stderr, PROGRAM ": %s; the accounts stay as they were\n", why);
     }
+    self->complained = may_pass(rc);
 }
 
 /* --- made and ended ----------------------------------------------------------------------- */
+
+static int start_hasher(struct people *self, char *why, size_t why_size)
+{
+    const int rc = hasher_new(&self->hasher, self->path);
+    if (rc != 0) {
+        snprintf(why, why_size, "the thread that looks at passwords cannot be started: %s",
+                 casebus_strerror(rc));
+    }
+    return rc;
+}
 
 int people_new(struct people **self_p, const char *path, int idle_ms, int age_ms, char *why,
                size_t why_size)
 {
     struct people *self = calloc(1, sizeof *self);
     *self_p = NULL;
-    snprintf(why, why_size, "out of memory");
-    if (self == NULL || sodium_init() < 0) {
+    if (sodium_init() < 0) {
         free(self);
+        snprintf(why, why_size, "there is no source of random bytes");
+        return CASEBUS_EIO;
+    }
+    snprintf(why, why_size, "out of memory");
+    if (self == NULL) {
         return CASEBUS_ENOMEM;
     }
     self->path = path;
@@ -83,7 +111,7 @@ int people_new(struct people **self_p, const char *path, int idle_ms, int age_ms
     rc = rc == 0 ? throttle_new(&self->by_address, ADDRESS_BURST, ADDRESS_REFILL_MS) : rc;
     rc = rc == 0 ? throttle_new(&self->by_account, ACCOUNT_BURST, ACCOUNT_REFILL_MS) : rc;
     rc = rc == 0 ? take_file(self, why, why_size) : rc;
-    rc = rc == 0 ? hasher_new(&self->hasher, path) : rc;
+    rc = rc == 0 ? start_hasher(self, why, why_size) : rc;
     if (rc != 0) {
         people_destroy(&self);
     }
@@ -163,8 +191,15 @@ const struct account *people_account(struct people *self, const char *name)
 int64_t people_try(struct people *self, const struct peer *peer, const char *name)
 {
     const int64_t now = now_ms();
-    const int64_t wait = throttle_try(self->by_address, peer->key, sizeof peer->key, now);
-    return wait != 0 ? wait : throttle_try(self->by_account, name, strlen(name), now);
+    int64_t wait = throttle_try(self->by_address, peer->key, sizeof peer->key, now);
+    if (wait != 0) {
+        return wait;
+    }
+    wait = throttle_try(self->by_account, name, strlen(name), now);
+    if (wait != 0) {
+        throttle_give_back(self->by_address, peer->key, sizeof peer->key);
+    }
+    return wait;
 }
 
 void people_give_back(struct people *self, const struct peer *peer, const char *name)

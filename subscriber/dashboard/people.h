@@ -42,8 +42,8 @@ uint64_t people_ended(const struct people *self);
 
 /* NULL: there is no such account, as the file stands now. Borrowed until the next call. */
 const struct account *people_account(struct people *self, const char *name);
-/* One more try of this name from there. 0, or how many milliseconds to wait; a try that was right
- * is given back. */
+/* One more try of this name from there. 0, which counts, or how many milliseconds to wait; a try
+ * that was not wrong is given back. */
 int64_t people_try(struct people *self, const struct peer *peer, const char *name);
 void people_give_back(struct people *self, const struct peer *peer, const char *name);
 struct hasher *people_hasher(const struct people *self);

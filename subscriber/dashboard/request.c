@@ -20,7 +20,7 @@ struct request *request_new(struct dashboard *dashboard, struct MHD_Connection *
     }
     self->dashboard = dashboard;
     self->connection = connection;
-    self->url_error = url_parse(&self->url, target);
+    self->url_error = url_parse(&self->url, target, URL_TARGET_MAX);
     if (dashboard->people != NULL) {
         self->target = strdup(target);
     }

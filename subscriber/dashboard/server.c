@@ -270,6 +270,9 @@ static enum MHD_Result go(struct request *request)
         request_refuse_text(request, 413, "too_large", "a body has at most 65,536 bytes");
     }
     if (!request->answered) {
+        door_check_again(request);
+    }
+    if (!request->answered) {
         request_run(request);
     }
     if (request->answered) {

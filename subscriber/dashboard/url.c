@@ -97,13 +97,13 @@ static int take_query(struct url *self, char **at, char *end)
     return 0;
 }
 
-int url_parse(struct url *self, const char *target)
+int url_parse(struct url *self, const char *target, size_t limit)
 {
     *self = (struct url){0};
     if (target[0] != '/') {
         return CASEBUS_EVALUE;
     }
-    if (strlen(target) > URL_TARGET_MAX) {
+    if (strlen(target) > limit) {
         return CASEBUS_ETOOLONG;
     }
     self->memory = strdup(target);

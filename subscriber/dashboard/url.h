@@ -6,7 +6,7 @@
 
 #define URL_SEGMENTS_MAX 6
 #define URL_PARAMETERS_MAX 16
-#define URL_TARGET_MAX 4096
+#define URL_TARGET_MAX 4096 /* bytes of a request line's */
 
 /* Decoded: well-formed UTF-8 without NUL, so every piece is a C string too. */
 struct url {
@@ -19,8 +19,8 @@ struct url {
 };
 
 /* "/cases/orr%3AT%2FH?limit=5": 0; CASEBUS_EVALUE: no path, or an escape that is none, or text
- * that is none; CASEBUS_ETOOLONG, CASEBUS_ETOOMANY, CASEBUS_ENOMEM. */
-int url_parse(struct url *self, const char *target);
+ * that is none; CASEBUS_ETOOLONG: more than `limit` bytes; CASEBUS_ETOOMANY, CASEBUS_ENOMEM. */
+int url_parse(struct url *self, const char *target, size_t limit);
 void url_free(struct url *self);
 /* The first of a name; NULL: not given, or empty, as forms send it. */
 const char *url_parameter(const struct url *self, const char *name);

@@ -64,7 +64,7 @@ int view_name_read(struct view_name *self, const char *text)
     }
     *self = (struct view_name){.window_ms = 1000, .bytes_max = LIST_BYTES};
     snprintf(path, sizeof path, "/%s", text);
-    if (url_parse(&url, path) == 0 && url.segment_count > 0) {
+    if (url_parse(&url, path, URL_TARGET_MAX) == 0 && url.segment_count > 0) {
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             if (strcmp(names[i].word, url.segment[0]) == 0 &&
                 names[i].segments == url.segment_count) {

@@ -5,9 +5,11 @@
 
 #include <casebus/errors.h>
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +17,7 @@
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static char folder[] = "/tmp/casebus-accounts-XXXXXX";
-static char path[64], why[512];
+static char path[64], beside[72], lock_name[72], why[512];
 
 static void write_file(const char *content, mode_t mode)
 {
@@ -145,6 +147,36 @@ static void a_token_expires(void **state)
     assert_int_equal(set_password("ann", token, "correct horse"), 0);
 }
 
+static void a_lock_is_not_waited_for_without_end(void **state)
+{
+    char token[ACCOUNT_TOKEN_SIZE];
+    (void)state;
+    const int held = open(lock_name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(held >= 0);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    assert_int_equal(accounts_add(path, "ann", "ann", token, why, sizeof why), CASEBUS_EBUSY);
+    assert_non_null(strstr(why, lock_name));
+    assert_int_equal(access(path, F_OK), -1);
+    close(held);
+    assert_int_equal(accounts_add(path, "ann", "ann", token, why, sizeof why), 0);
+}
+
+/* Of somebody who was killed while he wrote, or who meant harm. */
+static void what_was_left_beside_the_file_gives_it_no_mode(void **state)
+{
+    char token[ACCOUNT_TOKEN_SIZE];
+    struct stat st;
+    (void)state;
+    const int left = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(left >= 0);
+    assert_int_equal(fchmod(left, 0666), 0);
+    close(left);
+    assert_int_equal(accounts_add(path, "ann", "ann", token, why, sizeof why), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(access(beside, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,15 +185,17 @@ int main(void)
         cmocka_unit_test_setup(a_token_sets_one_password, begin),
         cmocka_unit_test_setup(a_reset_voids_password_and_token, begin),
         cmocka_unit_test_setup(a_token_expires, begin),
+        cmocka_unit_test_setup(a_lock_is_not_waited_for_without_end, begin),
+        cmocka_unit_test_setup(what_was_left_beside_the_file_gives_it_no_mode, begin),
     };
     if (sodium_init() < 0 || mkdtemp(folder) == NULL) {
         return 1;
     }
     snprintf(path, sizeof path, "%s/accounts", folder);
+    snprintf(beside, sizeof beside, "%s.new", path);
+    snprintf(lock_name, sizeof lock_name, "%s.lock", path);
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    char lock[80];
-    snprintf(lock, sizeof lock, "%s.lock", path);
-    unlink(lock);
+    unlink(lock_name);
     unlink(path);
     rmdir(folder);
     return failed;

@@ -7,17 +7,27 @@
 
 static struct peer peer;
 
-static const char *from(const char *address, const char *proxy, const char *for_whom,
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static union address address_of(const char *text)
+{
+    union address address = {.v4.sin_family = AF_INET};
+    if (inet_pton(AF_INET, text, &address.v4.sin_addr) != 1) {
+        address = (union address){.v6.sin6_family = AF_INET6};
+        assert_int_equal(inet_pton(AF_INET6, text, &address.v6.sin6_addr), 1);
+    }
+    return address;
+}
+
+static const char *from(const char *text, const char *proxy, const char *for_whom,
                         const char *proto)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-    const struct sockaddr *any = (const struct sockaddr *)&v4;
-    if (inet_pton(AF_INET, address, &v4.sin_addr) != 1) {
-        assert_int_equal(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
-        any = (const struct sockaddr *)&v6;
-    }
-    return peer_read(&peer, any, proxy, for_whom, proto);
+    const union address address = address_of(text);
+    return peer_read(&peer, &address.any, proxy, for_whom, proto);
 }
 
 static void without_a_proxy_headers_mean_nothing(void **state)
@@ -77,6 +87,26 @@ static void a_network_counts_as_one(void **state)
     assert_memory_not_equal(one.key, peer.key, sizeof one.key);
 }
 
+static bool is_loopback(const char *text)
+{
+    const union address address = address_of(text);
+    return peer_is_loopback(&address.any);
+}
+
+static void loopback_has_two_families(void **state)
+{
+    (void)state;
+    assert_true(is_loopback("127.0.0.1"));
+    assert_true(is_loopback("127.255.255.254"));
+    assert_true(is_loopback("::1"));
+    assert_true(is_loopback("::ffff:127.0.0.1"));
+    assert_false(is_loopback("128.0.0.1"));
+    assert_false(is_loopback("0.0.0.0"));
+    assert_false(is_loopback("::"));
+    assert_false(is_loopback("::ffff:10.0.0.1"));
+    assert_false(is_loopback("::127.0.0.1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +115,7 @@ int main(void)
         cmocka_unit_test(what_the_proxy_must_say),
         cmocka_unit_test(others_are_not),
         cmocka_unit_test(a_network_counts_as_one),
+        cmocka_unit_test(loopback_has_two_families),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
 """People who sign in: nobody is served without, what ends a login, and what guessing, other sites, other
 names and old cookies get."""
 import concurrent.futures
+import fcntl
 import http.client
 import json
 import os
 import re
+import resource
 import socket
 import statistics
 import subprocess
@@ -96,6 +98,16 @@ def test_the_id_is_a_new_one_at_each_login():
         ann.get("/api/recent")
 
 
+def test_a_password_may_have_1024_bytes():
+    house, longest = House(), "\u00e9" * 512
+    token = house.token("add", "ann", "--actor", "local")
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann = dash.browser()
+        ann.set_password("ann", token, longest + "x", 403)
+        ann.set_password("ann", token, longest)
+        ann.sign_in("ann", longest)
+
+
 def test_where_one_goes_on_is_here():
     house = House()
     with Broker() as broker, house.dashboard(broker) as dash:
@@ -137,6 +149,74 @@ def test_what_ends_a_login():
             file.write("nonsense\n")
         await_("complained", lambda: "accounts stay as they were" in dash.read_log())
         ann_too.get("/api/recent")
+
+
+class HeldBack:
+    """A request of which the dashboard has the headers, and not yet the body."""
+
+    def __init__(self, browser, method, path):
+        self.socket = socket.create_connection((browser.dashboard.host.split(":")[0], browser.dashboard.port),
+                                               timeout=PATIENCE)
+        headers = {"Host": browser.host, "Cookie": "casebus=" + browser.id, "Content-Length": "2",
+                   "Expect": "100-continue", **ours(browser)}
+        lines = ["%s %s HTTP/1.1" % (method, path), *("%s: %s" % header for header in headers.items())]
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.expect(b"HTTP/1.1 100 ")
+
+    def expect(self, words):
+        got = self.socket.recv(4096)
+        assert got.startswith(words), got[:300]
+
+    def finish(self):
+        self.socket.sendall(b"{}")
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.socket.close()
+
+
+def test_a_login_that_ends_before_the_body_is_there_does_nothing():
+    house = House()
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann = dash.person("ann")
+        with HeldBack(ann, "POST", "/api/sessions/hse/S1/stop") as stop:
+            stop.finish().expect(b"HTTP/1.1 404 ")  # as it is answered to who is signed in
+        with HeldBack(ann, "POST", "/api/sessions/hse/S1/stop") as stop, \
+                HeldBack(ann, "GET", "/events?view=recent") as stream, HeldBack(ann, "GET", "/cases") as page:
+            ann.form("/logout", 303)
+            stop.finish().expect(b"HTTP/1.1 401 ")
+            stream.finish().expect(b"HTTP/1.1 401 ")
+            page.finish().expect(b"HTTP/1.1 303 ")
+
+
+def test_a_file_that_could_not_be_read_is_read_later():
+    house = House()
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann, ben = dash.person("ann"), dash.person("ben", address="127.0.0.2")
+        kept = http.client.HTTPConnection("127.0.0.1", dash.port, timeout=PATIENCE)
+
+        def ask_as_ben():  # on a connection that is there already
+            kept.request("GET", "/api/recent", headers={"Host": dash.host, "Cookie": "casebus=" + ben.id})
+            reply = kept.getresponse()
+            reply.read()
+            return reply.status
+
+        assert ask_as_ben() == 200
+        taken = set(map(int, os.listdir("/proc/%d/fd" % dash.process.pid)))
+        room = next(number for number in range(len(taken) + 1) if number not in taken)
+        limits = resource.prlimit(dash.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(dash.process.pid, resource.RLIMIT_NOFILE, (room, limits[1]))  # none can be opened
+        house.user("remove", "ben")
+        await_("complained", lambda: "accounts stay as they were" in dash.read_log())
+        assert [ask_as_ben() for _ in range(3)] == [200] * 3  # each looks at the file again
+        assert dash.read_log().count("accounts stay as they were") == 1, dash.read_log()
+        resource.prlimit(dash.process.pid, resource.RLIMIT_NOFILE, limits)
+        await_("signed out", lambda: ask_as_ben() == 401)
+        ann.get("/api/recent")
+        kept.close()
 
 
 def test_a_login_ends_by_itself():
@@ -187,6 +267,62 @@ def test_guessing_is_slow_and_others_go_on():
         assert statistics.median(times) < 0.5, statistics.median(times)
         dash.browser("127.0.0.9").sign_in("ben", PASSWORD)  # neither is another account
         assert "audit: login refused, account ann, address 127.0.2." in dash.read_log()
+
+
+def test_what_was_not_wrong_is_not_counted():
+    house = House()
+    token = house.token("add", "new", "--actor", "local")
+    with Broker() as broker, house.dashboard(broker) as dash:
+        dash.person("ben", address="127.0.0.9")
+        new = dash.browser("127.0.4.1")
+        for _ in range(8):
+            new.set_password("new", token, "short", 403)
+        new.set_password("new", token, PASSWORD)
+        # the account's tries are used up; that is no fault of the next address
+        for number in range(2, 5):
+            for _ in range(5):
+                wrong(dash, "127.0.4.%d" % number, "new")
+        statuses = [wrong(dash, "127.0.4.5", "new")[0] for _ in range(12)]
+        assert statuses.count(429) >= 9, statuses
+        dash.browser("127.0.4.5").sign_in("ben", PASSWORD)
+
+
+def test_who_finds_all_places_taken_has_not_tried():
+    house = House()
+    with Broker() as broker, house.dashboard(broker) as dash, concurrent.futures.ThreadPoolExecutor(20) as pool:
+        dash.person("ben", address="127.0.0.9")
+        with open(house.file + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # whoever sets a password waits for it
+            setups = [pool.submit(dash.browser("127.0.5.%d" % number).request, "POST", "/setup",
+                                  "name=x%d&token=x&password=%s&again=%s" % (number, "x" * 12, "x" * 12),
+                                  {"Origin": "http://" + dash.host,
+                                   "Content-Type": "application/x-www-form-urlencoded"}) for number in range(1, 19)]
+            await_("all places are taken", lambda: any(setup.done() for setup in setups))
+            statuses = [wrong(dash, "127.0.5.100", "ben")[0] for _ in range(8)]
+        assert statuses == [503] * 8, statuses
+        assert {setup.result()[0] for setup in setups} <= {403, 503}
+        dash.browser("127.0.5.100").sign_in("ben", PASSWORD)
+
+
+def test_one_actor_does_not_have_all_views():
+    house = House()
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann, ben = dash.person("ann", actor="desk-hse"), dash.person("ben", actor="desk-ea", address="127.0.0.2")
+        streams = [ann.stream(*("case/hse%%3A%d" % (8 * number + i) for i in range(8))) for number in range(16)]
+        for stream in streams:
+            stream.until(lambda s: s.status == 200, "was let in")
+        refused_ = ann.stream("recent").until(lambda s: s.status is not None, "was answered")
+        assert refused_.status == 503, refused_.status
+        ben.stream("recent").until_shown()
+        streams[0].close()
+
+        def let_in():
+            with ann.stream("recent") as stream:
+                return stream.until(lambda s: s.status is not None, "was answered").status == 200
+
+        await_("her idlest view has made room", let_in)
+        for stream in streams:
+            stream.close()
 
 
 def test_an_unknown_name_is_answered_as_any():
@@ -391,8 +527,12 @@ def test_without_accounts_there_is_no_door():
 
 if __name__ == "__main__":
     main([test_nobody_is_served_without, test_a_token_sets_the_password_and_the_password_signs_in,
-          test_the_id_is_a_new_one_at_each_login, test_where_one_goes_on_is_here, test_what_ends_a_login,
-          test_a_login_ends_by_itself, test_guessing_is_slow_and_others_go_on,
+          test_the_id_is_a_new_one_at_each_login, test_a_password_may_have_1024_bytes,
+          test_where_one_goes_on_is_here, test_what_ends_a_login,
+          test_a_login_that_ends_before_the_body_is_there_does_nothing,
+          test_a_file_that_could_not_be_read_is_read_later, test_a_login_ends_by_itself,
+          test_guessing_is_slow_and_others_go_on, test_what_was_not_wrong_is_not_counted,
+          test_who_finds_all_places_taken_has_not_tried, test_one_actor_does_not_have_all_views,
           test_an_unknown_name_is_answered_as_any, test_other_sites_and_other_names_get_nothing,
           test_each_request_is_on_behalf_of_who_asks, test_behind_a_proxy,
           test_beyond_loopback_only_the_proxy_is_served, test_what_it_does_not_start_with,

@@ -6,14 +6,14 @@
 static void assert_refused(const char *target, int code)
 {
     struct url url;
-    assert_int_equal(url_parse(&url, target), code);
+    assert_int_equal(url_parse(&url, target, URL_TARGET_MAX), code);
     url_free(&url);
 }
 
 static struct url parsed(const char *target)
 {
     struct url url;
-    assert_int_equal(url_parse(&url, target), 0);
+    assert_int_equal(url_parse(&url, target, URL_TARGET_MAX), 0);
     return url;
 }
 
@@ -99,6 +99,16 @@ static void more_than_fits_is_refused(void **state)
     url_free(&url);
 }
 
+static void the_limit_is_the_callers(void **state)
+{
+    (void)state;
+    struct url url;
+    assert_int_equal(url_parse(&url, "/?ab", 4), 0);
+    url_free(&url);
+    assert_int_equal(url_parse(&url, "/?abc", 4), CASEBUS_ETOOLONG);
+    url_free(&url);
+}
+
 static void what_is_written_is_read_back(void **state)
 {
     (void)state;
@@ -126,6 +136,7 @@ int main(void)
         cmocka_unit_test(a_plus_in_a_path_is_a_plus),
         cmocka_unit_test(what_is_no_text_is_refused),
         cmocka_unit_test(more_than_fits_is_refused),
+        cmocka_unit_test(the_limit_is_the_callers),
         cmocka_unit_test(what_is_written_is_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
