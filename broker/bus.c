@@ -8,6 +8,7 @@
 #include "bus.h"
 
 #include "admission.h"
+#include "clock.h"
 #include "committer.h"
 #include "exchange.h"
 #include "fanout.h"
@@ -17,7 +18,6 @@
 
 #include <casebus/event.h>
 #include <casebus/report.h>
-#include <time.h>
 
 struct bus {
     struct bus_options *options;
@@ -39,13 +39,6 @@ struct bus {
     struct log_limit refusals, read_only;
     bool stop;
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
 
 /* --- notices ---------------------------------------------------------------------------- */
 
@@ -119,7 +112,7 @@ static bool receive_report(struct bus *self, struct item *item)
         .topic = bytes_of(&item->topic),
         .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
         .prepared = &item->prepared,
-        .at = now_us(),
+        .at = clock_utc_us(),
     };
     apply_prepare(item->entry.topic, item->entry.body, &item->prepared);
     return true;
@@ -142,7 +135,7 @@ static bool receive_submission(struct bus *self, struct item *item)
         .actor = casebus_cstr(kept->actor),
         .topic = casebus_bytes("", 0),
         .body = bytes_of(&item->body),
-        .at = now_us(),
+        .at = clock_utc_us(),
     };
     return true;
 }
@@ -188,7 +181,7 @@ static int publish(struct bus *self, const struct batch *b)
 {
     size_t n = 0;
     const struct apply_event *events = b->committed ? apply_events(b->apply, &n) : NULL;
-    uint64_t now = now_us();
+    uint64_t now = clock_utc_us();
     int rc = fanout_publish(self->fanout, events, n);
     for (size_t i = 0; i < n; i++) {
         count_event(self->options->counters, events[i].kind, now);
@@ -298,7 +291,7 @@ static void tell(struct bus *self, const struct batch *b)
 static void add_trimming(struct bus *self, struct batch *b)
 {
     if (!self->stop && !atomic_load(&self->options->counters->read_only)) {
-        trimming_add(&self->trimming, b, now_us());
+        trimming_add(&self->trimming, b, clock_utc_us());
     }
 }
 

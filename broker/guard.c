@@ -1,6 +1,8 @@
 /* A child that may crash or hang; see guard.h. */
 #include "guard.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,13 +23,6 @@ void *guard_memory(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* Dies with its parent, and by the signal itself: without a core, without anybody's handler. */
 static _Noreturn void be_child(const struct guard_options *options)
 {
@@ -45,22 +40,23 @@ static _Noreturn void be_child(const struct guard_options *options)
 
 struct watch {
     const struct guard_options *options;
-    uint64_t began, moved; /* ms */
+    int64_t began, moved; /* ms */
     uint64_t steps;
 };
 
 static enum guard_end look(struct watch *w)
 {
     const struct guard_options *o = w->options;
-    uint64_t now = now_ms(), steps = o->steps(o->arg);
+    const int64_t now = clock_mono_ms();
+    const uint64_t steps = o->steps(o->arg);
     if (steps != w->steps) {
         w->steps = steps;
         w->moved = now;
     }
-    if (o->whole_s > 0 && now - w->began >= o->whole_s * 1000u) {
+    if (o->whole_s > 0 && now - w->began >= (int64_t)o->whole_s * 1000) {
         return GUARD_TIME_UP;
     }
-    return now - w->moved >= o->quiet_s * 1000u ? GUARD_HUNG : GUARD_DONE;
+    return now - w->moved >= (int64_t)o->quiet_s * 1000 ? GUARD_HUNG : GUARD_DONE;
 }
 
 /* Until the child has ended or is not to go on. */
@@ -86,7 +82,7 @@ static enum guard_end wait_for(pid_t child, struct watch *w, int *status)
 enum guard_end guard_run(const struct guard_options *options, int *result, char *why,
                          size_t why_size)
 {
-    struct watch w = {.options = options, .began = now_ms(), .moved = now_ms()};
+    struct watch w = {.options = options, .began = clock_mono_ms(), .moved = clock_mono_ms()};
     int status = 0;
     fflush(NULL); /* what is buffered must not be written twice */
     pid_t child = fork();

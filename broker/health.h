@@ -6,9 +6,10 @@
 #ifndef BROKER_HEALTH_H
 #define BROKER_HEALTH_H
 
+#include "clock.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
 enum worker { WORKER_BUS, WORKER_STORE, WORKER_QUERIES, WORKER_COUNT };
 
@@ -16,16 +17,9 @@ struct health {
     atomic_int_fast64_t since[WORKER_COUNT]; /* monotonic ms; 0: it waits */
 };
 
-static inline int64_t health_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static inline void health_works(struct health *self, enum worker worker)
 {
-    atomic_store_explicit(&self->since[worker], health_now(), memory_order_relaxed);
+    atomic_store_explicit(&self->since[worker], clock_mono_ms(), memory_order_relaxed);
 }
 
 static inline void health_waits(struct health *self, enum worker worker)
@@ -37,7 +31,7 @@ static inline void health_waits(struct health *self, enum worker worker)
 static inline const char *health_stuck(const struct health *self, int64_t longest_ms)
 {
     static const char *const names[WORKER_COUNT] = {"the bus", "the store", "the queries"};
-    int64_t now = health_now();
+    int64_t now = clock_mono_ms();
     for (unsigned i = 0; i < WORKER_COUNT; i++) {
         int64_t since = atomic_load_explicit(&self->since[i], memory_order_relaxed);
         if (since != 0 && now - since > longest_ms) {

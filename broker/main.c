@@ -365,7 +365,7 @@ static int start(struct broker *self)
         log_error("%s", why);
         return rc == CASEBUS_EIO ? EXIT_STORE : EXIT_START;
     }
-    self->counters.started_at = (uint64_t)zclock_time() * 1000u;
+    self->counters.started_at = clock_utc_us();
     int code = start_zap(self); /* before anything is bound */
     if (code != EXIT_OK) {
         return code;

@@ -175,7 +175,7 @@ static bool has_news(struct query *q, const struct poll *p, uint64_t after)
     return (after > p->entry.acked &&
             (after >= p->entry.acked + ACK_EVERY || refusal_up_to(q, p))) ||
            p->is_volatile != (p->entry.volatile_id != 0) ||
-           (uint64_t)zclock_time() * 1000u > p->entry.last_seen_at + SEEN_EVERY;
+           clock_utc_us() > p->entry.last_seen_at + SEEN_EVERY;
 }
 
 /* Tells apply what a poll says, where that changes anything there. */

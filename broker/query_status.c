@@ -87,7 +87,7 @@ static void pack_minute_events(msgpack_packer *pk, const struct minute *m, bool 
 static void pack_minutes(struct query *q)
 {
     const struct counters *c = q->self->options->counters;
-    uint64_t now = (uint64_t)zclock_time() * 1000u / MINUTE_US;
+    uint64_t now = clock_utc_us() / MINUTE_US;
     uint64_t begun = c->started_at / MINUTE_US;
     uint64_t n = now >= begun ? now - begun + 1 : 1;
     n = n < MINUTES_SHOWN ? n : MINUTES_SHOWN;

@@ -76,7 +76,7 @@ void retire_idle(struct queries *self, int64_t now)
     }
     if (!too_early(self, now)) {
         if (txn_begin(self->txn) == 0) {
-            done = look(self, (uint64_t)zclock_time() * 1000u);
+            done = look(self, clock_utc_us());
         }
         txn_end(self->txn);
     }

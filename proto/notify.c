@@ -1,6 +1,8 @@
 /* The notify protocol of notify.h: so little of it is used that a library would be more. */
 #include "notify.h"
 
+#include "clock.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -8,15 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A path, or a name of the abstract kind, which is written with @ for its NUL. */
 static int connect_to(const char *name)
@@ -54,7 +48,7 @@ void notify_open(struct notify *self)
 {
     self->fd = connect_to(getenv("NOTIFY_SOCKET"));
     self->every_ms = self->fd >= 0 ? half_of_watchdog() : 0;
-    self->due_at = now_ms() + self->every_ms;
+    self->due_at = clock_mono_ms() + self->every_ms;
 }
 
 void notify_close(struct notify *self)
@@ -86,13 +80,13 @@ int notify_timeout(const struct notify *self)
     if (self->every_ms == 0) {
         return -1;
     }
-    int64_t left = self->due_at - now_ms();
+    int64_t left = self->due_at - clock_mono_ms();
     return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
 bool notify_due(struct notify *self)
 {
-    int64_t now = now_ms();
+    int64_t now = clock_mono_ms();
     if (self->every_ms == 0 || now < self->due_at) {
         return false;
     }

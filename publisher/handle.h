@@ -109,9 +109,6 @@ int casebus_publisher_postpone(struct casebus_publisher *self, int error);
 
 /* --- progress.c --------------------------------------------------------------------------- */
 
-/* Milliseconds since some instant. */
-int64_t casebus_publisher_now(void);
-
 /* Gives the socket what it has not been given and will take. */
 int casebus_publisher_flush(struct casebus_publisher *self);
 /* Everything from `number` on is to be sent again. */

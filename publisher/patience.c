@@ -5,20 +5,12 @@
  * --timeout runs only while something is unconfirmed. */
 #include "upload.h"
 
+#include "clock.h"
 #include "scrape.h"
 #include "stop.h"
 
-#include <time.h>
-
 #define GRACE_US 3000000   /* for confirmations after Ctrl-C */
 #define CATCH_UP_US 100000 /* of a rate, where waiting took too long */
-
-int64_t upload_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 bool upload_is_in_the_way(int rc)
 {
@@ -35,7 +27,7 @@ bool upload_has_no_session(int stuck)
 void upload_watch(struct upload *self)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
-    int64_t now = upload_now_us();
+    int64_t now = clock_mono_us();
     if (stats->confirmed != self->seen || stats->confirmed == stats->sent) {
         self->moved_at = now;
     }
@@ -54,7 +46,7 @@ bool upload_again(struct upload *self, int64_t rc)
     if (rc != CASEBUS_ETIMEDOUT && rc != CASEBUS_EINTR) {
         return false;
     }
-    int64_t now = upload_now_us();
+    int64_t now = clock_mono_us();
     if (self->stop_at && now - self->stop_at >= GRACE_US) {
         return false;
     }
@@ -75,7 +67,7 @@ void upload_hold_back(struct upload *self)
     if (self->options->rate <= 0) {
         return;
     }
-    int64_t now = upload_now_us();
+    int64_t now = clock_mono_us();
     while (now < self->next_at && !upload_is_over(self)) {
         int64_t left = (self->next_at - now + 999) / 1000;
         int rc = casebus_publisher_pump(self->publisher,
@@ -84,14 +76,14 @@ void upload_hold_back(struct upload *self)
             return; /* the next send says so */
         }
         upload_watch(self);
-        now = upload_now_us();
+        now = clock_mono_us();
     }
 }
 
 void upload_went(struct upload *self)
 {
     if (self->options->rate > 0) {
-        int64_t least = upload_now_us() - CATCH_UP_US;
+        int64_t least = clock_mono_us() - CATCH_UP_US;
         self->next_at = (self->next_at > least ? self->next_at : least) +
                         (int64_t)(1e6 / self->options->rate);
     }

@@ -16,25 +16,19 @@
  * Nothing here waits except step(), which every blocking call is a loop around. */
 #include "handle.h"
 
+#include "clock.h"
+
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #define POLL_ANSWER_MS 2000 /* an answer may be late by this much */
 #define BLOCKED_MS 2        /* a full queue does not say when it has drained */
 
 /* --- time --------------------------------------------------------------------------------- */
 
-int64_t casebus_publisher_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int64_t casebus_publisher_until(int timeout_ms)
 {
-    return timeout_ms < 0 ? INT64_MAX : casebus_publisher_now() + timeout_ms;
+    return timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
 }
 
 /* --- out ---------------------------------------------------------------------------------- */
@@ -68,7 +62,7 @@ int casebus_publisher_flush(struct casebus_publisher *self)
             self->stats.resent++;
         } else {
             if (number == self->window.first) {
-                casebus_pace_moved(&self->pace, 0, casebus_publisher_now());
+                casebus_pace_moved(&self->pace, 0, clock_mono_ms());
             }
             self->highest = number;
         }
@@ -222,7 +216,7 @@ int casebus_publisher_step(struct casebus_publisher *self, int64_t until)
     if (self->dead) {
         return self->dead;
     }
-    int64_t now = casebus_publisher_now();
+    int64_t now = clock_mono_ms();
     int64_t wait = next_timer(self, now, until) - now;
     zmq_pollitem_t items[2] = {
         {.socket = self->ingest.socket, .events = ZMQ_POLLIN},
@@ -234,5 +228,5 @@ int casebus_publisher_step(struct casebus_publisher *self, int64_t until)
     if (wait > 0 && zmq_poll(items, 2, wait < 60000 ? wait : 60000) < 0) {
         return zmq_errno() == EINTR ? CASEBUS_EINTR : CASEBUS_EIO;
     }
-    return casebus_publisher_turn(self, casebus_publisher_now());
+    return casebus_publisher_turn(self, clock_mono_ms());
 }

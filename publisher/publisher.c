@@ -10,12 +10,12 @@
  * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
 #include <casebus/publisher.h>
 
+#include "clock.h"
 #include "handle.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TEND_EVERY 64
 #define TEND_US 5000
@@ -138,13 +138,6 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
 
 /* --- one report --------------------------------------------------------------------------- */
 
-static uint64_t clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Reads what was encoded, as the broker will. */
 static int decode_again(struct casebus_bytes topic, struct casebus_bytes body,
                         struct casebus_fault *fault)
@@ -201,13 +194,13 @@ static int make(struct casebus_publisher *self, struct casebus_report_parts *par
 
 static int wait_for_room(struct casebus_publisher *self, size_t size, int64_t until)
 {
-    int error = casebus_publisher_turn(self, casebus_publisher_now());
+    int error = casebus_publisher_turn(self, clock_mono_ms());
     while (!error && !casebus_publisher_has_room(self, size)) {
         error = casebus_publisher_make_room(self);
         if (error || casebus_publisher_has_room(self, size)) {
             break;
         }
-        if (casebus_publisher_now() >= until) {
+        if (clock_mono_ms() >= until) {
             return CASEBUS_ETIMEDOUT;
         }
         error = casebus_publisher_step(self, until);
@@ -247,7 +240,7 @@ static void tend(struct casebus_publisher *self, uint64_t now_us)
     self->untended++;
     if (self->untended >= TEND_EVERY || now_us - self->tended_at >= TEND_US) {
         self->tended_at = now_us;
-        casebus_publisher_turn(self, casebus_publisher_now());
+        casebus_publisher_turn(self, clock_mono_ms());
         return;
     }
     int error = casebus_publisher_flush(self);
@@ -270,7 +263,7 @@ int64_t casebus_publisher_send(struct casebus_publisher *self, enum casebus_repo
     }
     struct casebus_report_parts parts = {
         .session = session,
-        .sent_at = clock_us(),
+        .sent_at = clock_utc_us(),
         .data = data,
     };
     error = keep(self, &parts, timeout_ms);
@@ -294,9 +287,9 @@ int casebus_publisher_pump(struct casebus_publisher *self, int timeout_ms)
     int64_t until = casebus_publisher_until(timeout_ms);
     uint64_t before = self->stats.confirmed;
     int error = casebus_publisher_postpone(self, casebus_publisher_sync(self));
-    error = error ? error : casebus_publisher_turn(self, casebus_publisher_now());
+    error = error ? error : casebus_publisher_turn(self, clock_mono_ms());
     while (!error && self->stats.confirmed == before) {
-        if (casebus_publisher_now() >= until) {
+        if (clock_mono_ms() >= until) {
             return 0;
         }
         error = casebus_publisher_step(self, until);
@@ -312,9 +305,9 @@ int casebus_publisher_confirm(struct casebus_publisher *self, uint64_t number, i
         return CASEBUS_EINVAL;
     }
     int error = goal > self->stats.stored ? casebus_publisher_sync(self) : self->dead;
-    error = error ? error : casebus_publisher_turn(self, casebus_publisher_now());
+    error = error ? error : casebus_publisher_turn(self, clock_mono_ms());
     while (!error && self->stats.confirmed < goal) {
-        if (casebus_publisher_now() >= until) {
+        if (clock_mono_ms() >= until) {
             return CASEBUS_ETIMEDOUT;
         }
         error = casebus_publisher_step(self, until);

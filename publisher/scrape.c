@@ -7,6 +7,8 @@
  * All of it goes through the same numbered reports as the records, in order. */
 #include "scrape.h"
 
+#include "clock.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,17 +96,17 @@ static int send_page(struct upload *upload, struct scrape *scrape)
                                                 scrape->done, 0, UPLOAD_SLICE_MS);
     } while (upload_again(upload, rc));
     scrape->told = scrape->done;
-    scrape->told_at = upload_now_us();
+    scrape->told_at = clock_mono_us();
     return noted(upload, rc);
 }
 
 /* Takes up the session that was named: 0 and the page to go on behind, or a code. */
 static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t *page)
 {
-    int64_t until = upload_now_us() + (int64_t)upload->options->timeout_ms * 1000;
+    int64_t until = clock_mono_us() + (int64_t)upload->options->timeout_ms * 1000;
     int64_t left;
     int rc = CASEBUS_ETIMEDOUT;
-    while ((left = until - upload_now_us()) > 0) {
+    while ((left = until - clock_mono_us()) > 0) {
         rc = casebus_publisher_session_resume(upload->publisher, scrape->agency, scrape->id,
                                               page, (int)(left / 1000));
         if (!upload_again(upload, rc)) {
@@ -172,7 +174,7 @@ static int add(struct upload *upload, struct casebus_bytes agency, const json_t 
         return row_fault_set(fault, "agency", "%s", casebus_strerror(CASEBUS_ETOOMANY));
     }
     struct scrape *scrape = &scrapes->list[scrapes->count];
-    *scrape = (struct scrape){.page = page_of(record), .told_at = upload_now_us()};
+    *scrape = (struct scrape){.page = page_of(record), .told_at = clock_mono_us()};
     snprintf(scrape->agency, sizeof scrape->agency, "%.*s", (int)agency.size,
              (const char *)agency.data);
     int error = open_scrape(upload, scrape);
@@ -261,7 +263,7 @@ void scrapes_on_stop(void *arg, const char *agency, const char *session)
 
 static bool page_is_due(const struct scrape *scrape)
 {
-    return scrape->done > scrape->told && upload_now_us() - scrape->told_at >= PROGRESS_US;
+    return scrape->done > scrape->told && clock_mono_us() - scrape->told_at >= PROGRESS_US;
 }
 
 int scrapes_tend(struct upload *upload, bool *all)

@@ -6,6 +6,7 @@
  * From its start or this question until its end, a session is heard from (sessions.c). */
 #include <casebus/publisher.h>
 
+#include "clock.h"
 #include "handle.h"
 
 #define ASK_AGAIN_MS 2000
@@ -131,9 +132,9 @@ static int wait_for_answer(struct casebus_publisher *self, const msgpack_sbuffer
                            int64_t until)
 {
     int64_t again = 0;
-    int error = casebus_publisher_turn(self, casebus_publisher_now());
+    int error = casebus_publisher_turn(self, clock_mono_ms());
     while (!error && !self->ask_answered) {
-        int64_t now = casebus_publisher_now();
+        int64_t now = clock_mono_ms();
         if (now >= until) {
             return CASEBUS_ETIMEDOUT;
         }

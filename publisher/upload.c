@@ -7,6 +7,7 @@
  * far as the broker still listens, and the counts printed are those of what happened. */
 #include "upload.h"
 
+#include "clock.h"
 #include "encode.h"
 #include "fields.h"
 #include "scrape.h"
@@ -365,7 +366,7 @@ static int run(struct upload *self)
     if (!self->options->resume && open_input(self)) {
         return 2;
     }
-    self->moved_at = self->next_at = upload_now_us();
+    self->moved_at = self->next_at = clock_mono_us();
     if (self->options->outbox && self->publisher) {
         resume(self);
     }

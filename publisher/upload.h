@@ -47,7 +47,6 @@ int upload_run(const struct options *options);
 
 /* --- patience.c --------------------------------------------------------------------------- */
 
-int64_t upload_now_us(void);
 /* After a call of the library gave `rc`: is it to be made again? It is when only time ran out
  * and neither --timeout has passed without a confirmation nor Ctrl-C been pressed long ago. */
 bool upload_again(struct upload *self, int64_t rc);

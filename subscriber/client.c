@@ -116,7 +116,7 @@ static int send_kept(struct casebus_client *self)
         return zmq_errno() == EAGAIN ? 0 : casebus_link_error();
     }
     self->stage = SENT;
-    self->resend_at = now_ms() + self->resend_after;
+    self->resend_at = clock_mono_ms() + self->resend_after;
     self->resend_after *= self->resend_after < RESEND_LAST_MS ? 2 : 1;
     return 0;
 }
@@ -190,13 +190,13 @@ int casebus_client_receive(struct casebus_client *self, struct casebus_reply *re
         if (rc != 0) {
             return rc > 0 ? read_answer(self, reply) : rc;
         }
-        if (self->stage == UNSENT || now_ms() >= self->resend_at) {
+        if (self->stage == UNSENT || clock_mono_ms() >= self->resend_at) {
             rc = send_kept(self);
             if (rc != 0) {
                 return rc;
             }
         }
-        if (now_ms() >= deadline) {
+        if (clock_mono_ms() >= deadline) {
             return self->stage == UNSENT ? CASEBUS_EUNREACHABLE : CASEBUS_ETIMEDOUT;
         }
         rc = wait_for_peer(self, deadline);

@@ -83,7 +83,7 @@ static int read_message(struct casebus_subscriber *self)
  * anybody knowing: it is made again. What was lost by that is found like all else. */
 static int quiet_left(struct casebus_subscriber *self)
 {
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     if (self->quiet_since == 0) {
         self->quiet_since = now;
     } else if (now - self->quiet_since >= QUIET_MS) {
@@ -223,7 +223,7 @@ static int ask(struct casebus_subscriber *self)
     if (rc != 0) {
         return rc;
     }
-    intake_question(&self->intake, now_ms(), &question);
+    intake_question(&self->intake, clock_mono_ms(), &question);
     if (question.count == 0) {
         return 0;
     }
@@ -232,7 +232,7 @@ static int ask(struct casebus_subscriber *self)
         rc = casebus_replay_ask(self->replay, question.after);
     }
     if (rc != 0) {
-        intake_refused(&self->intake, now_ms());
+        intake_refused(&self->intake, clock_mono_ms());
     }
     return rc;
 }
@@ -240,7 +240,7 @@ static int ask(struct casebus_subscriber *self)
 static bool is_due(struct casebus_subscriber *self)
 {
     const int64_t due = intake_due(&self->intake);
-    return due != INT64_MAX && (due == 0 || due <= now_ms());
+    return due != INT64_MAX && (due == 0 || due <= clock_mono_ms());
 }
 
 /* --- answers ---------------------------------------------------------------------------- */
@@ -259,7 +259,7 @@ static int take_page(struct casebus_subscriber *self, bool behind)
                                   .through = casebus_replay_through(self->replay),
                                   .gone = casebus_replay_gone(self->replay),
                                   .behind = behind};
-    const int told = intake_answer(&self->intake, now_ms(), &answer);
+    const int told = intake_answer(&self->intake, clock_mono_ms(), &answer);
     if (told == CASEBUS_EEPOCH) {
         self->seq = self->head = answer.seq;
         return told;
@@ -271,7 +271,7 @@ static int take_page(struct casebus_subscriber *self, bool behind)
             return rc;
         }
     }
-    intake_answered(&self->intake, now_ms());
+    intake_answered(&self->intake, clock_mono_ms());
     return told;
 }
 
@@ -289,7 +289,7 @@ static int take_answer(struct casebus_subscriber *self)
         const int told = take_page(self, rc != 0);
         return told != 0 ? told : 1;
     }
-    intake_refused(&self->intake, now_ms());
+    intake_refused(&self->intake, clock_mono_ms());
     return is_passing(rc) ? 1 : rc;
 }
 

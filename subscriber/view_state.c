@@ -3,6 +3,8 @@
  * It is true of the last step: what changes by time alone makes a step due (view_due()). */
 #include "view_private.h"
 
+#include "clock.h"
+
 #include <stdio.h>
 #include <time.h>
 
@@ -90,10 +92,7 @@ static uint64_t find_through(const struct casebus_view *self)
 
 static int64_t utc_of(const struct casebus_view *self, int64_t then)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    return us - (hub_now(self->hub) - then) * 1000;
+    return (int64_t)clock_utc_us() - (hub_now(self->hub) - then) * 1000;
 }
 
 struct casebus_view_status view_look(const struct casebus_view *self)

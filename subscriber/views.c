@@ -87,7 +87,7 @@ int casebus_views_new(struct casebus_views **self_p, struct casebus_views_option
         return CASEBUS_ENOMEM;
     }
     self->options = options;
-    self->clock = now_ms;
+    self->clock = clock_mono_ms;
     self->opened = self->quiet_since = hub_now(self);
     self->heard = INT64_MIN;
     zmq_msg_init(&self->reply);

@@ -109,7 +109,7 @@ static bool send_ask(struct asker *self, struct ask *ask)
 /* Those whose turn has come, and those that may have got lost. */
 static void send_due(struct asker *self)
 {
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     self->retry_at = INT64_MAX;
     for (struct ask *ask = self->first; ask != NULL; ask = ask->next) {
         const bool due =
@@ -247,7 +247,7 @@ void asker_step(struct asker *self)
 {
     while (take_reply(self)) {
     }
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     while (expire(self, now)) {
     }
     send_due(self);

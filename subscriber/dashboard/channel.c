@@ -286,7 +286,7 @@ static int channel_new(struct channel **self_p, struct channels *channels, const
         channel_free(self);
         return rc == CASEBUS_EINVAL ? CASEBUS_EVALUE : rc;
     }
-    self->idle_since = now_ms();
+    self->idle_since = clock_mono_ms();
     self->state_due = true;
     self->next = channels->first;
     channels->first = self;
@@ -419,7 +419,7 @@ void channels_stats(const struct channels *self, struct channels_stats *stats)
 
 void channels_step(struct channels *self)
 {
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     struct channel *next;
     for (struct channel *channel = self->first; channel != NULL; channel = next) {
         next = channel->next;

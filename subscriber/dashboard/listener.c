@@ -90,7 +90,7 @@ void listener_close(struct listener *self)
         self->next->back = self->back;
     }
     if (channel->listeners == NULL) {
-        channel->idle_since = now_ms();
+        channel->idle_since = clock_mono_ms();
     }
     channel->channels->stats.listeners--;
     self->channel = NULL;

@@ -147,10 +147,10 @@ int people_timeout(const struct people *self)
 void people_step(struct people *self)
 {
     hasher_step(self->hasher);
-    if (now_ms() >= self->look_at) {
+    if (clock_mono_ms() >= self->look_at) {
         self->look_at = deadline_after(LOOK_MS);
         follow_file(self);
-        logins_expire(self->logins, now_ms());
+        logins_expire(self->logins, clock_mono_ms());
     }
 }
 
@@ -160,7 +160,7 @@ bool people_identify(struct people *self, const char *id, bool used, struct pers
 {
     follow_file(self);
     const struct login *const login =
-        id != NULL ? logins_find(self->logins, id, used, now_ms()) : NULL;
+        id != NULL ? logins_find(self->logins, id, used, clock_mono_ms()) : NULL;
     *person = (struct person){.login = 0};
     if (login != NULL) {
         person->login = login->number;
@@ -190,7 +190,7 @@ const struct account *people_account(struct people *self, const char *name)
 
 int64_t people_try(struct people *self, const struct peer *peer, const char *name)
 {
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     int64_t wait = throttle_try(self->by_address, peer->key, sizeof peer->key, now);
     if (wait != 0) {
         return wait;
@@ -215,7 +215,7 @@ struct hasher *people_hasher(const struct people *self)
 
 int people_begin(struct people *self, const struct account *account, char id[LOGIN_ID_SIZE])
 {
-    return logins_begin(self->logins, account, now_ms(), id);
+    return logins_begin(self->logins, account, clock_mono_ms(), id);
 }
 
 void people_end(struct people *self, uint64_t login)

@@ -373,7 +373,7 @@ static void notice(void *arg, struct MHD_Connection *connection, void **context,
 /* Those who have not sent their request in time. */
 static void sweep(struct server *self)
 {
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     if (now < self->sweep_at) {
         return;
     }

@@ -357,7 +357,7 @@ static void end_of_logins(struct streams *self)
 void streams_step(struct streams *self)
 {
     end_of_logins(self);
-    const int64_t now = now_ms();
+    const int64_t now = clock_mono_ms();
     for (struct stream *stream = self->first; stream != NULL; stream = stream->next) {
         if (now >= stream->beat_at) {
             stream->beat_at = now + BEAT_MS;
