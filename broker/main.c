@@ -212,6 +212,13 @@ static void set_retention(const struct settings *s, struct retention *retention)
     atomic_store(&retention->bytes, s->retain_bytes);
 }
 
+static void set_limits(const struct settings *s, struct limits *limits)
+{
+    for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+        atomic_store(&limits->of[i], s->limits[i]);
+    }
+}
+
 /* --- serving ---------------------------------------------------------------------------- */
 
 struct broker {
@@ -221,8 +228,10 @@ struct broker {
     struct bus_options bus_options;
     struct queries_options queries_options;
     struct actors *actors; /* those in force */
+    struct kept_out *kept_out;
     const struct actor_table *table; /* what they are, as this thread has read them */
     struct casebus_keys keys;
+    struct limits limits;
     struct gate gate;
     struct zap_options zap_options;
     zactor_t *zap, *bus, *queries;
@@ -263,11 +272,14 @@ static bool start_gate(struct broker *self, char *why, size_t why_size)
         return false;
     }
     self->gate.actors = self->actors = actors_new(table);
-    if (!self->actors) {
-        actor_table_release(table);
+    self->gate.kept_out = self->kept_out = kept_out_new();
+    if (!self->actors || !self->kept_out) {
+        actor_table_release(self->actors ? NULL : table);
         snprintf(why, why_size, "out of memory");
         return false;
     }
+    set_limits(s, &self->limits);
+    self->gate.limits = &self->limits;
     actors_refresh(self->actors, &self->table);
     return true;
 }
@@ -309,6 +321,7 @@ static void reload(struct broker *self)
     settings_reload(&c->settings, &again.settings);
     set_level(&c->settings);
     set_retention(&c->settings, &self->bus_options.retention);
+    set_limits(&c->settings, &self->limits);
     self->table = NULL;
     actors_swap(self->actors, table);
     actors_refresh(self->actors, &self->table);
@@ -338,7 +351,9 @@ static int start_zap(struct broker *self)
     self->zap_options =
         (struct zap_options){.actors = self->actors,
                              .audiences = &self->command->settings.audiences,
-                             .counters = &self->counters};
+                             .counters = &self->counters,
+                             .limits = &self->limits,
+                             .kept_out = self->kept_out};
 #ifdef CASEBUS_TEST_ZAP
     const char *test = getenv("CASEBUS_TEST_ZAP");
     if (test && strcmp(test, "none") == 0) {
@@ -544,6 +559,7 @@ static int serve(struct command *command)
     notify_close(&self->notify);
     actor_table_release(self->table);
     actors_destroy(&self->actors);
+    kept_out_destroy(&self->kept_out);
     casebus_keys_forget(&self->keys);
     free(self);
     return code;
