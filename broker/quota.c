@@ -108,21 +108,26 @@ static int64_t period_of(enum limit limit)
     return limit == LIMIT_CONNECTIONS ? 60 * SECOND : SECOND;
 }
 
+/* How much of its time it takes, ns. */
+static int64_t cost(enum limit limit, uint64_t more, uint64_t value)
+{
+    return (int64_t)(more * (uint64_t)period_of(limit) / value);
+}
+
+/* Has he less than one left? */
 static bool is_over(struct account *self, enum limit limit, uint64_t value, int64_t now)
 {
     if (self->value[limit] != value) { /* another one since: what he owed by that is forgotten */
         self->value[limit] = value;
         self->paid_until[limit] = 0;
     }
-    return self->paid_until[limit] - now >= period_of(limit);
+    return self->paid_until[limit] - now > period_of(limit) - cost(limit, 1, value);
 }
 
 static void pay(struct account *self, enum limit limit, uint64_t more, int64_t now)
 {
-    const uint64_t value = self->value[limit];
     const int64_t from = self->paid_until[limit] > now ? self->paid_until[limit] : now;
-    self->paid_until[limit] =
-        from + (int64_t)((more * (uint64_t)period_of(limit) + value - 1) / value);
+    self->paid_until[limit] = from + cost(limit, more, self->value[limit]);
 }
 
 enum limit account_take(struct account *self, const struct limits *limits,

@@ -1,7 +1,7 @@
 /* Limits of any one actor, and what he has used of them.
  *
- * Rates are kept as one instant each: until when what he has taken is paid for. Whoever is paid
- * for less than a period ahead may take more, so that after a pause a whole period's worth goes at
+ * Rates are kept as one instant each: until when what he has taken is paid for. Whoever has
+ * one left of a period's worth may take more, so that after a pause a whole period's worth goes at
  * once, and the last to go may be larger than what was left. An account is forgotten when its place is needed
  * and it owes nothing: who is absent has used nothing.
  *
