@@ -1,9 +1,9 @@
 /* Which reports are taken in; see admission.h.
  *
  * What an actor may not send is not decided, so it has no effect and no number is used up: with
- * an outbox it waits there until he may, or is withdrawn. So does what is over a limit of his, until
- * it is sent again; what a publisher has sent behind a report that was not taken would be decided
- * neither, so it is not paid for. */
+ * an outbox it waits there until he may, or is withdrawn. So does what is over a limit of his,
+ * until it is sent again; what a publisher has sent behind a report that was not taken would not
+ * be decided either, so it is not paid for. */
 #include "admission.h"
 
 #define DENIALS_PER_S 1000 /* that are logged */
@@ -76,8 +76,8 @@ static void deny(struct admission *self, const struct item *item, const char *ac
     const struct casebus_bytes topic = item->entry.topic;
     count_refusal(self->counters, CASEBUS_EDENIED);
     log_limited(&self->denials, LEVEL_AUDIT, "denied actor=%s verb=%s agency=%.*s report=%.*s",
-                actor, verb_name(verb), (int)agency.size, (const char *)agency.data, said(topic),
-                (const char *)topic.data);
+                actor, verb_name(verb), (int)agency.size, (const char *)agency.data,
+                said(topic), (const char *)topic.data);
     *denied = notice_of(item, actor, DENIED);
     denied->verb = verb;
     memcpy(denied->agency, agency.data, agency.size);

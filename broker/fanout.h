@@ -41,8 +41,8 @@ void fanout_unbind(struct fanout *self);
 bool fanout_rebind(struct fanout *self);
 /* Fills in the outlets' items for zmq_poll() and says how many they are. */
 int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MAX]);
-/* Takes in what has been subscribed to; somebody who asks for heads gets them soon. A connection
- * that has more patterns than one may have is cut off, and its actor kept out for a while. */
+/* Takes in what has been subscribed to; somebody who asks for heads gets them soon. A
+ * connection that has more patterns than one may is cut off, and its actor kept out for a while. */
 void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors);
 
 /* Sends a committed batch's events, in the order of their seqs, and the batch's heads. 0 or

@@ -3,6 +3,7 @@
  * The threads are czmq actors, each with its sockets from birth. Signals set a flag and wake the
  * main loop; a second SIGINT or SIGTERM leaves at once, which the store survives by design. */
 #include "bus.h"
+#include "help.h"
 #include "log.h"
 #include "notify.h"
 #include "offline.h"
@@ -80,17 +81,11 @@ static void print_help(void)
            "  --repair DIR           rebuild indexes, heads and totals from records and log, and\n"
            "                         leave; what was there is kept beside\n"
            "  --help, --version\n"
-           "\n"
-           "Limits: report %d KiB, record %d KiB, %d reports a commit, %d agencies, %d patterns\n"
-           "a subscriber, %d reports a publisher in flight, %d publishers an actor,\n"
-           "%d rejects kept, reply %d KiB.\n"
-           "\n"
-           "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
+           "\n");
+    limits_help(stdout);
+    printf("Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file and the actors. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
-           "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n",
-           CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
-           CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
-           CASEBUS_PUBLISHERS_MAX, CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
+           "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n");
 }
 
 enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_TIMEOUT, OPTION_RESTORE, OPTION_REPAIR,

@@ -1,7 +1,8 @@
 /* Patterns by connection; see patterns.h.
  *
- * The hashes of a connection stand in a table of their own, open and at most half full. They are
- * keyed, with a key that nobody is told: otherwise patterns could be made that count as one. */
+ * The hashes of a connection stand in a table of their own, open and at most half full. They
+ * are keyed, with a key that nobody is told: otherwise patterns could be made that count as
+ * one. */
 #include "patterns.h"
 
 #include <sodium.h>

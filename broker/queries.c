@@ -92,7 +92,7 @@ static void count_waiting(struct queries *self)
     atomic_store(&c->submissions, self->submissions);
 }
 
-/* 0, and it waits; CASEBUS_EBUSY: no place for it, CASEBUS_ELIMITED: its actor has none left. */
+/* 0, and it waits; CASEBUS_EBUSY: there is no place; CASEBUS_ELIMITED: none for its actor. */
 static int put_aside(struct queries *self, struct query *q, struct envelope *e, zmq_msg_t *body)
 {
     size_t size = zmq_msg_size(body);

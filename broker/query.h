@@ -305,8 +305,8 @@ bool is_to_stop(const struct session_entry *session);
 const struct noticed *find_arrived(const struct queries *self, struct casebus_bytes actor,
                                    const unsigned char *publisher);
 
-/* Is it within the limits of its actor, being so large? Then it is counted: 0, or CASEBUS_ELIMITED with a
- * sentence, which has been logged. */
+/* Is it within the limits of its actor, being so large? Then it is counted: 0, or
+ * CASEBUS_ELIMITED with a sentence, which has been logged. */
 int check_rate(struct query *q, size_t size);
 /* May it wait, with what waits for its actor already? 0, or CASEBUS_ELIMITED likewise. */
 int check_waiting(struct query *q);
@@ -321,7 +321,7 @@ int deny(struct query *q);
 int authorise(struct query *q);
 /* For an operation that knows better what it is about; agency NULL: all of them. */
 int may(struct query *q, enum verb verb, struct casebus_bytes agency);
-/* What somebody has brought about here is said in the log; what is decided in apply the bus says. */
+/* What somebody has brought about here is said in the log; of what apply decides the bus says it. */
 void audit_change(struct query *q, struct casebus_bytes what);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,

@@ -1,8 +1,9 @@
 /* What actors have used of their limits; see quota.h.
  *
- * Accounts stand in sets, by a hash of the name: the place in it that was at rest for longest is
- * taken for a newcomer. There are four times as many places as there may be actors, so that one
- * who owes something, or waits, loses his by a chance of millions to one, and then begins anew. */
+ * Accounts stand in sets, by a hash of the name: the place in it that was at rest for longest
+ * is taken for a newcomer. There are four times as many places as there may be actors, so that
+ * one who owes something, or waits, loses his by a chance of millions to one, and then begins
+ * anew. */
 #include "quota.h"
 
 #include "log.h"
@@ -117,7 +118,8 @@ static int64_t cost(enum limit limit, uint64_t more, uint64_t value)
 /* Has he less than one left? */
 static bool is_over(struct account *self, enum limit limit, uint64_t value, int64_t now)
 {
-    if (self->value[limit] != value) { /* another one since: what he owed by that is forgotten */
+    if (self->value[limit] !=
+        value) { /* another one since: what he owed by that is forgotten */
         self->value[limit] = value;
         self->paid_until[limit] = 0;
     }

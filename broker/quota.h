@@ -1,9 +1,9 @@
 /* Limits of any one actor, and what he has used of them.
  *
  * Rates are kept as one instant each: until when what he has taken is paid for. Whoever has
- * one left of a period's worth may take more, so that after a pause a whole period's worth goes at
- * once, and the last to go may be larger than what was left. An account is forgotten when its place is needed
- * and it owes nothing: who is absent has used nothing.
+ * one left of a period's worth may take more, so that after a pause a whole period's worth goes
+ * at once, and the last to go may be larger than what was left. An account is forgotten when
+ * its place is needed and it owes nothing: who is absent has used nothing.
  *
  * A quota is one thread's, or its owner locks it; limits are read from anywhere. */
 #ifndef BROKER_QUOTA_H
@@ -33,7 +33,7 @@ enum limit {
 #define X(limit, name, type, preset, what, help) limit,
     LIMITS(X)
 #undef X
-        LIMIT_COUNT
+    LIMIT_COUNT
 };
 
 /* The settings: written by the main thread at the start and at a SIGHUP, read by all. */
@@ -61,10 +61,10 @@ struct missing {
 };
 
 struct account {
-    char actor[ACTOR_NAME_SIZE];   /* empty: nobody's */
-    uint64_t value[LIMIT_COUNT];   /* as it was when he last took something */
+    char actor[ACTOR_NAME_SIZE];     /* empty: nobody's */
+    uint64_t value[LIMIT_COUNT];     /* as it was when he last took something */
     int64_t paid_until[LIMIT_COUNT]; /* ns */
-    unsigned waiting;              /* requests, now */
+    unsigned waiting;                /* requests, now */
     struct missing missing;
     uint64_t unsaid[LIMIT_COUNT]; /* refusals that are not in the log yet */
     int64_t said_at[LIMIT_COUNT]; /* ns; 0: never */
@@ -79,12 +79,12 @@ void quota_destroy(struct quota **self_p);
 int64_t quota_now(void);
 /* His account, until the next call. */
 struct account *quota_account(struct quota *self, const char *actor);
-/* May he have so much more (0: nothing) of each limit that is a rate? LIMIT_COUNT: yes, and it is
- * taken; otherwise the limit he is over, and nothing is. */
+/* May he have so much more (0: nothing) of each limit that is a rate? LIMIT_COUNT: yes, and it
+ * is taken; otherwise the limit he is over, and nothing is. */
 enum limit account_take(struct account *self, const struct limits *limits,
                         const uint64_t more[LIMIT_COUNT], int64_t now);
-/* Counts a refusal, and says it in the log: of an actor and a limit once a second at most, then with how
- * many there were. `where` says at what: "op=case.get". */
+/* Counts a refusal, and says it in the log: of an actor and a limit once a second at most, then
+ * with how many there were. `where` says at what: "op=case.get". */
 void quota_refuse(struct quota *self, struct account *account, enum limit limit, uint64_t value,
                   int64_t now, const char *where);
 

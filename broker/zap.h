@@ -3,8 +3,8 @@
  *
  * A thread of its own, up before any other socket is bound. What it does not know it refuses.
  * The User-Id it gives a connection is the peer's public key; whose that is the table of actors
- * says anew for each message, so that a key taken out of it is worth nothing from then on. A number
- * of its own goes with it.
+ * says anew for each message, so that a key taken out of it is worth nothing from then on. With
+ * it goes a number that no other connection has.
  *
  * libzmq does not tell it when a connection ends, so it cannot know how many an actor has: what
  * is limited is how many he opens. */

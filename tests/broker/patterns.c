@@ -121,7 +121,10 @@ static void another_connection_at_a_descriptor_begins_anew(void **state)
 static void it_counts_as_a_list_does(void **state)
 {
     (void)state;
-    enum { NAMES = 150, STEPS = 200000 };
+    enum {
+        NAMES = 150,
+        STEPS = 200000
+    };
     bool has[NAMES] = {false};
     unsigned count = 0;
     srand(1);

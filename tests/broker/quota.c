@@ -97,7 +97,8 @@ static void what_is_larger_than_a_seconds_worth_goes_and_is_paid_for(void **stat
     limits.of[LIMIT_BYTES] = 1000;
     assert_int_equal(take("a", LIMIT_BYTES, 5000, START), LIMIT_COUNT);
     assert_int_equal(take("a", LIMIT_BYTES, 1, START + 3 * SECOND), LIMIT_BYTES);
-    assert_int_equal(take("a", LIMIT_BYTES, 1, START + 4 * SECOND + SECOND / 1000), LIMIT_COUNT);
+    assert_int_equal(take("a", LIMIT_BYTES, 1, START + 4 * SECOND + SECOND / 1000),
+                     LIMIT_COUNT);
 }
 
 static void what_is_over_one_limit_uses_nothing_of_the_other(void **state)
@@ -133,8 +134,8 @@ static void the_largest_values_do_not_overflow(void **state)
     assert_int_equal(take("a", LIMIT_BYTES, 1, INT64_MAX / 2), LIMIT_BYTES);
 }
 
-/* As many as a table of actors has, and the same again under other names: who comes takes a place
- * of somebody who owes nothing. */
+/* As many as a table of actors has, and the same again under other names: who comes takes a
+ * place of somebody who owes nothing. */
 static void all_actors_there_may_be_have_an_account(void **state)
 {
     (void)state;
@@ -241,15 +242,16 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(one_actor_takes_nothing_from_another, begin, end),
         cmocka_unit_test_setup_teardown(connections_are_of_a_minute, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_larger_than_a_seconds_worth_goes_and_is_paid_for,
-                                        begin, end),
+        cmocka_unit_test_setup_teardown(
+            what_is_larger_than_a_seconds_worth_goes_and_is_paid_for, begin, end),
         cmocka_unit_test_setup_teardown(what_is_over_one_limit_uses_nothing_of_the_other, begin,
                                         end),
         cmocka_unit_test_setup_teardown(another_value_counts_from_when_it_is_set, begin, end),
         cmocka_unit_test_setup_teardown(the_largest_values_do_not_overflow, begin, end),
         cmocka_unit_test_setup_teardown(all_actors_there_may_be_have_an_account, begin, end),
         cmocka_unit_test_setup_teardown(who_waits_is_not_forgotten, begin, end),
-        cmocka_unit_test_setup_teardown(a_refusal_is_counted_and_said_once_a_second, begin, end),
+        cmocka_unit_test_setup_teardown(a_refusal_is_counted_and_said_once_a_second, begin,
+                                        end),
         cmocka_unit_test(the_sentence_names_value_and_setting),
         cmocka_unit_test(who_is_kept_out_is_so_for_a_while),
     };
