@@ -35,7 +35,7 @@ struct zap {
     unsigned doors;
     const struct actor_table *table;
     struct quota *quota;
-    uint64_t connections; /* that were let in */
+    uint64_t connections; /* that were let in: the number of the last */
     struct log_limit refusals;
 };
 
@@ -184,16 +184,17 @@ static enum limit over_limit(struct zap *self, struct casebus_bytes domain,
 {
     const struct door *door = find_door(self, domain);
     const uint64_t more[LIMIT_COUNT] = {[LIMIT_CONNECTIONS] = 1};
-    const bool fanout = door->kind == DOOR_FANOUT || door->kind == DOOR_AUDIENCE;
+    const bool counts = (door->kind == DOOR_FANOUT || door->kind == DOOR_AUDIENCE) &&
+                        limit_of(self->options->limits, LIMIT_PATTERNS) > 0;
     *kept_ms =
-        fanout ? kept_out_for(self->options->kept_out, account->actor, zclock_mono()) : 0;
+        counts ? kept_out_for(self->options->kept_out, account->actor, zclock_mono()) : 0;
     return *kept_ms > 0 ? LIMIT_PATTERNS
                         : account_take(account, self->options->limits, more, now);
 }
 
 /* Over which of his limits it would take the actor; NULL: none. */
-static const char *limit(struct zap *self, struct asked *a, const struct actor *actor,
-                         char text[LIMIT_TEXT_SIZE])
+static const char *check_limits(struct zap *self, struct asked *a, const struct actor *actor,
+                                char text[LIMIT_TEXT_SIZE])
 {
     struct casebus_bytes domain = frame(a, 2), address = frame(a, 3);
     const int64_t now = quota_now();
@@ -238,7 +239,7 @@ static void answer(struct zap *self, struct asked *a)
     if (refused) {
         say_refused(self, a, actor, id, refused);
     } else if (actor) {
-        refused = limit(self, a, actor, text);
+        refused = check_limits(self, a, actor, text);
     }
     send_text(self, "1.0", ZMQ_SNDMORE);
     zmq_send(self->socket, request.data, request.size, ZMQ_SNDMORE);
