@@ -24,7 +24,7 @@ void limits_help(FILE *out)
         "on,\n"
         "and the log says so, and when there are some again.\n"
         "\n"
-        "Memory: of a connection to ingest at most %d frames of %d KiB wait, to query %d\n"
+        "Memory: of a connection to ingest %d messages wait, of frames of %d KiB; to query %d\n"
         "requests of %d KiB and %d MiB of replies not read, to fanout %d events of %d KiB, "
         "which\n"
         "all subscribers share; an idle subscriber takes some 50 KiB, a pattern some 50 bytes "

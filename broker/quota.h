@@ -25,9 +25,9 @@
     X(LIMIT_WAITING, "actor-waiting", COUNT_OF, "1024", "requests that wait",                  \
       "requests of an actor that wait at a time, 0: any number")                               \
     X(LIMIT_PATTERNS, "actor-patterns", COUNT_OF, "16384", "patterns a connection",            \
-      "patterns a connection may subscribe to, where there are actors, 0: any number")         \
+      "patterns a connection may have (with --actors), 0: any number")                         \
     X(LIMIT_CONNECTIONS, "actor-connections", COUNT_OF, "4096", "connections a minute",        \
-      "connections an actor may open a minute, where there are actors, 0: any number")
+      "connections an actor may open a minute (with --actors), 0: any number")
 
 enum limit {
 #define X(limit, name, type, preset, what, help) limit,
