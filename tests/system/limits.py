@@ -102,6 +102,7 @@ def a_publisher_over_its_rate_is_slowed_and_loses_nothing():
         assert 0.95 * least < took < 1.5 * least + 1, took
         status = broker.status()
         assert status["applied"]["created"] == count + rate // 2 and status["refused"]["limited"] > 0
+        assert status["ahead"] == 0, "its rate went to reports that could not be decided: %d" % status["ahead"]
         assert not broker.said("calm", "actor-reports")
         (value, times, where), *_ = broker.said("flood", "actor-reports")
         assert value == rate and times == 1 and where.startswith("report=case:scraped:hse:f"), where
