@@ -107,6 +107,7 @@ static int carry_out(struct query *q, zmq_msg_t *body)
         return QUERY_APART;
     }
     rc = identify(q, body);
+    rc = rc || q->resumed ? rc : check_rate(q, zmq_msg_size(body));
     rc = rc ? rc : authorise(q);
     rc = rc ? rc : check_after_seq(q);
     if (rc == 0) {

@@ -155,10 +155,10 @@ static void receive(struct bus *self)
                     receive_report(self, &b->items[b->count]);
          n++) {
         struct item *item = &b->items[b->count];
-        struct noticed denied;
-        if (!admit(&self->admission, item, &denied)) {
+        struct noticed untaken;
+        if (!admit(&self->admission, item, &untaken)) {
             if (item->prepared.head.numbered) {
-                add_to_notice(&self->notice, &denied);
+                add_to_notice(&self->notice, &untaken);
             }
             zmq_msg_close(&item->topic);
             zmq_msg_close(&item->body);
@@ -265,10 +265,10 @@ static void tell(struct bus *self, const struct batch *b)
     size_t reports = 0;
     for (size_t i = b->first; i < b->end; i++) {
         const struct item *item = &b->items[i];
+        admission_audit(item);
         if (item->submission == 0) {
             reports++;
             count_report(self, item);
-            admission_audit(item);
             if (item->result.numbered) {
                 note_arrived(self, item, item->result.publisher, item->result.number);
             }
@@ -557,13 +557,13 @@ static void serve(struct bus *self)
         }
         actors_refresh(self->options->gate->actors, &self->admission.table);
         self->bound = rebind(self);
-        fanout_read_subscriptions(self->fanout);
+        fanout_read_subscriptions(self->fanout, self->admission.table);
         keep_time(self);
         rc = take(self);
         if (room) {
             receive(self);
         }
-        hand_over(self); /* what was denied, and what found the pipe full */
+        hand_over(self); /* what was not taken, and what found the pipe full */
         give(self);
     }
     health_waits(health, WORKER_BUS);
@@ -592,6 +592,7 @@ static bool start_fanout(struct bus *self, const struct state *state)
     const struct fanout_options options = {.endpoint = o->fanout,
                                            .audiences = o->audiences,
                                            .gate = o->gate,
+                                           .quota = self->admission.quota,
                                            .store = o->store,
                                            .epoch = state->epoch,
                                            .seq = state->seq};
@@ -630,6 +631,9 @@ static int start_store(struct bus *self)
     rc = rc ? rc : batch_new(&self->filling, self->options->store);
     rc = rc ? rc : batch_new(&self->spare, self->options->store);
     rc = rc ? rc : committer_new(&self->committer);
+    rc = rc ? rc
+            : admission_init(&self->admission, self->options->gate, self->options->ingest,
+                             self->options->counters);
     if (rc != 0) {
         snprintf(self->options->why, sizeof self->options->why, "%s", casebus_strerror(rc));
     }
@@ -641,8 +645,6 @@ static bool start(struct bus *self)
     if (start_store(self) != 0) {
         return false;
     }
-    admission_init(&self->admission, self->options->gate, self->options->ingest,
-                   self->options->counters);
     self->exchange = zsock_new_pair("@" EXCHANGE_ENDPOINT);
     if (start_fanout(self, &self->trimming.kept)) {
         self->ingest = bind_ingest(self);
@@ -665,7 +667,7 @@ static void end(struct bus *self)
     batch_destroy(&self->filling);
     batch_destroy(&self->spare);
     batch_destroy(&self->busy);
-    actor_table_release(self->admission.table);
+    admission_end(&self->admission);
 }
 
 void bus_actor(zsock_t *pipe, void *args)

@@ -9,6 +9,7 @@
 
 #include "actors.h"
 #include "apply.h"
+#include "quota.h"
 
 #define EXCHANGE_ENDPOINT "inproc://exchange"
 #define NOTICE_MAX CASEBUS_BATCH_MAX /* publishers: a batch has no more */
@@ -17,7 +18,8 @@
 struct submission {
     uint64_t id; /* the asker's; 0: no answer wanted */
     enum apply_kind kind;
-    char actor[64];
+    char actor[ACTOR_NAME_SIZE];
+    char by[ACTOR_NAME_SIZE]; /* who speaks for him; empty: he himself */
 };
 
 enum exchange_kind { EXCHANGE_RESULT, EXCHANGE_NOTICE };
@@ -31,14 +33,16 @@ struct submission_result {
     char case_id[CASEBUS_CASE_ID_MAX + 1];
 };
 
+enum untaken { TAKEN, DENIED, LIMITED };
+
 struct noticed {
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE]; /* of this actor: an id is nobody's secret */
     char actor[ACTOR_NAME_SIZE];
     uint64_t arrived; /* the highest number seen, decided or not */
-    /* That one was not taken because its actor lacks a verb: which, and for which agency. */
-    bool denied;
-    enum verb verb;
+    enum untaken why; /* that one was not taken */
+    enum verb verb;   /* DENIED: its actor lacks it, for this agency */
     char agency[CASEBUS_AGENCY_MAX + 1];
+    enum limit limit; /* LIMITED: he was over it */
 };
 
 struct notice {

@@ -2,11 +2,15 @@
 #include "fanout.h"
 
 #include "heads.h"
-#include "ports.h"
+#include "patterns.h"
+#include "zap.h"
+
+#include <sys/socket.h>
 
 /* However many ask for heads, everybody gets them: not more often than this. */
 #define HEADS_LEAST_MS 20
 #define SUBSCRIPTIONS_AT_ONCE 64
+#define KEPT_OUT_MS 60000 /* who had more patterns than he may */
 
 struct outlet {
     zsock_t *socket;
@@ -22,6 +26,9 @@ struct outlet {
 struct fanout {
     struct outlet outlet[OUTLETS_MAX];
     unsigned outlets;
+    const struct gate *gate;
+    struct patterns *patterns;
+    struct quota *quota;
     struct heads *heads;
     uint64_t seq;
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
@@ -146,27 +153,92 @@ void fanout_hurry(struct fanout *self)
     }
 }
 
-/* XPUB hands us each subscription. */
-static void read_subscriptions(struct outlet *o)
+/* --- what is subscribed to ---------------------------------------------------------------- */
+
+/* libzmq's thread may have closed the connection meanwhile, and taken another under the same
+ * descriptor: its peer then loses it, and connects again. Whatever else has it by now is no
+ * socket with a peer, and is left alone. */
+static void cut_off(int descriptor)
 {
-    static const char heads[] = "\x01" CASEBUS_TOPIC_HEADS_ALL;
-    char frame[64];
-    for (int n = 0; n < 1000; n++) {
-        int size = zmq_recv(o->out, frame, sizeof frame, ZMQ_DONTWAIT);
-        if (size < 0) {
-            return;
-        }
-        size_t shared = (size_t)size < sizeof heads - 1 ? (size_t)size : sizeof heads - 1;
-        if (size > 0 && memcmp(frame, heads, shared) == 0) {
-            hurry(o);
-        }
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    if (getpeername(descriptor, (struct sockaddr *)&peer, &size) == 0) {
+        shutdown(descriptor, SHUT_RDWR);
     }
 }
 
-void fanout_read_subscriptions(struct fanout *self)
+static const struct actor *subscriber(const struct actor_table *actors, zmq_msg_t *frame)
+{
+    const char *id = zmq_msg_gets(frame, "User-Id");
+    const struct actor *actor = id ? actor_by_key(actors, id) : NULL;
+    return actor || !id ? actor : actor_by_name(actors, casebus_cstr(id));
+}
+
+/* One whose key is gone meanwhile is not let in again anyway. */
+static void refuse_patterns(struct fanout *self, const struct outlet *o,
+                            const struct actor *actor, uint64_t limit)
+{
+    if (actor) {
+        char where[320];
+        snprintf(where, sizeof where, "at=%s: cut off, and kept out of fan-out for %d s",
+                 o->bound, KEPT_OUT_MS / 1000);
+        struct account *account = quota_account(self->quota, actor->name);
+        kept_out_add(self->gate->kept_out, actor->name, zclock_mono() + KEPT_OUT_MS);
+        quota_refuse(self->quota, account, LIMIT_PATTERNS, limit, quota_now(), where);
+    }
+}
+
+/* What came up without a number came of a connection that has ended. */
+static void watch(struct fanout *self, const struct outlet *o, const struct actor_table *actors,
+                  zmq_msg_t *frame)
+{
+    const uint64_t limit = limit_of(self->gate->limits, LIMIT_PATTERNS);
+    const char *number = limit > 0 ? zmq_msg_gets(frame, CONNECTION_NUMBER) : NULL;
+    const size_t size = zmq_msg_size(frame);
+    const struct connection from = {.descriptor = number ? zmq_msg_get(frame, ZMQ_SRCFD) : -1,
+                                    .number = number ? strtoull(number, NULL, 10) : 0};
+    if (from.descriptor < 0 || size == 0) {
+        return;
+    }
+    const unsigned char *data = zmq_msg_data(frame);
+    const struct casebus_bytes pattern = casebus_bytes(data + 1, size - 1);
+    if (data[0] == 0) {
+        patterns_unsubscribe(self->patterns, from, pattern);
+    } else if (data[0] == 1 && patterns_subscribe(self->patterns, from, pattern, limit)) {
+        refuse_patterns(self, o, subscriber(actors, frame), limit);
+        cut_off(from.descriptor);
+    }
+}
+
+static bool asks_for_heads(zmq_msg_t *frame)
+{
+    static const char heads[] = "\x01" CASEBUS_TOPIC_HEADS_ALL;
+    const size_t size = zmq_msg_size(frame);
+    return size > 0 && memcmp(zmq_msg_data(frame), heads,
+                              size < sizeof heads - 1 ? size : sizeof heads - 1) == 0;
+}
+
+/* XPUB hands us each subscription. */
+static void read_subscriptions(struct fanout *self, struct outlet *o,
+                               const struct actor_table *actors)
+{
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    for (int n = 0; n < 1000 && zmq_msg_recv(&frame, o->out, ZMQ_DONTWAIT) >= 0; n++) {
+        if (asks_for_heads(&frame)) {
+            hurry(o);
+        }
+        if (self->gate->guarded) {
+            watch(self, o, actors, &frame);
+        }
+    }
+    zmq_msg_close(&frame);
+}
+
+void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors)
 {
     for (unsigned i = 0; i < self->outlets; i++) {
-        read_subscriptions(&self->outlet[i]);
+        read_subscriptions(self, &self->outlet[i], actors);
     }
 }
 
@@ -231,16 +303,23 @@ bool fanout_new(struct fanout **self_p, const struct fanout_options *options, ch
         *self_p = NULL;
         return false;
     }
+    self->gate = options->gate;
+    self->patterns = patterns_new();
+    self->quota = options->quota;
     msgpack_sbuffer_init(&self->streams);
     msgpack_sbuffer_init(&self->body);
     msgpack_sbuffer_init(&self->formed);
     memcpy(self->epoch, options->epoch, sizeof self->epoch);
     self->seq = options->seq;
-    if (!bind_all(self, options, why, why_size)) {
-        fanout_destroy(self_p);
-        return false;
+    bool good = self->patterns != NULL;
+    if (!good) {
+        snprintf(why, why_size, "%s", casebus_strerror(CASEBUS_ENOMEM));
     }
-    return true;
+    good = good && bind_all(self, options, why, why_size);
+    if (!good) {
+        fanout_destroy(self_p);
+    }
+    return good;
 }
 
 char *fanout_bound(const struct fanout *self, unsigned outlet)
@@ -279,6 +358,7 @@ void fanout_destroy(struct fanout **self_p)
             free(self->outlet[i].bound);
         }
         heads_destroy(&self->heads);
+        patterns_destroy(&self->patterns);
         msgpack_sbuffer_destroy(&self->streams);
         msgpack_sbuffer_destroy(&self->body);
         msgpack_sbuffer_destroy(&self->formed);

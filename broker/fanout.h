@@ -21,6 +21,7 @@ struct fanout_options {
     const char *endpoint;              /* of the first outlet */
     const struct audiences *audiences; /* NULL: none; outlive the fan-out */
     const struct gate *gate;
+    struct quota *quota; /* of the bus's thread; outlives the fan-out */
     struct store *store;
     const unsigned char *epoch;
     uint64_t seq; /* the newest event there is */
@@ -40,8 +41,9 @@ void fanout_unbind(struct fanout *self);
 bool fanout_rebind(struct fanout *self);
 /* Fills in the outlets' items for zmq_poll() and says how many they are. */
 int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MAX]);
-/* Takes in what has been subscribed to; somebody who asks for heads gets them soon. */
-void fanout_read_subscriptions(struct fanout *self);
+/* Takes in what has been subscribed to; somebody who asks for heads gets them soon. A
+ * connection that has more patterns than one may is cut off, and its actor kept out for a while. */
+void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors);
 
 /* Sends a committed batch's events, in the order of their seqs, and the batch's heads. 0 or
  * CASEBUS_ENOMEM: heads are no longer known, the bus must not go on. */

@@ -3,6 +3,7 @@
  * The threads are czmq actors, each with its sockets from birth. Signals set a flag and wake the
  * main loop; a second SIGINT or SIGTERM leaves at once, which the store survives by design. */
 #include "bus.h"
+#include "help.h"
 #include "log.h"
 #include "notify.h"
 #include "offline.h"
@@ -80,17 +81,11 @@ static void print_help(void)
            "  --repair DIR           rebuild indexes, heads and totals from records and log, and\n"
            "                         leave; what was there is kept beside\n"
            "  --help, --version\n"
-           "\n"
-           "Limits: report %d KiB, record %d KiB, %d reports a commit, %d agencies, %d patterns\n"
-           "a subscriber, %d reports a publisher in flight, %d publishers an actor,\n"
-           "%d rejects kept, reply %d KiB.\n"
-           "\n"
-           "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
+           "\n");
+    limits_help(stdout);
+    printf("Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file and the actors. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
-           "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n",
-           CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
-           CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
-           CASEBUS_PUBLISHERS_MAX, CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
+           "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n");
 }
 
 enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_TIMEOUT, OPTION_RESTORE, OPTION_REPAIR,
@@ -212,6 +207,13 @@ static void set_retention(const struct settings *s, struct retention *retention)
     atomic_store(&retention->bytes, s->retain_bytes);
 }
 
+static void set_limits(const struct settings *s, struct limits *limits)
+{
+    for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+        atomic_store(&limits->of[i], s->limits[i]);
+    }
+}
+
 /* --- serving ---------------------------------------------------------------------------- */
 
 struct broker {
@@ -221,8 +223,10 @@ struct broker {
     struct bus_options bus_options;
     struct queries_options queries_options;
     struct actors *actors; /* those in force */
+    struct kept_out *kept_out;
     const struct actor_table *table; /* what they are, as this thread has read them */
     struct casebus_keys keys;
+    struct limits limits;
     struct gate gate;
     struct zap_options zap_options;
     zactor_t *zap, *bus, *queries;
@@ -263,11 +267,14 @@ static bool start_gate(struct broker *self, char *why, size_t why_size)
         return false;
     }
     self->gate.actors = self->actors = actors_new(table);
-    if (!self->actors) {
-        actor_table_release(table);
+    self->gate.kept_out = self->kept_out = kept_out_new();
+    if (!self->actors || !self->kept_out) {
+        actor_table_release(self->actors ? NULL : table);
         snprintf(why, why_size, "out of memory");
         return false;
     }
+    set_limits(s, &self->limits);
+    self->gate.limits = &self->limits;
     actors_refresh(self->actors, &self->table);
     return true;
 }
@@ -309,6 +316,7 @@ static void reload(struct broker *self)
     settings_reload(&c->settings, &again.settings);
     set_level(&c->settings);
     set_retention(&c->settings, &self->bus_options.retention);
+    set_limits(&c->settings, &self->limits);
     self->table = NULL;
     actors_swap(self->actors, table);
     actors_refresh(self->actors, &self->table);
@@ -338,7 +346,9 @@ static int start_zap(struct broker *self)
     self->zap_options =
         (struct zap_options){.actors = self->actors,
                              .audiences = &self->command->settings.audiences,
-                             .counters = &self->counters};
+                             .counters = &self->counters,
+                             .limits = &self->limits,
+                             .kept_out = self->kept_out};
 #ifdef CASEBUS_TEST_ZAP
     const char *test = getenv("CASEBUS_TEST_ZAP");
     if (test && strcmp(test, "none") == 0) {
@@ -544,6 +554,7 @@ static int serve(struct command *command)
     notify_close(&self->notify);
     actor_table_release(self->table);
     actors_destroy(&self->actors);
+    kept_out_destroy(&self->kept_out);
     casebus_keys_forget(&self->keys);
     free(self);
     return code;

@@ -50,8 +50,8 @@ static void set_options(void *socket, const struct port *port)
     set_int(socket, ZMQ_BACKLOG, BACKLOG);
     keep_alive(socket);
     set_int(socket, ZMQ_LINGER, 500);
-    if (port->type == ZMQ_XPUB) {
-        set_int(socket, ZMQ_XPUB_VERBOSE, 1);
+    if (port->type == ZMQ_XPUB) { /* patterns are counted where it is known whose they are */
+        set_int(socket, port->gate->guarded ? ZMQ_XPUB_VERBOSER : ZMQ_XPUB_VERBOSE, 1);
     }
 }
 

@@ -2,13 +2,16 @@
 #ifndef BROKER_PORTS_H
 #define BROKER_PORTS_H
 
-#include "actors.h"
+#include "kept_out.h"
+#include "quota.h"
 
 #include <czmq.h>
 
 /* What stands before the sockets. */
 struct gate {
     struct actors *actors;
+    const struct limits *limits; /* of any one of them */
+    struct kept_out *kept_out;   /* who may not subscribe for a while */
     const struct casebus_keys *keys; /* the broker's own; NULL: TCP is plain */
     bool guarded;                    /* the handler (zap.h) is asked about every connection */
 };

@@ -92,10 +92,14 @@ static void count_waiting(struct queries *self)
     atomic_store(&c->submissions, self->submissions);
 }
 
-static bool put_aside(struct queries *self, const struct query *q, struct envelope *e,
-                      zmq_msg_t *body)
+/* 0, and it waits; CASEBUS_EBUSY: there is no place; CASEBUS_ELIMITED: none for its actor. */
+static int put_aside(struct queries *self, struct query *q, struct envelope *e, zmq_msg_t *body)
 {
     size_t size = zmq_msg_size(body);
+    int rc = check_waiting(q);
+    if (rc != 0) {
+        return rc;
+    }
     for (unsigned i = 0; i < e->count; i++) {
         size += zmq_msg_size(&e->frame[i]);
     }
@@ -103,7 +107,7 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
         self->waiting_count < WAITING_MAX && self->waiting_bytes + size <= WAITING_BYTES;
     struct waiting *w = room ? calloc(1, sizeof *w) : NULL;
     if (!w) {
-        return false;
+        return CASEBUS_EBUSY;
     }
     w->size = size;
     self->waiting_bytes += size;
@@ -111,14 +115,16 @@ static bool put_aside(struct queries *self, const struct query *q, struct envelo
     w->until = q->wait_until;
     w->id = q->wait_id;
     memcpy(w->publisher, q->wait_publisher, sizeof w->publisher);
+    memcpy(w->actor, q->who->name, sizeof w->actor);
     envelope_move(&w->envelope, e);
     zmq_msg_init(&w->body);
     zmq_msg_move(&w->body, body);
     self->waiting[self->waiting_count++] = w;
     self->earliest = w->until < self->earliest ? w->until : self->earliest;
     self->submissions += w->kind == WAITING_SUBMISSION;
+    count_waiter(self, w->actor, 1);
     count_waiting(self);
-    return true;
+    return 0;
 }
 
 /* Answers a request on this thread, or puts it aside; takes envelope and body. */
@@ -129,8 +135,9 @@ static void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, st
     q->reader = &self->readers[0];
     reader_refresh(q->reader);
     int rc = answer(q, asker(e), body, &reply);
-    if (rc == QUERY_WAITS && !put_aside(self, q, e, body)) {
-        rc = finish(q, CASEBUS_EBUSY, asker(e), &reply);
+    if (rc == QUERY_WAITS) {
+        int refused = put_aside(self, q, e, body);
+        rc = refused ? finish(q, refused, asker(e), &reply) : rc;
     }
     if (rc == 0) {
         send_reply(self, e, &reply);
@@ -269,6 +276,7 @@ static void resume(struct queries *self, size_t index, const struct submission_r
     self->waiting[index] = self->waiting[--self->waiting_count];
     self->waiting_bytes -= w->size;
     self->submissions -= w->kind == WAITING_SUBMISSION;
+    count_waiter(self, w->actor, -1);
     count_waiting(self);
     struct query q = {.resumed = w, .answer = answer, .time_up = time_up};
     handle(self, &w->envelope, &w->body, &q);
@@ -351,7 +359,7 @@ static void note_arrived(struct queries *self, const struct noticed *noticed)
 {
     const struct noticed *known =
         find_arrived(self, casebus_cstr(noticed->actor), noticed->publisher);
-    if (known && known->denied && noticed->arrived < known->arrived) {
+    if (known && known->why != TAKEN && noticed->arrived < known->arrived) {
         return; /* one before it has been decided since */
     }
     size_t at = known ? (size_t)(known - self->arrived) : self->arrived_next;
@@ -428,9 +436,14 @@ int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, b
     if (wait && self->submissions == SUBMISSIONS_MAX) {
         return CASEBUS_EBUSY;
     }
+    int rc = wait ? check_waiting(q) : 0; /* before anything comes of it */
+    if (rc != 0) {
+        return rc;
+    }
     struct submission s = {.id = wait ? ++self->last_submission : 0, .kind = kind};
-    snprintf(s.actor, sizeof s.actor, "%.*s", (int)q->actor.size, (const char *)q->actor.data);
-    int rc = send_submission(self, &s, body);
+    memcpy(s.actor, q->who->name, sizeof s.actor);
+    snprintf(s.by, sizeof s.by, "%s", q->by ? q->by->name : "");
+    rc = send_submission(self, &s, body);
     q->wait_kind = WAITING_SUBMISSION;
     q->wait_id = s.id;
     q->wait_until = zclock_mono() + 60000;
@@ -544,7 +557,9 @@ static bool start(struct queries *self)
     self->verifier = verifier_new(self->options->store);
     self->backup = backup_new(self->options->store);
     self->unread = unread_new();
-    if (rc != 0 || !self->exchange || !self->verifier || !self->backup || !self->unread) {
+    self->quota = quota_new(self->options->counters);
+    if (rc != 0 || !self->exchange || !self->verifier || !self->backup || !self->unread ||
+        !self->quota) {
         snprintf(self->options->why, sizeof self->options->why, "%s",
                  casebus_strerror(rc ? rc : CASEBUS_ENOMEM));
         return false;
@@ -575,6 +590,8 @@ static void end(struct queries *self)
     backup_destroy(&self->backup);
     zsock_destroy(&self->router);
     unread_destroy(&self->unread);
+    quota_destroy(&self->quota);
+    pthread_mutex_destroy(&self->quota_lock);
     zsock_destroy(&self->exchange);
     crew_destroy(&self->crew);
     for (unsigned i = 0; i < HANDS_MAX; i++) {
@@ -591,6 +608,7 @@ void queries_actor(zsock_t *pipe, void *args)
     if (self) {
         self->options = options;
         self->pipe = pipe;
+        pthread_mutex_init(&self->quota_lock, NULL);
         self->earliest = INT64_MAX;
         self->take = 1;
         atomic_store(&options->serving, start(self));

@@ -17,6 +17,7 @@
 
 #include <casebus/event.h>
 #include <casebus/request.h>
+#include <pthread.h>
 
 #define QUERY_WAITS 1
 #define QUERY_APART 2 /* not for any hand: the queries' own thread does it */
@@ -47,7 +48,8 @@ struct waiting {
     int64_t until; /* monotonic ms */
     uint64_t id;   /* of its submission */
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
-    size_t size; /* of its frames */
+    char actor[ACTOR_NAME_SIZE]; /* whom it is for */
+    size_t size;                 /* of its frames */
 };
 #define WAITING_MAX 4096
 #define WAITING_BYTES (64u << 20) /* of all of them: a poll may be as large as any request */
@@ -94,6 +96,8 @@ struct queries {
     struct inlet inlets[INLETS]; /* of these sockets */
     bool keyed; /* who asks has a key; set before anybody can ask */
     struct crew *crew;
+    struct quota *quota;        /* of the actors who ask */
+    pthread_mutex_t quota_lock; /* for all hands use it */
     struct reader readers[HANDS_MAX]; /* a hand's each */
     struct txn *txn; /* the first reader's, for what this thread does on its own */
     struct asked asked[ASKED_MAX];
@@ -301,6 +305,14 @@ bool is_to_stop(const struct session_entry *session);
 const struct noticed *find_arrived(const struct queries *self, struct casebus_bytes actor,
                                    const unsigned char *publisher);
 
+/* Is it within the limits of its actor, being so large? Then it is counted: 0, or
+ * CASEBUS_ELIMITED with a sentence, which has been logged. */
+int check_rate(struct query *q, size_t size);
+/* May it wait, with what waits for its actor already? 0, or CASEBUS_ELIMITED likewise. */
+int check_waiting(struct query *q);
+/* One more request of the actor waits, or one less. */
+void count_waiter(struct queries *self, const char *actor, int change);
+
 /* Who asks (q->who, q->by, q->actor)? CASEBUS_EDENIED: nobody who may ask anything. */
 int identify(struct query *q, zmq_msg_t *body);
 /* Counts and logs that this is denied, for what q->text says: CASEBUS_EDENIED. */
@@ -309,7 +321,7 @@ int deny(struct query *q);
 int authorise(struct query *q);
 /* For an operation that knows better what it is about; agency NULL: all of them. */
 int may(struct query *q, enum verb verb, struct casebus_bytes agency);
-/* What somebody has changed is said in the log. */
+/* What somebody has brought about here is said in the log; of what apply decides the bus says it. */
 void audit_change(struct query *q, struct casebus_bytes what);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,

@@ -6,6 +6,8 @@
  * changes something needs its verb for the agency it is about. */
 #include "query.h"
 
+#include "admission.h"
+
 enum about {
     ABOUT_ALL,    /* all agencies, or for reading: those that are shown */
     ABOUT_NONE,   /* its operation asks by itself, with may() */
@@ -166,9 +168,7 @@ int authorise(struct query *q)
 
 void audit_change(struct query *q, struct casebus_bytes what)
 {
-    log_audit("done actor=%s%s%s op=%s on=%.*s", q->who->name, q->by ? " by=" : "",
-              q->by ? q->by->name : "", casebus_op_name(q->request.op), (int)what.size,
-              (const char *)what.data);
+    audit_done(q->who->name, q->by ? q->by->name : "", q->request.op, what);
 }
 
 /* --- asking about it ---------------------------------------------------------------------- */

@@ -317,13 +317,25 @@ static const char *why_denied(struct query *q, const struct noticed *arrived)
     if (!(q->who->somewhere & VERBS_REPORT)) {
         return "no permission: this actor may not report";
     }
-    if (!arrived || !arrived->denied ||
+    if (!arrived || arrived->why != DENIED ||
         actor_may(q->reader->table, q->who, arrived->verb, casebus_cstr(arrived->agency))) {
         return NULL;
     }
     snprintf(q->text, sizeof q->text, "no permission: %s of %s", verb_name(arrived->verb),
              arrived->agency);
     return q->text;
+}
+
+/* Its newest report was over a limit of its actor, which still stands. */
+static const char *why_limited(struct query *q, const struct poll *p,
+                               const struct noticed *arrived)
+{
+    if (!arrived || arrived->why != LIMITED || arrived->arrived <= p->entry.decided) {
+        return NULL;
+    }
+    const uint64_t value = limit_of(q->self->options->gate->limits, arrived->limit);
+    _Static_assert(sizeof q->text >= LIMIT_TEXT_SIZE, "the sentence fits");
+    return value > 0 ? limit_say(arrived->limit, value, q->text) : NULL;
 }
 
 /* Why the next report is not decided for now; NULL: it is. */
@@ -336,8 +348,9 @@ static const char *why_held(struct query *q, const struct poll *p,
         actor.publishers >= CASEBUS_PUBLISHERS_MAX) {
         return "too many publishers: idle ones have to be forgotten before a new one is heard";
     }
-    const char *lacks = why_denied(q, arrived);
-    return lacks ? lacks : held_reason(q->self->options->counters);
+    const char *why = why_denied(q, arrived);
+    why = why ? why : why_limited(q, p, arrived);
+    return why ? why : held_reason(q->self->options->counters);
 }
 
 int query_publisher_confirm(struct query *q)

@@ -70,7 +70,6 @@ static int answer_decision(struct query *q)
         snprintf(q->field, sizeof q->field, "%.63s", a->field);
         return a->code;
     }
-    audit_change(q, casebus_cstr(a->case_id));
     msgpack_pack_map(&q->pk, 2);
     casebus_pack_text(&q->pk, "outcome");
     casebus_pack_text(&q->pk, casebus_outcome_word(a->outcome));

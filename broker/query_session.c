@@ -70,10 +70,6 @@ int query_session_stop(struct query *q)
     if (rc == 0 && !q->answer) {
         return q->time_up ? CASEBUS_ETIMEDOUT : submit_stop(q, agency, id);
     }
-    if (rc == 0) {
-        struct key key = key_named(agency, id);
-        audit_change(q, key_bytes(&key));
-    }
     return rc != 0 ? rc : pack_session(q, agency, id, &session);
 }
 

@@ -43,6 +43,10 @@ static const struct setting table[] = {
      "events the log keeps, 0: all; the oldest go, cases stay"},
     {"retain-bytes", BYTES, TEXT_AT(retain_bytes), "0", 0, INT64_MAX, NULL, true,
      "bytes of events the log keeps, 0: all (K, M, G, T)"},
+#define X(limit, name, type, preset, what, help)                                               \
+    {name, type, TEXT_AT(limits[limit]), preset, 0, INT64_MAX, NULL, true, help},
+    LIMITS(X)
+#undef X
     {"log-level", WORD, TEXT_AT(log_level), "info", 0, 0, "error warning info debug", true,
      "what is logged to standard error: error, warning, info or debug"},
 };

@@ -4,6 +4,7 @@
 
 #include "audience.h"
 #include "permission.h"
+#include "quota.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ struct settings {
     char ingest[256], fanout[256], query[256];
     uint64_t map_size;
     uint64_t retain_events, retain_bytes; /* 0: no limit */
+    uint64_t limits[LIMIT_COUNT];         /* of any one actor; 0: none */
     char log_level[16];
     char secret[4096], actors[4096]; /* files; empty: none */
     struct roles roles;              /* those built in, and the settings file's */

@@ -34,6 +34,8 @@ struct zap {
     struct door door[DOORS_MAX];
     unsigned doors;
     const struct actor_table *table;
+    struct quota *quota;
+    uint64_t connections; /* that were let in: the number of the last */
     struct log_limit refusals;
 };
 
@@ -166,25 +168,89 @@ static void send_text(struct zap *self, const char *text, int more)
     zmq_send(self->socket, text, strlen(text), more);
 }
 
+static void say_refused(struct zap *self, struct asked *a, const struct actor *actor,
+                        const char *id, const char *why)
+{
+    struct casebus_bytes domain = frame(a, 2), address = frame(a, 3);
+    count_refusal(self->options->counters, CASEBUS_EDENIED);
+    log_limited(&self->refusals, LEVEL_AUDIT, "refused actor=%s key=%s door=%.*s from=%.*s: %s",
+                actor ? actor->name : "-", id[0] ? id : "-", (int)domain.size,
+                (const char *)domain.data, (int)address.size, (const char *)address.data, why);
+}
+
+/* Not while he is kept out, nor more than he may open. */
+static enum limit over_limit(struct zap *self, struct casebus_bytes domain,
+                             struct account *account, int64_t now, int64_t *kept_ms)
+{
+    const struct door *door = find_door(self, domain);
+    const uint64_t more[LIMIT_COUNT] = {[LIMIT_CONNECTIONS] = 1};
+    const bool counts = (door->kind == DOOR_FANOUT || door->kind == DOOR_AUDIENCE) &&
+                        limit_of(self->options->limits, LIMIT_PATTERNS) > 0;
+    *kept_ms =
+        counts ? kept_out_for(self->options->kept_out, account->actor, zclock_mono()) : 0;
+    return *kept_ms > 0 ? LIMIT_PATTERNS
+                        : account_take(account, self->options->limits, more, now);
+}
+
+/* Over which of his limits it would take the actor; NULL: none. */
+static const char *check_limits(struct zap *self, struct asked *a, const struct actor *actor,
+                                char text[LIMIT_TEXT_SIZE])
+{
+    struct casebus_bytes domain = frame(a, 2), address = frame(a, 3);
+    const int64_t now = quota_now();
+    struct account *account = quota_account(self->quota, actor->name);
+    int64_t kept_ms;
+    enum limit over = over_limit(self, domain, account, now, &kept_ms);
+    char where[DOMAIN_SIZE + 128], again[32] = "";
+    if (over == LIMIT_COUNT) {
+        return NULL;
+    }
+    uint64_t value = limit_of(self->options->limits, over);
+    if (kept_ms > 0) {
+        snprintf(again, sizeof again, ": again in %lld s", (long long)(kept_ms + 999) / 1000);
+    }
+    snprintf(where, sizeof where, "door=%.*s from=%.*s%s", (int)domain.size,
+             (const char *)domain.data, (int)address.size, (const char *)address.data, again);
+    quota_refuse(self->quota, account, over, value, now, where);
+    return limit_say(over, value, text);
+}
+
+/* What goes with a connection that is let in: "\x0cX-Connection" and the number's text behind
+ * its size, as ZMTP has properties. */
+static void send_number(struct zap *self)
+{
+    unsigned char frame[sizeof CONNECTION_NUMBER + 4 + 20] = {sizeof CONNECTION_NUMBER - 1};
+    unsigned char *at = frame + 1;
+    memcpy(at, CONNECTION_NUMBER, sizeof CONNECTION_NUMBER - 1);
+    at += sizeof CONNECTION_NUMBER - 1;
+    char text[21];
+    int size = snprintf(text, sizeof text, "%llu", (unsigned long long)++self->connections);
+    memcpy(at, (unsigned char[4]){0, 0, 0, (unsigned char)size}, 4);
+    memcpy(at + 4, text, (size_t)size);
+    zmq_send(self->socket, frame, (size_t)(at + 4 + size - frame), 0);
+}
+
 static void answer(struct zap *self, struct asked *a)
 {
-    char id[CASEBUS_KEY_SIZE + 1];
+    char id[CASEBUS_KEY_SIZE + 1], text[LIMIT_TEXT_SIZE];
     const struct actor *actor = find_actor(self, a, id);
     const char *refused = refuse(self, a, actor, id);
-    struct casebus_bytes request = frame(a, 1), domain = frame(a, 2), address = frame(a, 3);
+    struct casebus_bytes request = frame(a, 1);
     if (refused) {
-        count_refusal(self->options->counters, CASEBUS_EDENIED);
-        log_limited(
-            &self->refusals, LEVEL_AUDIT, "refused actor=%s key=%s door=%.*s from=%.*s: %s",
-            actor ? actor->name : "-", id[0] ? id : "-", (int)domain.size,
-            (const char *)domain.data, (int)address.size, (const char *)address.data, refused);
+        say_refused(self, a, actor, id, refused);
+    } else if (actor) {
+        refused = check_limits(self, a, actor, text);
     }
     send_text(self, "1.0", ZMQ_SNDMORE);
     zmq_send(self->socket, request.data, request.size, ZMQ_SNDMORE);
     send_text(self, refused ? "300" : "200", ZMQ_SNDMORE);
     send_text(self, refused ? refused : "", ZMQ_SNDMORE);
     send_text(self, refused ? "" : id, ZMQ_SNDMORE);
-    send_text(self, "", 0);
+    if (refused) {
+        send_text(self, "", 0);
+    } else {
+        send_number(self);
+    }
 }
 
 /* --- what never gets as far -------------------------------------------------------------- */
@@ -288,7 +354,8 @@ void zap_actor(zsock_t *pipe, void *args)
     actors_refresh(self.options->actors, &self.table);
     zsock_t *socket = zsock_new(ZMQ_REP);
     add_doors(&self);
-    if (open_monitors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
+    self.quota = quota_new(self.options->counters);
+    if (self.quota && open_monitors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
         self.socket = zsock_resolve(socket);
         atomic_store(&self.options->serving, true);
     } else {
@@ -305,6 +372,7 @@ void zap_actor(zsock_t *pipe, void *args)
     }
     close_monitors(&self);
     zsock_destroy(&socket);
+    quota_destroy(&self.quota);
     actor_table_release(self.table);
     atomic_store(&self.options->serving, false);
 }

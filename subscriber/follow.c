@@ -248,7 +248,8 @@ static bool is_due(struct casebus_subscriber *self)
 /* The broker will do it another time. */
 static bool is_passing(int rc)
 {
-    return rc == CASEBUS_EBUSY || rc == CASEBUS_EBEHIND || rc == CASEBUS_ENOSPC;
+    return rc == CASEBUS_EBUSY || rc == CASEBUS_ELIMITED || rc == CASEBUS_EBEHIND ||
+           rc == CASEBUS_ENOSPC;
 }
 
 static int take_page(struct casebus_subscriber *self, bool behind)

@@ -14,7 +14,7 @@
 static bool is_passing(int error)
 {
     return error == 0 || error == CASEBUS_EBEHIND || error == CASEBUS_EBUSY ||
-           error == CASEBUS_ETIMEDOUT || error == CASEBUS_ENOMEM;
+           error == CASEBUS_ELIMITED || error == CASEBUS_ETIMEDOUT || error == CASEBUS_ENOMEM;
 }
 
 /* The times at which, if nothing comes, it is stale or behind; INT64_MAX: never. */

@@ -49,7 +49,8 @@
     X(CASEBUS_ESCHEMA, -37, "bad_schema", "a store of another layout version") \
     X(CASEBUS_EPROTO, -38, "protocol", "the other side answered out of protocol") \
     X(CASEBUS_EDENIED, -39, "denied", "the actor may not do this") \
-    X(CASEBUS_EKEY, -40, "bad_key", "a key file cannot be used")
+    X(CASEBUS_EKEY, -40, "bad_key", "a key file cannot be used") \
+    X(CASEBUS_ELIMITED, -41, "limited", "the actor is over one of its limits; the text says which")
 
 enum casebus_error {
 #define X(code, number, word, text) code = number,

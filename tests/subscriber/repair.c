@@ -148,6 +148,8 @@ static void a_busy_broker_is_asked_again(void **state)
     assert_asked(0, CREATED);
     peer_refuse(peer, CASEBUS_EBUSY, "later");
     assert_asked(0, CREATED);
+    peer_refuse(peer, CASEBUS_ELIMITED, "over its limit of 2 requests a second");
+    assert_asked(0, CREATED);
 }
 
 static void another_refusal_is_told_and_asked_again(void **state)
