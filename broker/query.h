@@ -77,6 +77,7 @@ struct reader {
     struct actors *actors;
     const struct actor_table *table; /* of them, as of the newest refresh */
     struct log_limit denials;
+    struct log_limit unread; /* refused for that */
     struct scope own; /* of the request at hand, where its actor has some agencies and no audience */
     msgpack_sbuffer rows, reply;
     msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
