@@ -116,6 +116,7 @@ struct queries {
     struct verifier *verifier;
     struct backup *backup;
     struct unread *unread;
+    struct log_limit dropped; /* requests whose way back is too long */
     int64_t reader_check_at, retire_at;
     int64_t clock_offset; /* of the clock to the one that does not jump, when last looked at */
     struct key retire_from; /* where the look for idle publishers goes on; size 0: first */
