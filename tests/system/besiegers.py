@@ -169,10 +169,10 @@ def hang_up_on(door, endpoint, keys, rounds, message):
     one.reconnect_ivl = 10
     monitor = one.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
     one.connect(endpoint)
+    if door == "ingest":
+        one.recv()  # the broker's subscription: what is sent goes there, after a reconnect too
     for _ in range(rounds):
         until_seen(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        if door == "ingest":
-            one.recv()  # the broker's subscription: what is sent goes there
         one.send_multipart(message)
         if not until_seen(monitor, zmq.EVENT_DISCONNECTED, patience=30):
             return False

@@ -4,7 +4,8 @@ connections, replies that nobody reads, frames over every limit, junk. Beside th
 Of each assault, by besiegers.py: the honest lose nothing and wait hardly longer, what it makes the broker keep is given
 back when they have left, and the broker says in its counters or its log what has happened.
 
-  siege.py [full]     without: so many as a minute has room for, under the address sanitizer too
+  siege.py [short|full|tiny]     short: as many as a minute has room for, under the address sanitizer too;
+                                 tiny: for valgrind, under which nothing of time or memory is to be measured
 """
 import collections
 import os
@@ -23,18 +24,18 @@ from client import Publisher, Query, Subscriber  # noqa: E402
 # Under the address sanitizer, what is freed is not kept for long: this is about memory too.
 os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
 
-FULL = sys.argv[1:] == ["full"]
+SIZE = sys.argv[1] if len(sys.argv) > 1 else "short"
+MEASURED = SIZE != "tiny"
 ACTORS = """boss {boss} admin
 worker {worker} scraper
 eye {eye} viewer
 """
 MALLORY = "mallory {mallory} scraper,viewer\n"
 MIB = 1024  # KiB
-LEAST = 150  # turns that a p99 is taken of
+LEAST = 120 if MEASURED else 10  # turns that a p99 is taken of
 ROUNDS_MOST = 5
 KEPT_KIB = 24 * MIB  # of memory: 16 may stay for the next burst
-GIVES_BACK_S = 15
-TURN_S = 0.01  # of the honest, at the fastest
+TURN_S = 0.004  # of the honest, at the fastest
 # What is slower says nothing on a busy machine, unless it was as fast before. A delivery is a commit with its syncs too.
 NOT_NOTICED_S = {"asking": 0.03, "delivery": 0.06}
 
@@ -127,9 +128,8 @@ class Siege:
         self.broker, self.boss = broker, broker.asker("boss")
         self.large = self.large_cases(4)
         self.honest = Honest(broker)
-        self.honest.turns(least=LEAST)  # what there is to allocate for them
         self.descriptors = broker.descriptors()
-        self.rest = self.cpu_at_rest()
+        self.rest, self.calm = self.cpu_at_rest(), p99s(self.honest.turns(least=LEAST))
         self.before_kib = broker.anonymous_kib()
         with open("/proc/%d/maps" % broker.process.pid) as maps:
             self.sanitized = "libasan" in maps.read()
@@ -174,76 +174,64 @@ class Siege:
         besieger.leave()
         turns += self.honest.turns(lambda: not besieger.gone())
         turns += self.honest.turns(lambda: self.broker.descriptors() > self.descriptors)
-        return Round(besieger.there(), p99s(turns), peak, self.settled_kib())
+        return Round(besieger.there(), p99s(turns), peak, self.broker.anonymous_kib())
 
-    def settled_kib(self):
-        """The memory it keeps, once it has given back what it will."""
-        kept = self.broker.anonymous_kib()
-        deadline = time.monotonic() + GIVES_BACK_S
-        while not self.sanitized and kept > self.before_kib + KEPT_KIB and time.monotonic() < deadline:
-            self.honest.turns(least=20)
-            kept = min(kept, self.broker.anonymous_kib())
-        return kept
-
-    def assault(self, way, **more):
-        """Twice, as what they leave behind could add up; what each has said."""
-        calm, rounds = [self.calm()], []
-        while len(rounds) < 2 or (self.noticed(calm, rounds) and len(rounds) < ROUNDS_MOST):
+    def assault(self, way, rounds_least=2, **more):
+        """Again and again, as what they leave behind could add up; what they have said."""
+        calm, rounds = [self.calm], []
+        while len(rounds) < rounds_least or (self.noticed(calm, rounds) and len(rounds) < ROUNDS_MOST):
             rounds.append(self.round(way, **more))
-            calm.append(self.calm())
+            calm.append(p99s(self.honest.turns(least=LEAST)))
+        self.calm = calm[-1]
         print("      %s" % "; ".join("%s p99 ms %s, calm %s" % (
             what, milliseconds(r.p99[what] for r in rounds), milliseconds(p99[what] for p99 in calm))
             for what in NOT_NOTICED_S), "; MiB at most %s, then %s" % (
             [r.peak_kib // MIB for r in rounds], [r.kept_kib // MIB for r in rounds]))
         assert not self.noticed(calm, rounds), self.noticed(calm, rounds)
         self.check_memory([r.kept_kib for r in rounds])
-        self.check_rest()
         assert self.honest.subscriber.repairs == 0, "events were lost on their way"
         return [r.said for r in rounds]
 
-    def calm(self):
-        return p99s(self.honest.turns(least=LEAST))
-
-    @staticmethod
-    def noticed(calm, rounds):
+    def noticed(self, calm, rounds):
         """What the honest had to wait longer for. On a machine that others use everything is slow at times; what the
-        broker does to them is there in each round."""
-        return [what for what, least in NOT_NOTICED_S.items()
-                if min(r.p99[what] for r in rounds) > max(2 * max(p99[what] for p99 in calm), least)]
+        broker does to them is there in each round. Under the sanitizer it does all a few times as slowly."""
+        slower = 4 if self.sanitized else 1
+        return [what for what, least in NOT_NOTICED_S.items() if MEASURED and min(
+            r.p99[what] for r in rounds) > max(2 * max(p99[what] for p99 in calm), slower * least)]
 
     def check_memory(self, kept):
-        if self.sanitized:  # its allocator keeps what it likes: each round may add less than the one before
-            assert kept[-1] < max(kept[:-1]) + 16 * MIB, kept
-        else:
-            assert min(kept) < self.before_kib + KEPT_KIB, (self.before_kib, kept)
+        if self.sanitized:  # its allocator keeps what it likes: another round adds nothing to that
+            assert kept[-1] < max(kept[:-1] or kept) + 16 * MIB, kept
+        elif MEASURED:
+            await_("memory is given back", lambda: self.broker.anonymous_kib() < self.before_kib + KEPT_KIB)
 
     def check_rest(self):
         rest = self.cpu_at_rest()
-        assert rest <= self.rest + 0.05, "at rest it uses %.2f s a second, before %.2f" % (rest, self.rest)
+        assert rest <= self.rest + 0.05 or not MEASURED, "at rest it uses %.2f s a second, before %.2f" % (rest, self.rest)
 
 
 def milliseconds(seconds):
     return " ".join("%.1f" % (1e3 * s) for s in seconds)
 
 
-def number(full, short):
-    return full if FULL else short
+def number(full, short, tiny):
+    return {"full": full, "short": short, "tiny": tiny}[SIZE]
 
 
 def a_million_subscriptions(siege):
-    siege.assault("patterns", count=number(1000000, 50000))
+    siege.assault("patterns", count=number(1000000, 50000, 1000))
 
 
 def connections_that_say_nothing(siege):
-    before = siege.status()["connections"]
-    siege.assault("silent", count=number(10000, 1000))
+    before, count = siege.status()["connections"], number(10000, 1000, 50)
+    siege.assault("silent", count=count)
     after = siege.status()["connections"]
-    assert after["opened"] >= before["opened"] + 2 * number(10000, 1000), (before, after)
+    assert after["opened"] >= before["opened"] + 2 * count, (before, after)
     assert after["unfinished"] > before["unfinished"] and after["open"] == before["open"], (before, after)
 
 
 def connections_with_a_key(siege):
-    count = number(9999, 999)
+    count = number(9999, 999, 30)
     before = siege.status()["connections"]
     for said in siege.assault("connected", count=count):
         assert said == "there %d\n" % count or siege.refused("limited"), said
@@ -253,14 +241,14 @@ def connections_with_a_key(siege):
 
 def replies_that_nobody_reads(siege):
     before = siege.refused("busy")
-    siege.assault("unread", count=number(1000, 100), each=20, ids=siege.large)
+    siege.assault("unread", count=number(1000, 100, 10), each=20, ids=siege.large)
     assert siege.refused("busy") > before or siege.refused("limited")
     assert "busy actor=mallory op=case.get_many" in siege.log()
 
 
 def frames_over_the_limit(siege):
     before = siege.status()["connections"]["opened"]
-    count = number(200, 20)
+    count = number(200, 20, 2)
     for said in siege.assault("long_frames", count=count):
         assert said.split() == ["there", *DOORS], "not cut off: %s" % said
     assert siege.status()["connections"]["opened"] >= before + 2 * count * len(DOORS)
@@ -268,7 +256,7 @@ def frames_over_the_limit(siege):
 
 def messages_of_ten_thousand_frames(siege):
     before = siege.status()["refused"]
-    count = number(100, 10)
+    count = number(100, 10, 1)
     siege.assault("many_frames", count=count, frames=10000)
     after = siege.status()["refused"]
     for code in ("malformed", "too_many"):  # reports; requests
@@ -277,9 +265,9 @@ def messages_of_ten_thousand_frames(siege):
 
 
 def junk_greetings(siege):
-    count, before = number(3000, 1500), siege.refused("denied")
+    count, before = number(3000, 1500, 50), siege.refused("denied")
     siege.log()
-    siege.assault("junk", count=count)
+    siege.assault("junk", rounds_least=number(2, 1, 1), count=count)
     lines = [line for line in siege.log().splitlines() if " audit " in line]
     for door in ("ingest", "fanout", "query"):
         assert [line for line in lines if "door=%s:" % door in line], door
@@ -310,7 +298,6 @@ def no_descriptor_left():
     with Guarded(ACTORS + MALLORY) as broker:
         resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
         siege = Siege(broker)
-        calm = siege.calm()
         hoarder = Besieger("silent", broker, "mallory", count=400)
         siege.honest.turns(lambda: hoarder.there() is None or broker.descriptors() < limit)
         late = broker.asker("boss")
@@ -318,7 +305,7 @@ def no_descriptor_left():
         hoarder.leave()
         assert late.code("actor.whoami") == "ok"
         siege.honest.turns(lambda: broker.descriptors() > siege.descriptors + 1)
-        assert not siege.noticed([calm, siege.calm()], [Round("", meanwhile, 0, 0)]), (calm, meanwhile)
+        assert not siege.noticed([siege.calm, p99s(siege.honest.turns(least=LEAST))], [Round("", meanwhile, 0, 0)]), meanwhile
         assert broker.whole_log().count("no file descriptor is left") <= 10, "each second at most"
 
 
@@ -333,6 +320,8 @@ def besieged():
             assault(siege)
             print("ok    %s (%.0f s)" % (assault.__name__, time.monotonic() - began))
         siege.honest.check_history()
+        siege.check_rest()
+        assert siege.boss.code("store.verify") == "ok"
 
 
 sys.stdout.reconfigure(line_buffering=True)
