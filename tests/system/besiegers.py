@@ -76,11 +76,13 @@ def peer(kind, keys):
     return one
 
 
-def until_seen(monitor, event, count=1, patience=120):
-    """So many events of the kind; how many came."""
-    seen, deadline = 0, time.monotonic() + patience
-    while seen < count and monitor.poll(max(0, deadline - time.monotonic()) * 1000):
-        seen += recv_monitor_message(monitor)["event"] == event
+def until_seen(monitors, event, count=1, patience=60):
+    """So many events of the kind, wherever; how many came. A monitor that is not read would stop its sockets."""
+    seen, deadline, poller = 0, time.monotonic() + patience, zmq.Poller()
+    for monitor in monitors:
+        poller.register(monitor, zmq.POLLIN)
+    while seen < count and (ready_ones := poller.poll(max(0, deadline - time.monotonic()) * 1000)):
+        seen += sum(recv_monitor_message(monitor)["event"] == event for monitor, _ in ready_ones)
     return seen
 
 
@@ -118,14 +120,17 @@ def silent(ingest, fanout, query, count, **_):
 def connected(ingest, fanout, query, keys, count, **_):
     """Connections with a key that is known, which want nothing more. These kinds of sockets connect to one
     endpoint as often as one likes."""
-    kept = []
-    for kind, endpoint in ((zmq.XPUB, ingest), (zmq.XSUB, fanout), (zmq.ROUTER, query)):
+    kept, monitors = [], []
+    for kind in (zmq.XPUB, zmq.XSUB, zmq.ROUTER):
         one = peer(kind, keys)
-        monitor = one.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        for _ in range(count // 3):
-            one.connect(endpoint)
-        kept.append((one, monitor))
-    there(sum(until_seen(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED, count // 3) for _, monitor in kept))
+        monitors.append(one.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED))
+        kept.append(one)
+    seen = 0
+    for n in range(count):
+        kept[n % len(kept)].connect((ingest, fanout, query)[n % len(kept)])
+        if n % 500 == 499:
+            seen += until_seen(monitors, zmq.EVENT_HANDSHAKE_SUCCEEDED, n + 1 - seen)
+    there(seen + until_seen(monitors, zmq.EVENT_HANDSHAKE_SUCCEEDED, count - seen))
 
 
 def patterns(fanout, keys, count, **_):
@@ -172,9 +177,9 @@ def hang_up_on(door, endpoint, keys, rounds, message):
     if door == "ingest":
         one.recv()  # the broker's subscription: what is sent goes there, after a reconnect too
     for _ in range(rounds):
-        until_seen(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        until_seen([monitor], zmq.EVENT_HANDSHAKE_SUCCEEDED)
         one.send_multipart(message)
-        if not until_seen(monitor, zmq.EVENT_DISCONNECTED, patience=30):
+        if not until_seen([monitor], zmq.EVENT_DISCONNECTED, patience=30):
             return False
     return True
 
