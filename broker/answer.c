@@ -85,6 +85,41 @@ void reader_refresh(struct reader *self)
     }
 }
 
+/* --- what is not read --------------------------------------------------------------------- */
+
+/* Who speaks for others answers for what he does not read. */
+static struct casebus_bytes reader_of(const struct query *q)
+{
+    const struct actor *reader = q->by ? q->by : q->who;
+    return casebus_cstr(reader ? reader->name : "");
+}
+
+static int make_message(struct query *q, struct casebus_bytes asker, zmq_msg_t *reply)
+{
+    const msgpack_sbuffer *bytes = &q->reader->reply;
+    return unread_message(q->self->unread, reader_of(q), asker,
+                          casebus_bytes(bytes->data, bytes->size), reply);
+}
+
+static int refuse_unread(struct query *q)
+{
+    struct casebus_bytes actor = reader_of(q);
+    snprintf(q->text, sizeof q->text, "replies sent before have not been read");
+    count_refusal(q->self->options->counters, CASEBUS_EBUSY);
+    log_limited(&q->reader->unread, LEVEL_AUDIT, "busy actor=%.*s op=%s: %s", (int)actor.size,
+                (const char *)actor.data, casebus_op_name(q->request.op), q->text);
+    return CASEBUS_EBUSY;
+}
+
+/* Found out before anything is read, so that who does not read keeps nobody else waiting. */
+static int check_unread(struct query *q, struct casebus_bytes asker)
+{
+    return operations[q->request.op].only_reads &&
+                   unread_is_full(q->self->unread, reader_of(q), asker)
+               ? refuse_unread(q)
+               : 0;
+}
+
 /* --- one request ------------------------------------------------------------------------ */
 
 static int check_after_seq(struct query *q)
@@ -94,7 +129,7 @@ static int check_after_seq(struct query *q)
     return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
 }
 
-static int carry_out(struct query *q, zmq_msg_t *body)
+static int carry_out(struct query *q, struct casebus_bytes asker, zmq_msg_t *body)
 {
     struct casebus_fault fault = {.code = 0};
     int rc = casebus_request_decode(casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)),
@@ -108,6 +143,7 @@ static int carry_out(struct query *q, zmq_msg_t *body)
     }
     rc = identify(q, body);
     rc = rc || q->resumed ? rc : check_rate(q, zmq_msg_size(body));
+    rc = rc ? rc : check_unread(q, asker);
     rc = rc ? rc : authorise(q);
     rc = rc ? rc : check_after_seq(q);
     if (rc == 0) {
@@ -152,12 +188,6 @@ static void refuse(struct query *q, int rc)
     casebus_reply_encode(&reply, &q->reader->reply);
 }
 
-static int make_message(struct query *q, struct casebus_bytes asker, zmq_msg_t *reply)
-{
-    const msgpack_sbuffer *bytes = &q->reader->reply;
-    return unread_message(q->self->unread, asker, casebus_bytes(bytes->data, bytes->size), reply);
-}
-
 int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply)
 {
     if (rc != 0) {
@@ -165,8 +195,7 @@ int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply
     }
     rc = make_message(q, asker, reply);
     if (rc == CASEBUS_EBUSY) {
-        snprintf(q->text, sizeof q->text, "replies sent before have not been read");
-        refuse(q, rc);
+        refuse(q, refuse_unread(q));
         rc = make_message(q, asker, reply);
     }
     count(&q->self->options->counters->requests, 1);
@@ -179,6 +208,6 @@ int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg
     q->state = q->reader->state;
     int rc = q->reader->error;
     rc = rc ? rc : begin_reply(q);
-    rc = rc ? rc : carry_out(q, body);
+    rc = rc ? rc : carry_out(q, asker, body);
     return rc == QUERY_WAITS || rc == QUERY_APART ? rc : finish(q, rc, asker, reply);
 }

@@ -5,6 +5,7 @@
 #include "bus.h"
 #include "help.h"
 #include "log.h"
+#include "memory.h"
 #include "notify.h"
 #include "offline.h"
 #include "queries.h"
@@ -469,10 +470,14 @@ static int wait_for_end(struct broker *self)
         {zsock_resolve(self->bus), 0, ZMQ_POLLIN, 0},
         {self->zap ? zsock_resolve(self->zap) : NULL, -1, ZMQ_POLLIN, 0},
     };
+    struct memory memory = {.look_at = 0};
     for (;;) {
-        if (zmq_poll(items, self->zap ? 3 : 2, notify_timeout(&self->notify)) < 0) {
+        int wait = notify_timeout(&self->notify);
+        wait = wait < 0 || wait > MEMORY_LOOK_MS ? MEMORY_LOOK_MS : wait;
+        if (zmq_poll(items, self->zap ? 3 : 2, wait) < 0) {
             continue; /* interrupted: the pipe says by what */
         }
+        memory_look(&memory, zclock_mono());
         if (notify_due(&self->notify)) {
             tell_watchdog(self);
         }

@@ -55,11 +55,15 @@ static void set_options(void *socket, const struct port *port)
     }
 }
 
+#define PORT_EVENTS                                                                            \
+    (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |                          \
+     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+
 static bool monitor(void *socket, const char *domain)
 {
     char endpoint[PORT_MONITOR_SIZE];
     snprintf(endpoint, sizeof endpoint, PORT_MONITOR, domain);
-    return zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) == 0;
+    return zmq_socket_monitor(socket, endpoint, PORT_EVENTS) == 0;
 }
 
 /* False: it would not be safe to bind. */

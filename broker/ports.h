@@ -25,8 +25,7 @@ struct port {
     const struct gate *gate;
 };
 
-/* Where a keyed port tells of handshakes that failed before the handler was asked: libzmq's monitor
- * events, inproc. */
+/* Where a keyed port tells of its connections (connections.h): libzmq's monitor events, inproc. */
 #define PORT_MONITOR "inproc://handshakes-%s" /* its domain */
 #define PORT_MONITOR_SIZE 128
 

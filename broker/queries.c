@@ -233,6 +233,16 @@ static void answer_asked(struct queries *self)
     }
 }
 
+/* Nobody can be answered whose way back is not kept. */
+static void drop(struct queries *self, zmq_msg_t *body)
+{
+    count_refusal(self->options->counters, CASEBUS_ETOOMANY);
+    log_limited(&self->dropped, LEVEL_WARNING,
+                "a request was dropped: more than %d frames or %d bytes come before its body",
+                ENVELOPE_FRAMES - 1, ENVELOPE_BYTES);
+    zmq_msg_close(body);
+}
+
 /* Takes in what has come, where all before it has been answered. */
 static void gather(struct queries *self, unsigned most)
 {
@@ -248,7 +258,7 @@ static void gather(struct queries *self, unsigned most)
         if (a->envelope.count > 0) {
             self->asked_count++;
         } else {
-            zmq_msg_close(&a->body);
+            drop(self, &a->body);
         }
     }
 }

@@ -79,6 +79,7 @@ struct reader {
     struct actors *actors;
     const struct actor_table *table; /* of them, as of the newest refresh */
     struct log_limit denials;
+    struct log_limit unread; /* refused for that */
     struct scope own; /* of the request at hand, where its actor has some agencies and no audience */
     msgpack_sbuffer rows, reply;
     msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
@@ -119,6 +120,7 @@ struct queries {
     struct verifier *verifier;
     struct backup *backup;
     struct unread *unread;
+    struct log_limit dropped; /* requests whose way back is too long */
     int64_t reader_check_at, retire_at;
     int64_t clock_offset; /* of the clock to the one that does not jump, when last looked at */
     struct key retire_from; /* where the look for idle publishers goes on; size 0: first */

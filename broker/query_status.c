@@ -62,6 +62,17 @@ static void pack_traffic(struct query *q)
     pack_uint(&q->pk, "submissions", counted(&c->submissions));
 }
 
+/* Of the keyed endpoints. */
+static void pack_connections(struct query *q)
+{
+    const struct counters *c = q->self->options->counters;
+    casebus_pack_text(&q->pk, "connections");
+    msgpack_pack_map(&q->pk, 3);
+    pack_uint(&q->pk, "open", counted(&c->connections_open));
+    pack_uint(&q->pk, "opened", counted(&c->connections_opened));
+    pack_uint(&q->pk, "unfinished", counted(&c->handshakes_unfinished));
+}
+
 /* The kinds that had events in the minute. */
 static void pack_minute_events(msgpack_packer *pk, const struct minute *m, bool there)
 {
@@ -144,8 +155,8 @@ static int pack_shown_store(struct query *q)
 int query_broker_status(struct query *q)
 {
     const char *held = held_reason(q->self->options->counters);
-    bool all = q->scope->agencies == 0;
-    msgpack_pack_map(&q->pk, all ? 17 : 5);
+    bool all = q->scope->agencies == 0, keyed = q->self->options->gate->keys != NULL;
+    msgpack_pack_map(&q->pk, all ? (keyed ? 18 : 17) : 5);
     casebus_pack_text(&q->pk, "version");
     casebus_pack_text(&q->pk, CASEBUS_VERSION);
     pack_uint(&q->pk, "started_at", q->self->options->counters->started_at);
@@ -156,6 +167,9 @@ int query_broker_status(struct query *q)
         return pack_shown_store(q);
     }
     pack_traffic(q);
+    if (keyed) {
+        pack_connections(q);
+    }
     pack_minutes(q);
     return pack_store(q);
 }

@@ -10,20 +10,26 @@
 
 #define PLACES 16384 /* a power of two */
 
+struct place {
+    atomic_size_t bytes;
+    atomic_bool full; /* a reply found no room, and most of those before are still there */
+};
+
 struct unread {
     atomic_size_t users; /* its maker, and every message under way */
-    atomic_size_t bytes[PLACES];
+    struct place peers[PLACES], actors[PLACES];
 };
 
 struct reply {
     struct unread *table;
-    size_t place, size;
+    struct place *peer, *actor;
+    size_t size;
     unsigned char data[];
 };
 
-static size_t place_of(struct casebus_bytes peer)
+static struct place *place_of(struct place places[PLACES], struct casebus_bytes name)
 {
-    return (size_t)XXH3_64bits(peer.data, peer.size) & (PLACES - 1);
+    return &places[XXH3_64bits(name.data, name.size) & (PLACES - 1)];
 }
 
 static void leave(struct unread *self)
@@ -50,18 +56,50 @@ void unread_destroy(struct unread **self_p)
     }
 }
 
+static bool add(struct place *place, size_t size, size_t most)
+{
+    bool room = atomic_fetch_add(&place->bytes, size) + size <= most;
+    if (!room) {
+        atomic_store(&place->full, true);
+    }
+    return room;
+}
+
+static void take_off(struct place *place, size_t size, size_t most)
+{
+    if (atomic_fetch_sub(&place->bytes, size) - size <= most / 2) {
+        atomic_store(&place->full, false);
+    }
+}
+
 /* Called by libzmq, on its own thread. */
 static void let_go(void *data, void *hint)
 {
     struct reply *reply = hint;
     (void)data;
-    atomic_fetch_sub(&reply->table->bytes[reply->place], reply->size);
+    take_off(reply->peer, reply->size, CASEBUS_UNREAD_MAX);
+    take_off(reply->actor, reply->size, CASEBUS_UNREAD_ACTOR_MAX);
     leave(reply->table);
     free(reply);
 }
 
-int unread_message(struct unread *self, struct casebus_bytes peer, struct casebus_bytes bytes,
-                   zmq_msg_t *message)
+/* Is there room for it? It is counted in any case. */
+static bool count_in(struct reply *reply)
+{
+    atomic_fetch_add(&reply->table->users, 1);
+    bool peer = add(reply->peer, reply->size, CASEBUS_UNREAD_MAX);
+    bool actor = add(reply->actor, reply->size, CASEBUS_UNREAD_ACTOR_MAX);
+    return peer && actor;
+}
+
+bool unread_is_full(struct unread *self, struct casebus_bytes actor, struct casebus_bytes peer)
+{
+    return atomic_load(&place_of(self->peers, peer)->full) ||
+           atomic_load(&place_of(self->actors, actor)->full);
+}
+
+int unread_message(struct unread *self, struct casebus_bytes actor, struct casebus_bytes peer,
+                   struct casebus_bytes bytes, zmq_msg_t *message)
 {
     if (bytes.size <= UNREAD_SMALL) {
         if (zmq_msg_init_size(message, bytes.size) < 0) {
@@ -74,10 +112,9 @@ int unread_message(struct unread *self, struct casebus_bytes peer, struct casebu
     if (!reply) {
         return CASEBUS_ENOMEM;
     }
-    *reply = (struct reply){self, place_of(peer), bytes.size};
-    atomic_fetch_add(&self->users, 1);
-    size_t before = atomic_fetch_add(&self->bytes[reply->place], bytes.size);
-    bool room = before + bytes.size <= CASEBUS_UNREAD_MAX;
+    *reply = (struct reply){self, place_of(self->peers, peer), place_of(self->actors, actor),
+                            bytes.size};
+    bool room = count_in(reply);
     if (room) {
         memcpy(reply->data, bytes.data, bytes.size);
     }

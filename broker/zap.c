@@ -5,8 +5,8 @@
  * registered after it has started would stay silent for ever. */
 #include "zap.h"
 
+#include "connections.h"
 #include "log.h"
-#include "ports.h"
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define FRAMES_MAX 7 /* version, request id, domain, address, identity, mechanism, key */
@@ -24,9 +24,7 @@ struct door {
     char domain[DOMAIN_SIZE];
     enum door_kind kind;
     const struct audience *audience;
-    void *monitor; /* what libzmq refuses without asking */
 };
-#define DOORS_MAX (3 + AUDIENCES_MAX)
 
 struct zap {
     struct zap_options *options;
@@ -35,7 +33,8 @@ struct zap {
     unsigned doors;
     const struct actor_table *table;
     struct quota *quota;
-    uint64_t connections; /* that were let in: the number of the last */
+    struct connections *connections;
+    uint64_t number; /* of the connection that was let in last */
     struct log_limit refusals;
 };
 
@@ -224,7 +223,7 @@ static void send_number(struct zap *self)
     memcpy(at, CONNECTION_NUMBER, sizeof CONNECTION_NUMBER - 1);
     at += sizeof CONNECTION_NUMBER - 1;
     char text[21];
-    int size = snprintf(text, sizeof text, "%llu", (unsigned long long)++self->connections);
+    int size = snprintf(text, sizeof text, "%llu", (unsigned long long)++self->number);
     memcpy(at, (unsigned char[4]){0, 0, 0, (unsigned char)size}, 4);
     memcpy(at + 4, text, (size_t)size);
     zmq_send(self->socket, frame, (size_t)(at + 4 + size - frame), 0);
@@ -253,49 +252,14 @@ static void answer(struct zap *self, struct asked *a)
     }
 }
 
-/* --- what never gets as far -------------------------------------------------------------- */
-
-/* A peer without a key, or with another broker's public key, fails in libzmq's handshake: the
- * handler is not asked, but each of these is a refusal too. */
-static bool open_monitors(struct zap *self)
+/* False: zmq_errno() says why not. */
+static bool watch_doors(struct zap *self)
 {
-    int unlimited = 0, none = 0; /* else libzmq's own thread would wait for this one */
-    for (unsigned i = 0; i < self->doors; i++) {
-        struct door *door = &self->door[i];
-        char endpoint[PORT_MONITOR_SIZE];
-        snprintf(endpoint, sizeof endpoint, PORT_MONITOR, door->domain);
-        door->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
-        if (!door->monitor ||
-            zmq_setsockopt(door->monitor, ZMQ_RCVHWM, &unlimited, sizeof unlimited) != 0 ||
-            zmq_setsockopt(door->monitor, ZMQ_LINGER, &none, sizeof none) != 0 ||
-            zmq_connect(door->monitor, endpoint) != 0) {
-            return false;
-        }
+    bool good = (self->connections = connections_new(self->options->counters)) != NULL;
+    for (unsigned i = 0; good && i < self->doors; i++) {
+        good = connections_watch(self->connections, self->door[i].domain);
     }
-    return true;
-}
-
-static void close_monitors(struct zap *self)
-{
-    for (unsigned i = 0; i < self->doors; i++) {
-        if (self->door[i].monitor) {
-            zmq_close(self->door[i].monitor);
-        }
-    }
-}
-
-/* An event and then the endpoint, as two frames. */
-static void read_monitor(struct zap *self, const struct door *door)
-{
-    char ignored[256];
-    while (zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
-        zmq_recv(door->monitor, ignored, sizeof ignored, ZMQ_DONTWAIT);
-        count_refusal(self->options->counters, CASEBUS_EDENIED);
-        log_limited(&self->refusals, LEVEL_AUDIT,
-                    "refused actor=- key=- door=%s: no key, not for this broker's, or of "
-                    "another session",
-                    door->domain);
-    }
+    return good;
 }
 
 /* --- the loop ---------------------------------------------------------------------------- */
@@ -303,14 +267,11 @@ static void read_monitor(struct zap *self, const struct door *door)
 /* Until told to end (true), or the socket fails. */
 static bool serve(struct zap *self, zsock_t *pipe)
 {
-    const int count = 2 + (int)self->doors;
     zmq_pollitem_t items[2 + DOORS_MAX] = {
         {zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
         {self->socket, 0, ZMQ_POLLIN, 0},
     };
-    for (unsigned i = 0; i < self->doors; i++) {
-        items[2 + i] = (zmq_pollitem_t){self->door[i].monitor, 0, ZMQ_POLLIN, 0};
-    }
+    const int count = 2 + connections_poll_items(self->connections, items + 2);
     for (;;) {
         if (zmq_poll(items, count, -1) < 0) {
             if (zmq_errno() != EINTR) {
@@ -321,9 +282,7 @@ static bool serve(struct zap *self, zsock_t *pipe)
         if (items[0].revents & ZMQ_POLLIN) {
             return true;
         }
-        for (unsigned i = 0; i < self->doors; i++) {
-            read_monitor(self, &self->door[i]);
-        }
+        connections_read(self->connections);
         struct asked a;
         if (items[1].revents & ZMQ_POLLIN) {
 #ifdef CASEBUS_TEST_ZAP
@@ -355,7 +314,7 @@ void zap_actor(zsock_t *pipe, void *args)
     zsock_t *socket = zsock_new(ZMQ_REP);
     add_doors(&self);
     self.quota = quota_new(self.options->counters);
-    if (self.quota && open_monitors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
+    if (self.quota && watch_doors(&self) && socket && zsock_bind(socket, ZAP_ENDPOINT) == 0) {
         self.socket = zsock_resolve(socket);
         atomic_store(&self.options->serving, true);
     } else {
@@ -370,7 +329,7 @@ void zap_actor(zsock_t *pipe, void *args)
         zsock_signal(pipe, 1);
         await_end(pipe);
     }
-    close_monitors(&self);
+    connections_destroy(&self.connections);
     zsock_destroy(&socket);
     quota_destroy(&self.quota);
     actor_table_release(self.table);

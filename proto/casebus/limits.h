@@ -56,6 +56,7 @@
 #define CASEBUS_REQUESTS_QUEUED 100       /* requests queued an asker; more wait at its end */
 #define CASEBUS_REPLIES_QUEUED 1000       /* replies an asker has not read; more are lost */
 #define CASEBUS_UNREAD_MAX (16 * 1024 * 1024) /* bytes of them; above, large ones are `busy` */
+#define CASEBUS_UNREAD_ACTOR_MAX (64 * 1024 * 1024) /* the same of all an actor's connections */
 #define CASEBUS_HEADS_INTERVAL_MS 1000
 #define CASEBUS_REJECTS_MAX 10000         /* rows kept in the rejects list */
 

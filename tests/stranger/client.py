@@ -6,6 +6,8 @@
     refusals = publisher.settle()
     subscriber = Subscriber("tcp://127.0.0.1:7402", query, ["case:created:hse"])
     for event in subscriber.events(): ...
+
+Each takes keys=(public, secret, server) where the broker has keys, as 40 characters of Z85.
 """
 import hashlib
 import os
@@ -39,14 +41,21 @@ def unpack(body):
     return msgpack.unpackb(body, max_map_len=1 << 20, max_array_len=1 << 20)
 
 
+def socket_of(kind, keys):
+    socket = zmq.Context.instance().socket(kind)
+    socket.set(zmq.LINGER, 0)
+    if keys:
+        socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = keys
+    return socket
+
+
 class Query:
     """Requests; a silent broker is asked again, which every operation allows."""
 
-    def __init__(self, endpoint, timeout=5.0, tries=3):
-        self.socket = zmq.Context.instance().socket(zmq.REQ)
+    def __init__(self, endpoint, timeout=5.0, tries=3, keys=None):
+        self.socket = socket_of(zmq.REQ, keys)
         self.socket.set(zmq.REQ_CORRELATE, 1)
         self.socket.set(zmq.REQ_RELAXED, 1)
-        self.socket.set(zmq.LINGER, 0)
         self.socket.connect(endpoint)
         self.timeout, self.tries = timeout, tries
         self.reply = None                       # the last one, whole: epoch, seq, entry
@@ -110,10 +119,9 @@ def report_hash(topic, body, check):
 class Publisher:
     """Numbers reports, keeps each until it is confirmed, sends again what got lost."""
 
-    def __init__(self, ingest, query, publisher=None):
-        self.socket = zmq.Context.instance().socket(zmq.PUB)
+    def __init__(self, ingest, query, publisher=None, keys=None):
+        self.socket = socket_of(zmq.PUB, keys)
         self.socket.set(zmq.SNDHWM, HIGH_WATER)
-        self.socket.set(zmq.LINGER, 0)
         self.socket.connect(ingest)
         self.query = query
         self.fresh(publisher)
@@ -221,7 +229,7 @@ def prefix_of(pattern):
 class Subscriber:
     """Events of patterns, each once, in order within a stream, holes filled by log.replay."""
 
-    def __init__(self, fanout, query, patterns):
+    def __init__(self, fanout, query, patterns, keys=None):
         self.query = query
         prefixes = [prefix_of(pattern) for pattern in patterns]
         self.topics = [p for p in prefixes if p.count(":") == 4]      # exactly one topic each
@@ -231,9 +239,8 @@ class Subscriber:
         self.gone = 0                           # events up to it may be missing
         self.repairs = 0
         self.backlog = []
-        self.socket = zmq.Context.instance().socket(zmq.SUB)
+        self.socket = socket_of(zmq.SUB, keys)
         self.socket.set(zmq.RCVHWM, HIGH_WATER)
-        self.socket.set(zmq.LINGER, 0)
         self.socket.connect(fanout)
         for prefix in prefixes:
             self.socket.subscribe(prefix)

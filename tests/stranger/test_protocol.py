@@ -29,6 +29,7 @@ TEXT = os.path.join(os.environ.get("CASEBUS_SRC", os.path.join(HERE, "..", "..")
                     "proto", "PROTOCOL.md")
 
 FACTS = []
+SOON = 2.5                                      # of a poll that would wait for 3 s
 PATIENCE = 10.0
 
 
@@ -805,14 +806,14 @@ def a_confirm_waits_and_answers_soon_after_a_decision():
     started = time.monotonic()
     own.report(case.topic("scraped"), named())
     _, reply = dealer.receive()
-    assert time.monotonic() - started < 1 and reply["result"]["decided"] == 2
+    assert time.monotonic() - started < SOON and reply["result"]["decided"] == 2
     dealer.send("publisher.confirm", publisher=own.publisher, after=2, wait_ms=3000)
     until(lambda: query("broker.status")["queues"]["polls"] == 1)
     own.report(case.topic("scraped"), named(), send=False)
     own.report(case.topic("scraped"), named())
     started = time.monotonic()
     _, reply = dealer.receive()
-    assert time.monotonic() - started < 1 and reply["result"]["want"] == 3
+    assert time.monotonic() - started < SOON and reply["result"]["want"] == 3
     dealer.close()
     own.close()
 
@@ -835,7 +836,7 @@ def a_confirm_with_something_to_say_does_not_wait():
     own.settle()
     started = time.monotonic()
     assert query("publisher.confirm", publisher=own.publisher, after=0)["decided"] == 1
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < SOON
     own.close()
 
 
@@ -1682,19 +1683,27 @@ def the_rejects_list_keeps_no_content():
 
 @fact
 def heads_come_soon_after_subscribing_and_every_second():
-    socket = zmq.Context.instance().socket(zmq.SUB)
-    socket.set(zmq.LINGER, 0)
-    socket.connect(broker.fanout)
-    started = time.monotonic()
-    socket.subscribe("sys:heads:all:")
-    times = []
-    while len(times) < 3:
-        assert socket.poll(PATIENCE * 1000)
-        topic, body = socket.recv_multipart()
-        times.append(time.monotonic())
-        heads = unpack(body)
-        assert set(heads) == {"v", "epoch", "seq", "heads"} and topic == b"sys:heads:all:"
-    assert times[0] - started < 0.9 and 0.5 < times[2] - times[1] < 2
+    firsts, intervals = [], []
+    for _ in range(5):                          # a machine with other work is late at times, not at all
+        socket = zmq.Context.instance().socket(zmq.SUB)
+        socket.set(zmq.LINGER, 0)
+        socket.connect(broker.fanout)
+        started = time.monotonic()
+        socket.subscribe("sys:heads:all:")
+        times = []
+        while len(times) < 3:
+            assert socket.poll(PATIENCE * 1000)
+            topic, body = socket.recv_multipart()
+            times.append(time.monotonic())
+            heads = unpack(body)
+            assert set(heads) == {"v", "epoch", "seq", "heads"} and topic == b"sys:heads:all:"
+        firsts.append(times[0] - started)
+        intervals.append(times[2] - times[1])
+        if len(firsts) > 1 and firsts[-1] < 0.9 and 0.5 < intervals[-1] < 2:
+            break                               # begun right behind heads, the next were due in 1 s
+        socket.close()
+    else:
+        raise AssertionError((firsts, intervals))
     assert heads["v"] == 1 and heads["epoch"] == broker.epoch and heads["seq"] == newest()
     last = {}
     for topic, event in replay(0):

@@ -89,6 +89,15 @@ class Broker:
         with open("/proc/%d/status" % self.process.pid) as status:
             return int(re.search(r"RssAnon:\s+(\d+)", status.read()).group(1))
 
+    def descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+
+    def cpu_s(self):
+        """Processor time used so far, by all its threads."""
+        with open("/proc/%d/stat" % self.process.pid) as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def close(self):
         if self.process.poll() is None:
             self.stop()

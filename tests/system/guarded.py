@@ -83,6 +83,10 @@ class Guarded(Broker):
     def audit(self, start=0):
         return [line for line in self.whole_log()[start:].splitlines() if " audit " in line]
 
+    def curve(self, name):
+        """The keys of a connection: (public, secret, the broker's)."""
+        return (*keygen(self.keys, name), self.server)
+
     def key_flags(self, name):
         return ["--secret", self.secret_of(name),
                 "--server", os.path.join(self.keys, "broker-1.pub")]
@@ -95,8 +99,8 @@ class Guarded(Broker):
         socket = zmq.Context.instance().socket(kind)
         socket.linger = 0
         if name:
-            socket.curve_publickey, socket.curve_secretkey = keygen(self.keys, name)
-            socket.curve_serverkey = server or self.server
+            socket.curve_publickey, socket.curve_secretkey, own = self.curve(name)
+            socket.curve_serverkey = server or own
         return socket
 
     def asker(self, name=None, server=None):

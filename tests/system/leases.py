@@ -156,7 +156,7 @@ def a_poll_that_waits_is_told_to_stop_at_once():
         assert client.result("session.stop", agency="hse", session_id="s")["session"]["status"] == "stopping"
         thread.join()
         took = time.monotonic() - since
-        assert answers == [["s"]] and took < 1, (answers, took)
+        assert answers == [["s"]] and took < 2.5, (answers, took)  # not at the end of its time
         assert len(events_of(client, "s", "stopping")) == 1
         knows(worker, client)
         ends(worker, client)
@@ -168,8 +168,8 @@ def knows(worker, client):
     assert client.result("session.stop", agency="hse", session_id="s")["session"]["status"] == "stopping"
     assert len(events_of(client, "s", "stopping")) == 1
     since = time.monotonic()
-    assert worker.poll("s", wait_ms=2000) == ["s"]
-    assert time.monotonic() - since < 1
+    assert worker.poll("s", wait_ms=3000) == ["s"]
+    assert time.monotonic() - since < 2.5
     since = time.monotonic()
     assert worker.poll("s", stopping=True, wait_ms=1000) == ["s"]
     assert time.monotonic() - since >= 0.99

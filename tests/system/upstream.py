@@ -252,21 +252,17 @@ def storm_of_peers_with_keys(broker, rng):
         proxy.close()
 
 
-def descriptors(broker):
-    return len(os.listdir("/proc/%d/fd" % broker.process.pid))
-
-
 def survives(broker, storm, keyed):
     rng = random.Random(3)
     stage = Stage(broker, keyed)
     honest = [("eye", stage.subscriber("eye", broker.fanout)) for _ in range(2 * len(PATTERNS))]
     all_join_at_once(honest, lambda: None)
-    before, memory = descriptors(broker), []
+    before, memory = broker.descriptors(), []
     for _ in range(4):
         stage.report(BUSY)
         storm(broker, rng)
         stage.report()
-        await_("all who left are forgotten", lambda: descriptors(broker) <= before)
+        await_("all who left are forgotten", lambda: broker.descriptors() <= before)
         memory.append(broker.anonymous_kib())
     events = stage.events()
     for _, subscriber in honest:
