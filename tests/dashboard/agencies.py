@@ -116,7 +116,7 @@ def test_live_views_are_each_ones_own():
         ann, ben = dash.person("ann", "ann"), dash.person("ben", "ben")
         with ann.stream(*views) as hers, ben.stream(*views) as his:
             hers.until(lambda it: len(it.rows["recent"]) == 3 and it.rows["quarantine"], "her rows")
-            his.until(lambda it: len(it.rows["recent"]) == 3 and it.rows["case/ea%3A1"], "his rows")
+            his.until(lambda it: len(it.rows["recent"]) == 3 and it.rows["quarantine"] and it.rows["case/ea%3A1"], "his rows")
             for agency in WORDS:
                 office.report(agency, record(agency, 4))
             hers.until(lambda it: len(it.rows["recent"]) == 4, "her new case")
