@@ -386,6 +386,7 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
     result->effect = EFFECT_DECIDED;
     self->fault = (struct casebus_fault){.code = 0};
     self->at = entry->at > self->state.at ? entry->at : self->state.at;
+    self->time_stands = entry->at + PROGRESS_EVERY <= self->state.at;
     self->actor = entry->actor;
     self->in_session = false;
     self->quarantine = 0;
