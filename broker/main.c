@@ -81,16 +81,17 @@ static void print_help(void)
            "                         leave; what was there is kept beside\n"
            "  --help, --version\n"
            "\n"
-           "Limits: report %d KiB, record %d KiB, %d reports a commit, %d agencies, %d patterns\n"
-           "a subscriber, %d reports a publisher in flight, %d publishers an actor,\n"
-           "%d rejects kept, reply %d KiB.\n"
+           "Limits: report %d KiB, record %d KiB, nesting %d, %d keys in a map, %d reports a commit,\n"
+           "%d agencies, %d patterns a subscriber, %d reports a publisher in flight, %d publishers\n"
+           "and %d open sessions an actor, %d rejects kept, reply %d KiB, %d rows, %d replayed events.\n"
            "\n"
            "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
            "file and the actors. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
            "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n",
-           CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_BATCH_MAX,
-           CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX, CASEBUS_PUBLISHER_WINDOW,
-           CASEBUS_PUBLISHERS_MAX, CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024);
+           CASEBUS_REPORT_MAX / 1024, CASEBUS_RECORD_MAX / 1024, CASEBUS_DEPTH_MAX,
+           CASEBUS_KEYS_MAX, CASEBUS_BATCH_MAX, CASEBUS_AGENCIES_MAX, CASEBUS_PATTERNS_MAX,
+           CASEBUS_PUBLISHER_WINDOW, CASEBUS_PUBLISHERS_MAX, CASEBUS_SESSIONS_MAX,
+           CASEBUS_REJECTS_MAX, CASEBUS_REPLY_MAX / 1024, CASEBUS_PAGE_MAX, CASEBUS_REPLAY_MAX);
 }
 
 enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_TIMEOUT, OPTION_RESTORE, OPTION_REPAIR,
