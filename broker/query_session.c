@@ -73,6 +73,7 @@ int query_session_stop(struct query *q)
     if (rc == 0) {
         struct key key = key_named(agency, id);
         audit_change(q, key_bytes(&key));
+        read_form(q);
     }
     return rc != 0 ? rc : pack_session(q, agency, id, &session);
 }
