@@ -169,7 +169,10 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
     }
     if (log_event(self, event, &log)) {
         self->events[self->event_count++] =
-            (struct apply_event){event->seq, kind, log.topic, sent_form(self, event, log.body)};
+            (struct apply_event){.seq = event->seq,
+                                 .kind = kind,
+                                 .topic = log.topic,
+                                 .body = sent_form(self, event, log.body)};
     }
 }
 
@@ -255,6 +258,19 @@ static bool concerns_entry_only(int error)
     return error == CASEBUS_ECORRUPT || error == CASEBUS_EINTERNAL || error == CASEBUS_ETOOMANY;
 }
 
+/* What a redaction took out of events of its own batch is not sent either; where it is taken back,
+ * they stay as they are. */
+static void settle_stubs(struct apply *self, bool redacted)
+{
+    for (size_t i = 0; i < self->event_count; i++) {
+        struct apply_event *event = &self->events[i];
+        if (redacted && event->stub.data) {
+            event->body = event->stub;
+        }
+        event->stub = casebus_bytes(NULL, 0);
+    }
+}
+
 struct before remember(const struct apply *self)
 {
     return (struct before){txn_mark(self->txn), self->state, self->event_count};
@@ -308,7 +324,10 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     result->outcome = decide_report(self, entry, prepared);
     if (taken_back(self, &before)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
+        settle_stubs(self, false);
         count_taken_back(self, &before);
+    } else if (result->outcome == CASEBUS_OUTCOME_REDACTED) {
+        settle_stubs(self, true);
     }
     if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
         note_reject(self, entry, head);
@@ -367,6 +386,7 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
     result->effect = EFFECT_DECIDED;
     self->fault = (struct casebus_fault){.code = 0};
     self->at = entry->at > self->state.at ? entry->at : self->state.at;
+    self->time_stands = entry->at + PROGRESS_EVERY <= self->state.at;
     self->actor = entry->actor;
     self->in_session = false;
     self->quarantine = 0;

@@ -85,6 +85,7 @@ struct apply_event {
     uint64_t seq;
     enum casebus_event_kind kind;
     struct casebus_bytes topic, body;
+    struct casebus_bytes stub; /* apply's own: what a redaction at hand makes of the body */
 };
 
 /* How long the log may be. */

@@ -52,6 +52,12 @@ static void heard(struct apply *self)
     }
 }
 
+/* Time that stands measures nothing: a tick is a second then too. */
+static bool is_told_long_ago(const struct apply *self)
+{
+    return self->time_stands || self->at - self->session.progressed_at >= PROGRESS_EVERY;
+}
+
 static void look_at(struct apply *self)
 {
     struct session_entry *s = &self->session;
@@ -63,7 +69,7 @@ static void look_at(struct apply *self)
         self->state.running--;
         emit_session(self, CASEBUS_EVENT_LOST);
         save_session(self);
-    } else if (s->unshown && self->at - s->progressed_at >= PROGRESS_EVERY) {
+    } else if (s->unshown && is_told_long_ago(self)) {
         emit_session(self, CASEBUS_EVENT_PROGRESSED);
         save_session(self);
     }

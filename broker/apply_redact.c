@@ -7,6 +7,15 @@
 
 #include <string.h>
 
+/* An event of the batch at hand has not been sent yet. */
+static void stub_unsent(struct apply *self, uint64_t seq, struct casebus_bytes stub)
+{
+    const uint64_t first = self->event_count > 0 ? self->events[0].seq : UINT64_MAX;
+    if (seq >= first) {
+        self->events[seq - first].stub = txn_copy(self->txn, stub);
+    }
+}
+
 /* Takes `changed` out of an event, and of one of this case all of its payload but the id: what
  * is left is its place in the chains. */
 static void stub_event(struct apply *self, uint64_t seq, bool own, uint64_t *before)
@@ -44,6 +53,7 @@ static void stub_event(struct apply *self, uint64_t seq, bool own, uint64_t *bef
     if (out) {
         struct casebus_bytes stub = casebus_bytes(out, entry_encode(ENTRY_LOG, &log, out));
         txn_put_ours(self->txn, TREE_LOG, &key, stub);
+        stub_unsent(self, seq, log.body);
         self->state.log_bytes += stub.size - value.size;
     }
 }

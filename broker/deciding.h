@@ -19,6 +19,7 @@ struct apply {
     msgpack_sbuffer changed_fields;
     /* Of the entry being decided: */
     uint64_t at;
+    bool time_stands; /* the clock was set back: `at` is that of an entry before, a second ahead */
     struct casebus_bytes actor;
     const struct casebus_report *report;
     const struct apply_prepared *being; /* what was prepared of the report; NULL: of a decision */

@@ -167,6 +167,9 @@ int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply
  * CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
  * everything. */
 int read_scope(struct query *q, uint32_t any_of, bool everywhere);
+/* What was done by another verb is told in the form of the asker's audience, unless he may ask
+ * for everything. */
+void read_form(struct query *q);
 /* May cases be looked for by these fields? 0, or CASEBUS_EDENIED on account of `argument`. */
 int check_search(struct query *q, const char *argument, const char *const *fields);
 extern const char *const offender_fields[]; /* what an offender is known by */

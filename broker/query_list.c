@@ -94,6 +94,15 @@ static struct key list_all(struct query *q, const struct page *p)
     return next;
 }
 
+/* Where a `next` leads that is made up, or of what the asker might see before, or as another. */
+static struct key of_another_list(struct query *q)
+{
+    if (txn_error(q->txn) == 0) {
+        txn_fail(q->txn, bad_arg(q, "next", "is not from a reply to these arguments"));
+    }
+    return (struct key){.size = 0};
+}
+
 static struct key list_agency(struct query *q, const struct page *p)
 {
     struct agency_entry agency;
@@ -106,12 +115,12 @@ static struct key list_agency(struct query *q, const struct page *p)
         struct created_entry created;
         key = key_number(seq);
         if (!txn_load(q->txn, TREE_CREATED, &key, ENTRY_CREATED, &created)) {
-            return none;
+            return of_another_list(q);
         }
         struct casebus_bytes of, id;
         if (casebus_case_id_split(created.case_id, &of, &id) != 0 ||
             !casebus_bytes_equal(of, p->agency)) {
-            return none; /* a made-up `next` leads nowhere */
+            return of_another_list(q);
         }
         add_case(q, created.case_id, seq, p);
         seq = created.before;
@@ -160,7 +169,7 @@ static struct key list_session(struct query *q, const struct page *p)
         if (!txn_log(q->txn, seq, &log) ||
             casebus_topic_event(log.topic, &topic, &kind) != 0 ||
             !of_session(&log, &topic, p)) {
-            return none;
+            return of_another_list(q);
         }
         struct key id = key_named(topic.segment[2], topic.segment[3]);
         q->work++;

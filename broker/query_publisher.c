@@ -63,21 +63,23 @@ static int check_sessions(struct query *q)
                               "must be at most 64 maps of agency, session_id and stopping");
 }
 
-/* One session that a poll names: it is alive, and perhaps it is to stop. */
+/* One session that a poll names: it is alive, and perhaps it is to stop. Nobody keeps a session
+ * alive, nor hears of one, that he could not have started. */
 static void look_at_session(struct query *q, struct poll *p, struct casebus_bytes map)
 {
     struct session_entry session;
-    struct key key = key_named(casebus_as_str(casebus_map_get(map, "agency")),
-                               casebus_as_str(casebus_map_get(map, "session_id")));
+    struct casebus_bytes agency = casebus_as_str(casebus_map_get(map, "agency"));
+    struct key key = key_named(agency, casebus_as_str(casebus_map_get(map, "session_id")));
+    if (!actor_may(q->reader->table, q->who, VERB_REPORT_SCRAPED, agency)) {
+        return;
+    }
     if (!txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session)) {
         if (txn_error(q->txn) == CASEBUS_ECORRUPT) {
             txn_forgive(q->txn); /* what the publisher asks for is something else */
         }
         return;
     }
-    /* Nobody keeps a session alive that he could not have started. */
-    if (!q->resumed && actor_may(q->reader->table, q->who, VERB_REPORT_SCRAPED,
-                                 casebus_as_str(casebus_map_get(map, "agency")))) {
+    if (!q->resumed) {
         note_heartbeat(q->self, &session);
     }
     if (is_to_stop(&session)) {

@@ -82,6 +82,16 @@ int read_scope(struct query *q, uint32_t any_of, bool everywhere)
     return 0;
 }
 
+void read_form(struct query *q)
+{
+    const struct actor_table *table = q->reader->table;
+    const struct casebus_bytes none = casebus_bytes(NULL, 0);
+    if (!q->audience && !actor_may(table, q->who, VERB_ASK, none)) {
+        q->audience = audience_of(q->self->options->audiences, table, q->who, none);
+        q->scope = q->audience ? &q->audience->scope : q->scope;
+    }
+}
+
 /* --- fields ----------------------------------------------------------------------------- */
 
 const char *const offender_fields[] = {"offender.name", "offender.postcode", NULL};

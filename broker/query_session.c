@@ -70,6 +70,9 @@ int query_session_stop(struct query *q)
     if (rc == 0 && !q->answer) {
         return q->time_up ? CASEBUS_ETIMEDOUT : submit_stop(q, agency, id);
     }
+    if (rc == 0) {
+        read_form(q);
+    }
     return rc != 0 ? rc : pack_session(q, agency, id, &session);
 }
 

@@ -318,6 +318,23 @@ static void what_was_told_just_now_waits_for_another_tick(void **state)
     assert_string_equal(desk_events(&d), "progressed s1");
 }
 
+/* No time passes until the clock is again where it was: ticks go on. */
+static void progress_is_told_while_the_clock_is_set_back(void **state)
+{
+    (void)state;
+    d.clock -= 3600ull * 1000000;
+    for (int i = 0; i < 3; i++) {
+        char topic[64];
+        snprintf(topic, sizeof topic, "case:scraped:hse:back%d:", i);
+        desk_report(&d, topic, "{'offender': {'name': 'A'}}");
+        assert_null(strstr(desk_events(&d), "progressed"));
+        desk_tick(&d, NULL);
+        assert_string_equal(desk_events(&d), "progressed s1");
+        desk_tick(&d, NULL);
+        assert_string_equal(desk_events(&d), "");
+    }
+}
+
 /* --- how many --------------------------------------------------------------------------- */
 
 static void start_number(int i)
@@ -376,6 +393,7 @@ int main(void)
         TEST(a_tick_tells_what_reports_left_untold),
         TEST(it_tells_it_once),
         TEST(what_was_told_just_now_waits_for_another_tick),
+        TEST(progress_is_told_while_the_clock_is_set_back),
         TEST(an_actor_has_so_many_open_sessions_and_no_more),
     };
     return cmocka_run_group_tests_name("apply: leases", tests, NULL, NULL);

@@ -206,6 +206,29 @@ static void a_report_for_it_is_kept_nowhere_afterwards(void **state)
     nothing_is_left();
 }
 
+/* What is sent of a batch is what its log has, as what was sent before cannot be. */
+static void of_what_the_same_batch_made(void **state)
+{
+    size_t count;
+    (void)state;
+    desk_report(&d, CASE, FULL);
+    desk_begin(&d);
+    desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'Two'}}");
+    desk_report(&d, "case:edited:hse:1:", "{'offence_result': 'zq-edited'}");
+    redact();
+    desk_report(&d, "case:scraped:hse:3:", "{'offender': {'name': 'Three'}}");
+    const struct apply_event *events = apply_events(d.apply, &count);
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++) {
+        struct log_entry log;
+        assert_true(txn_log(d.txn, events[i].seq, &log));
+        assert_true(casebus_bytes_equal(events[i].body, log.body));
+        assert_null(memmem(events[i].body.data, events[i].body.size, "zq-edited", 9));
+    }
+    desk_end(&d);
+    assert_false(desk_holds(&d, "zq-edited"));
+}
+
 /* A report that collided with one case, became another, and that one is redacted. */
 static void of_a_case_that_came_out_of_quarantine(void **state)
 {
@@ -241,6 +264,7 @@ int main(void)
         TEST(of_a_case_that_was_created_again),
         TEST(an_offender_shows_no_case_that_has_gone),
         TEST(a_report_for_it_is_kept_nowhere_afterwards),
+        TEST(of_what_the_same_batch_made),
         TEST(of_a_case_that_came_out_of_quarantine),
     };
     return cmocka_run_group_tests_name("apply: redaction", tests, NULL, NULL);

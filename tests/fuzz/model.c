@@ -126,6 +126,7 @@ struct told model_stop(struct model *m, uint64_t at, unsigned session)
 
 void model_tick(struct model *m, uint64_t at, unsigned heard)
 {
+    const bool stands = at + SECOND <= m->at;
     set_time(m, at);
     m->ticks++;
     for (unsigned i = 0; i < MODEL_SESSIONS; i++) {
@@ -142,7 +143,7 @@ void model_tick(struct model *m, uint64_t at, unsigned heard)
             s->status = SESSION_LOST;
             m->running--;
             tell_session(m, s);
-        } else if (s->unshown && m->at - s->progressed_at >= SECOND) {
+        } else if (s->unshown && (stands || m->at - s->progressed_at >= SECOND)) {
             tell_session(m, s);
         }
     }

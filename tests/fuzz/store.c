@@ -248,7 +248,8 @@ static void tick(void)
 
 static void stop(void)
 {
-    unsigned which = next_byte() % MODEL_SESSIONS;
+    unsigned how = next_byte(), which = how % MODEL_SESSIONS;
+    desk.clock -= how & 0x80 ? DAY : 0; /* set back */
     desk_stop(&desk, sessions[which]);
     compare_told(model_stop(&model, desk.clock, which));
 }
@@ -415,6 +416,20 @@ static void compare(void)
     txn_destroy(&txn);
 }
 
+/* What is going to be sent is what the log has, as far as that was not trimmed meanwhile. */
+static void compare_unsent(void)
+{
+    size_t count;
+    const struct apply_event *events = apply_events(desk.apply, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct log_entry log;
+        if (txn_log(desk.txn, events[i].seq, &log) && log.body.size <= CASEBUS_FULL_EVENT_MAX) {
+            HOLDS(casebus_bytes_equal(events[i].topic, log.topic));
+            HOLDS(casebus_bytes_equal(events[i].body, log.body));
+        }
+    }
+}
+
 /* What is there after a start is what was committed. */
 static void reopen(void)
 {
@@ -434,6 +449,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             desk_begin(&desk);
         }
         operate(which);
+        compare_unsent();
         if (!(which & 0x80)) {
             desk_end(&desk);
             compare();

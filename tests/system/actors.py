@@ -136,6 +136,21 @@ def keys_rotate_without_a_gap():
         assert new.code("actor.whoami") == "ok"
 
 
+def no_poll_tells_of_sessions_its_asker_could_not_have_started():
+    with Guarded("w {w} scraper\ndesk {desk} desk\nboss {boss} admin\n",
+                 config="role.desk = ask@hse, report.scraped@hse\n") as broker:
+        boss, socket = broker.asker("boss"), broker.peer(zmq.XPUB, "w")
+        socket.connect(broker.ingest)
+        assert socket.poll(20000)
+        for agency in ("hse", "ea"):
+            socket.send_multipart([b"session:started:%s:s1:" % agency.encode(), msgpack.packb({"v": 1})])
+            await_("started", lambda: boss.code("session.stop", agency=agency, session_id="s1") == "ok")
+        named = [{"agency": agency, "session_id": "s1"} for agency in ("hse", "ea")]
+        for who, told in (("w", named), ("desk", named[:1])):
+            reply = broker.asker(who).ask("publisher.confirm", publisher=b"p" * 16, wait_ms=0, sessions=named)
+            assert reply["result"].get("stop") == told, (who, reply)
+
+
 def roles_of_the_settings_file_hold_for_their_agencies():
     with Guarded("desk {desk} desk\nboss {boss} admin\nlocal - viewer\n",
                  config="role.desk = ask@hse+ea, report.edited@hse\n") as broker:
@@ -302,6 +317,7 @@ def without_the_handler_nobody_is_served():
 main([keygen_makes_two_files_and_never_overwrites, a_loose_key_file_is_refused_with_what_to_do,
       what_may_bind_depends_on_keys, every_program_works_with_its_key, settings_of_actors_are_checked_line_by_line,
       an_actors_file_that_others_may_change_is_refused, keys_rotate_without_a_gap,
+      no_poll_tells_of_sessions_its_asker_could_not_have_started,
       roles_of_the_settings_file_hold_for_their_agencies, some_may_speak_for_others,
       without_an_actors_file_local_may_everything, with_an_actors_file_local_is_what_it_says,
       what_an_actor_may_not_report_is_held_until_he_may, what_is_taken_away_is_gone_within_a_second,

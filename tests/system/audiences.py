@@ -631,10 +631,11 @@ def tables_of_an_audience_are_its_own():
 
 # --- actors -----------------------------------------------------------------------------------
 
-ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} press\nboth {both} press,short\nmixed {mixed} mixed\n"
+ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} press\nboth {both} press,short\nstopper {stopper} stopper\nmixed {mixed} mixed\n"
 ROLES = """role.desk = watch@hse, ask@hse, decide@hse, stop@hse
 role.press = stop@orr
 role.short = stop@orr
+role.stopper = stop
 role.mixed = watch, ask@hse
 [audience named]
 endpoint = tcp://127.0.0.1:*
@@ -643,7 +644,7 @@ roles = press
 [audience thin]
 endpoint = tcp://127.0.0.1:*
 form = thin
-roles = short
+roles = short stopper
 """
 
 
@@ -693,6 +694,13 @@ def an_actor_sees_what_his_role_does():
         for name in ("thin", "named"):
             assert of_actor(broker, "both", name).result("case.recent")["rows"]
         assert "offender" not in of_actor(broker, "both", "thin").result("case.recent")["rows"][0]
+        stopper = of_actor(broker, "stopper")  # of all agencies, and reads what is thin
+        halted = {"agency": "orr", "session_id": "halted"}
+        writer.socket.send_multipart([b"session:started:orr:halted:",
+                                      msgpack.packb({"v": 1, "data": {"requested_by": "zoe"}})])
+        await_("started", lambda: "result" in writer.client.ask("session.get", **halted))
+        stopped = stopper.result("session.stop", **halted)["session"]
+        assert stopped["status"] == "stopping" and "requested_by" not in stopped, stopped
         mixed = of_actor(broker, "mixed")  # may connect to both audiences, is of none
         assert {row["agency"] for row in mixed.rows("case.recent")} == {"hse"}
         assert mixed.rows("case.recent")[0]["offence_fine_pence"]

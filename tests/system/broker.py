@@ -16,7 +16,11 @@ def run(*args):
 
 
 def help_and_version_are_enough_to_begin():
-    assert "--data DIR" in run("--help").stdout and "Exit:" in run("--help").stdout
+    said = run("--help").stdout
+    assert "--data DIR" in said and "Exit:" in said
+    for limit in ("report 512 KiB", "nesting 16", "512 keys in a map", "64 patterns", "65536 publishers",
+                  "4096 open sessions", "500 rows"):
+        assert limit in " ".join(said.split()), limit
     assert run("--version").stdout.startswith("casebus-broker ")
 
 

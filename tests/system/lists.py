@@ -557,6 +557,21 @@ def a_made_up_next_leads_nowhere():
         assert not client.verify()
 
 
+def the_next_of_another_list_is_no_end():
+    """A page without rows and without `next` would look like the end of what the asker may see."""
+    with Broker() as broker:
+        mixture(broker)
+        client = broker.client()
+        for page in pages(client, "case.recent", limit=1):
+            for row in page["rows"] if "next" in page else ():
+                other = "ea" if row["agency"] == "hse" else "hse"
+                reply = client.ask("case.list", agency=other, next=page["next"])
+                assert reply.get("error", {}).get("field") == "next", (row["id"], reply)
+        page = client.result("case.list", agency="hse", session="h1", limit=1)
+        reply = client.ask("case.list", agency="hse", session="h2", next=page["next"])
+        assert reply.get("error", {}).get("field") == "next", reply
+
+
 main([cases_of_a_session_are_what_the_log_says, loaded_cases_come_with_agency_and_offender,
       cases_of_lately_are_what_the_log_says, lists_reach_back_to_the_floor,
       lists_are_in_their_order_whatever_the_page, a_page_says_how_many_cases_are_newer,
@@ -564,4 +579,4 @@ main([cases_of_a_session_are_what_the_log_says, loaded_cases_come_with_agency_an
       an_offender_comes_with_his_cases, a_long_name_is_found_by_all_of_it, agencies_are_listed_with_their_totals,
       minutes_count_the_events_by_kind, the_command_line_asks_for_them,
       a_case_that_others_met_very_often_ends_no_list,
-      a_made_up_next_leads_nowhere])
+      a_made_up_next_leads_nowhere, the_next_of_another_list_is_no_end])

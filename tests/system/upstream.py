@@ -267,7 +267,8 @@ def survives(broker, storm, keyed):
     events = stage.events()
     for _, subscriber in honest:
         subscriber.check(events)
-    assert memory[-1] < memory[0] + 12 * MIB, memory  # the first has met all there is to allocate
+    if not os.environ.get("CASEBUS_WRAP"):  # valgrind keeps what is freed
+        assert memory[-1] < memory[0] + 12 * MIB, memory  # the first has met all there is to allocate
     print("      after each storm, KiB:", memory)
 
 
