@@ -30,7 +30,7 @@ ACTORS = """boss {boss} admin
 worker {worker} scraper
 eye {eye} viewer
 """
-MALLORY = "mallory {mallory} scraper,viewer\n"
+MALLORY = "mallory {mallory} scraper,viewer\neve {eve} viewer\n"
 MIB = 1024  # KiB
 LEAST = 120 if MEASURED else 10  # turns that a p99 is taken of
 ROUNDS_MOST = 5
@@ -165,9 +165,9 @@ class Siege:
         new, self.log_seen = whole[self.log_seen:], len(whole)
         return new
 
-    def round(self, way, **more):
+    def round(self, way, who="mallory", **more):
         """They come, stand for a while, and leave; how long the honest took meanwhile."""
-        besieger = Besieger(way, self.broker, "mallory", **more)
+        besieger = Besieger(way, self.broker, who, **more)
         turns = self.honest.turns(lambda: besieger.there() is None)
         turns += self.honest.turns(least=LEAST)
         peak = self.broker.anonymous_kib()
@@ -219,7 +219,8 @@ def number(full, short, tiny):
 
 
 def a_million_subscriptions(siege):
-    siege.assault("patterns", count=number(1000000, 50000, 1000))
+    for said in siege.assault("patterns", who="eve", count=number(1000000, 50000, 1000)):
+        assert said == "there subscribed\n" or siege.refused("limited"), said
 
 
 def connections_that_say_nothing(siege):
