@@ -156,7 +156,8 @@ def patterns(fanout, keys, count, **_):
 
 
 def unread(query, keys, count, each, ids, **_):
-    """Askers of replies as large as they get, who read none: the first stays where it arrived, the rest before."""
+    """Askers of replies as large as they get, who read none. The first stays where it has arrived; what comes behind it
+    does not leave the broker, as the one reply of who does not even receive would."""
     zmq.Context.instance().set(zmq.MAX_SOCKETS, 2 * count + 10)
     zmq.Context.instance().set(zmq.IO_THREADS, 2)
     request, askers = msgpack.packb({"v": 1, "op": "case.get_many", "ids": ids}), []

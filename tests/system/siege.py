@@ -36,7 +36,8 @@ LEAST = 120 if MEASURED else 10  # turns that a p99 is taken of
 ROUNDS_MOST = 5
 KEPT_KIB = 24 * MIB  # of memory: 16 may stay for the next burst
 TURN_S = 0.004  # of the honest, at the fastest
-# What is slower says nothing on a busy machine, unless it was as fast before. A delivery is a commit with its syncs too.
+# What is slower says nothing on a busy machine, unless it was as fast before. A delivery is a commit with its syncs,
+# too.
 NOT_NOTICED_S = {"asking": 0.03, "delivery": 0.06}
 
 
@@ -207,7 +208,7 @@ class Siege:
 
     def check_rest(self):
         rest = self.cpu_at_rest()
-        assert rest <= self.rest + 0.05 or not MEASURED, "at rest it uses %.2f s a second, before %.2f" % (rest, self.rest)
+        assert rest <= self.rest + 0.05 or not MEASURED, "at rest: %.2f s a second, before %.2f" % (rest, self.rest)
 
 
 def milliseconds(seconds):
@@ -242,7 +243,7 @@ def connections_with_a_key(siege):
 
 def replies_that_nobody_reads(siege):
     before = siege.refused("busy")
-    siege.assault("unread", count=number(1000, 100, 10), each=20, ids=siege.large)
+    siege.assault("unread", count=number(1000, 100, 10), each=3, ids=siege.large)
     assert siege.refused("busy") > before or siege.refused("limited")
     assert "busy actor=mallory op=case.get_many" in siege.log()
 
@@ -306,7 +307,8 @@ def no_descriptor_left():
         hoarder.leave()
         assert late.code("actor.whoami") == "ok"
         siege.honest.turns(lambda: broker.descriptors() > siege.descriptors + 1)
-        assert not siege.noticed([siege.calm, p99s(siege.honest.turns(least=LEAST))], [Round("", meanwhile, 0, 0)]), meanwhile
+        calm = [siege.calm, p99s(siege.honest.turns(least=LEAST))]
+        assert not siege.noticed(calm, [Round("", meanwhile, 0, 0)]), (calm, meanwhile)
         assert broker.whole_log().count("no file descriptor is left") <= 10, "each second at most"
 
 
