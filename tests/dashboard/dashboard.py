@@ -17,7 +17,7 @@ import zmq
 SRC = os.environ.get("CASEBUS_SRC", ".")
 sys.path.insert(0, os.path.join(SRC, "tests", "system"))
 
-from casebus import BIN, DATA, Broker, await_, main  # noqa: E402,F401
+from casebus import BIN, DATA, Broker, await_, cpu_s, main  # noqa: E402,F401
 
 PATIENCE = 30  # seconds for what must become true
 

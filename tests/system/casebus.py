@@ -16,6 +16,13 @@ SRC = os.environ.get("CASEBUS_SRC", ".")
 DATA = os.path.join(SRC, "tests", "data")
 
 
+def cpu_s(pid):
+    """Processor time a process has used so far, by all its threads."""
+    with open("/proc/%d/stat" % pid) as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Broker:
     """A real broker, on free TCP ports; or on ipc endpoints, which nobody else can take while it is
     down between two starts."""
@@ -93,10 +100,7 @@ class Broker:
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def cpu_s(self):
-        """Processor time used so far, by all its threads."""
-        with open("/proc/%d/stat" % self.process.pid) as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.process.pid)
 
     def close(self):
         if self.process.poll() is None:
