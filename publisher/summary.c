@@ -26,8 +26,7 @@ void summary_explain_stuck(struct upload *self)
     unsigned long long left = stats->sent - stats->confirmed;
     if (upload_has_no_session(self->stuck)) {
         say(&self->voice, "--resume-session %s: %s", self->options->resume_session,
-            self->stuck == CASEBUS_EENDED ? "it has ended"
-                                          : "the agency has no such session");
+            self->stuck == CASEBUS_EENDED ? "it has ended" : "the agency has no such session");
         return;
     }
     if (self->stuck == CASEBUS_ENOSPC) {
