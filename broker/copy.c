@@ -155,6 +155,15 @@ static int damaged(struct copying *c, enum tree tree, struct casebus_bytes key)
     return CASEBUS_ECORRUPT;
 }
 
+/* A page of another place, or of another time, stands where this tree's should. */
+static int out_of_order(struct copying *c, enum tree tree, struct casebus_bytes key)
+{
+    char shown[KEY_SHOWN_MAX];
+    snprintf(c->why, c->why_size, "%s %s: keys are out of order, its pages are damaged",
+             tree_names[tree], key_shown(tree, key, shown));
+    return CASEBUS_ECORRUPT;
+}
+
 static int copy_value(struct copying *c, enum tree tree, MDB_val k, MDB_val v)
 {
     struct casebus_bytes key = casebus_bytes(k.mv_data, k.mv_size), value;
@@ -166,8 +175,7 @@ static int copy_value(struct copying *c, enum tree tree, MDB_val k, MDB_val v)
     }
     if (rc == 0) {
         int put = mdb_cursor_put(c->out, &k, &v, MDB_APPEND);
-        rc = put == MDB_KEYEXIST ? fail(c, CASEBUS_ECORRUPT, "keys are out of order")
-                                 : fail_lmdb(c, put);
+        rc = put == MDB_KEYEXIST ? out_of_order(c, tree, key) : fail_lmdb(c, put);
     }
     c->since_commit += k.mv_size + v.mv_size;
     return rc != 0 ? rc : commit_step(c, tree);

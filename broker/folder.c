@@ -17,7 +17,19 @@
 
 static int code_of(int error)
 {
-    return error == ENOSPC || error == EDQUOT ? CASEBUS_ENOSPC : CASEBUS_EIO;
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return CASEBUS_ENOSPC;
+    case ENOENT: /* the folder that was named, not the disk */
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return CASEBUS_EINVAL;
+    default:
+        return CASEBUS_EIO;
+    }
 }
 
 int folder_failed(const char *path, char *why, size_t why_size)

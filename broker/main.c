@@ -11,6 +11,7 @@
 #include "queries.h"
 #include "settings.h"
 #include "tail.h"
+#include "unreadable.h"
 #include "zap.h"
 
 #include <errno.h>
@@ -599,6 +600,7 @@ int main(int argc, char **argv)
         return EXIT_START;
     }
     setenv("ZSYS_SIGHANDLER", "false", 1); /* czmq takes the signals at its first call otherwise */
+    unreadable_tell(command.settings.data);
     code = serve(&command);
     zsys_shutdown();
     return code;

@@ -52,8 +52,7 @@ static uint64_t steps(const void *arg)
 
 /* How the child ended is a finding like those it made itself: where it was, and what happened
  * there. */
-static int run_guarded(struct job *job, const struct backup_report *report,
-                       int (*work)(void *))
+static int run_guarded(struct job *job, const struct backup_report *report, int (*work)(void *))
 {
     char why[256];
     int result = EXIT_CHECK_FAILED;
@@ -149,8 +148,8 @@ static int restore_in_child(void *arg)
     }
     printf("restored %s into %s: %llu cases, %llu events, seq %llu, new epoch %s\n",
            job->backup, job->dir, (unsigned long long)r->state.cases,
-           (unsigned long long)r->events,
-           (unsigned long long)r->state.seq, epoch_shown(&r->state, epoch));
+           (unsigned long long)r->events, (unsigned long long)r->state.seq,
+           epoch_shown(&r->state, epoch));
     return EXIT_OK;
 }
 
@@ -199,8 +198,14 @@ static int repair_in_child(void *arg)
     int rc = place_open(&place, job->dir, job->repair.copy.why, sizeof job->repair.copy.why);
     rc = rc ? rc : repair_store(&place, &job->repair);
     place_close(&place);
-    return rc ? complain("", why[0] ? why : casebus_strerror(rc), EXIT_START)
-              : say_repaired(job, &place);
+    if (rc == 0) {
+        return say_repaired(job, &place);
+    }
+    complain("", why[0] ? why : casebus_strerror(rc), EXIT_START);
+    return rc == CASEBUS_ECORRUPT || rc == CASEBUS_EINTERNAL /* LMDB: as no key or value is */
+               ? complain(job->dir, "is as it was; a backup can be put back with --restore",
+                          EXIT_START)
+               : EXIT_START;
 }
 
 int offline_repair(const char *dir)

@@ -52,6 +52,7 @@ int store_error(int rc)
     case ENOTDIR:
     case EACCES:
     case EPERM:
+    case EROFS:
         return CASEBUS_EINVAL;
     default:
         return rc > 0 ? CASEBUS_EIO : CASEBUS_EINTERNAL;

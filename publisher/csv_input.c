@@ -13,6 +13,7 @@
 
 #include <casebus/errors.h>
 #include <csv.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,9 +207,25 @@ static int add_column(struct csv_input *self, const char *field, struct row_faul
     return error ? header_fault(why, field, reason) : 0;
 }
 
-static int take_header(struct csv_input *self, const struct column_name *names, size_t count,
+/* Another register's names, or another separator: what the header has shows which. */
+static int lacks_column(const struct csv_input *self, const char *field, struct row_fault *why)
+{
+    char there[120];
+    size_t used = 0;
+    for (size_t i = 0; i < self->cell_count && used < sizeof there; i++) {
+        used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", i > 0 ? ", " : "",
+                                 self->text + self->cells[i].at);
+    }
+    return row_fault_set(why, "header",
+                         "no column is %s: --map COLUMN=%s says which is; there are: %s", field,
+                         field, there);
+}
+
+static int take_header(struct csv_input *self, const struct input_options *options,
                        struct row_fault *why)
 {
+    const struct column_name *names = options->names;
+    const size_t count = options->name_count;
     bool *used = calloc(count + 1, sizeof *used);
     self->columns = calloc(self->cell_count, sizeof *self->columns);
     int error = used && self->columns ? 0 : header_fault(why, "", "out of memory");
@@ -225,16 +242,19 @@ static int take_header(struct csv_input *self, const struct column_name *names, 
             error = header_fault(why, names[i].column, "there is no such column");
         }
     }
+    if (!error && options->required && !is_taken(self, options->required)) {
+        error = lacks_column(self, options->required, why);
+    }
     free(used);
     return error;
 }
 
-static int read_header(struct csv_input *self, const struct column_name *names, size_t count,
+static int read_header(struct csv_input *self, const struct input_options *options,
                        struct row_fault *why)
 {
     int rc = read_row(self);
     if (rc == 1) {
-        return take_header(self, names, count, why);
+        return take_header(self, options, why);
     }
     return header_fault(why, "",
                         rc == 0                    ? "the file is empty"
@@ -297,7 +317,7 @@ static int no_blank(unsigned char c)
 }
 
 int csv_input_new(struct csv_input **self_p, struct source *source,
-                  const struct column_name *names, size_t name_count, struct row_fault *why)
+                  const struct input_options *options, struct row_fault *why)
 {
     struct csv_input *self = calloc(1, sizeof *self);
     *self_p = self;
@@ -309,7 +329,7 @@ int csv_input_new(struct csv_input **self_p, struct source *source,
     csv_init(&self->parser, 0);
     csv_set_blk_size(&self->parser, 64 * 1024); /* what its buffer grows by */
     csv_set_space_func(&self->parser, no_blank);
-    int error = read_header(self, names, name_count, why);
+    int error = read_header(self, options, why);
     if (error) {
         csv_input_destroy(self_p);
     }

@@ -8,7 +8,7 @@ struct csv_input;
 
 /* Reads the header. 0, or a code with a sentence in `why`. */
 int csv_input_new(struct csv_input **self_p, struct source *source,
-                  const struct column_name *names, size_t name_count, struct row_fault *why);
+                  const struct input_options *options, struct row_fault *why);
 void csv_input_destroy(struct csv_input **self_p);
 /* As input_next(); a record given out is the caller's. */
 int csv_input_next(struct csv_input *self, struct row *row);

@@ -117,8 +117,7 @@ static int open_format(struct input *self, const struct input_options *options,
                        struct row_fault *why)
 {
     if (options->is_csv) {
-        return csv_input_new(&self->csv, &self->source, options->names, options->name_count,
-                             why);
+        return csv_input_new(&self->csv, &self->source, options, why);
     }
     self->text = malloc(INPUT_RECORD_MAX + 1);
     return self->text ? 0 : row_fault_set(why, options->path, "out of memory");

@@ -79,7 +79,7 @@ static const char *check_session(const char *id)
 {
     return casebus_segment_valid(casebus_cstr(id))
                ? NULL
-               : "not a session's id (1 to 128 bytes without ':' and control characters)";
+               : "not a session's id, the ID of AGENCY:ID (no ':' nor control characters)";
 }
 
 static const char *read_session(struct options *self, char *value)

@@ -9,14 +9,27 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define BAR_WIDTH 30
 #define BAR_MS 100
+#define BAR_COLUMNS 76    /* of the line with the bar */
+#define COUNTS_COLUMNS 38 /* and without */
+
+/* 0: no terminal. One that does not say is as wide as all were. */
+static unsigned columns_of(int fd)
+{
+    struct winsize size = {0};
+    if (isatty(fd) != 1) {
+        return 0;
+    }
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
 
 void voice_init(struct voice *self, const char *path)
 {
-    *self = (struct voice){.path = path, .shows_progress = isatty(STDERR_FILENO) == 1};
+    *self = (struct voice){.path = path, .columns = columns_of(STDERR_FILENO)};
 }
 
 /* Bytes that a terminal would obey: C0, DEL, and C1 as UTF-8 writes it. Of what is not UTF-8
@@ -74,12 +87,12 @@ void say(struct voice *self, const char *format, ...)
 void say_progress(struct voice *self, int64_t now, double share, uint64_t sent,
                   uint64_t confirmed)
 {
-    if (!self->shows_progress || now - self->bar_at < BAR_MS) {
+    if (self->columns < COUNTS_COLUMNS || now - self->bar_at < BAR_MS) {
         return;
     }
     self->bar_at = now;
     self->bar_is_up = true;
-    if (share < 0) {
+    if (share < 0 || self->columns < BAR_COLUMNS) { /* a line that wraps is not drawn over */
         fprintf(stderr, "\r%10llu sent %10llu confirmed", (unsigned long long)sent,
                 (unsigned long long)confirmed);
         return;

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 struct voice {
-    const char *path;    /* of the file, as it was given */
-    bool shows_progress; /* stderr is a terminal */
+    const char *path; /* of the file, as it was given */
+    unsigned columns; /* of stderr, where it is a terminal; 0: it is none */
     bool bar_is_up;
     int64_t bar_at; /* when it was last drawn, in ms */
 };

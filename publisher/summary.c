@@ -4,14 +4,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What keeps confirmations away, as far as it is known; "": it is not. */
+static void find_cause(const struct upload *self, char *out, size_t size)
+{
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    if (stats->held[0] || stats->broker_error) {
+        snprintf(out, size, "; the broker says: %s",
+                 stats->held[0] ? stats->held : casebus_strerror(stats->broker_error));
+    } else if (stats->links == 0) {
+        snprintf(out, size, "; nobody takes reports at %s", self->options->ingest);
+    } else if (stats->answers == 0) {
+        snprintf(out, size, "; nobody answers at %s", self->options->query);
+    } else {
+        out[0] = '\0';
+    }
+}
+
 void summary_explain_stuck(struct upload *self)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
     unsigned long long left = stats->sent - stats->confirmed;
     if (upload_has_no_session(self->stuck)) {
         say(&self->voice, "--resume-session %s: %s", self->options->resume_session,
-            self->stuck == CASEBUS_EENDED ? "it has ended"
-                                          : "the agency has no such session");
+            self->stuck == CASEBUS_EENDED ? "it has ended" : "the agency has no such session");
         return;
     }
     if (self->stuck == CASEBUS_ENOSPC) {
@@ -24,15 +39,15 @@ void summary_explain_stuck(struct upload *self)
     } else if (stats->links == 0 && stats->answers == 0) {
         say(&self->voice, "no broker at %s and %s%s", self->options->ingest,
             self->options->query,
-            self->options->secret ? ", or it does not take our key, or is not --server's" : "");
+            self->options->secret ? ", or it does not take our key, or is not --server's"
+                                  : ", or it wants a key: --secret and --server");
     } else if (self->stop_at) {
         say(&self->voice, "stopped; %llu reports are not confirmed", left);
     } else {
-        const char *said = stats->held[0]       ? stats->held
-                           : stats->broker_error ? casebus_strerror(stats->broker_error)
-                                                 : "";
-        say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s%s",
-            self->options->timeout_ms / 1000.0, left, *said ? "; the broker says: " : "", said);
+        char cause[300];
+        find_cause(self, cause, sizeof cause);
+        say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s",
+            self->options->timeout_ms / 1000.0, left, cause);
     }
     if (self->options->outbox && stats->stored > stats->confirmed) {
         say(&self->voice, "%llu reports stay in %s; --resume sends them",

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "encode.h"
 #include "fields.h"
+#include "reason.h"
 #include "scrape.h"
 #include "stop.h"
 #include "summary.h"
@@ -105,11 +106,10 @@ static int read_text(const json_t *record, const char *name, const char *otherwi
                      struct casebus_bytes *text, struct row_fault *fault)
 {
     const json_t *value = json_object_get(record, name);
-    if (!value && !otherwise) {
-        return row_fault_set(fault, name, "%s", casebus_strerror(CASEBUS_EMISSING));
-    }
-    if (value && !json_is_string(value)) {
-        return row_fault_set(fault, name, "%s", casebus_strerror(CASEBUS_ETYPE));
+    if (value ? !json_is_string(value) : !otherwise) {
+        char reason[REASON_SIZE];
+        reason_write(value ? CASEBUS_ETYPE : CASEBUS_EMISSING, name, reason);
+        return row_fault_set(fault, name, "%s", reason);
     }
     *text = value ? casebus_bytes(json_string_value(value), json_string_length(value))
                   : casebus_cstr(otherwise);
@@ -139,6 +139,13 @@ static void warn_of_unknown(struct upload *self, const json_t *record)
     }
 }
 
+static void refuse_for(struct upload *self, int code, const char *field)
+{
+    char reason[REASON_SIZE];
+    reason_write(code, field, reason);
+    refuse(self, field, reason);
+}
+
 /* The whole local check, for those who must know before something is sent. */
 static bool passes(struct upload *self, const struct identity *identity,
                    struct casebus_bytes session, struct casebus_bytes data)
@@ -147,7 +154,7 @@ static bool passes(struct upload *self, const struct identity *identity,
     int error = casebus_publisher_check(self->options->kind, identity->agency, identity->key,
                                         session, data, &fault);
     if (error) {
-        refuse(self, fault.field, casebus_strerror(error));
+        refuse_for(self, error, fault.field);
     }
     return error == 0;
 }
@@ -167,8 +174,7 @@ static void hand_over(struct upload *self, const struct identity *identity,
     } else if (upload_is_in_the_way((int)rc)) {
         self->stuck = (int)rc;
     } else {
-        refuse(self, casebus_publisher_fault(self->publisher)->field,
-               casebus_strerror((int)rc));
+        refuse_for(self, (int)rc, casebus_publisher_fault(self->publisher)->field);
     }
 }
 
@@ -297,6 +303,7 @@ static int open_input(struct upload *self)
         .is_csv = o->is_csv,
         .names = o->names,
         .name_count = o->name_count,
+        .required = "regulator_id",
         .idle = upload_idle,
         .idle_arg = self,
     };

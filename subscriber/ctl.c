@@ -152,8 +152,9 @@ static void help_all(void)
 
 static void help_one(enum command command)
 {
-    printf("usage: " PROGRAM " %s %s [options]\n%s\n\n", commands[command].name,
-           commands[command].operands, commands[command].help);
+    printf("usage: " PROGRAM " %s%s%s [options]\n%s\n\n", commands[command].name,
+           commands[command].operands[0] != '\0' ? " " : "", commands[command].operands,
+           commands[command].help);
     flags_help(stdout, flags, FLAG_COUNT, BIT(command));
 }
 

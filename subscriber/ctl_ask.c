@@ -75,8 +75,9 @@ int ctl_failed(const struct ctl *self, const char *about, int code)
     add_reason(self, code, &line);
     if (status_of(code) == EXIT_NOT_REACHED) {
         text_format(&line, " (%s%s)", query_of(self),
-                    self->settings.secret ? "; or it does not take our key, or is not --server's"
-                                          : "");
+                    self->settings.secret
+                        ? "; or it does not take our key, or is not --server's"
+                        : "; or it wants a key: --secret and --server");
     }
     fprintf(stderr, PROGRAM ": %s\n", text_get(&line));
     text_free(&line);

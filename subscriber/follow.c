@@ -43,6 +43,7 @@ static int receive(struct casebus_subscriber *self, struct slot *slot)
         frames++;
     }
     self->quiet_since = 0;
+    self->is_silent = false;
     return frames;
 }
 
@@ -88,6 +89,7 @@ static int quiet_left(struct casebus_subscriber *self)
         self->quiet_since = now;
     } else if (now - self->quiet_since >= QUIET_MS) {
         self->quiet_since = now;
+        self->is_silent = true;
         if (zmq_disconnect(self->socket, self->fanout) == 0 &&
             zmq_connect(self->socket, self->fanout) != 0) {
             return casebus_link_error();

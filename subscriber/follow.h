@@ -39,6 +39,7 @@ struct casebus_subscriber {
     struct casebus_replay *replay;
     uint64_t undecodable; /* messages */
     int64_t quiet_since;  /* nothing has come while it waited; 0: something has */
+    bool is_silent;       /* for so long that the connection was made again */
 };
 
 /* Waits for the first heads message: 1, 0 the time is up, or a code. */

@@ -42,7 +42,8 @@ static void add_whole(struct casebus_bytes field, struct casebus_bytes raw, stru
     case CASEBUS_UINT:
         if (ends_with(field, "_pence")) {
             text_add_pence(out, casebus_read_uint(&r));
-        } else if (ends_with(field, "_at") || ends_with(field, "_seen")) {
+        } else if (ends_with(field, "_at") || ends_with(field, "_seen") ||
+                   casebus_bytes_is(field, "at")) {
             text_add_instant(out, casebus_read_uint(&r));
         } else {
             text_add_uint(out, casebus_read_uint(&r));
@@ -130,10 +131,38 @@ static bool is_container(struct casebus_bytes raw)
     return kind == CASEBUS_MAP || kind == CASEBUS_ARRAY;
 }
 
+/* Is it an array of texts, of one at least? */
+static bool is_words(struct casebus_bytes raw)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    uint32_t count = casebus_peek(&r) == CASEBUS_ARRAY ? casebus_read_array(&r) : 0;
+    bool all = count > 0;
+    for (; count > 0 && all; count--) {
+        all = casebus_peek(&r) == CASEBUS_STR;
+        casebus_skip(&r);
+    }
+    return all;
+}
+
+static void add_words(const struct text *name, struct casebus_bytes raw, struct text *out)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    text_format(out, "%-24s  ", text_get(name));
+    for (uint32_t i = 0, count = casebus_read_array(&r); i < count; i++) {
+        text_add(out, i > 0 ? ", " : "");
+        text_add_foreign(out, casebus_read_str(&r));
+    }
+    text_add(out, "\n");
+}
+
 static void add_pair(const struct text *name, struct casebus_bytes field,
                      struct casebus_bytes raw, struct text *out)
 {
-    if (is_container(raw)) {
+    if (is_words(raw)) {
+        add_words(name, raw, out);
+    } else if (is_container(raw)) {
         struct text prefix = {0};
         text_format(&prefix, "%s.", text_get(name));
         add_pairs(raw, text_get(&prefix), out);

@@ -259,6 +259,9 @@ enum casebus_subscriber_state casebus_subscriber_state(const struct casebus_subs
     if (self->stage != FOLLOWING) {
         return CASEBUS_SUBSCRIBER_CONNECTING;
     }
+    if (self->is_silent) {
+        return CASEBUS_SUBSCRIBER_SILENT;
+    }
     if (intake_is_repairing(&self->intake)) {
         return CASEBUS_SUBSCRIBER_REPAIRING;
     }
@@ -272,6 +275,7 @@ const char *casebus_subscriber_state_word(enum casebus_subscriber_state state)
         [CASEBUS_SUBSCRIBER_CATCHING_UP] = "catching up",
         [CASEBUS_SUBSCRIBER_REPAIRING] = "repairing",
         [CASEBUS_SUBSCRIBER_LIVE] = "live",
+        [CASEBUS_SUBSCRIBER_SILENT] = "nothing comes from the broker any more; waiting for it",
     };
     return words[state];
 }

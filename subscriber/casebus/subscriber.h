@@ -116,7 +116,9 @@ enum casebus_subscriber_state {
     CASEBUS_SUBSCRIBER_CONNECTING,
     CASEBUS_SUBSCRIBER_CATCHING_UP, /* reading the log, as it was told to begin there */
     CASEBUS_SUBSCRIBER_REPAIRING,   /* something is missing and asked for */
-    CASEBUS_SUBSCRIBER_LIVE
+    CASEBUS_SUBSCRIBER_LIVE,
+    CASEBUS_SUBSCRIBER_SILENT /* it was, and nothing has come for ten seconds: no broker, or one
+                               * that does not let it in any more; it goes on trying */
 };
 enum casebus_subscriber_state casebus_subscriber_state(const struct casebus_subscriber *self);
 const char *casebus_subscriber_state_word(enum casebus_subscriber_state state);

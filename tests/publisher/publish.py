@@ -292,6 +292,16 @@ class PublishTest(unittest.TestCase):
         self.check(outcome, 0, created=5)
         self.assertEqual(self.broker.case("orr:ORR-P-2025.101")["offence_fine_pence"], 1250000)
 
+    def test_a_header_without_an_id_is_told_of_once(self):
+        path = os.path.join(self.scratch, "semicolons.csv")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("regulator_id;offender.name\n1;N\n2;N\n")
+        outcome = self.publish("--agency", "hse", path)
+        self.assertEqual(outcome.code, 2)
+        self.assertEqual(outcome.err.count("\n"), 1)
+        self.assertIn("--map COLUMN=regulator_id", outcome.err)
+        self.assertIn("there are: regulator_id;offender.name", outcome.err)
+
     def test_an_unknown_column_is_told_of_once(self):
         path = os.path.join(self.scratch, "extra.csv")
         with open(path, "w", encoding="utf-8") as file:
@@ -401,6 +411,17 @@ class PublishTest(unittest.TestCase):
         process.wait(30)  # its input is still open: this is not the end of the file
         outcome = self.finish(process)
         self.check(outcome, 130, sent=5, confirmed=5, created=5)
+        self.assertEqual(self.broker.sessions()[0]["status"], "stopped")
+
+    def test_two_signals_at_once_are_one(self):
+        process = self.begin("--new-session", "-")
+        process.stdin.write('{"agency":"hse","regulator_id":"1","offender":{"name":"N"}}\n')
+        process.stdin.flush()
+        until(lambda: self.broker.store()["cases"] == 1, "a case")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        self.check(self.finish(process), 130, sent=1, confirmed=1, created=1)
         self.assertEqual(self.broker.sessions()[0]["status"], "stopped")
 
     def test_a_second_ctrl_c_waits_for_nobody(self):

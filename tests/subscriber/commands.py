@@ -380,6 +380,16 @@ class RestartTest(WithBroker):
         self.assertEqual(json.loads(watch.out.next())["seq"], 1)
         self.assertEqual(watch.wait(), 0)
 
+    def test_a_broker_that_goes_is_told_and_waited_for(self):
+        watch = Watch(self.broker, "--json", "--count", "1", "case")
+        self.broker.stop()
+        watch.err.until("nothing comes from the broker any more")
+        self.broker = self.broker.again()
+        watch.err.until("casebus-watch: live")
+        self.broker.publish(case(1))
+        self.assertEqual(json.loads(watch.out.next())["seq"], 1)
+        self.assertEqual(watch.wait(), 0)
+
     def test_what_is_missed_while_it_sleeps_is_fetched(self):
         watch = Watch(self.broker, "--json", "--count", "4", "case:created", "case:updated")
         self.broker.publish(case(1))

@@ -332,6 +332,19 @@ def a_start_refuses_what_it_would_build_on():
     assert started(folder)[0] == 0
 
 
+def a_file_that_is_cut_short_ends_a_start_with_a_sentence():
+    folder = copy()
+    os.truncate(os.path.join(folder, "data.mdb"), 3 * 4096)
+    code, log = started(folder)
+    assert code != 0 and "cannot be read" in log and f"--verify {folder}" in log, (code, log)
+
+
+def a_folder_that_is_none_cannot_start():
+    path = os.path.join(WORK, "file")
+    open(path, "w", encoding="utf-8").close()
+    assert started(path)[0] == 3
+
+
 # --- pages ------------------------------------------------------------------------------------
 
 def a_page_that_brings_lmdb_down_is_a_finding():
@@ -353,6 +366,7 @@ def a_page_that_brings_lmdb_down_is_a_finding():
             assert names(done.stdout.splitlines(), "reading the store crashed"), done
         done = run("casebus-broker", "--repair", folder)
         assert done.returncode in (0, 1, 3), done
+        assert done.returncode != 3 or "--restore" in done.stderr, done
     assert crashed > 0, "no page brought LMDB down: the test shows nothing"
 
 
@@ -362,6 +376,7 @@ try:
           a_kept_entry_that_is_missing_is_named_and_not_made_up, a_counter_that_is_wrong_is_named,
           an_entry_that_does_not_belong_is_named_and_dropped, a_byte_that_is_wrong_is_named_by_its_key,
           a_state_that_cannot_be_read_begins_an_epoch, a_start_refuses_what_it_would_build_on,
+          a_file_that_is_cut_short_ends_a_start_with_a_sentence, a_folder_that_is_none_cannot_start,
           a_page_that_brings_lmdb_down_is_a_finding])
 finally:
     shutil.rmtree(WORK)
