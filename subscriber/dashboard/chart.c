@@ -184,10 +184,8 @@ static void add_agencies_rows(struct text *out, struct casebus_bytes agencies)
     struct casebus_bytes row;
     while (list_next(&rows, &row)) {
         text_add(out, "<tr><th scope=\"row\">");
-        html_add(out, member_text(row, "code"));
-        text_add(out, " <span class=\"minor\">");
-        html_add(out, member_text(row, "name"));
-        text_add(out, "</span></th><td class=\"num\">");
+        name_agency(out, row);
+        text_add(out, "</th><td class=\"num\">");
         text_add_count(out, member_number(row, "cases"));
         text_add(out, "</td><td class=\"num\">");
         text_add_pence(out, member_number(row, "fine_pence"));

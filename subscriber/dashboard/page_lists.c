@@ -15,15 +15,10 @@ static void add_agencies(struct text *out, const struct request *request, unsign
     struct casebus_bytes row;
     while (list_next(&list, &row)) {
         const struct casebus_bytes code = member_text(row, "code");
-        const struct casebus_bytes name = member_text(row, "name");
         text_add(out, "<option value=\"");
         html_add(out, code);
         text_add(out, asked != NULL && casebus_bytes_is(code, asked) ? "\" selected>" : "\">");
-        html_add(out, code);
-        if (name.size > 0) {
-            text_add(out, " – ");
-            html_add(out, name);
-        }
+        name_agency(out, row);
         text_add(out, "</option>");
     }
 }
