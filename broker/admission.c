@@ -178,18 +178,14 @@ void audit_done(const char *actor, const char *by, enum casebus_op op, struct ca
               casebus_op_name(op), (int)on.size, (const char *)on.data);
 }
 
-/* Of a request: a decision, by its case, or a session that was asked to stop. */
-static void audit_request(const struct item *item)
+static struct casebus_bytes said_of(const struct item *item, const char *name)
 {
-    const struct apply_entry *e = &item->entry;
+    return casebus_as_str(casebus_map_get(item->entry.body, name));
+}
+
+static void audit_request(const struct item *item, enum casebus_op op, struct key on)
+{
     const struct submission *asked = zmq_msg_data((zmq_msg_t *)(uintptr_t)&item->topic);
-    enum casebus_op op = e->kind == APPLY_ACCEPT   ? CASEBUS_OP_QUARANTINE_ACCEPT
-                         : e->kind == APPLY_REJECT ? CASEBUS_OP_QUARANTINE_REJECT
-                                                   : CASEBUS_OP_SESSION_STOP;
-    struct key on = e->kind == APPLY_STOP
-                        ? key_named(casebus_as_str(casebus_map_get(e->body, "agency")),
-                                    casebus_as_str(casebus_map_get(e->body, "session_id")))
-                        : key_text(casebus_cstr(item->result.case_id));
     audit_done(asked->actor, asked->by, op, key_bytes(&on));
 }
 
@@ -198,8 +194,16 @@ void admission_audit(const struct item *item)
     const enum apply_kind kind = item->entry.kind;
     if (kind == APPLY_REPORT) {
         audit_report(item);
-    } else if ((kind == APPLY_ACCEPT || kind == APPLY_REJECT || kind == APPLY_STOP) &&
-               item->result.fault.code == 0) {
-        audit_request(item);
+    } else if (item->result.fault.code != 0) {
+        return; /* nothing has changed */
+    } else if (kind == APPLY_ACCEPT || kind == APPLY_REJECT) {
+        audit_request(item, kind == APPLY_ACCEPT ? CASEBUS_OP_QUARANTINE_ACCEPT
+                                                 : CASEBUS_OP_QUARANTINE_REJECT,
+                      key_text(casebus_cstr(item->result.case_id)));
+    } else if (kind == APPLY_STOP) {
+        audit_request(item, CASEBUS_OP_SESSION_STOP,
+                      key_named(said_of(item, "agency"), said_of(item, "session_id")));
+    } else if (kind == APPLY_AGENCY) {
+        audit_request(item, CASEBUS_OP_AGENCY_SET, key_text(said_of(item, "agency")));
     }
 }

@@ -19,6 +19,7 @@ static const struct {
     [CASEBUS_OP_CASE_HISTORY] = {query_case_history, true},
     [CASEBUS_OP_OFFENDER_GET] = {query_offender_get, true},
     [CASEBUS_OP_AGENCY_LIST] = {query_agency_list, true},
+    [CASEBUS_OP_AGENCY_SET] = {query_agency_set, false},
     [CASEBUS_OP_LOG_REPLAY] = {query_log_replay, true},
     [CASEBUS_OP_LOG_CASES] = {query_log_cases, true},
     [CASEBUS_OP_HEADS] = {query_heads, true},

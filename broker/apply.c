@@ -348,22 +348,26 @@ static void apply_floor(struct apply *self, const struct apply_entry *entry)
     taken_back(self, &before);
 }
 
-static void apply_decision(struct apply *self, const struct apply_entry *entry,
-                           struct apply_result *result)
+static enum casebus_outcome decide_asked(struct apply *self, const struct apply_entry *entry,
+                                         struct apply_result *result)
 {
-    struct before before = remember(self);
-    result->outcome = decide_quarantine(self, entry, result);
-    if (taken_back(self, &before)) {
-        result->outcome = CASEBUS_OUTCOME_REJECTED;
+    switch (entry->kind) {
+    case APPLY_STOP:
+        return decide_stop(self, entry, result);
+    case APPLY_AGENCY:
+        return decide_agency(self, entry);
+    default:
+        return decide_quarantine(self, entry, result);
     }
 }
 
-static void apply_stop(struct apply *self, const struct apply_entry *entry,
-                       struct apply_result *result)
+/* What somebody has asked for, who is told what became of it. */
+static void apply_asked(struct apply *self, const struct apply_entry *entry,
+                        struct apply_result *result)
 {
     struct before before = remember(self);
     result->outcome = entry->refused ? reject(self, CASEBUS_EINTERNAL, "")
-                                     : decide_stop(self, entry, result);
+                                     : decide_asked(self, entry, result);
     if (taken_back(self, &before)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
         result->asked = false;
@@ -396,7 +400,9 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
         break;
     case APPLY_ACCEPT:
     case APPLY_REJECT:
-        apply_decision(self, entry, result);
+    case APPLY_STOP:
+    case APPLY_AGENCY:
+        apply_asked(self, entry, result);
         break;
     case APPLY_ACK:
         apply_ack(self, entry, result);
@@ -409,9 +415,6 @@ int apply_entry(struct apply *self, const struct apply_entry *entry, struct appl
         break;
     case APPLY_TICK:
         decide_tick(self, entry);
-        break;
-    case APPLY_STOP:
-        apply_stop(self, entry, result);
         break;
     }
     result->fault = self->fault;

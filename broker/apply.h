@@ -33,7 +33,10 @@ enum apply_kind {
     /* A second of running sessions; body: map {heard: names ("agency:session id") of those that
      * polls gave a sign of life since the last one} */
     APPLY_TICK,
-    APPLY_STOP     /* a session is asked to stop; body: map {agency, session_id} */
+    APPLY_STOP,    /* a session is asked to stop; body: map {agency, session_id} */
+    /* Settings of an agency; body: map {agency, and those that are set: name, base_url (empty: none
+     * any more), enabled} */
+    APPLY_AGENCY
 };
 
 struct apply_entry {

@@ -39,26 +39,6 @@ static uint64_t fine_of(struct casebus_bytes raw)
     return casebus_as_uint(raw, 0);
 }
 
-bool load_agency(struct apply *self, struct agency_entry *agency)
-{
-    struct key key = key_text(agency_of(self));
-    memset(agency, 0, sizeof *agency);
-    if (txn_load(self->txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency)) {
-        return true;
-    }
-    if (self->state.agencies >= CASEBUS_AGENCIES_MAX) {
-        return false;
-    }
-    self->state.agencies++;
-    return true;
-}
-
-void save_agency(struct apply *self, const struct agency_entry *agency)
-{
-    struct key key = key_text(agency_of(self));
-    txn_save(self->txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency);
-}
-
 /* The key of an offender's map: prepared already where the map is the report's own. */
 static struct key key_of_offender(const struct apply *self, struct casebus_bytes offender)
 {
@@ -151,7 +131,7 @@ static void index_case(struct apply *self, const struct draft *draft, struct cas
     agency->created_seq = entry->created_seq;
     agency->cases++;
     agency->fine_pence += fine;
-    save_agency(self, agency);
+    save_agency(self, agency_of(self), agency);
     self->state.cases++;
 }
 
@@ -162,10 +142,10 @@ void unindex_case(struct apply *self, const struct casebus_record *record)
     struct agency_entry agency;
     index_date(self, record->field[CASEBUS_CASE_OFFENCE_ACTION_DATE], false);
     take_from_offender(self, record->field[CASEBUS_CASE_OFFENDER], fine);
-    if (load_agency(self, &agency)) {
+    if (load_agency(self, agency_of(self), &agency)) {
         agency.cases--;
         agency.fine_pence -= fine;
-        save_agency(self, &agency);
+        save_agency(self, agency_of(self), &agency);
     }
     self->state.cases--;
 }
@@ -187,9 +167,9 @@ static void reindex_case(struct apply *self, const struct casebus_record *old,
                         new[CASEBUS_CASE_OFFENDER], new_fine);
     }
     struct agency_entry agency;
-    if (old_fine != new_fine && load_agency(self, &agency)) {
+    if (old_fine != new_fine && load_agency(self, agency_of(self), &agency)) {
         agency.fine_pence += new_fine - old_fine;
-        save_agency(self, &agency);
+        save_agency(self, agency_of(self), &agency);
     }
 }
 
@@ -331,7 +311,7 @@ static enum casebus_outcome create(struct apply *self, struct case_entry *entry,
         self->fault.code = rc;
         return CASEBUS_OUTCOME_REJECTED;
     }
-    if (!load_agency(self, &agency)) {
+    if (!load_agency(self, agency_of(self), &agency)) {
         return reject(self, CASEBUS_ETOOMANY, "agency");
     }
     entry->flags = 0;

@@ -83,10 +83,10 @@ static enum casebus_outcome start(struct apply *self)
     if (load_actor(self, self->actor).sessions >= CASEBUS_SESSIONS_MAX) {
         return reject(self, CASEBUS_ETOOMANY, "");
     }
-    if (!load_agency(self, &agency)) {
+    if (!load_agency(self, agency_of(self), &agency)) {
         return reject(self, CASEBUS_ETOOMANY, "agency");
     }
-    save_agency(self, &agency);
+    save_agency(self, agency_of(self), &agency);
     self->session = (struct session_entry){
         .status = SESSION_RUNNING,
         .started_seq = self->state.seq + 1,

@@ -69,10 +69,13 @@ enum casebus_outcome decide_deleted(struct apply *self);
 enum casebus_outcome store_scraped(struct apply *self, struct case_entry *entry, bool known,
                                    const unsigned char *hash);
 void unindex_case(struct apply *self, const struct casebus_record *record);
-/* An agency is made by the first case or session reported for it. False: there are too
- * many of them. */
-bool load_agency(struct apply *self, struct agency_entry *agency);
-void save_agency(struct apply *self, const struct agency_entry *agency);
+
+/* apply_agency.c */
+/* The agency of that code, made where it is not known. False: there are too many of them. */
+bool load_agency(struct apply *self, struct casebus_bytes code, struct agency_entry *agency);
+void save_agency(struct apply *self, struct casebus_bytes code,
+                 const struct agency_entry *agency);
+enum casebus_outcome decide_agency(struct apply *self, const struct apply_entry *entry);
 
 /* apply_redact.c */
 enum casebus_outcome decide_redacted(struct apply *self);

@@ -334,7 +334,7 @@ query_fn query_case_get, query_case_get_many, query_case_known, query_case_recen
     query_session_list, query_session_cases, query_session_stop, query_quarantine_list,
     query_quarantine_accept, query_quarantine_reject, query_publisher_confirm,
     query_rejects_list, query_store_verify, query_store_backup, query_broker_status,
-    query_log_cases, query_offender_get, query_agency_list, query_actor_whoami,
-    query_actor_can;
+    query_log_cases, query_offender_get, query_agency_list, query_agency_set,
+    query_actor_whoami, query_actor_can;
 
 #endif

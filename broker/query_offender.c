@@ -1,6 +1,7 @@
 /* Offenders and agencies: the records that come with a case, and asked for by themselves. */
 #include "query.h"
 
+#include "agency.h"
 #include "normal.h"
 
 /* --- agencies --------------------------------------------------------------------------- */
@@ -43,7 +44,7 @@ void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
     struct key key = key_text(code);
     struct agency_entry a = {.disabled = 0};
     if (!txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &a)) {
-        txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case has one */
+        txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case has one, and what was just set */
     }
     casebus_pack_text(pk, "agency_record");
     pack_agency_map(q, pk, code, &a);
@@ -68,6 +69,70 @@ int query_agency_list(struct query *q)
     msgpack_pack_map(&q->pk, 1);
     pack_rows(q, "rows");
     return 0;
+}
+
+/* Which agency, and that all of what is set can be. An agency that is not shown is not there, and
+ * is not made for who may not see it. */
+static int check_settings(struct query *q, struct casebus_bytes *code)
+{
+    struct agency_settings settings;
+    struct casebus_fault fault = {.code = 0};
+    int rc = arg_text(q, "agency", true, code);
+    if (rc == 0 && !casebus_agency_valid(*code)) {
+        rc = bad_arg(q, "agency", "is not an agency code");
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = agency_settings_read(q->request.map, &settings, &fault);
+    if (rc == CASEBUS_EMISSING) {
+        return bad_arg(q, "name", "is required, or base_url, or enabled");
+    }
+    if (rc != 0) {
+        return bad_arg(q, fault.field, casebus_strerror(rc));
+    }
+    return scope_covers(q->scope, *code) ? 0 : CASEBUS_ENOTFOUND;
+}
+
+/* The arguments as they came. */
+static int submit_settings(struct query *q)
+{
+    static const char *const names[] = {"agency", "name", "base_url", "enabled"};
+    msgpack_packer pk;
+    msgpack_sbuffer *body = &q->reader->rows;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        count += casebus_map_get(q->request.map, names[i]).data != NULL;
+    }
+    msgpack_packer_init(&pk, body, msgpack_sbuffer_write);
+    msgpack_pack_map(&pk, count);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct casebus_bytes value = casebus_map_get(q->request.map, names[i]);
+        if (value.data) {
+            casebus_pack_text(&pk, names[i]);
+            casebus_pack_raw(&pk, value);
+        }
+    }
+    return submit(q, APPLY_AGENCY, body, true);
+}
+
+int query_agency_set(struct query *q)
+{
+    struct casebus_bytes code;
+    if (q->answer && q->answer->code != 0) {
+        snprintf(q->field, sizeof q->field, "%.63s", q->answer->field);
+        return q->answer->code;
+    }
+    int rc = check_settings(q, &code);
+    if (rc == 0 && !q->answer) {
+        return q->time_up ? CASEBUS_ETIMEDOUT : submit_settings(q);
+    }
+    if (rc == 0) {
+        read_form(q);
+        msgpack_pack_map(&q->pk, 1);
+        pack_agency(q, &q->pk, code);
+    }
+    return rc;
 }
 
 /* --- offenders -------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ static const bool is_cut[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_CASE_HISTORY] = true,
     [CASEBUS_OP_OFFENDER_GET] = true,
     [CASEBUS_OP_AGENCY_LIST] = true,
+    [CASEBUS_OP_AGENCY_SET] = true,
     [CASEBUS_OP_LOG_REPLAY] = true,
     [CASEBUS_OP_LOG_CASES] = true,
     [CASEBUS_OP_HEADS] = true,

@@ -30,12 +30,17 @@ static void say(struct repairing *r, const char *text)
     }
 }
 
-void left_out(struct repairing *r, enum tree tree, struct casebus_bytes key)
+void not_read(struct repairing *r, enum tree tree, struct casebus_bytes key, const char *loss)
 {
     char name[KEY_SHOWN_MAX], text[KEY_SHOWN_MAX + 100];
-    snprintf(text, sizeof text, "%s %s: cannot be read, left out of what is rebuilt",
-             tree_names[tree], key_shown(tree, key, name));
+    snprintf(text, sizeof text, "%s %s: cannot be read, %s", tree_names[tree],
+             key_shown(tree, key, name), loss);
     say(r, text);
+}
+
+void left_out(struct repairing *r, enum tree tree, struct casebus_bytes key)
+{
+    not_read(r, tree, key, "left out of what is rebuilt");
 }
 
 bool next_good(struct cursor *c, bool first, enum entry_type type, void *entry)

@@ -1,6 +1,8 @@
 /* Building the derived trees from cases, log, sessions and quarantine. */
 #include "repairing.h"
 
+#include "agency.h"
+
 #include <casebus/event.h>
 #include <string.h>
 
@@ -10,7 +12,9 @@ static int load_agency(struct repairing *r, const struct key *key, struct agency
 {
     memset(agency, 0, sizeof *agency);
     if (!txn_load(r->write, TREE_AGENCY, key, ENTRY_AGENCY, agency)) {
-        load_old(r, TREE_AGENCY, key, ENTRY_AGENCY, agency); /* what else is known of it */
+        if (!load_old(r, TREE_AGENCY, key, ENTRY_AGENCY, agency) || !agency_settings_valid(agency)) {
+            memset(agency, 0, sizeof *agency); /* nothing is known of what was set of it */
+        }
         agency->cases = agency->fine_pence = agency->created_seq = 0;
         r->state.agencies++;
     }
@@ -154,17 +158,47 @@ int build_cases(struct repairing *r)
 
 /* --- sessions, quarantine, counts ------------------------------------------------------- */
 
+static int build_agency(struct repairing *r, const struct key *key)
+{
+    struct agency_entry agency;
+    int rc = load_agency(r, key, &agency);
+    return rc ? rc : built(r, TREE_AGENCY, key, ENTRY_AGENCY, &agency);
+}
+
 /* An agency may have sessions and no case. */
-static int keep_agency(struct repairing *r, struct casebus_bytes session)
+static int keep_agency_of(struct repairing *r, struct casebus_bytes session)
 {
     struct casebus_bytes code, id;
-    struct agency_entry agency;
     if (casebus_case_id_split(session, &code, &id) != 0) { /* the same form */
         return 0;
     }
     struct key key = key_text(code);
-    int rc = load_agency(r, &key, &agency);
-    return rc ? rc : built(r, TREE_AGENCY, &key, ENTRY_AGENCY, &agency);
+    return build_agency(r, &key);
+}
+
+/* What people have set of an agency is known to its old entry alone: one that has neither cases
+ * nor sessions is kept for that; where it cannot be read, they have to set it again. */
+static int keep_agencies(struct repairing *r)
+{
+    struct cursor c;
+    int rc = 0;
+    cursor_open(&c, r->old, TREE_AGENCY);
+    for (bool at = cursor_seek(&c, casebus_bytes("", 1));
+         rc == 0 && (at || (txn_error(r->old) == CASEBUS_ECORRUPT && c.key.data));
+         at = cursor_next(&c)) {
+        struct key key = key_text(c.key);
+        struct agency_entry agency;
+        txn_forgive(r->old);
+        if (!at || entry_decode(ENTRY_AGENCY, c.value, &agency) != 0 ||
+            !agency_settings_valid(&agency)) {
+            not_read(r, TREE_AGENCY, c.key, "its name, base_url and enabled are to be set again");
+        } else if (!txn_load(r->write, TREE_AGENCY, &key, ENTRY_AGENCY, &agency)) {
+            rc = build_agency(r, &key);
+        }
+    }
+    txn_forgive(r->old);
+    cursor_close(&c);
+    return rc;
 }
 
 static int count_for_actor(struct repairing *r, struct casebus_bytes name, uint64_t publishers,
@@ -202,7 +236,7 @@ static int build_sessions(struct repairing *r)
         struct key number = key_number(session.started_seq);
         r->state.sessions++;
         rc = built_bytes(r, TREE_STARTED, &number, c.key);
-        rc = rc ? rc : keep_agency(r, c.key);
+        rc = rc ? rc : keep_agency_of(r, c.key);
         if (rc == 0 && !status_is_final(session.status)) {
             rc = build_active(r, c.key, &session);
         }
@@ -289,6 +323,7 @@ static int count_publishers(struct repairing *r)
 int build_others(struct repairing *r)
 {
     int rc = build_sessions(r);
+    rc = rc ? rc : keep_agencies(r);
     rc = rc ? rc : build_conflicts(r);
     rc = rc ? rc : keep_conflicts(r);
     return rc ? rc : count_publishers(r);

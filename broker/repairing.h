@@ -14,7 +14,8 @@ struct repairing {
     unsigned puts;     /* since the last commit */
 };
 
-/* Says that something cannot be read and is left out. */
+/* Says that something cannot be read, and what that means; or that it is left out. */
+void not_read(struct repairing *r, enum tree tree, struct casebus_bytes key, const char *loss);
 void left_out(struct repairing *r, enum tree tree, struct casebus_bytes key);
 
 /* Goes through a tree of `from` or `old`: first true for the first call. Unreadable values are
@@ -32,7 +33,7 @@ bool load_old(struct repairing *r, enum tree tree, const struct key *key, enum e
 int build_step(struct repairing *r);
 
 int build_cases(struct repairing *r);  /* date, offender, agency, created */
-int build_others(struct repairing *r); /* started, active, conflict, actor; the state's counts */
+int build_others(struct repairing *r); /* started, active, agency, conflict, actor; the state's counts */
 int build_heads(struct repairing *r);
 
 #endif

@@ -1,6 +1,7 @@
 /* Verifying cases: each entry against the events it points to, and every index in both directions. */
 #include "verifying.h"
 
+#include "agency.h"
 #include "normal.h"
 
 #include <stdlib.h>
@@ -223,6 +224,10 @@ static void verify_agencies(struct verifying *v)
         if (!t || t->cases != agency.cases || t->fine_pence != agency.fine_pence ||
             t->newest != agency.created_seq) {
             finding(v, "agency %s: its totals are not those of its cases",
+                    shown(c.tree, c.key));
+        }
+        if (!agency_settings_valid(&agency)) {
+            finding(v, "agency %s: its name, base_url or enabled is none that can be set",
                     shown(c.tree, c.key));
         }
         if (t) {

@@ -387,6 +387,11 @@ int casebus_value_check(struct casebus_bytes raw, const struct casebus_field *fi
     return check_value(&r, field, from_report, fault);
 }
 
+int casebus_text_check(struct casebus_bytes text, const struct casebus_field *field)
+{
+    return check_str(text, field);
+}
+
 int casebus_map_check(struct casebus_bytes map, const struct casebus_field *schema,
                       bool from_report, struct casebus_fault *fault)
 {

@@ -106,3 +106,9 @@ const struct casebus_field casebus_session_ended_schema[] = {
     IN_SET(SOURCE, TEXT, "reason", 512),
     {.name = NULL},
 };
+
+const struct casebus_field casebus_agency_schema[] = {
+    IN_SET(SOURCE, TEXT, "name", 256),
+    IN_SET(SOURCE, URL, "base_url", 2048),
+    {.name = NULL},
+};

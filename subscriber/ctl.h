@@ -23,10 +23,10 @@ struct ctl_settings {
     const char *ingest, *fanout, *query, *audience; /* NULL: not given */
     const char *secret, *server;                    /* key files, or NULL */
     const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode, *out;
-    const char *accounts, *actor;
+    const char *accounts, *actor, *name, *url;
     uint64_t limit, as_of, after; /* FLAG_UNSET: not given */
     int timeout_ms;
-    bool json, cases, help, version;
+    bool json, cases, enable, disable, help, version;
 };
 
 struct ctl {
@@ -96,6 +96,7 @@ int ctl_history(struct ctl *self);
 int ctl_known(struct ctl *self);
 int ctl_offender(struct ctl *self);
 int ctl_agencies(struct ctl *self);
+int ctl_agency(struct ctl *self);
 int ctl_replay(struct ctl *self);
 int ctl_heads(struct ctl *self);
 int ctl_sessions(struct ctl *self);

@@ -1,4 +1,5 @@
-/* casebus-ctl about cases: get, recent, list, known; and whose they are: offender, agencies. */
+/* casebus-ctl about cases: get, recent, list, known; and whose they are: offender, agencies,
+ * agency. */
 #include "ctl.h"
 
 #include "show.h"
@@ -160,7 +161,7 @@ int ctl_list(struct ctl *self)
     return ask_cases(self);
 }
 
-/* --- offender, agencies ----------------------------------------------------------------- */
+/* --- offender --------------------------------------------------------------------------- */
 
 int ctl_offender(struct ctl *self)
 {
@@ -179,9 +180,11 @@ int ctl_offender(struct ctl *self)
     return status == EXIT_FINE ? print_cases(self) : status;
 }
 
+/* --- agencies, agency ------------------------------------------------------------------- */
+
 static const struct column agency_columns[] = {
-    {"AGENCY", false, false}, {"NAME", false, true}, {"CASES", true, false},
-    {"FINES", true, false},
+    {"AGENCY", false, false}, {"NAME", false, true},  {"ENABLED", false, false},
+    {"CASES", true, false},   {"FINES", true, false}, {"BASE URL", false, true},
 };
 
 int ctl_agencies(struct ctl *self)
@@ -198,10 +201,72 @@ int ctl_agencies(struct ctl *self)
     while (ctl_next_row(&rows, &row)) {
         ctl_cell_value(&table, row, "code");
         ctl_cell_value(&table, row, "name");
+        ctl_cell_value(&table, row, "enabled");
         ctl_cell_count(&table, row, "cases");
         ctl_cell_value(&table, row, "fine_pence");
+        ctl_cell_value(&table, row, "base_url");
     }
     return ctl_print_table(self, &table);
+}
+
+/* The row of that code; absent: the broker has none, or shows none. */
+static struct casebus_bytes find_agency(struct ctl *self, const char *code)
+{
+    struct casebus_bytes row;
+    struct rows rows = ctl_rows(ctl_result(self, "rows"));
+    while (ctl_next_row(&rows, &row)) {
+        if (casebus_bytes_is(casebus_as_str(casebus_map_get(row, "code")), code)) {
+            return row;
+        }
+    }
+    return casebus_bytes(NULL, 0);
+}
+
+static int print_agency(struct ctl *self, struct casebus_bytes record)
+{
+    if (self->settings.json) {
+        struct json json = ctl_begin_json(self);
+        json_value(&json, record);
+        return ctl_end_json(self, &json);
+    }
+    show_record(record, &self->out);
+    return ctl_flush(self);
+}
+
+static int show_agency(struct ctl *self, const char *code)
+{
+    casebus_call_begin(self->call, CASEBUS_OP_AGENCY_LIST);
+    const int status = ctl_ask(self, NULL);
+    if (status != EXIT_FINE) {
+        return status;
+    }
+    const struct casebus_bytes record = find_agency(self, code);
+    return record.data != NULL ? print_agency(self, record)
+                               : ctl_failed(self, code, CASEBUS_ENOTFOUND);
+}
+
+static int set_agency(struct ctl *self, const char *code)
+{
+    const struct ctl_settings *const s = &self->settings;
+    casebus_call_begin(self->call, CASEBUS_OP_AGENCY_SET);
+    casebus_call_text(self->call, "agency", code);
+    ctl_add_text(self, "name", s->name);
+    ctl_add_text(self, "base_url", s->url);
+    if (s->enable || s->disable) {
+        casebus_call_bool(self->call, "enabled", s->enable);
+    }
+    const int status = ctl_ask(self, code);
+    return status == EXIT_FINE ? print_agency(self, ctl_result(self, "agency_record")) : status;
+}
+
+int ctl_agency(struct ctl *self)
+{
+    const struct ctl_settings *const s = &self->settings;
+    if (s->enable && s->disable) {
+        return ctl_usage("agency: --enable or --disable, not both");
+    }
+    const bool sets = s->name != NULL || s->url != NULL || s->enable || s->disable;
+    return sets ? set_agency(self, self->argv[0]) : show_agency(self, self->argv[0]);
 }
 
 /* --- known ------------------------------------------------------------------------------ */

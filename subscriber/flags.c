@@ -21,10 +21,15 @@ bool flag_switch(const char *text, void *member)
     return true;
 }
 
-bool flag_text(const char *text, void *member)
+bool flag_any_text(const char *text, void *member)
 {
     *(const char **)member = text;
-    return *text != '\0';
+    return true;
+}
+
+bool flag_text(const char *text, void *member)
+{
+    return flag_any_text(text, member) && *text != '\0';
 }
 
 bool flag_number(const char *text, void *member)

@@ -19,6 +19,7 @@
     X(CASEBUS_OP_CASE_HISTORY, "case.history") \
     X(CASEBUS_OP_OFFENDER_GET, "offender.get") \
     X(CASEBUS_OP_AGENCY_LIST, "agency.list") \
+    X(CASEBUS_OP_AGENCY_SET, "agency.set") \
     X(CASEBUS_OP_LOG_REPLAY, "log.replay") \
     X(CASEBUS_OP_LOG_CASES, "log.cases") \
     X(CASEBUS_OP_HEADS, "heads") \

@@ -82,6 +82,8 @@ extern const struct casebus_field casebus_source_schema[];
 extern const struct casebus_field casebus_session_started_schema[];
 extern const struct casebus_field casebus_session_progressed_schema[];
 extern const struct casebus_field casebus_session_ended_schema[];
+/* What is written of an agency, where anything is: an empty text takes it away instead. */
+extern const struct casebus_field casebus_agency_schema[];
 
 /* A case record or a report's data, taken apart. All borrowed. */
 struct casebus_record {
@@ -96,12 +98,14 @@ struct casebus_record {
  * action. Required fields are not demanded here: whether a case is new is apply's to know. */
 int casebus_record_parse(struct casebus_bytes map, bool from_report, struct casebus_record *record,
                          struct casebus_fault *fault);
-/* Checks a map against a table of members (session data, settings of agencies). */
+/* Checks a map against a table of members (session data). */
 int casebus_map_check(struct casebus_bytes map, const struct casebus_field *schema,
                       bool from_report, struct casebus_fault *fault);
 /* One value against one field of a table. */
 int casebus_value_check(struct casebus_bytes raw, const struct casebus_field *field,
                         bool from_report, struct casebus_fault *fault);
+/* The same for a text that is not encoded (and is UTF-8). */
+int casebus_text_check(struct casebus_bytes text, const struct casebus_field *field);
 /* Names the first required field that `record` lacks: 0 or CASEBUS_EMISSING. */
 int casebus_record_complete(const struct casebus_record *record, struct casebus_fault *fault);
 

@@ -184,7 +184,7 @@ static void add_agencies_rows(struct text *out, struct casebus_bytes agencies)
     struct casebus_bytes row;
     while (list_next(&rows, &row)) {
         text_add(out, "<tr><th scope=\"row\">");
-        html_add(out, member_text(row, "code"));
+        name_agency(out, row);
         text_add(out, "</th><td class=\"num\">");
         text_add_count(out, member_number(row, "cases"));
         text_add(out, "</td><td class=\"num\">");

@@ -36,6 +36,16 @@ uint64_t member_number(struct casebus_bytes map, const char *key)
     return casebus_as_uint(casebus_map_get(map, key), 0);
 }
 
+void name_agency(struct text *out, struct casebus_bytes record)
+{
+    const struct casebus_bytes name = member_text(record, "name");
+    html_add(out, member_text(record, "code"));
+    if (name.size > 0) {
+        text_add(out, " – ");
+        html_add(out, name);
+    }
+}
+
 /* --- addresses ---------------------------------------------------------------------------- */
 
 void address_case(struct text *out, struct casebus_bytes id)

@@ -33,6 +33,9 @@ void list_session(struct text *out, struct casebus_bytes session);
 /* Every value of a map by its dotted name, what `without` names (up to a NULL) left out. */
 void list_fields(struct text *out, struct casebus_bytes map, const char *const *without);
 
+/* "hse – Health and Safety Executive", or the code alone where the record has no name. */
+void name_agency(struct text *out, struct casebus_bytes record);
+
 /* Addresses: "/cases/hse%3A1", "/sessions/hse/abc", "/offenders?…", and what is on them. */
 void address_case(struct text *out, struct casebus_bytes id);
 void address_session(struct text *out, struct casebus_bytes agency, struct casebus_bytes id);

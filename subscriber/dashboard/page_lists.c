@@ -18,7 +18,7 @@ static void add_agencies(struct text *out, const struct request *request, unsign
         text_add(out, "<option value=\"");
         html_add(out, code);
         text_add(out, asked != NULL && casebus_bytes_is(code, asked) ? "\" selected>" : "\">");
-        html_add(out, code);
+        name_agency(out, row);
         text_add(out, "</option>");
     }
 }

@@ -21,7 +21,7 @@ static struct backup_report *report; /* large: not on a stack */
 #define OTHER "{'offender': {'name': 'Other'}, 'offence_action_date': '2020-02-03'}"
 
 /* Every row there can be: a session, conflicts accepted, rejected and come again, a case
- * deleted, one redacted, a refusal. */
+ * deleted, one redacted, a refusal; an agency that was set, and one that only was. */
 static void fill(void)
 {
     desk_report(&d, SCRAPED, ACME);
@@ -43,6 +43,8 @@ static void fill(void)
     desk_report(&d, "case:deleted:ea:none:", NULL);
     d.session = NULL;
     desk_report(&d, "session:ended:ea:s1:", "{'status': 'completed'}");
+    desk_set(&d, "{'agency': 'ea', 'name': 'Environment Agency', 'enabled': false}");
+    desk_set(&d, "{'agency': 'orr', 'base_url': 'https://orr.example/'}"); /* nothing else of it */
     assert_int_equal(desk_findings(&d), 0);
 }
 

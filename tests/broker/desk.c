@@ -305,6 +305,11 @@ void desk_stop(struct desk *d, const char *session)
     apply_own(d, APPLY_STOP, "ann", text);
 }
 
+void desk_set(struct desk *d, const char *settings)
+{
+    apply_own(d, APPLY_AGENCY, "ann", settings);
+}
+
 void desk_trim(struct desk *d, struct desk_bounds bounds)
 {
     msgpack_sbuffer body;
@@ -398,6 +403,28 @@ struct case_entry desk_case(struct desk *d, const char *id)
     txn_destroy(&txn);
     entry.source = entry.record = casebus_bytes(NULL, 0);
     return entry;
+}
+
+static struct casebus_bytes copy_text(struct casebus_bytes text, unsigned char *to)
+{
+    if (text.size > 0) {
+        memcpy(to, text.data, text.size);
+    }
+    return casebus_bytes(text.data ? to : NULL, text.size);
+}
+
+bool desk_agency(struct desk *d, const char *code, struct agency_entry *agency)
+{
+    static unsigned char name[4096], base_url[4096];
+    struct key key = key_text(casebus_cstr(code));
+    struct txn *txn = read_begin(d);
+    *agency = (struct agency_entry){.disabled = 0};
+    bool found = txn_load(txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency);
+    assert_true(agency->name.size <= sizeof name && agency->base_url.size <= sizeof base_url);
+    agency->name = copy_text(agency->name, name);
+    agency->base_url = copy_text(agency->base_url, base_url);
+    txn_destroy(&txn);
+    return found;
 }
 
 struct state desk_state(struct desk *d)

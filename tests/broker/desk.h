@@ -68,6 +68,8 @@ void desk_decide(struct desk *d, enum apply_kind kind, uint64_t quarantine, cons
 void desk_tick(struct desk *d, const char *heard);
 /* Asks hse's session to stop, in ann's name. */
 void desk_stop(struct desk *d, const char *session);
+/* Sets what `settings` say of an agency, in ann's name: JSON, the body of the entry. */
+void desk_set(struct desk *d, const char *settings);
 
 /* The kinds of the events the last report made, each with its case or session id: "updated 1 synced 1". */
 const char *desk_events(const struct desk *d);
@@ -75,6 +77,8 @@ const char *desk_events(const struct desk *d);
 const char *desk_at(const struct desk *d, const char *path);
 
 struct case_entry desk_case(struct desk *d, const char *id);
+/* The agency's record; its texts stay until the next call. False: there is none. */
+bool desk_agency(struct desk *d, const char *code, struct agency_entry *agency);
 struct state desk_state(struct desk *d);
 /* A digest of every key and value of every tree. */
 uint64_t desk_digest(struct desk *d);

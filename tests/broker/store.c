@@ -230,6 +230,24 @@ static void a_corrupt_session_stops_no_tick(void **state)
     assert_string_equal(desk_events(&d), "lost s2 lost s3");
 }
 
+static void a_corrupt_agency_is_not_set_and_others_are(void **state)
+{
+    (void)state;
+    struct agency_entry agency;
+    desk_set(&d, "{'agency': 'ea', 'name': 'A'}");
+    close_for_tampering();
+    tamper("agency", "ea", "not an entry at all", 19);
+    reopen_after_tampering();
+    desk_begin(&d);
+    desk_set(&d, "{'agency': 'ea', 'name': 'B'}");
+    assert_int_equal(d.result.fault.code, CASEBUS_EINTERNAL);
+    desk_set(&d, "{'agency': 'hse', 'name': 'B'}");
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
+    desk_end(&d);
+    assert_int_equal(desk_state(&d).agencies, 2);
+    assert_true(desk_agency(&d, "hse", &agency));
+}
+
 static void ack(const unsigned char *publisher, uint64_t after)
 {
     msgpack_sbuffer body;
@@ -403,6 +421,7 @@ int main(void)
         TEST(a_corrupt_record_refuses_its_report_and_no_other),
         TEST(a_corrupt_record_is_an_error_of_its_session),
         TEST(a_corrupt_session_stops_no_tick),
+        TEST(a_corrupt_agency_is_not_set_and_others_are),
         TEST(a_corrupt_publisher_stops_nobody_else),
         TEST(a_store_without_its_state_is_refused),
         TEST(a_second_writer_is_refused),

@@ -152,6 +152,7 @@ def test_hostile_text():
                         ext={"<i>": "</script>", "url": "javascript:alert(1)"})
         records(broker, record, flags=["--new-session"])
         records(broker, {**record, "offender": {"name": "Other" + SCRIPT}, "offence_action_date": "2001-01-01"})
+        broker.client().result("agency.set", agency="hse", name=SCRIPT, base_url="https://example.org/?'\"<b>")
         session = broker.client().result("session.list")["rows"][0]
         pages = ["/", "/cases", "/cases/hse%3A" + quote(odd), "/quarantine",
                  "/sessions/hse/" + quote(session["session_id"]),
@@ -164,6 +165,7 @@ def test_hostile_text():
                 "<b>Accept</b>", "").replace("<b>accept as</b>", "").replace("<b>reject</b>", ""), page
             assert "\u202e" not in text and "\u200b" not in text, page
             assert not re.search(r'href="(?!/|https?://|#)', text), page
+        assert ">hse – &lt;script&gt;" in dash.get("/cases") and ">hse – &lt;script&gt;" in dash.get("/")
         assert "&lt;script&gt;" in dash.get("/") and "\\u202e" in dash.get("/")
         case = dash.get(pages[2])
         assert 'href="https://example.org/?a=&quot;b&quot;&amp;c=&#39;d&#39;"' in case

@@ -64,6 +64,7 @@ static void end(struct model *m, struct model_session *s, unsigned status)
 static struct told start(struct model *m, struct model_session *s)
 {
     *s = (struct model_session){.exists = true, .lease = m->ticks + 1};
+    m->agency[0].exists = true;
     m->sessions++;
     m->running++;
     tell_session(m, s);
@@ -192,6 +193,7 @@ static struct told create(struct model *m, struct model_case *c, const struct mo
     *c = (struct model_case){
         .state = CASE_LIVING, .version = c->version + 1, .record = said, .applied = r->content};
     see(m, c, r);
+    m->agency[0].exists = true;
     m->cases++;
     m->seq++;
     return done(CASEBUS_OUTCOME_CREATED);
@@ -399,6 +401,36 @@ struct told model_decide(struct model *m, uint64_t at, bool accepts, uint64_t se
         m->seq++;
     }
     return told;
+}
+
+/* --- agencies --------------------------------------------------------------------------- */
+
+struct told model_set(struct model *m, uint64_t at, unsigned agency,
+                      const struct model_settings *s)
+{
+    struct model_agency *a = &m->agency[agency], before = *a;
+    set_time(m, at);
+    if (s->name == MODEL_TEXTS - 1) {
+        return rejected(CASEBUS_ETOOLONG);
+    }
+    if (s->base_url == MODEL_TEXTS - 1) {
+        return rejected(CASEBUS_EVALUE);
+    }
+    if (s->enabled == MODEL_NEITHER) {
+        return rejected(CASEBUS_ETYPE);
+    }
+    if (!s->name && !s->base_url && !s->enabled) {
+        return rejected(CASEBUS_EMISSING);
+    }
+    a->exists = true;
+    a->name = s->name == 1 ? 0 : s->name ? s->name : a->name;
+    a->base_url = s->base_url == 1 ? 0 : s->base_url ? s->base_url : a->base_url;
+    a->disabled = s->enabled ? s->enabled == MODEL_OFF : a->disabled;
+    bool same = a->name == before.name && a->base_url == before.base_url &&
+                a->disabled == before.disabled;
+    return done(!before.exists ? CASEBUS_OUTCOME_CREATED
+                : same         ? CASEBUS_OUTCOME_SYNCED
+                               : CASEBUS_OUTCOME_UPDATED);
 }
 
 /* --- publishers, the floor -------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #define MODEL_CASES 4
 #define MODEL_SESSIONS 2
 #define MODEL_PUBLISHERS 2
+#define MODEL_AGENCIES 3 /* the first has all of these, the second what nobody chose */
 #define MODEL_OPEN_MAX 512 /* conflicts there can be */
 
 /* What a report says of a case: each member from 1, 0: it does not say. */
@@ -60,12 +61,25 @@ struct model_publisher {
     bool is_volatile;
 };
 
+/* What is set of an agency: texts by number, from 2, 0: none, 1: none any more. */
+#define MODEL_TEXTS 4 /* the last can be no such text */
+enum { MODEL_UNSET, MODEL_OFF, MODEL_ON, MODEL_NEITHER };
+struct model_settings {
+    unsigned name, base_url, enabled;
+};
+
+struct model_agency {
+    bool exists, disabled;
+    unsigned name, base_url;
+};
+
 struct model {
     uint64_t at, seq, cases, sessions, running, quarantined, publishers, rejects, ticks, floor;
     struct model_case cases_of[MODEL_CASES];
     struct model_collision collision[MODEL_CASES][MODEL_CONTENTS];
     struct model_session session[MODEL_SESSIONS];
     struct model_publisher publisher[MODEL_PUBLISHERS];
+    struct model_agency agency[MODEL_AGENCIES];
     struct {
         uint64_t seq;
         unsigned which, content;
@@ -101,6 +115,8 @@ void model_decided(struct model *m, unsigned publisher, enum casebus_outcome out
                    const unsigned char next_check[CASEBUS_CHECK_SIZE]);
 struct told model_decide(struct model *m, uint64_t at, bool accept, uint64_t seq, unsigned as);
 struct told model_stop(struct model *m, uint64_t at, unsigned session);
+struct told model_set(struct model *m, uint64_t at, unsigned agency,
+                      const struct model_settings *settings);
 void model_tick(struct model *m, uint64_t at, unsigned heard);
 void model_trim(struct model *m, uint64_t events, uint64_t most);
 void model_ack(struct model *m, uint64_t at, unsigned publisher, uint64_t after, bool outbox);

@@ -19,6 +19,12 @@ static const char *const sessions[] = {"s1", "s2"};
 static const char *const words[] = {"completed", "failed", "stopped"};
 static const char *const names[] = {"Acme Ltd", "Borrow plc"};
 static const char *const dates[] = {"2024-01-31", "2024-02-29"};
+static const char *const agencies[MODEL_AGENCIES] = {"hse", "ea", "orr"};
+static char too_long[257 + 1];
+/* What an agency's texts are set to; the last of each has a fault. */
+static const char *const agency_names[MODEL_TEXTS] = {NULL, "", "Health and Safety", too_long};
+static const char *const agency_urls[MODEL_TEXTS] = {NULL, "", "https://hse.example/", "ftp://x"};
+static const char *const enabled[] = {"", ", 'enabled': false", ", 'enabled': true", ", 'enabled': 5"};
 
 static struct desk desk;
 static struct model model;
@@ -254,6 +260,28 @@ static void stop(void)
     compare_told(model_stop(&model, desk.clock, which));
 }
 
+static void add_text(char *settings, size_t size, const char *name, const char *text)
+{
+    size_t at = strlen(settings);
+    if (text) {
+        snprintf(settings + at, size - at, ", '%s': '%s'", name, text);
+    }
+}
+
+static void set_agency(void)
+{
+    unsigned how = next_byte(), which = how % MODEL_AGENCIES;
+    const struct model_settings s = {
+        .name = how >> 2 & 3, .base_url = how >> 4 & 3, .enabled = how >> 6};
+    char settings[700];
+    snprintf(settings, sizeof settings, "{'agency': '%s'%s", agencies[which], enabled[s.enabled]);
+    add_text(settings, sizeof settings, "name", agency_names[s.name]);
+    add_text(settings, sizeof settings, "base_url", agency_urls[s.base_url]);
+    strcat(settings, "}");
+    desk_set(&desk, settings);
+    compare_told(model_set(&model, desk.clock, which, &s));
+}
+
 static void trim(void)
 {
     unsigned events = next_byte(), most = next_byte();
@@ -286,6 +314,7 @@ static void anything(void)
     bool new_conflict = desk.result.outcome == CASEBUS_OUTCOME_CONFLICT && seq > model.seq;
     model.at = desk.clock > model.at ? desk.clock : model.at;
     model.cases += desk.result.outcome == CASEBUS_OUTCOME_CREATED;
+    model.agency[1].exists |= desk.result.outcome == CASEBUS_OUTCOME_CREATED;
     model.rejects += desk.result.outcome == CASEBUS_OUTCOME_REJECTED;
     model.quarantined += new_conflict;
     model.seq = seq;
@@ -320,7 +349,11 @@ static void operate(unsigned which)
         tick();
         break;
     case 13:
-        stop();
+        if ((which & 0x30) == 0x30) {
+            set_agency();
+        } else {
+            stop();
+        }
         break;
     case 14:
         trim();
@@ -339,6 +372,10 @@ static void compare_state(void)
     HOLDS(s.sessions == model.sessions && s.running == model.running && s.ticks == model.ticks);
     HOLDS(s.quarantined == model.quarantined && s.rejects == model.rejects);
     HOLDS(s.publishers == model.publishers);
+    for (unsigned i = 0; i < MODEL_AGENCIES; i++) {
+        s.agencies -= model.agency[i].exists;
+    }
+    HOLDS(s.agencies == 0);
 }
 
 static bool is_text(struct casebus_bytes raw, const char *const *of, unsigned number)
@@ -386,6 +423,20 @@ static void compare_session(struct txn *txn, unsigned which)
     HOLDS(s.pages_processed == m->pages && s.page_errors == m->page_errors);
 }
 
+static bool is_set(struct casebus_bytes text, const char *expected)
+{
+    return expected ? casebus_bytes_is(text, expected) : text.size == 0;
+}
+
+static void compare_agency(unsigned which)
+{
+    const struct model_agency *m = &model.agency[which];
+    struct agency_entry a;
+    HOLDS(desk_agency(&desk, agencies[which], &a) == m->exists);
+    HOLDS(a.disabled == m->disabled);
+    HOLDS(is_set(a.name, agency_names[m->name]) && is_set(a.base_url, agency_urls[m->base_url]));
+}
+
 static void compare_publisher(unsigned which)
 {
     const struct model_publisher *m = &model.publisher[which];
@@ -411,6 +462,9 @@ static void compare(void)
     }
     for (unsigned i = 0; i < MODEL_PUBLISHERS; i++) {
         compare_publisher(i);
+    }
+    for (unsigned i = 0; i < MODEL_AGENCIES; i++) {
+        compare_agency(i);
     }
     HOLDS(txn_error(txn) == 0);
     txn_destroy(&txn);
@@ -441,6 +495,7 @@ static void reopen(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     input = casebus_bytes(data, size);
+    memset(too_long, 'x', sizeof too_long - 1);
     model = (struct model){.at = 0};
     desk_open_map(&desk, MAP_BYTES);
     for (unsigned n = 0; n < OPERATIONS_MAX && input.size > 0; n++) {

@@ -252,6 +252,8 @@ static struct casebus_bytes arguments_of(enum casebus_op op)
         [CASEBUS_OP_OFFENDER_GET] = "{agency:'hse',name:'Acme Ltd.',postcode:'LL57 1AA',"
                                     "limit:50}",
         [CASEBUS_OP_AGENCY_LIST] = "{}",
+        [CASEBUS_OP_AGENCY_SET] = "{agency:'hse',name:'Health and Safety Executive',"
+                                  "base_url:'https://resources.hse.gov.uk/',enabled:true}",
         [CASEBUS_OP_LOG_CASES] = "{since:1710243123456789,agency:'hse',limit:50,"
                                  "load:['agency','offender']}",
         [CASEBUS_OP_HEADS] = "{}",

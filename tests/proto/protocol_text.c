@@ -290,6 +290,12 @@ static void fields_of_a_session_are_the_tables(void **state)
     check_schema("of `session:ended`", casebus_session_ended_schema, false);
 }
 
+static void settings_of_an_agency_are_the_tables(void **state)
+{
+    (void)state;
+    check_schema("### `agency.set`", casebus_agency_schema, false);
+}
+
 /* --- messages --------------------------------------------------------------------------- */
 
 /* The keys of `map` are the rows from `row` on; the row behind them. */
@@ -594,6 +600,7 @@ int main(void)
         cmocka_unit_test(fields_of_an_offence_are_the_tables),
         cmocka_unit_test(fields_of_a_source_are_the_tables),
         cmocka_unit_test(fields_of_a_session_are_the_tables),
+        cmocka_unit_test(settings_of_an_agency_are_the_tables),
         cmocka_unit_test(keys_of_a_report_are_the_encoders),
         cmocka_unit_test(keys_of_an_event_are_the_encoders),
         cmocka_unit_test(keys_of_heads_are_the_encoders),

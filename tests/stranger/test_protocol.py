@@ -1933,6 +1933,11 @@ ARGUMENTS = {                                       # operation: (good, {argumen
                      {"agency": (5, "HSE", "REQUIRED"), "name": (5, "REQUIRED"), "postcode": (5,),
                       "limit": (0, 501), "next": ("x", 5)}),
     "agency.list": ({}, {}),
+    "agency.set": ({"agency": "hse", "name": "x"},
+                   {"agency": (5, "HSE", "", "REQUIRED"), "name": (5, None, "x" * 257, "a\0b", "REQUIRED"),
+                    "base_url": (5, None, "hse.example", "ftp://x", "http://", "https://a b",
+                                 "http://" + "x" * 2042),
+                    "enabled": (1, "no", None)}),
     "log.cases": ({"after": 0}, {"after": (-1, "0", "REQUIRED"), "since": (-1, "0"),
                                  "agency": (5, "HSE"), "load": ("agency", ["history"]),
                                  "limit": (0, 501), "next": ("x", b"short")}),
@@ -2063,6 +2068,27 @@ def eight_frames_of_an_envelope_are_echoed():
 
 
 # --- operations ------------------------------------------------------------------------------
+
+@fact
+def an_agency_has_what_was_set_of_it_beside_its_totals():
+    case = Case()
+    case.scraped(named("Acme Ltd", offence_fine_pence=5))
+    totals = {"code": case.agency, "cases": 1, "fine_pence": 5}
+    assert case.get("agency")["agency_record"] == {**totals, "enabled": True}
+    now, entry = newest(), query.reply["entry"]
+    said = {"name": "Health", "base_url": "https://hse.example/", "enabled": False}
+    record = query("agency.set", agency=case.agency, **said)["agency_record"]
+    assert record == {**totals, **said} == case.get("agency")["agency_record"]
+    assert record in query("agency.list")["rows"] and newest() == now and query.reply["entry"] > entry
+    assert query("agency.set", agency=case.agency, **said)["agency_record"] == record
+    assert query("agency.set", agency=case.agency, name="")["agency_record"] == {
+        **totals, "base_url": "https://hse.example/", "enabled": False}
+    record = query("agency.set", agency=case.agency, base_url="", enabled=True)["agency_record"]
+    assert record == {**totals, "enabled": True}
+    case.scraped(named("Acme Ltd", offence_fine_pence=6))
+    assert case.get("agency")["agency_record"] == {**record, "fine_pence": 6}
+    refused("bad_argument", query, "agency.set", agency=case.agency, field="name")  # sets nothing
+
 
 @fact
 def case_get_loads_what_is_asked_for():

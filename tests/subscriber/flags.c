@@ -7,7 +7,7 @@
 
 struct settings {
     bool json;
-    const char *agency;
+    const char *agency, *name;
     uint64_t count;
     int timeout_ms;
 };
@@ -17,6 +17,7 @@ static const struct flag flags[] = {
     {"agency", "CODE", "", flag_text, offsetof(struct settings, agency), 1},
     {"count", "N", "", flag_count, offsetof(struct settings, count), 1},
     {"timeout", "SECONDS", "", flag_seconds, offsetof(struct settings, timeout_ms), 1},
+    {"name", "TEXT", "", flag_any_text, offsetof(struct settings, name), 1},
 };
 
 static struct settings settings;
@@ -35,7 +36,7 @@ static int read_words(const char *one, const char *two, const char *three, const
     }
     settings = (struct settings){.count = FLAG_UNSET, .timeout_ms = -1};
     optind = 0; /* getopt begins anew */
-    return flags_read("program", argc, argv, flags, 4, &settings, &given);
+    return flags_read("program", argc, argv, flags, sizeof flags / sizeof *flags, &settings, &given);
 }
 
 static void options_stand_before_and_behind_operands(void **state)
@@ -95,6 +96,14 @@ static void what_is_no_number_is_refused(void **state)
     }
 }
 
+static void only_some_texts_may_be_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(read_words("--name", "", NULL, NULL), 3);
+    assert_string_equal(settings.name, "");
+    assert_int_equal(read_words("--agency", "", NULL, NULL), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +114,7 @@ int main(void)
         cmocka_unit_test(an_unknown_option_is_refused),
         cmocka_unit_test(a_missing_argument_is_refused),
         cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(only_some_texts_may_be_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,6 +317,7 @@ def about(agency, quarantined):
         ("session.cases", session),
         ("session.cases", {**session, "once": True, "load": ["agency", "offender"]}),
         ("session.stop", session),
+        ("agency.set", {"agency": agency, "name": m}),
         ("quarantine.list", {"agency": agency}),
         ("quarantine.reject", {"quarantine": quarantined[agency]}),
         ("publisher.confirm", {"publisher": b"p" * 16, "wait_ms": 0, "sessions": [session]}),
@@ -513,6 +514,13 @@ def who_asks_for_an_audience_gets_no_more():
         assert hse.error("session.stop", agency="ea", session_id=MARKS["ea"] + "-run") == "not_found"
         assert hse.error("session.stop", agency="hse", session_id=MARKS["hse"] + "-run") == "session_ended"
         assert hse.result("quarantine.reject", quarantine=waiting["hse"])["outcome"] == "rejected"
+        agencies = writer.client.result("agency.list")
+        for agency in ("ea", "another"):  # nor is one made that it would not be shown
+            assert hse.error("agency.set", agency=agency, name="x") == "not_found"
+        assert writer.client.result("agency.list") == agencies
+        assert hse.result("agency.set", agency="hse", name="x")["agency_record"]["name"] == "x"
+        named = Audience(broker, "named").result("agency.set", agency="hse", enabled=False)["agency_record"]
+        assert named["name"] == "x" and not named["enabled"] and "fine_pence" not in named
 
 
 def what_is_gone_is_told_to_whom_it_was_shown():
@@ -635,7 +643,7 @@ ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} p
 ROLES = """role.desk = watch@hse, ask@hse, decide@hse, stop@hse
 role.press = stop@orr
 role.short = stop@orr
-role.stopper = stop
+role.stopper = stop, agencies
 role.mixed = watch, ask@hse
 [audience named]
 endpoint = tcp://127.0.0.1:*
@@ -701,6 +709,8 @@ def an_actor_sees_what_his_role_does():
         await_("started", lambda: "result" in writer.client.ask("session.get", **halted))
         stopped = stopper.result("session.stop", **halted)["session"]
         assert stopped["status"] == "stopping" and "requested_by" not in stopped, stopped
+        assert stopper.result("agency.set", agency="orr", name="x")["agency_record"].keys() == {
+            "code", "name", "enabled", "cases"}
         mixed = of_actor(broker, "mixed")  # may connect to both audiences, is of none
         assert {row["agency"] for row in mixed.rows("case.recent")} == {"hse"}
         assert mixed.rows("case.recent")[0]["offence_fine_pence"]

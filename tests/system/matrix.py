@@ -24,18 +24,18 @@ watcher {watcher} watcher
 mixed   {mixed}   mixed
 """
 REVOKED = "gone {gone} admin\n"
-ROLES = ("role.desk = watch@hse, ask@hse, decide@hse, report.edited@hse\nrole.speaker = speak\n"
+ROLES = ("role.desk = watch@hse, ask@hse, decide@hse, report.edited@hse, agencies@hse\nrole.speaker = speak\n"
          "role.press = stop@hse\nrole.watcher = watch\nrole.mixed = watch, ask@hse\n"
          "[audience press]\nendpoint = tcp://127.0.0.1:*\nagencies = hse\nroles = press\n")
 
 REPORTS = ("report.scraped", "report.edited", "report.deleted", "report.redacted")
-ALL = REPORTS + ("watch", "ask", "decide", "stop", "administer", "speak")
+ALL = REPORTS + ("watch", "ask", "decide", "stop", "agencies", "administer", "speak")
 MAY = {  # of agency hse; of all others
     "admin": (ALL, ALL),
     "scraper": (("report.scraped",), ("report.scraped",)),
     "viewer": (("watch", "ask"),) * 2,
     "curator": (("watch", "ask", "report.edited", "decide", "stop"),) * 2,
-    "desk": (("watch", "ask", "decide", "report.edited"), ()),
+    "desk": (("watch", "ask", "decide", "report.edited", "agencies"), ()),
     "speaker": (("speak",), ("speak",)),
     "watcher": (("watch",), ("watch",)),  # connects to the audience, and is not of it
     "mixed": (("watch", "ask"), ("watch",)),
@@ -66,6 +66,7 @@ REQUESTS = {
     "quarantine.list": (("ask",), {"agency": "hse"}, {"agency": "ea"}, "ok"),
     "case.recent": (("ask",), None, {}, "ok"),
     "agency.list": (("ask",), None, {}, "ok"),
+    "agency.set": (("agencies",), {"agency": "hse", "name": "x"}, {"agency": "ea", "enabled": False}, "ok"),
     "heads": (("ask", "watch"), None, {}, "ok"),
     "quarantine.accept": (("decide",), None, {"quarantine": 1 << 60}, "not_found"),
     "quarantine.reject": (("decide",), None, {"quarantine": 1 << 60}, "not_found"),
