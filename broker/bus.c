@@ -230,6 +230,19 @@ static void answer_submission(struct bus *self, const struct item *item)
     memcpy(out->case_id, r->case_id, sizeof out->case_id);
 }
 
+/* The log says what the list of refused reports does, and no more. */
+static void log_refused(struct bus *self, const struct item *item)
+{
+    const struct casebus_fault *fault = &item->result.fault;
+    const struct casebus_bytes kept = refused_topic(item->entry.topic);
+    const struct casebus_bytes topic = kept.data ? kept : casebus_cstr("-");
+    const struct casebus_bytes field = refused_field(fault->field);
+    log_limited(&self->refusals, LEVEL_WARNING, "report refused: %.*s: %.*s%s%s",
+                (int)topic.size, (const char *)topic.data, (int)field.size,
+                (const char *)field.data, field.size ? ": " : "",
+                casebus_strerror(fault->code));
+}
+
 static void count_report(struct bus *self, const struct item *item)
 {
     struct counters *c = self->options->counters;
@@ -253,10 +266,7 @@ static void count_report(struct bus *self, const struct item *item)
     count(&c->outcome[r->outcome], 1);
     if (r->outcome == CASEBUS_OUTCOME_REJECTED) {
         count_refusal(c, r->fault.code);
-        log_limited(&self->refusals, LEVEL_WARNING, "report refused: %.*s: %s%s%s",
-                    (int)(item->entry.topic.size < 200 ? item->entry.topic.size : 200),
-                    (const char *)item->entry.topic.data, r->fault.field,
-                    r->fault.field[0] ? ": " : "", casebus_strerror(r->fault.code));
+        log_refused(self, item);
     }
 }
 
