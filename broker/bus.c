@@ -53,7 +53,9 @@ static void add_to_notice(struct notice *n, const struct noticed *noticed)
     for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
         struct noticed *known = &n->publisher[i];
         if (is_same_publisher(known, noticed)) {
-            *known = noticed->arrived >= known->arrived ? *noticed : *known;
+            known->arrived =
+                noticed->arrived > known->arrived ? noticed->arrived : known->arrived;
+            noticed_add(known, noticed);
             return;
         }
     }
@@ -66,9 +68,9 @@ static void add_to_notice(struct notice *n, const struct noticed *noticed)
 
 /* This report, which has that number of that publisher, has arrived. */
 static void note_arrived(struct bus *self, const struct item *item,
-                         const unsigned char *publisher, uint64_t number)
+                         const unsigned char *publisher, uint64_t number, bool decided)
 {
-    struct noticed noticed = {.arrived = number};
+    struct noticed noticed = {.arrived = number, .decided = decided ? number : 0};
     memcpy(noticed.publisher, publisher, sizeof noticed.publisher);
     memcpy(noticed.actor, item->actor, sizeof noticed.actor);
     add_to_notice(&self->notice, &noticed);
@@ -280,7 +282,8 @@ static void tell(struct bus *self, const struct batch *b)
             reports++;
             count_report(self, item);
             if (item->result.numbered) {
-                note_arrived(self, item, item->result.publisher, item->result.number);
+                note_arrived(self, item, item->result.publisher, item->result.number,
+                             item->result.effect == EFFECT_DECIDED);
             }
         } else if (item->entry.kind == APPLY_FLOOR) {
             trimming_done(&self->trimming, item);
@@ -377,7 +380,7 @@ static void note_held(struct bus *self, const struct item *item)
 {
     const struct casebus_report_head *head = &item->prepared.head;
     if (head->numbered) {
-        note_arrived(self, item, head->publisher, head->number);
+        note_arrived(self, item, head->publisher, head->number, false);
     }
 }
 

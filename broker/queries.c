@@ -369,17 +369,19 @@ static void note_arrived(struct queries *self, const struct noticed *noticed)
 {
     const struct noticed *known =
         find_arrived(self, casebus_cstr(noticed->actor), noticed->publisher);
-    if (known && known->why != TAKEN && noticed->arrived < known->arrived) {
-        return; /* one before it has been decided since */
-    }
     size_t at = known ? (size_t)(known - self->arrived) : self->arrived_next;
+    struct noticed now = known ? *known : *noticed;
+    if (noticed->arrived > 0) { /* not the highest ever: a publisher may have started over */
+        now.arrived = noticed->arrived;
+    }
+    noticed_add(&now, noticed);
     if (!known) {
         self->arrived_next = (self->arrived_next + 1) % ARRIVED_MAX;
         if (self->arrived_count < ARRIVED_MAX) {
             self->arrived_count++;
         }
     }
-    self->arrived[at] = *noticed; /* not the highest ever: a publisher may have started over */
+    self->arrived[at] = now;
 }
 
 /* A publisher's id comes first in what was noticed of it. */
