@@ -471,12 +471,29 @@ int submit_own(struct queries *self, enum apply_kind kind, const msgpack_sbuffer
 
 /* --- the loop --------------------------------------------------------------------------- */
 
-/* The actor's owner sends one command, that to end. */
+/* The table of actors is another: what waits is judged by it now. What has been submitted was
+ * judged before, and is told what comes of it. */
+static void judge_anew(struct queries *self)
+{
+    for (size_t i = self->waiting_count; i-- > 0;) {
+        if (self->waiting[i]->kind != WAITING_SUBMISSION) {
+            resume(self, i, NULL, false);
+        }
+    }
+}
+
+/* The actor's owner sends QUERIES_ACTORS, or the command to end. */
 static void read_pipe(struct queries *self)
 {
     zmq_msg_t command;
     zmq_msg_init(&command);
-    self->stop = inlet_receive(&self->inlets[PIPE], &command) || zmq_errno() == ETERM;
+    const bool received = inlet_receive(&self->inlets[PIPE], &command);
+    if (received && casebus_bytes_is(casebus_bytes(zmq_msg_data(&command), zmq_msg_size(&command)),
+                                     QUERIES_ACTORS)) {
+        judge_anew(self);
+    } else {
+        self->stop = received || zmq_errno() == ETERM;
+    }
     zmq_msg_close(&command);
 }
 
