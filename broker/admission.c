@@ -54,10 +54,10 @@ static bool needs_verb(const struct item *item, enum verb *verb, struct casebus_
     return true;
 }
 
-static struct noticed notice_of(const struct item *item, const char *actor, enum untaken why)
+static struct noticed notice_of(const struct item *item, const char *actor)
 {
     const struct casebus_report_head *head = &item->prepared.head;
-    struct noticed noticed = {.arrived = head->number, .why = why};
+    struct noticed noticed = {.first.number = head->number};
     memcpy(noticed.publisher, head->publisher, sizeof noticed.publisher);
     snprintf(noticed.actor, sizeof noticed.actor, "%s", actor);
     return noticed;
@@ -78,9 +78,10 @@ static void deny(struct admission *self, const struct item *item, const char *ac
     log_limited(&self->denials, LEVEL_AUDIT, "denied actor=%s verb=%s agency=%.*s report=%.*s",
                 actor, verb_name(verb), (int)agency.size, (const char *)agency.data,
                 said(topic), (const char *)topic.data);
-    *denied = notice_of(item, actor, DENIED);
-    denied->verb = verb;
-    memcpy(denied->agency, agency.data, agency.size);
+    *denied = notice_of(item, actor);
+    denied->first.why = DENIED;
+    denied->first.verb = verb;
+    memcpy(denied->first.agency, agency.data, agency.size);
 }
 
 /* --- how many ---------------------------------------------------------------------------- */
@@ -130,8 +131,9 @@ static bool within_limits(struct admission *self, const struct item *item,
     char where[TOPIC_SAID + 16];
     snprintf(where, sizeof where, "report=%.*s", said(topic), (const char *)topic.data);
     quota_refuse(self->quota, account, over, limit_of(self->limits, over), now, where);
-    *untaken = notice_of(item, item->actor, LIMITED);
-    untaken->limit = over;
+    *untaken = notice_of(item, item->actor);
+    untaken->first.why = LIMITED;
+    untaken->first.limit = over;
     return false;
 }
 

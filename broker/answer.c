@@ -7,37 +7,55 @@
 
 #include "log.h"
 
+/* What an operation does. */
+enum {
+    READS = 1, /* only, the store and the actors, through its reader, and counters */
+    FAR = 2,   /* it may look at thousands of entries for one reply */
+};
+
 static const struct {
     query_fn *carry_out;
-    bool only_reads; /* the store and the actors, through its reader, and counters */
+    unsigned does;
 } operations[CASEBUS_OP_COUNT] = {
-    [CASEBUS_OP_CASE_GET] = {query_case_get, true},
-    [CASEBUS_OP_CASE_GET_MANY] = {query_case_get_many, true},
-    [CASEBUS_OP_CASE_KNOWN] = {query_case_known, true},
-    [CASEBUS_OP_CASE_RECENT] = {query_case_recent, true},
-    [CASEBUS_OP_CASE_LIST] = {query_case_list, true},
-    [CASEBUS_OP_CASE_HISTORY] = {query_case_history, true},
-    [CASEBUS_OP_OFFENDER_GET] = {query_offender_get, true},
-    [CASEBUS_OP_AGENCY_LIST] = {query_agency_list, true},
-    [CASEBUS_OP_AGENCY_SET] = {query_agency_set, false},
-    [CASEBUS_OP_LOG_REPLAY] = {query_log_replay, true},
-    [CASEBUS_OP_LOG_CASES] = {query_log_cases, true},
-    [CASEBUS_OP_HEADS] = {query_heads, true},
-    [CASEBUS_OP_SESSION_GET] = {query_session_get, true},
-    [CASEBUS_OP_SESSION_LIST] = {query_session_list, true},
-    [CASEBUS_OP_SESSION_CASES] = {query_session_cases, true},
-    [CASEBUS_OP_SESSION_STOP] = {query_session_stop, false},
-    [CASEBUS_OP_QUARANTINE_LIST] = {query_quarantine_list, true},
-    [CASEBUS_OP_QUARANTINE_ACCEPT] = {query_quarantine_accept, false},
-    [CASEBUS_OP_QUARANTINE_REJECT] = {query_quarantine_reject, false},
-    [CASEBUS_OP_PUBLISHER_CONFIRM] = {query_publisher_confirm, false},
-    [CASEBUS_OP_REJECTS_LIST] = {query_rejects_list, true},
-    [CASEBUS_OP_STORE_VERIFY] = {query_store_verify, false},
-    [CASEBUS_OP_STORE_BACKUP] = {query_store_backup, false},
-    [CASEBUS_OP_BROKER_STATUS] = {query_broker_status, true},
-    [CASEBUS_OP_ACTOR_WHOAMI] = {query_actor_whoami, true},
-    [CASEBUS_OP_ACTOR_CAN] = {query_actor_can, true},
+    [CASEBUS_OP_CASE_GET] = {query_case_get, READS},
+    [CASEBUS_OP_CASE_GET_MANY] = {query_case_get_many, READS},
+    [CASEBUS_OP_CASE_KNOWN] = {query_case_known, READS},
+    [CASEBUS_OP_CASE_RECENT] = {query_case_recent, READS},
+    [CASEBUS_OP_CASE_LIST] = {query_case_list, READS | FAR},
+    [CASEBUS_OP_CASE_HISTORY] = {query_case_history, READS | FAR},
+    [CASEBUS_OP_OFFENDER_GET] = {query_offender_get, READS | FAR},
+    [CASEBUS_OP_AGENCY_LIST] = {query_agency_list, READS},
+    [CASEBUS_OP_AGENCY_SET] = {query_agency_set, 0},
+    [CASEBUS_OP_LOG_REPLAY] = {query_log_replay, READS | FAR},
+    [CASEBUS_OP_LOG_CASES] = {query_log_cases, READS | FAR},
+    [CASEBUS_OP_HEADS] = {query_heads, READS},
+    [CASEBUS_OP_SESSION_GET] = {query_session_get, READS},
+    [CASEBUS_OP_SESSION_LIST] = {query_session_list, READS | FAR},
+    [CASEBUS_OP_SESSION_CASES] = {query_session_cases, READS | FAR},
+    [CASEBUS_OP_SESSION_STOP] = {query_session_stop, 0},
+    [CASEBUS_OP_QUARANTINE_LIST] = {query_quarantine_list, READS | FAR},
+    [CASEBUS_OP_QUARANTINE_ACCEPT] = {query_quarantine_accept, 0},
+    [CASEBUS_OP_QUARANTINE_REJECT] = {query_quarantine_reject, 0},
+    [CASEBUS_OP_PUBLISHER_CONFIRM] = {query_publisher_confirm, 0},
+    [CASEBUS_OP_REJECTS_LIST] = {query_rejects_list, READS | FAR},
+    [CASEBUS_OP_STORE_VERIFY] = {query_store_verify, 0},
+    [CASEBUS_OP_STORE_BACKUP] = {query_store_backup, 0},
+    [CASEBUS_OP_BROKER_STATUS] = {query_broker_status, READS},
+    [CASEBUS_OP_ACTOR_WHOAMI] = {query_actor_whoami, READS},
+    [CASEBUS_OP_ACTOR_CAN] = {query_actor_can, READS},
 };
+
+bool walks_far(struct casebus_bytes body)
+{
+    const struct casebus_bytes name = casebus_as_str(casebus_map_get(body, "op"));
+    for (int op = 0; op < CASEBUS_OP_COUNT; op++) {
+        if ((operations[op].does & FAR) &&
+            casebus_bytes_is(name, casebus_op_name((enum casebus_op)op))) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* --- readers ---------------------------------------------------------------------------- */
 
@@ -115,7 +133,7 @@ static int refuse_unread(struct query *q)
 /* Found out before anything is read, so that who does not read keeps nobody else waiting. */
 static int check_unread(struct query *q, struct casebus_bytes asker)
 {
-    return operations[q->request.op].only_reads &&
+    return (operations[q->request.op].does & READS) &&
                    unread_is_full(q->self->unread, reader_of(q), asker)
                ? refuse_unread(q)
                : 0;
@@ -139,7 +157,7 @@ static int carry_out(struct query *q, struct casebus_bytes asker, zmq_msg_t *bod
         snprintf(q->field, sizeof q->field, "%.63s", fault.field);
         return rc;
     }
-    if (q->only_reads && !operations[q->request.op].only_reads) {
+    if (q->only_reads && !(operations[q->request.op].does & READS)) {
         return QUERY_APART;
     }
     rc = identify(q, body);

@@ -116,4 +116,10 @@ const struct state *apply_state(const struct apply *self);
 /* True where something was decided: a batch without effect needs no commit. */
 bool apply_changed(const struct apply *self);
 
+/* What is kept and said of a refused report, whose content is neither: of its fault's path as
+ * much as is names of the protocol, for keys of `ext` and of fields nobody knows are content;
+ * and its topic, absent where it is too long or no text. Borrowed from the argument. */
+struct casebus_bytes refused_field(const char *path);
+struct casebus_bytes refused_topic(struct casebus_bytes topic);
+
 #endif

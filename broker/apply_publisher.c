@@ -69,9 +69,7 @@ static const struct casebus_field *field_named(const struct casebus_field *schem
     return schema && schema->name ? schema : NULL;
 }
 
-/* As much of a fault's path as are names of the protocol: keys of `ext` and of fields nobody knows
- * are content, and no content is kept. */
-static struct casebus_bytes protocol_part(const char *path)
+struct casebus_bytes refused_field(const char *path)
 {
     size_t first = strcspn(path, ".["), size = first;
     const struct casebus_field *field =
@@ -90,11 +88,17 @@ static struct casebus_bytes protocol_part(const char *path)
     return casebus_bytes(path, size);
 }
 
+struct casebus_bytes refused_topic(struct casebus_bytes topic)
+{
+    return topic.size <= CASEBUS_TOPIC_MAX && casebus_utf8_valid(topic)
+               ? topic
+               : casebus_bytes(NULL, 0);
+}
+
 static struct refusal_entry refusal_of(struct apply *self, const struct apply_entry *entry,
                                        const struct casebus_report_head *head,
                                        enum casebus_outcome outcome)
 {
-    size_t topic = entry->topic.size <= CASEBUS_TOPIC_MAX ? entry->topic.size : 0;
     return (struct refusal_entry){
         .at = self->at,
         .outcome = outcome,
@@ -102,10 +106,8 @@ static struct refusal_entry refusal_of(struct apply *self, const struct apply_en
         .size = entry->body.size,
         .number = head->numbered ? head->number : 0,
         .quarantine = self->quarantine,
-        .field = txn_copy(self->txn, protocol_part(self->fault.field)),
-        .topic = casebus_utf8_valid(casebus_bytes(entry->topic.data, topic))
-                     ? casebus_bytes(entry->topic.data, topic)
-                     : casebus_bytes(NULL, 0),
+        .field = txn_copy(self->txn, refused_field(self->fault.field)),
+        .topic = refused_topic(entry->topic),
         .actor = self->actor,
         .publisher = head->numbered
                          ? txn_copy(self->txn, casebus_bytes(head->publisher, sizeof head->publisher))

@@ -53,7 +53,9 @@ static void add_to_notice(struct notice *n, const struct noticed *noticed)
     for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
         struct noticed *known = &n->publisher[i];
         if (is_same_publisher(known, noticed)) {
-            *known = noticed->arrived >= known->arrived ? *noticed : *known;
+            known->arrived =
+                noticed->arrived > known->arrived ? noticed->arrived : known->arrived;
+            noticed_add(known, noticed);
             return;
         }
     }
@@ -66,9 +68,9 @@ static void add_to_notice(struct notice *n, const struct noticed *noticed)
 
 /* This report, which has that number of that publisher, has arrived. */
 static void note_arrived(struct bus *self, const struct item *item,
-                         const unsigned char *publisher, uint64_t number)
+                         const unsigned char *publisher, uint64_t number, bool decided)
 {
-    struct noticed noticed = {.arrived = number};
+    struct noticed noticed = {.arrived = number, .decided = decided ? number : 0};
     memcpy(noticed.publisher, publisher, sizeof noticed.publisher);
     memcpy(noticed.actor, item->actor, sizeof noticed.actor);
     add_to_notice(&self->notice, &noticed);
@@ -230,6 +232,19 @@ static void answer_submission(struct bus *self, const struct item *item)
     memcpy(out->case_id, r->case_id, sizeof out->case_id);
 }
 
+/* The log says what the list of refused reports does, and no more. */
+static void log_refused(struct bus *self, const struct item *item)
+{
+    const struct casebus_fault *fault = &item->result.fault;
+    const struct casebus_bytes kept = refused_topic(item->entry.topic);
+    const struct casebus_bytes topic = kept.data ? kept : casebus_cstr("-");
+    const struct casebus_bytes field = refused_field(fault->field);
+    log_limited(&self->refusals, LEVEL_WARNING, "report refused: %.*s: %.*s%s%s",
+                (int)topic.size, (const char *)topic.data, (int)field.size,
+                (const char *)field.data, field.size ? ": " : "",
+                casebus_strerror(fault->code));
+}
+
 static void count_report(struct bus *self, const struct item *item)
 {
     struct counters *c = self->options->counters;
@@ -253,10 +268,7 @@ static void count_report(struct bus *self, const struct item *item)
     count(&c->outcome[r->outcome], 1);
     if (r->outcome == CASEBUS_OUTCOME_REJECTED) {
         count_refusal(c, r->fault.code);
-        log_limited(&self->refusals, LEVEL_WARNING, "report refused: %.*s: %s%s%s",
-                    (int)(item->entry.topic.size < 200 ? item->entry.topic.size : 200),
-                    (const char *)item->entry.topic.data, r->fault.field,
-                    r->fault.field[0] ? ": " : "", casebus_strerror(r->fault.code));
+        log_refused(self, item);
     }
 }
 
@@ -270,7 +282,8 @@ static void tell(struct bus *self, const struct batch *b)
             reports++;
             count_report(self, item);
             if (item->result.numbered) {
-                note_arrived(self, item, item->result.publisher, item->result.number);
+                note_arrived(self, item, item->result.publisher, item->result.number,
+                             item->result.effect == EFFECT_DECIDED);
             }
         } else if (item->entry.kind == APPLY_FLOOR) {
             trimming_done(&self->trimming, item);
@@ -367,7 +380,7 @@ static void note_held(struct bus *self, const struct item *item)
 {
     const struct casebus_report_head *head = &item->prepared.head;
     if (head->numbered) {
-        note_arrived(self, item, head->publisher, head->number);
+        note_arrived(self, item, head->publisher, head->number, false);
     }
 }
 

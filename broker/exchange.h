@@ -8,8 +8,9 @@
 #define BROKER_EXCHANGE_H
 
 #include "actors.h"
+#include "actors.h"
 #include "apply.h"
-#include "quota.h"
+#include "noticed.h"
 
 #define EXCHANGE_ENDPOINT "inproc://exchange"
 #define NOTICE_MAX CASEBUS_BATCH_MAX /* publishers: a batch has no more */
@@ -31,18 +32,6 @@ struct submission_result {
     int code;
     char field[96];
     char case_id[CASEBUS_CASE_ID_MAX + 1];
-};
-
-enum untaken { TAKEN, DENIED, LIMITED };
-
-struct noticed {
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE]; /* of this actor: an id is nobody's secret */
-    char actor[ACTOR_NAME_SIZE];
-    uint64_t arrived; /* the highest number seen, decided or not */
-    enum untaken why; /* that one was not taken */
-    enum verb verb;   /* DENIED: its actor lacks it, for this agency */
-    char agency[CASEBUS_AGENCY_MAX + 1];
-    enum limit limit; /* LIMITED: he was over it */
 };
 
 struct notice {

@@ -324,6 +324,7 @@ static void reload(struct broker *self)
     actors_refresh(self->actors, &self->table);
     bool lost = self->gate.guarded && actors_lost(before, self->table);
     actor_table_release(before);
+    zstr_send(self->queries, QUERIES_ACTORS);
     if (lost) {
         zstr_send(self->bus, BUS_REBIND); /* who is connected shows his key again */
     }

@@ -24,6 +24,9 @@ struct queries_options {
     char why[256];
 };
 
+/* A command to the actor: the table of actors has been swapped, and what waits is judged by it. */
+#define QUERIES_ACTORS "ACTORS"
+
 /* For zactor_new(), after the bus has started. Signals when it serves
  * (`serving`) or could not start (`why`). */
 void queries_actor(zsock_t *pipe, void *args);

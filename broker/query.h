@@ -27,6 +27,7 @@
 #define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
 #define ENVELOPE_BYTES 1024 /* without that name */
 
+/* The way back to who asked. */
 struct envelope {
     unsigned count;
     zmq_msg_t frame[ENVELOPE_FRAMES];
@@ -66,9 +67,24 @@ struct heartbeat { /* a session that a poll has named */
 struct asked {
     struct envelope envelope;
     zmq_msg_t body, reply;
-    int rc; /* of answer() */
+    int rc;         /* of answer() */
+    unsigned asker; /* a number for him, below LINE_ASKERS */
+    size_t size;
+    bool walks; /* far */
 };
 #define ASKED_MAX 32
+
+/* Those that walk far, and what their askers have asked since, in the order they came in. */
+#define LINE_PLACES 1024
+#define LINE_BYTES (16u << 20) /* when there are so many it is full */
+#define LINE_ASKERS 4096
+struct line {
+    struct asked place[LINE_PLACES]; /* a ring */
+    unsigned first, count;
+    size_t bytes;
+    int64_t due; /* monotonic ms: it moves by then, whoever else is there */
+    uint16_t of_asker[LINE_ASKERS]; /* how many are there */
+};
 
 /* What one hand reads, judges and packs with. */
 struct reader {
@@ -103,6 +119,8 @@ struct queries {
     struct txn *txn; /* the first reader's, for what this thread does on its own */
     struct asked asked[ASKED_MAX];
     unsigned asked_count, answered;
+    struct line line;
+    struct asked *turn[ASKED_MAX]; /* of either, whose turn it is */
     unsigned take; /* so many at a time, by what they cost */
     uint64_t batches; /* that were committed, when last looked at */
     int64_t committing_until; /* monotonic ms: so long commits count as going on */
@@ -161,6 +179,41 @@ typedef int query_fn(struct query *q);
 int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg_t *reply);
 /* Makes the reply: what the operation has packed (rc 0), or the error. */
 int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply);
+
+/* Is this a request of an operation that walks far through the store, or may? */
+bool walks_far(struct casebus_bytes body);
+
+/* Reads one request: its last frame is the body, all before it the way back. False: nothing is
+ * there. With more of them than an envelope may have, the request is dropped: e->count is 0. */
+bool envelope_receive(struct inlet *router, struct envelope *e, zmq_msg_t *body);
+/* Borrowed from the envelope, which has frames. */
+struct casebus_bytes envelope_asker(struct envelope *e);
+/* The frames change hands. */
+void envelope_move(struct envelope *to, struct envelope *from);
+/* Takes envelope and reply. */
+void envelope_send(struct queries *self, struct envelope *e, zmq_msg_t *reply);
+void envelope_close(struct envelope *e);
+
+/* A slice of the requests that have come, by whose turn it is. */
+void turns_take(struct queries *self);
+/* Those that have no answer yet get none. */
+void turns_end(struct queries *self);
+/* The crew's work: that item of `turn`. */
+void answer_one(void *arg, unsigned hand, unsigned item);
+
+/* Answers a request on this thread, or puts it aside; takes envelope and body. */
+void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, struct query *q);
+/* Asks again, of those that wait: whose time is up, whose run has ended, whose submission this
+ * answers, whose publisher is in the notice, and all there are, by a new table of actors. */
+void resume_overdue(struct queries *self, int64_t now);
+void resume_ended(struct queries *self);
+void take_answer(struct queries *self, const struct submission_result *answer);
+void take_notice(struct queries *self, struct notice *n);
+void judge_anew(struct queries *self);
+/* Monotonic ms: when something is to be done, though nothing comes. */
+int64_t next_deadline(struct queries *self, int64_t now);
+/* Nobody waits any more, nor gets an answer. */
+void waiting_end(struct queries *self);
 
 /* What the answer may show: sets `audience` and `scope`, by the audience it names or is of, or by the
  * agencies for which the actor has one of the verbs (NULL: none; `everywhere`: for all). 0,

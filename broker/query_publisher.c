@@ -313,36 +313,46 @@ static int answer_poll(struct query *q, const struct poll *p, bool want, const c
     return 0;
 }
 
-/* Its newest report was not taken because its actor may not send it, and he still may not. */
-static const char *why_denied(struct query *q, const struct noticed *arrived)
+/* Its actor may not send it, and he still may not. */
+static const char *why_denied(struct query *q, const struct untaken *next)
+{
+    if (actor_may(q->reader->table, q->who, next->verb, casebus_cstr(next->agency))) {
+        return NULL;
+    }
+    snprintf(q->text, sizeof q->text, "no permission: %s of %s", verb_name(next->verb),
+             next->agency);
+    return q->text;
+}
+
+/* It was over a limit of its actor, which still stands. */
+static const char *why_limited(struct query *q, const struct untaken *next)
+{
+    const uint64_t value = limit_of(q->self->options->gate->limits, next->limit);
+    _Static_assert(sizeof q->text >= LIMIT_TEXT_SIZE, "the sentence fits");
+    return value > 0 ? limit_say(next->limit, value, q->text) : NULL;
+}
+
+/* Was the report that is to be decided next not taken, whatever has come behind it? */
+static bool is_untaken(const struct poll *p, const struct noticed *known)
+{
+    return known && known->first.number == p->entry.decided + 1;
+}
+
+static const char *why_untaken(struct query *q, const struct poll *p,
+                               const struct noticed *known)
 {
     if (!(q->who->somewhere & VERBS_REPORT)) {
         return "no permission: this actor may not report";
     }
-    if (!arrived || arrived->why != DENIED ||
-        actor_may(q->reader->table, q->who, arrived->verb, casebus_cstr(arrived->agency))) {
+    if (!is_untaken(p, known)) {
         return NULL;
     }
-    snprintf(q->text, sizeof q->text, "no permission: %s of %s", verb_name(arrived->verb),
-             arrived->agency);
-    return q->text;
-}
-
-/* Its newest report was over a limit of its actor, which still stands. */
-static const char *why_limited(struct query *q, const struct poll *p,
-                               const struct noticed *arrived)
-{
-    if (!arrived || arrived->why != LIMITED || arrived->arrived <= p->entry.decided) {
-        return NULL;
-    }
-    const uint64_t value = limit_of(q->self->options->gate->limits, arrived->limit);
-    _Static_assert(sizeof q->text >= LIMIT_TEXT_SIZE, "the sentence fits");
-    return value > 0 ? limit_say(arrived->limit, value, q->text) : NULL;
+    return known->first.why == DENIED ? why_denied(q, &known->first)
+                                     : why_limited(q, &known->first);
 }
 
 /* Why the next report is not decided for now; NULL: it is. */
-static const char *why_held(struct query *q, const struct poll *p,
-                            const struct noticed *arrived)
+static const char *why_held(struct query *q, const struct poll *p, const struct noticed *known)
 {
     struct key key = key_text(q->actor);
     struct actor_entry actor;
@@ -350,8 +360,7 @@ static const char *why_held(struct query *q, const struct poll *p,
         actor.publishers >= CASEBUS_PUBLISHERS_MAX) {
         return "too many publishers: idle ones have to be forgotten before a new one is heard";
     }
-    const char *why = why_denied(q, arrived);
-    why = why ? why : why_limited(q, p, arrived);
+    const char *why = why_untaken(q, p, known);
     return why ? why : held_reason(q->self->options->counters);
 }
 
@@ -369,9 +378,9 @@ int query_publisher_confirm(struct query *q)
     }
     look_at_sessions(q, &p);
     /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
-    const struct noticed *last = find_arrived(q->self, q->actor, p.publisher.data);
-    const char *held = why_held(q, &p, last);
-    bool arrived = last && last->arrived > p.entry.decided;
+    const struct noticed *known = find_arrived(q->self, q->actor, p.publisher.data);
+    const char *held = why_held(q, &p, known);
+    bool arrived = known && (known->arrived > p.entry.decided || is_untaken(&p, known));
     bool dropped = held && arrived && q->resumed; /* just now */
     bool want = !held && arrived;
     if (p.entry.decided != p.after || want || dropped || p.stop_is_news || q->time_up ||

@@ -240,6 +240,22 @@ def what_an_actor_may_not_report_is_held_until_he_may():
         await_("audited", lambda: [line for line in broker.audit(start) if "done actor=w verb=report.deleted" in line])
 
 
+def what_is_sent_behind_a_denied_report_waits_for_it():
+    """The polls name the permission that is missing, and want nothing."""
+    with Guarded("w {w} hse-only\nboss {boss} admin\n", config="role.hse-only = report.scraped@hse\n") as broker:
+        mixed = os.path.join(broker.dir, "mixed.ndjson")
+        with open(mixed, "w") as file:
+            for i, agency in enumerate(("hse", "ea", "hse", "ea", "hse")):
+                file.write('{"agency": "%s", "regulator_id": "%d", "offender": {"name": "A"}}\n' % (agency, i))
+        flags = ["--outbox", os.path.join(broker.dir, "outbox"), "--timeout", 4]
+        done = broker.run_as("w", "casebus-publish", *flags, mixed, code=3)
+        assert "no permission: report.scraped of ea" in done.stderr, done.stderr
+        open(broker.config, "w").write("role.hse-only = report.scraped@hse+ea\n")
+        broker.change_actors("w {w} hse-only\nboss {boss} admin\n")
+        broker.run_as("w", "casebus-publish", *flags, "--resume")
+        assert broker.asker("boss").ask("broker.status")["result"]["store"]["cases"] == 5
+
+
 def waiting(broker, name, patience=20):
     """A publisher of unnumbered reports that has been let in."""
     socket = broker.peer(zmq.XPUB, name)
@@ -289,6 +305,21 @@ def what_is_taken_away_is_gone_within_a_second():
         assert watcher.poll(20000) and reader.poll(20000), "let in again, they do not come back"
 
 
+def a_poll_that_waits_is_judged_anew_at_once():
+    both = "w {w} scraper\nv {v} scraper\nboss {boss} admin\n"
+    with Guarded(both) as broker:
+        polls = {name: broker.peer(zmq.DEALER, name) for name in ("v", "w")}
+        for name, socket in polls.items():  # that of who may go on waits no longer than the other
+            socket.connect(broker.query)
+            socket.send_multipart([b"", msgpack.packb({"v": 1, "op": "publisher.confirm", "publisher": b"p" * 16})])
+            await_("waits", lambda: broker.asker("boss").ask("broker.status")["result"]["queues"]["polls"] ==
+                   1 + list(polls).index(name))
+        broker.change_actors("v {v} scraper\nboss {boss} admin\n")
+        assert msgpack.unpackb(polls["w"].recv_multipart()[-1])["error"]["code"] == "denied"
+        assert not polls["v"].poll(0), "denied only at its end"
+        assert "result" in msgpack.unpackb(polls["v"].recv_multipart()[-1])
+
+
 def without_the_handler_nobody_is_served():
     for mode in ("none", "dies"):
         broker = Guarded("boss {boss} admin\n", program="casebus-broker-test-zap", env={"CASEBUS_TEST_ZAP": mode})
@@ -320,5 +351,6 @@ main([keygen_makes_two_files_and_never_overwrites, a_loose_key_file_is_refused_w
       no_poll_tells_of_sessions_its_asker_could_not_have_started,
       roles_of_the_settings_file_hold_for_their_agencies, some_may_speak_for_others,
       without_an_actors_file_local_may_everything, with_an_actors_file_local_is_what_it_says,
-      what_an_actor_may_not_report_is_held_until_he_may, what_is_taken_away_is_gone_within_a_second,
+      what_an_actor_may_not_report_is_held_until_he_may, what_is_sent_behind_a_denied_report_waits_for_it,
+      what_is_taken_away_is_gone_within_a_second, a_poll_that_waits_is_judged_anew_at_once,
       without_the_handler_nobody_is_served])

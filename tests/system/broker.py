@@ -1,12 +1,16 @@
 """The broker as an operator meets it: settings, starting, stopping, exit codes."""
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 
-from casebus import BIN, Broker, main
+import msgpack
+import zmq
+
+from casebus import BIN, Broker, await_, main
 
 BROKER = os.path.join(BIN, "casebus-broker")
 
@@ -180,9 +184,33 @@ def verify_says_what_is_wrong_with_a_folder():
         assert done.returncode == 1 and "checksum" in done.stdout, done.stdout
 
 
+def the_log_has_no_more_of_a_refused_report_than_the_list():
+    with Broker() as broker:
+        reports = zmq.Context.instance().socket(zmq.XPUB)
+        reports.linger = 0
+        reports.connect(broker.ingest)
+        reports.recv()
+        long = b"case:scraped:hse:Jane Roe %s:" % (b"x" * 400)
+        for topic, data in ((b"case:scraped:hse:1:", {"ext": {"Jane Roe": "no text"}}),
+                            (b"case:scraped:hse:2:", {"offender": {"name": "A", "town": "x" * 10000}}), (long, {})):
+            body = msgpack.packb({"v": 1, "data": data}).replace(b"no text", b"\xff" * 7)
+            reports.send_multipart([topic, body])
+
+        def lines():
+            return re.findall(r"report refused: (.*)", broker.read_log())
+
+        await_("logged", lambda: len(lines()) == 3)
+        rows = broker.client().result("rejects.list")["rows"]
+        listed = [": ".join([row.get("topic", "-"), *filter(None, [row.get("field")]), row["reason"]])
+                  for row in reversed(rows)]
+        assert lines() == listed, (lines(), listed)
+        assert "Jane" not in broker.read_log(), broker.read_log()
+        reports.close()
+
+
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, flags_win_over_the_file,
       a_second_broker_on_one_store_is_refused, a_taken_port_is_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
-      verify_says_what_is_wrong_with_a_folder])
+      verify_says_what_is_wrong_with_a_folder, the_log_has_no_more_of_a_refused_report_than_the_list])
