@@ -1,5 +1,5 @@
-/* Settings of agencies; see agency.h. Whoever takes them in, a request, apply or verify, checks them
- * here, so that what one lets through the others do too. */
+/* Settings of agencies; see agency.h. Whoever takes them in, a request, apply or verify, checks
+ * them here, so that what one lets through the others do too. */
 #include "agency.h"
 
 #include <casebus/schema.h>
@@ -50,10 +50,11 @@ int agency_settings_read(struct casebus_bytes map, struct agency_settings *setti
     int rc = read_text(map, &schema[NAME], &settings->name, fault);
     rc = rc ? rc : read_text(map, &schema[BASE_URL], &settings->base_url, fault);
     rc = rc ? rc : read_enabled(map, settings, fault);
-    if (rc == 0 && !settings->name.data && !settings->base_url.data && !settings->sets_enabled) {
-        rc = fail(fault, CASEBUS_EMISSING, "");
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    bool any = settings->name.data || settings->base_url.data || settings->sets_enabled;
+    return any ? 0 : fail(fault, CASEBUS_EMISSING, "");
 }
 
 static bool set_text(struct casebus_bytes *to, struct casebus_bytes text)

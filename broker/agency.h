@@ -1,6 +1,6 @@
 /* What people set of an agency: its name, its address, and whether it is to be scraped.
  *
- * A map says it: the arguments of agency.set, the body of its entry. The store keeps the settings
+ * A map says it: the arguments of agency.set, the body of its entry. The store keeps them
  * beside the totals that reports make; neither changes the other. */
 #ifndef BROKER_AGENCY_H
 #define BROKER_AGENCY_H
@@ -14,8 +14,9 @@ struct agency_settings {
     bool sets_enabled, enabled;
 };
 
-/* Reads `name`, `base_url` and `enabled`, each where the map has it; other keys are passed over.
- * 0, CASEBUS_EMISSING: none of them is there; or why one cannot be set, which the fault names. */
+/* Reads `name`, `base_url` and `enabled`, each where the map has it; other keys are passed
+ * over. 0; CASEBUS_EMISSING: it has none of them; or why one, which the fault names, cannot be
+ * set (CASEBUS_ETYPE, EVALUE, ETOOLONG). The texts are borrowed from the map. */
 int agency_settings_read(struct casebus_bytes map, struct agency_settings *settings,
                          struct casebus_fault *fault);
 /* Puts them in place; true: something is different. The texts are borrowed by the entry. */

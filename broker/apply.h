@@ -34,8 +34,8 @@ enum apply_kind {
      * polls gave a sign of life since the last one} */
     APPLY_TICK,
     APPLY_STOP,    /* a session is asked to stop; body: map {agency, session_id} */
-    /* Settings of an agency; body: map {agency, and those that are set: name, base_url (empty: none
-     * any more), enabled} */
+    /* Settings of an agency; body: map {agency, and those that are set: name, base_url (empty:
+     * none any more), enabled} */
     APPLY_AGENCY
 };
 

@@ -71,8 +71,8 @@ int query_agency_list(struct query *q)
     return 0;
 }
 
-/* Which agency, and that all of what is set can be. An agency that is not shown is not there, and
- * is not made for who may not see it. */
+/* Which agency, and that all of what is set can be. An agency that is not shown is not there,
+ * and is not made for who may not see it. */
 static int check_settings(struct query *q, struct casebus_bytes *code)
 {
     struct agency_settings settings;

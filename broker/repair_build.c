@@ -12,7 +12,8 @@ static int load_agency(struct repairing *r, const struct key *key, struct agency
 {
     memset(agency, 0, sizeof *agency);
     if (!txn_load(r->write, TREE_AGENCY, key, ENTRY_AGENCY, agency)) {
-        if (!load_old(r, TREE_AGENCY, key, ENTRY_AGENCY, agency) || !agency_settings_valid(agency)) {
+        if (!load_old(r, TREE_AGENCY, key, ENTRY_AGENCY, agency) ||
+            !agency_settings_valid(agency)) {
             memset(agency, 0, sizeof *agency); /* nothing is known of what was set of it */
         }
         agency->cases = agency->fine_pence = agency->created_seq = 0;
@@ -191,7 +192,8 @@ static int keep_agencies(struct repairing *r)
         txn_forgive(r->old);
         if (!at || entry_decode(ENTRY_AGENCY, c.value, &agency) != 0 ||
             !agency_settings_valid(&agency)) {
-            not_read(r, TREE_AGENCY, c.key, "its name, base_url and enabled are to be set again");
+            not_read(r, TREE_AGENCY, c.key,
+                     "its name, base_url and enabled are to be set again");
         } else if (!txn_load(r->write, TREE_AGENCY, &key, ENTRY_AGENCY, &agency)) {
             rc = build_agency(r, &key);
         }

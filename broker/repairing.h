@@ -33,7 +33,8 @@ bool load_old(struct repairing *r, enum tree tree, const struct key *key, enum e
 int build_step(struct repairing *r);
 
 int build_cases(struct repairing *r);  /* date, offender, agency, created */
-int build_others(struct repairing *r); /* started, active, agency, conflict, actor; the state's counts */
+/* started, active, agency (those that were only set), conflict, actor; the state's counts */
+int build_others(struct repairing *r);
 int build_heads(struct repairing *r);
 
 #endif

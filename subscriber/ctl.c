@@ -101,7 +101,7 @@ static const struct flag flags[] = {
     ROW("url", "URL", url, flag_any_text, BIT(AGENCY), "where its register is (empty: none)"),
     ROW("enable", NULL, enable, flag_switch, BIT(AGENCY), "it is to be scraped"),
     ROW("disable", NULL, disable, flag_switch, BIT(AGENCY),
-        "it is not, says this to people and schedulers; reports are taken all the same"),
+        "it is not: for people and schedulers, reports are taken all the same"),
     ROW("as", "ID", as, flag_text, BIT(QUARANTINE), "accept as this case instead"),
     ROW("after", "SEQ", after, flag_number, BIT(REPLAY), "events after SEQ (0: all)"),
     ROW("limit", "N", limit, flag_count, PAGED | BIT(REPLAY), "at most N rows"),

@@ -96,6 +96,16 @@ static void some_trimming(struct desk *d)
                                       .most = 1 + pick(300)});
 }
 
+static void some_setting(struct desk *d)
+{
+    static const char *const settings[] = {"'name': 'A'", "'name': ''", "'enabled': false",
+                                           "'base_url': 'https://a/'", "'base_url': 'a'"};
+    char text[100];
+    snprintf(text, sizeof text, "{'agency': '%s', %s}", pick(2) ? "hse" : "other",
+             settings[pick(5)]);
+    desk_set(d, text);
+}
+
 static uint64_t run(unsigned batch, unsigned *findings)
 {
     struct desk d;
@@ -118,6 +128,8 @@ static uint64_t run(unsigned batch, unsigned *findings)
             some_trimming(&d);
         } else if (pick(30) == 0) {
             some_seconds(&d);
+        } else if (pick(30) == 0) {
+            some_setting(&d);
         } else {
             some_case(&d);
         }

@@ -61,8 +61,8 @@ struct model_publisher {
     bool is_volatile;
 };
 
-/* What is set of an agency: texts by number, from 2, 0: none, 1: none any more. */
-#define MODEL_TEXTS 4 /* the last can be no such text */
+/* What is set of an agency: texts by number, 0: not set, 1: taken away. */
+#define MODEL_TEXTS 4 /* the last is none that can be set */
 enum { MODEL_UNSET, MODEL_OFF, MODEL_ON, MODEL_NEITHER };
 struct model_settings {
     unsigned name, base_url, enabled;
