@@ -301,7 +301,7 @@ static bool bind_outlet(struct fanout *self, const struct gate *gate, const char
     o->out = zsock_resolve(o->socket);
     o->scope = scope;
     o->named = self->seq;
-    o->quiet = self->entry; /* what was the last before the broker began is not known any more */
+    o->quiet = self->entry; /* which it was before the broker began is not known any more */
     o->quiet_at = INT64_MAX;
     self->outlets++;
     return true;

@@ -2,10 +2,10 @@
  *
  * It is asked when a stream that it watches ends behind its snapshot, or something that makes
  * no event (a refused report) came behind it: at once where the last fetch began a window ago
- * or longer, otherwise when the window is over. So there is one time at which it is due, however
- * many events there were, and never more fetches than windows.
- * While an answer is on its way nothing more is asked: what moved meanwhile shows when the
- * answer has come, as a head above the answer's seq.
+ * or longer, otherwise when the window is over. So there is one time at which it is due,
+ * however many events there were, and never more fetches than windows. While an answer is on
+ * its way nothing more is asked: what moved meanwhile shows when the answer has come, as a head
+ * above the answer's seq, or an entry above its entry.
  *
  * An answer that is too large for one reply comes in parts. Its seq is that of the first, the
  * rows of the others are of that moment or newer; where anything moved in between, a head is

@@ -83,12 +83,14 @@ static enum casebus_view_state find_state(const struct casebus_view *self, int64
 
 static uint64_t find_through(const struct casebus_view *self)
 {
-    const struct moment none = {0};
-    const struct moment has = self->taken != NULL                           ? self->taken->moment
-                              : self->begun || self->base.seq == UINT64_MAX ? none
-                                                                            : self->base;
-    const bool all = moment_reaches(has, self->source->watched) &&
-                     (self->taken != NULL || !self->begun);
+    struct moment has = {0};
+    if (self->taken != NULL) {
+        has = self->taken->moment;
+    } else if (!self->begun && self->base.seq != UINT64_MAX) {
+        has = self->base;
+    }
+    const bool all =
+        moment_reaches(has, self->source->watched) && (self->taken != NULL || !self->begun);
     return all && self->hub->claim > has.seq ? self->hub->claim : has.seq;
 }
 

@@ -2,8 +2,8 @@
  *
  * Heads are all that is subscribed to. A stream that ends further than before is shown to every
  * source that watches it, and so is an entry that changed something without an event; a source
- * whose snapshot is older than that asks again in its time. So
- * nothing rests on a message that could get lost: the next heads name the same again.
+ * whose snapshot is older than that asks again in its time. So nothing rests on a message that
+ * could get lost: the next heads name the same again.
  *
  * Heads of another history prove nothing, they may be late: the broker is asked which stands.
  * Any answer that names another one ends the history: all that is known of it is void, and

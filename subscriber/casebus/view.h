@@ -12,10 +12,10 @@
  *       casebus_views_step(views);
  *   }
  *
- * A view asks its query, and asks again when one of the streams it watches has moved on, or when
+ * A view asks its query, and asks again when one of the streams it watches has moved on, or
  * something without an event (a refused report) may have changed its rows: at once where the
- * last time is a window ago, otherwise when the window is over. It is never asked
- * more often than once a window, and is never staler than one. Whatever gets lost on the way,
+ * last time is a window ago, otherwise when the window is over. It is never asked more often
+ * than once a window, and is never staler than one. Whatever gets lost on the way,
  * each heads message that the broker sends (once a second, and after each batch) says where
  * every stream ends, so a view that has fallen behind knows it, and a view opened in the middle
  * of a scrape ends equal to the store.

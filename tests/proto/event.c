@@ -319,7 +319,8 @@ static void heads_name_what_made_no_event(void **state)
     assert_int_equal(heads.quiet, 12);
     heads_come_back(CASEBUS_TOPIC_HEADS_BATCH, body);
     body = build("{v:1,epoch:%b,seq:9,heads:{}}", BYTES(EPOCH)); /* of an earlier broker */
-    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_ALL), body, &heads, NULL), 0);
+    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_ALL), body, &heads, NULL),
+                     0);
     assert_int_equal(heads.quiet, 0);
     heads_refused(CASEBUS_TOPIC_HEADS_ALL,
                   build("{v:1,epoch:%b,seq:9,heads:{},quiet:'1'}", BYTES(EPOCH)), CASEBUS_ETYPE,

@@ -157,7 +157,7 @@ static void send_reply(struct peer *self, const struct casebus_reply *reply)
 static struct casebus_reply begin_reply(const struct peer *self)
 {
     struct casebus_reply reply = {.seq = self->seq,
-                                   .entry = self->entry ? self->entry : self->seq};
+                                  .entry = self->entry ? self->entry : self->seq};
     memcpy(reply.epoch, self->epoch, sizeof reply.epoch);
     return reply;
 }

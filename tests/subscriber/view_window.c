@@ -162,8 +162,7 @@ static struct casebus_view *open_met(unsigned window_ms, const char *const *patt
     options.patterns = patterns;
     options.pattern_count = patterns != NULL ? 1 : 0;
     peer->entry = 20;
-    struct casebus_view *view =
-        open_view(casebus_query_session_cases("hse", "s1", 3), options);
+    struct casebus_view *view = open_view(casebus_query_session_cases("hse", "s1", 3), options);
     asked("session.cases");
     answer(10, "1", NULL);
     pass((int)window_ms);
@@ -234,8 +233,7 @@ static void a_silent_view_begins_with_what_makes_no_event(void **state)
     struct casebus_view_options options = watching(1000);
     options.initial = false;
     move_quiet(20);
-    struct casebus_view *view =
-        open_view(casebus_query_session_cases("hse", "s1", 3), options);
+    struct casebus_view *view = open_view(casebus_query_session_cases("hse", "s1", 3), options);
     assert_not_asked();
     assert_int_equal(status_of(view).through, 10);
     move_quiet(21);

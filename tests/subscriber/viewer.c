@@ -2,10 +2,12 @@
  *
  *   open NAME KIND POLICY WINDOW LIMIT [ARGUMENT…] [watch=PATTERN…]
  *   pause | resume | refresh | first | next | previous | close | clear NAME
- *   settle SEQ EPOCH QUIET   goes on until every view that is not paused shows what there is up
- * to SEQ of that history, and to the entry QUIET of what makes no event, and prints them all:
- * "view NAME JSON", "row NAME KEY JSON" and "gone NAME KEY JSON", then "settled" run MS       goes on for so long, printing "asked
- * MICROSECONDS" for each request that leaves stats        "stats JSON"
+ *   settle SEQ EPOCH QUIET   goes on until every view that is not paused shows what there is
+ *            up to SEQ of that history, and to the entry QUIET of what makes no event, and
+ *            prints them all: "view NAME JSON", "row NAME KEY JSON" and "gone NAME KEY JSON",
+ *            then "settled"
+ *   run MS   goes on for so long, printing "asked MICROSECONDS" for each request that leaves
+ *   stats    "stats JSON"
  *
  * It keeps a list of its own of what differences say, and compares it with the view's rows. */
 #include <casebus/session_list.h>
