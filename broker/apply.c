@@ -329,6 +329,9 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     } else if (result->outcome == CASEBUS_OUTCOME_REDACTED) {
         settle_stubs(self, true);
     }
+    /* A refused one also where its session has an event of it: its row is in none. */
+    result->quiet =
+        result->outcome == CASEBUS_OUTCOME_REJECTED || self->event_count == before.event_count;
     if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
         note_reject(self, entry, head);
     }

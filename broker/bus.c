@@ -178,12 +178,25 @@ static bool has_room(const struct batch *b)
 
 /* --- publish ---------------------------------------------------------------------------- */
 
+/* What the batch has changed without events is named by its heads. */
+static void name_quiet(struct bus *self, const struct batch *b)
+{
+    for (size_t i = b->first; i < b->end; i++) {
+        if (b->items[i].result.quiet) {
+            fanout_quiet(self->fanout, b->items[i].entry.topic, apply_state(b->apply)->entry);
+        }
+    }
+}
+
 /* The events of a committed batch, in seq order. */
 static int publish(struct bus *self, const struct batch *b)
 {
     size_t n = 0;
     const struct apply_event *events = b->committed ? apply_events(b->apply, &n) : NULL;
     uint64_t now = clock_utc_us();
+    if (b->committed) {
+        name_quiet(self, b);
+    }
     int rc = fanout_publish(self->fanout, events, n);
     for (size_t i = 0; i < n; i++) {
         count_event(self->options->counters, events[i].kind, now);
@@ -608,7 +621,8 @@ static bool start_fanout(struct bus *self, const struct state *state)
                                            .quota = self->admission.quota,
                                            .store = o->store,
                                            .epoch = state->epoch,
-                                           .seq = state->seq};
+                                           .seq = state->seq,
+                                           .entry = state->entry};
     if (!fanout_new(&self->fanout, &options, o->why, sizeof o->why)) {
         return false;
     }

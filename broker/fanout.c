@@ -21,6 +21,9 @@ struct outlet {
     uint64_t named;     /* seq of the last batch whose heads went out here */
     int64_t heads_at;   /* monotonic ms: next sys:heads:all: */
     int64_t heads_sent; /* the last one */
+    uint64_t quiet;     /* the entry that last changed something without an event */
+    int64_t quiet_at;   /* monotonic ms: that is to be said then; INT64_MAX: it has been */
+    int64_t quiet_sent; /* when heads were last sent for it alone */
 };
 
 struct fanout {
@@ -30,7 +33,7 @@ struct fanout {
     struct patterns *patterns;
     struct quota *quota;
     struct heads *heads;
-    uint64_t seq;
+    uint64_t seq, entry; /* entry: the newest when the broker began */
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     msgpack_sbuffer streams, body, formed;
 };
@@ -54,6 +57,7 @@ static void send_heads(struct fanout *self, struct outlet *o, bool batch, const 
         .seq = self->seq,
         .before = batch ? o->named : 0,
         .is_batch = batch,
+        .quiet = o->quiet,
         .streams = casebus_bytes(self->streams.data, self->streams.size),
     };
     if (!batch && held) {
@@ -73,6 +77,7 @@ static void send_batch_heads(struct fanout *self, struct outlet *o)
 {
     send_heads(self, o, true, NULL);
     o->named = self->seq;
+    o->quiet_at = INT64_MAX;
 }
 
 /* What of the batch the outlet's scope covers. */
@@ -116,13 +121,29 @@ int fanout_publish(struct fanout *self, const struct apply_event *events, size_t
     return 0;
 }
 
+void fanout_quiet(struct fanout *self, struct casebus_bytes topic, uint64_t entry)
+{
+    for (unsigned i = 0; i < self->outlets; i++) {
+        struct outlet *o = &self->outlet[i];
+        if (scope_covers_topic(o->scope, topic)) {
+            o->quiet = entry;
+            o->quiet_at = o->quiet_sent + HEADS_LEAST_MS;
+        }
+    }
+}
+
 /* --- when ------------------------------------------------------------------------------- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 int64_t fanout_due(const struct fanout *self)
 {
-    int64_t due = self->outlet[0].heads_at;
-    for (unsigned i = 1; i < self->outlets; i++) {
-        due = self->outlet[i].heads_at < due ? self->outlet[i].heads_at : due;
+    int64_t due = INT64_MAX;
+    for (unsigned i = 0; i < self->outlets; i++) {
+        due = earlier(due, earlier(self->outlet[i].heads_at, self->outlet[i].quiet_at));
     }
     return due;
 }
@@ -135,6 +156,10 @@ void fanout_send_due(struct fanout *self, int64_t now, const char *held)
             send_heads(self, o, false, held);
             o->heads_sent = now;
             o->heads_at = now + CASEBUS_HEADS_INTERVAL_MS;
+        }
+        if (now >= o->quiet_at) {
+            send_batch_heads(self, o);
+            o->quiet_sent = now;
         }
     }
 }
@@ -276,6 +301,8 @@ static bool bind_outlet(struct fanout *self, const struct gate *gate, const char
     o->out = zsock_resolve(o->socket);
     o->scope = scope;
     o->named = self->seq;
+    o->quiet = self->entry; /* which it was before the broker began is not known any more */
+    o->quiet_at = INT64_MAX;
     self->outlets++;
     return true;
 }
@@ -311,6 +338,7 @@ bool fanout_new(struct fanout **self_p, const struct fanout_options *options, ch
     msgpack_sbuffer_init(&self->formed);
     memcpy(self->epoch, options->epoch, sizeof self->epoch);
     self->seq = options->seq;
+    self->entry = options->entry;
     bool good = self->patterns != NULL;
     if (!good) {
         snprintf(why, why_size, "%s", casebus_strerror(CASEBUS_ENOMEM));

@@ -24,7 +24,8 @@ struct fanout_options {
     struct quota *quota; /* of the bus's thread; outlives the fan-out */
     struct store *store;
     const unsigned char *epoch;
-    uint64_t seq; /* the newest event there is */
+    uint64_t seq;   /* the newest event there is */
+    uint64_t entry; /* and the newest entry */
 };
 
 /* Binds; false: `why` says why not. */
@@ -45,6 +46,10 @@ int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MA
  * connection that has more patterns than one may is cut off, and its actor kept out for a while. */
 void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors);
 
+/* A report of this topic has changed something without an event of its own, in the batch that
+ * is published next, which has been committed up to `entry`. Heads say so to those who may know
+ * of the topic: those of the batch, or heads of their own soon: a flood of it is few heads. */
+void fanout_quiet(struct fanout *self, struct casebus_bytes topic, uint64_t entry);
 /* Sends a committed batch's events, in the order of their seqs, and the batch's heads. 0 or
  * CASEBUS_ENOMEM: heads are no longer known, the bus must not go on. */
 int fanout_publish(struct fanout *self, const struct apply_event *events, size_t count);

@@ -46,6 +46,9 @@ static int read_body(struct casebus_bytes body, struct casebus_heads *heads,
     if (!error) {
         error = casebus_envelope_map(body, "heads", &heads->streams, fault);
     }
+    if (!error && casebus_map_get(body, "quiet").data) {
+        error = casebus_envelope_uint(body, "quiet", &heads->quiet, fault);
+    }
     if (!error && casebus_map_get(body, "held").data) {
         error = casebus_envelope_str(body, "held", &heads->held, fault);
     }
@@ -69,7 +72,8 @@ int casebus_heads_encode(const struct casebus_heads *heads, msgpack_sbuffer *out
     struct sink sink;
     msgpack_packer pk;
     sink_begin(&sink, &pk, out);
-    (void)msgpack_pack_map(&pk, 4u + (heads->is_batch ? 1u : 0u) + (heads->held.data ? 1u : 0u));
+    (void)msgpack_pack_map(&pk, 4u + (heads->is_batch ? 1u : 0u) + (heads->quiet ? 1u : 0u) +
+                                    (heads->held.data ? 1u : 0u));
     sink_pair_uint(&pk, "v", CASEBUS_PROTOCOL_VERSION);
     sink_pair_bin(&pk, "epoch", heads->epoch, CASEBUS_EPOCH_SIZE);
     sink_pair_uint(&pk, "seq", heads->seq);
@@ -77,6 +81,9 @@ int casebus_heads_encode(const struct casebus_heads *heads, msgpack_sbuffer *out
         sink_pair_uint(&pk, "before", heads->before);
     }
     sink_pair_raw(&pk, "heads", heads->streams);
+    if (heads->quiet) {
+        sink_pair_uint(&pk, "quiet", heads->quiet);
+    }
     if (heads->held.data) {
         sink_pair_str(&pk, "held", heads->held);
     }

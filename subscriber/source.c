@@ -1,10 +1,11 @@
 /* A source: a query that is asked once for all views that show it.
  *
- * It is asked when a stream that it watches ends behind its snapshot: at once where the last
- * fetch began a window ago or longer, otherwise when the window is over. So there is one time
- * at which it is due, however many events there were, and never more fetches than windows.
- * While an answer is on its way nothing more is asked: what moved meanwhile shows when the
- * answer has come, as a head above the answer's seq.
+ * It is asked when a stream that it watches ends behind its snapshot, or something that makes
+ * no event (a refused report) came behind it: at once where the last fetch began a window ago
+ * or longer, otherwise when the window is over. So there is one time at which it is due,
+ * however many events there were, and never more fetches than windows. While an answer is on
+ * its way nothing more is asked: what moved meanwhile shows when the answer has come, as a head
+ * above the answer's seq, or an entry above its entry.
  *
  * An answer that is too large for one reply comes in parts. Its seq is that of the first, the
  * rows of the others are of that moment or newer; where anything moved in between, a head is
@@ -55,6 +56,7 @@ static int identify(struct casebus_views *hub, const struct want *want, msgpack_
     msgpack_pack_uint64(&pk, want->window_ms);
     msgpack_pack_uint64(&pk, want->interval_ms);
     msgpack_pack_uint64(&pk, want->bytes_max);
+    msgpack_pack_uint64(&pk, want->watches_quiet);
     casebus_pack_raw(&pk, request);
     return msgpack_sbuffer_write(out, (const char *)want->watches,
                                  want->watch_count * sizeof *want->watches) == 0
@@ -97,6 +99,7 @@ static struct source *make(struct casebus_views *hub, const struct want *want,
                             .bytes_max = want->bytes_max,
                             .watches = malloc(want->watch_count * sizeof *self->watches),
                             .watch_count = want->watch_count,
+                            .watches_quiet = want->watches_quiet,
                             .began = hub_now(hub),
                             .moved_at = INT64_MAX};
     if (self->identity == NULL || self->watches == NULL) {
@@ -105,7 +108,10 @@ static struct source *make(struct casebus_views *hub, const struct want *want,
     }
     memcpy(self->identity, identity->data, identity->size);
     memcpy(self->watches, want->watches, want->watch_count * sizeof *self->watches);
-    self->watched = streams_head(&hub->streams, self->watches, self->watch_count);
+    self->watched = (struct moment){
+        .seq = streams_head(&hub->streams, self->watches, self->watch_count),
+        .entry = self->watches_quiet ? hub->quiet : 0,
+    };
     hub->sources = self;
     return self;
 }
@@ -160,17 +166,19 @@ bool source_is_behind(const struct source *self)
 /* Notes since when there is more than it has. */
 static void look(struct source *self, int64_t since)
 {
-    const uint64_t seq = self->now != NULL ? self->now->seq : 0;
-    if (self->watched <= seq) {
+    const struct moment none = {0}, has = self->now != NULL ? self->now->moment : none;
+    if (moment_reaches(has, self->watched)) {
         self->moved_at = INT64_MAX;
     } else if (self->moved_at == INT64_MAX) {
         self->moved_at = since;
     }
 }
 
-void source_moved(struct source *self, uint64_t head)
+void source_moved(struct source *self, struct moment to)
 {
-    self->watched = head > self->watched ? head : self->watched;
+    struct moment *const watched = &self->watched;
+    watched->seq = to.seq > watched->seq ? to.seq : watched->seq;
+    watched->entry = to.entry > watched->entry ? to.entry : watched->entry;
     look(self, hub_now(self->hub));
 }
 
@@ -210,7 +218,8 @@ void source_forget(struct source *self)
     ask_done(self->hub, &self->ask);
     snapshot_drop(&self->now);
     snapshot_drop(&self->making);
-    self->watched = self->after = 0;
+    self->watched = (struct moment){0};
+    self->after = 0;
     self->moved_at = INT64_MAX;
     self->fetched = false;
     self->began = hub_now(self->hub);
@@ -254,10 +263,10 @@ static int send_question(struct source *self, const struct page *page)
 {
     struct casebus_call *call = self->hub->call;
     struct casebus_query query = self->query;
-    uint64_t least = self->watched;
+    uint64_t least = self->watched.seq;
     if (self->making != NULL) {
         query.limit -= (unsigned)self->making->rows.count;
-        least = self->making->seq;
+        least = self->making->moment.seq;
     }
     query_encode(&query, page, self->after, call);
     casebus_call_uint(call, "after_seq", least);
@@ -376,7 +385,7 @@ static int take_part(struct source *self, const struct casebus_reply *reply)
         if (self->making == NULL) {
             return CASEBUS_ENOMEM;
         }
-        self->making->seq = reply->seq;
+        self->making->moment = (struct moment){.seq = reply->seq, .entry = reply->entry};
         self->bytes = self->parts = 0;
     }
     struct snapshot *making = self->making;
@@ -399,7 +408,7 @@ static int take_part(struct source *self, const struct casebus_reply *reply)
 
 int source_answer(struct source *self, const struct casebus_reply *reply)
 {
-    const uint64_t least = self->making != NULL ? self->making->seq : 0;
+    const uint64_t least = self->making != NULL ? self->making->moment.seq : 0;
     ask_done(self->hub, &self->ask);
     if (reply->error == CASEBUS_EBEHIND || (reply->error == 0 && reply->seq < least)) {
         give_up(self, CASEBUS_EBEHIND, BEHIND_MS);

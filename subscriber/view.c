@@ -36,7 +36,8 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
                               .interval_ms = self->options.refetch_interval_ms,
                               .bytes_max = self->options.bytes_max,
                               .watches = self->watches,
-                              .watch_count = self->watch_count};
+                              .watch_count = self->watch_count,
+                              .watches_quiet = self->watches_quiet};
     struct source *source;
     const int rc = source_join(&source, self->hub, &want);
     if (rc != 0) {
@@ -101,6 +102,7 @@ static int read_patterns(struct casebus_view *self, const char **why)
     memset(watches, 0, sizeof watches);
     if (options->patterns == NULL) {
         count = query_watches(&self->query, watches);
+        self->watches_quiet = query_watches_quiet(&self->query);
     } else if (count < 1 || count > CASEBUS_PATTERNS_MAX) {
         return CASEBUS_EINVAL;
     }
@@ -175,7 +177,7 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
     self->query = query;
     self->options = options;
     self->begun = options.initial;
-    self->base = UINT64_MAX;
+    self->base.seq = UINT64_MAX;
     self->fresh = true;
     int rc = read_patterns(self, why);
     rc = rc == 0 ? use_page(self, &first, false) : rc;
@@ -308,9 +310,9 @@ static void begin_if_moved(struct casebus_view *self)
     if (self->begun || self->hub->heard == INT64_MIN) {
         return;
     }
-    if (self->base == UINT64_MAX) {
-        self->base = self->hub->head;
-    } else if (self->source->watched > self->base) {
+    if (self->base.seq == UINT64_MAX) {
+        self->base = (struct moment){.seq = self->hub->head, .entry = self->hub->quiet};
+    } else if (!moment_reaches(self->base, self->source->watched)) {
         begin(self);
         begin_kept(self);
         source_load(self->source);

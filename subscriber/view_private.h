@@ -24,6 +24,15 @@
 #define PAGE_NEXT_MAX                                                                          \
     512 /* no broker's `next` is longer than a key of its store and a little */
 
+/* How far something goes: to the event of a seq, and to an entry, for what makes no event. */
+struct moment {
+    uint64_t seq, entry;
+};
+static inline bool moment_reaches(struct moment self, struct moment what)
+{
+    return self.seq >= what.seq && self.entry >= what.entry;
+}
+
 /* --- queries (view_query.c) --------------------------------------------------------------- */
 
 /* Which page of a query: of now, or of what there was at `as_of`. */
@@ -47,6 +56,8 @@ bool query_can_be_kept(const struct casebus_query *query);
 bool query_is_empty(const struct casebus_query *query, int error);
 /* What it watches by itself: how many, at most CASEBUS_PATTERNS_MAX. */
 size_t query_watches(const struct casebus_query *query, struct watch *watches);
+/* Its rows can change without any event. */
+bool query_watches_quiet(const struct casebus_query *query);
 /* 0, or CASEBUS_EPATTERN with *why. */
 int query_watch(const char *pattern, struct watch *watch, const char **why);
 /* The rows of a result, one after the other: the reader begins with zero. */
@@ -93,7 +104,7 @@ struct snapshot {
     size_t refs;
     uint64_t takers; /* views that have taken it */
     struct rows rows;
-    uint64_t seq; /* all that happened up to here is in it */
+    struct moment moment; /* all that happened up to here is in it */
     uint64_t as_of, newer;
     bool cut; /* rows were left out for their bytes, or for the requests they take */
     bool has_next;
@@ -110,6 +121,7 @@ struct want {
     size_t bytes_max;
     const struct watch *watches;
     size_t watch_count;
+    bool watches_quiet;
 };
 
 struct source {
@@ -124,8 +136,9 @@ struct source {
     size_t bytes_max;
     struct watch *watches;
     size_t watch_count;
+    bool watches_quiet;
 
-    uint64_t watched; /* the highest head of what it watches */
+    struct moment watched; /* the highest head of what it watches; entry: 0, or the hub's */
     bool forced;      /* to be asked though nothing moved */
     bool fetched;
     int64_t began; /* the last fetch; before the first: since when it is wanted */
@@ -147,8 +160,8 @@ int source_join(struct source **self_p, struct casebus_views *hub, const struct 
 void source_leave(struct source **self_p);
 /* For one user more that is awake. */
 void source_wake(struct source *self);
-/* A stream that it watches ends at `head`. */
-void source_moved(struct source *self, uint64_t head);
+/* What it watches goes that far; what is not told is 0. */
+void source_moved(struct source *self, struct moment to);
 /* To be asked in any case; or only where nothing was fetched or asked yet. */
 void source_force(struct source *self);
 void source_load(struct source *self);
@@ -184,6 +197,7 @@ struct casebus_views {
     bool joined; /* the history is known */
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     uint64_t head;    /* the newest seq that was named */
+    uint64_t quiet;   /* the newest entry that was named for what makes no event */
     uint64_t claim;   /* up to here all heads have been named */
     bool doubt;       /* heads of another history came */
     int64_t doubt_at; /* not to be asked about before */
@@ -212,6 +226,7 @@ struct casebus_view {
     struct casebus_view_options options; /* patterns are in `watches` */
     struct watch *watches;
     size_t watch_count;
+    bool watches_quiet;
     struct page page;   /* that the source has */
     struct page *trail; /* the pages before it */
     size_t depth, room;
@@ -220,7 +235,7 @@ struct casebus_view {
     struct snapshot *old;   /* not to be taken: the next one is waited for; NULL */
     struct rows shown;
     bool begun;    /* it may ask: initially, or something has moved since it was opened */
-    uint64_t base; /* where that was; UINT64_MAX: not known yet */
+    struct moment base; /* where that was; a seq of UINT64_MAX: not known yet */
     bool fresh;    /* the next rows are a new list */
     bool paused;
     bool visited, closed; /* a callback is under way; and has closed it */

@@ -2,7 +2,8 @@
  *
  * What a query watches by itself is every stream whose events can change a row of it. Sessions
  * watch cases too: their counters move with each report, while their own events come once a
- * second. */
+ * second. What makes no event (a refused report, one in quarantine already that comes again, an
+ * edit without a difference) shows in what sessions met and in their counters. */
 #include "view_private.h"
 
 #include <stdio.h>
@@ -226,10 +227,15 @@ static const unsigned watched[] = {
     [CASEBUS_QUERY_CASE] = RECORDS,
     [CASEBUS_QUERY_SESSION] = SESSIONS | CASES,
     [CASEBUS_QUERY_SESSIONS] = SESSIONS | CASES,
-    [CASEBUS_QUERY_SESSION_CASES] = SESSIONS | CASES, /* refusals have no event of their own */
+    [CASEBUS_QUERY_SESSION_CASES] = SESSIONS | CASES,
     [CASEBUS_QUERY_CASES_SINCE] = SESSIONS | CASES,
     [CASEBUS_QUERY_QUARANTINE] = CASES,
 };
+
+bool query_watches_quiet(const struct casebus_query *query)
+{
+    return (watched[query->kind] & SESSIONS) != 0;
+}
 
 size_t query_watches(const struct casebus_query *query, struct watch *watches)
 {

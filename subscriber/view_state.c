@@ -83,11 +83,15 @@ static enum casebus_view_state find_state(const struct casebus_view *self, int64
 
 static uint64_t find_through(const struct casebus_view *self)
 {
-    const uint64_t seq = self->taken != NULL                       ? self->taken->seq
-                         : self->begun || self->base == UINT64_MAX ? 0
-                                                                   : self->base;
-    const bool all = self->source->watched <= seq && (self->taken != NULL || !self->begun);
-    return all && self->hub->claim > seq ? self->hub->claim : seq;
+    struct moment has = {0};
+    if (self->taken != NULL) {
+        has = self->taken->moment;
+    } else if (!self->begun && self->base.seq != UINT64_MAX) {
+        has = self->base;
+    }
+    const bool all =
+        moment_reaches(has, self->source->watched) && (self->taken != NULL || !self->begun);
+    return all && self->hub->claim > has.seq ? self->hub->claim : has.seq;
 }
 
 static int64_t utc_of(const struct casebus_view *self, int64_t then)
@@ -115,7 +119,8 @@ void casebus_view_status(const struct casebus_view *self, struct casebus_view_st
     status->paused = self->paused;
     status->has_previous = self->depth > 0;
     if (taken != NULL) {
-        status->seq = taken->seq;
+        status->seq = taken->moment.seq;
+        status->entry = taken->moment.entry;
         status->newer = self->page.pinned ? taken->newer : 0;
         status->cut = taken->cut;
         status->has_next = taken->has_next;

@@ -1,8 +1,9 @@
 /* What views share: one connection for heads, one for requests, and whose turn it is.
  *
  * Heads are all that is subscribed to. A stream that ends further than before is shown to every
- * source that watches it; a source whose snapshot is older than that asks again in its time. So
- * nothing rests on a message that could get lost: the next heads name the same again.
+ * source that watches it, and so is an entry that changed something without an event; a source
+ * whose snapshot is older than that asks again in its time. So nothing rests on a message that
+ * could get lost: the next heads name the same again.
  *
  * Heads of another history prove nothing, they may be late: the broker is asked which stands.
  * Any answer that names another one ends the history: all that is known of it is void, and
@@ -144,7 +145,7 @@ static void begin_history(struct casebus_views *self, const unsigned char *epoch
     }
     memcpy(self->epoch, epoch, sizeof self->epoch);
     self->joined = true;
-    self->head = self->claim = 0;
+    self->head = self->quiet = self->claim = 0;
     self->doubt = false;
     ask_done(self, &self->doubt_ask);
     self->news = true;
@@ -177,12 +178,28 @@ static void move_streams(struct casebus_views *self, struct casebus_bytes stream
         }
         for (struct source *source = self->sources; source != NULL; source = source->next) {
             if (watch_covers(source->watches, source->watch_count, name)) {
-                source_moved(source, head);
+                source_moved(source, (struct moment){.seq = head});
                 watched = true;
             }
         }
         self->stats.moves += watched ? 1 : 0;
     }
+}
+
+static void move_quiet(struct casebus_views *self, uint64_t entry)
+{
+    bool watched = false;
+    if (entry <= self->quiet) {
+        return;
+    }
+    self->quiet = entry;
+    for (struct source *source = self->sources; source != NULL; source = source->next) {
+        if (source->watches_quiet) {
+            source_moved(source, (struct moment){.entry = entry});
+            watched = true;
+        }
+    }
+    self->stats.moves += watched ? 1 : 0;
 }
 
 static void keep_held(struct casebus_views *self, struct casebus_bytes held)
@@ -212,6 +229,7 @@ static void take_heads(struct casebus_views *self, const struct casebus_heads *h
         keep_held(self, heads->held);
     }
     move_streams(self, heads->streams);
+    move_quiet(self, heads->quiet);
     self->news = true;
 }
 

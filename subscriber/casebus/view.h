@@ -12,9 +12,10 @@
  *       casebus_views_step(views);
  *   }
  *
- * A view asks its query, and asks again when one of the streams it watches has moved on: at
- * once where the last time is a window ago, otherwise when the window is over. It is never asked
- * more often than once a window, and is never staler than one. Whatever gets lost on the way,
+ * A view asks its query, and asks again when one of the streams it watches has moved on, or
+ * something without an event (a refused report) may have changed its rows: at once where the
+ * last time is a window ago, otherwise when the window is over. It is never asked more often
+ * than once a window, and is never staler than one. Whatever gets lost on the way,
  * each heads message that the broker sends (once a second, and after each batch) says where
  * every stream ends, so a view that has fallen behind knows it, and a view opened in the middle
  * of a scrape ends equal to the store.
@@ -65,7 +66,7 @@ int casebus_views_wait(struct casebus_views *self, int timeout_ms);
 
 struct casebus_views_stats {
     uint64_t heads;    /* heads messages */
-    uint64_t moves;    /* times a stream that somebody watches had moved on */
+    uint64_t moves;    /* times that what somebody watches had moved on */
     uint64_t requests; /* sent, repeated ones not counted */
     uint64_t saved;    /* refetches that took what another view had fetched */
     uint64_t epochs;   /* changes of history */
@@ -174,7 +175,7 @@ enum casebus_view_state {
 struct casebus_view_options {
     /* What makes it ask again, where that is not what the query is about; up to
      * CASEBUS_PATTERNS_MAX, as casebus_subscriber_subscribe() takes them. A pattern of four
-     * segments watches its stream. NULL: the query's own. */
+     * segments watches its stream. NULL: the query's own, and what makes no event. */
     const char *const *patterns;
     size_t pattern_count;
     enum casebus_view_policy policy;
@@ -204,6 +205,7 @@ const struct casebus_row *casebus_view_rows(const struct casebus_view *self, siz
 struct casebus_view_status {
     enum casebus_view_state state;
     uint64_t seq;       /* of the snapshot that is shown */
+    uint64_t entry;     /* and the broker's newest entry in it */
     uint64_t through;   /* the rows are complete up to here */
     uint64_t newer;     /* rows that are not shown: policy keep, or a later page; at most 1,000 */
     bool cut;           /* rows were left out for their bytes */

@@ -103,6 +103,39 @@ static void an_end_is_final(void **state)
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_SESSION);
 }
 
+static void expect_quiet(const char *topic, const char *data, bool quiet)
+{
+    desk_report(&d, topic, data);
+    assert_int_equal(d.result.quiet, quiet);
+}
+
+static void what_makes_no_event_is_quiet(void **state)
+{
+    (void)state;
+    static const char other[] =
+        "{'offender': {'name': 'B'}, 'offence_action_date': '2023-01-01'}";
+    start();
+    assert_false(d.result.quiet);
+    expect_quiet("case:scraped:hse:1:",
+                 "{'offender': {'name': 'A'}, 'offence_action_date': '2024-01-01'}", false);
+    expect_quiet("case:scraped:hse:1:", other, false);
+    desk_report(&d, "session:ended:hse:s1:", "{'status': 'completed'}");
+    expect_quiet("case:scraped:hse:1:", other, true);
+    expect_quiet("case:edited:hse:1:", "{'offence_action_date': '2024-01-01'}", true);
+    expect_quiet("case:edited:hse:1:", "{'offence_action_date': '2024-01-02'}", false);
+    expect_quiet("case:edited:hse:2:", "{}", true);
+    desk_tick(&d, NULL);
+    assert_false(d.result.quiet);
+}
+
+static void a_refused_report_is_quiet_beside_an_event_of_its_session(void **state)
+{
+    (void)state;
+    start();
+    expect_quiet("case:edited:hse:2:", "{}", true);
+    assert_string_equal(desk_events(&d), "progressed s1");
+}
+
 static void an_unknown_session_counts_nowhere_and_cannot_end(void **state)
 {
     (void)state;
@@ -154,6 +187,8 @@ int main(void)
         TEST(progress_is_told_at_most_once_a_second),
         TEST(pages_never_fall),
         TEST(an_end_is_final),
+        TEST(what_makes_no_event_is_quiet),
+        TEST(a_refused_report_is_quiet_beside_an_event_of_its_session),
         TEST(an_unknown_session_counts_nowhere_and_cannot_end),
         TEST(the_same_id_at_two_agencies_is_two_sessions),
         TEST(sessions_make_no_more_agencies_than_there_may_be),

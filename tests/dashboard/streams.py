@@ -2,6 +2,7 @@
 again that need not be."""
 import os
 import shutil
+import time
 
 from dashboard import Broker, Dashboard, Publisher, await_, main, quote
 
@@ -49,6 +50,27 @@ def test_kept_true():
         publisher.end("S1")
         stream.until(lambda s: s.order["sessions"] == [], "no active session")
         assert stream.resets == 4 or stream.resets == 5, stream.resets  # a first list each; one began empty
+        stream.close()
+        publisher.close()
+
+
+def test_refused_late():
+    """A refused report makes no event; the list of a session that has ended shows it all the same."""
+    with Broker() as broker, Dashboard(broker) as dash:
+        publisher, stream = begin(broker, dash, "sessions")
+        publisher.case(1, "S1")
+        publisher.end("S1")
+        stream.until(lambda s: s.sessions.get(VIEW, {}).get("status") == "completed", "its end")
+        until_equal(stream, dash, 1)
+        requests = dash.json("/api/status")["dashboard"]["requests"]
+        begun = time.monotonic()
+        publisher.case(2, "S1", offence_fine_pence="much")
+        stream.until(lambda s: s.order[VIEW] == ["hse:2", "hse:1"], "the refused report")
+        assert time.monotonic() - begun < 2, "a window and a bit"
+        assert stream.rows[VIEW]["hse:2"]["outcome"] == "rejected"
+        stream.until(lambda s: s.sessions[VIEW]["errors_count"] == 1, "the session's counters")
+        until_equal(stream, dash, 2)
+        assert dash.json("/api/status")["dashboard"]["requests"] <= requests + 3  # two of this page, one of active ones
         stream.close()
         publisher.close()
 
@@ -202,5 +224,5 @@ def test_odd_names():
 
 if __name__ == "__main__":
     os.environ.setdefault("TZ", "UTC")
-    main([test_kept_true, test_resumed_within_the_ring, test_past_the_ring, test_who_does_not_read, test_restarts,
-          test_what_there_is, test_odd_names])
+    main([test_kept_true, test_refused_late, test_resumed_within_the_ring, test_past_the_ring, test_who_does_not_read,
+          test_restarts, test_what_there_is, test_odd_names])

@@ -17,6 +17,7 @@ static void round_trip(struct casebus_bytes topic, struct casebus_bytes body)
     HOLDS(casebus_heads_encode(&heads, &out) == 0);
     HOLDS(casebus_heads_decode(topic, casebus_bytes(out.data, out.size), &again, NULL) == 0);
     HOLDS(again.seq == heads.seq && again.before == heads.before);
+    HOLDS(again.quiet == heads.quiet);
     HOLDS(casebus_bytes_equal(again.streams, heads.streams));
     HOLDS(casebus_bytes_equal(again.held, heads.held));
     msgpack_sbuffer_destroy(&out);

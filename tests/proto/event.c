@@ -308,6 +308,25 @@ static void heads_say_why_nothing_is_stored(void **state)
                   "held");
 }
 
+static void heads_name_what_made_no_event(void **state)
+{
+    (void)state;
+    struct casebus_heads heads;
+    struct casebus_bytes body =
+        build("{v:1,epoch:%b,seq:9,before:9,heads:{},quiet:12}", BYTES(EPOCH));
+    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_BATCH), body, &heads, NULL),
+                     0);
+    assert_int_equal(heads.quiet, 12);
+    heads_come_back(CASEBUS_TOPIC_HEADS_BATCH, body);
+    body = build("{v:1,epoch:%b,seq:9,heads:{}}", BYTES(EPOCH)); /* of an earlier broker */
+    assert_int_equal(casebus_heads_decode(BYTES(CASEBUS_TOPIC_HEADS_ALL), body, &heads, NULL),
+                     0);
+    assert_int_equal(heads.quiet, 0);
+    heads_refused(CASEBUS_TOPIC_HEADS_ALL,
+                  build("{v:1,epoch:%b,seq:9,heads:{},quiet:'1'}", BYTES(EPOCH)), CASEBUS_ETYPE,
+                  "quiet");
+}
+
 static void heads_have_two_topics(void **state)
 {
     (void)state;
@@ -367,6 +386,7 @@ int main(void)
         cmocka_unit_test(heads_of_every_stream_are_read),
         cmocka_unit_test(heads_of_a_batch_say_what_was_before),
         cmocka_unit_test(heads_say_why_nothing_is_stored),
+        cmocka_unit_test(heads_name_what_made_no_event),
         cmocka_unit_test(heads_have_two_topics),
         cmocka_unit_test(a_head_is_not_above_the_seq),
         cmocka_unit_test(what_heads_must_have_is_demanded),

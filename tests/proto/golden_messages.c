@@ -199,6 +199,19 @@ static void add_events(void)
     }
 }
 
+/* A batch that made no event. */
+static void add_quiet_heads(struct casebus_heads heads)
+{
+    msgpack_sbuffer out;
+    msgpack_sbuffer_init(&out);
+    heads.is_batch = true;
+    heads.before = heads.seq;
+    heads.streams = build("{}");
+    heads.quiet = 70000;
+    assert_int_equal(casebus_heads_encode(&heads, &out), 0);
+    golden_add("heads-batch-quiet", HEADS, CASEBUS_TOPIC_HEADS_BATCH, 0, "", taken(&out));
+}
+
 static void add_heads(void)
 {
     struct casebus_bytes streams = join(BYTES("\x82\xb1"
@@ -216,6 +229,7 @@ static void add_heads(void)
                    batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL, 0, "",
                    taken(&out));
     }
+    add_quiet_heads(heads);
     msgpack_sbuffer out;
     msgpack_sbuffer_init(&out);
     heads.is_batch = false;

@@ -365,7 +365,7 @@ static void keys_of_heads_are_the_encoders(void **state)
 {
     (void)state;
     struct casebus_heads heads = {
-        .is_batch = true, .streams = build("{}"), .held = BYTES("read-only")};
+        .is_batch = true, .streams = build("{}"), .quiet = 1, .held = BYTES("read-only")};
     msgpack_sbuffer out = empty();
     assert_int_equal(casebus_heads_encode(&heads, &out), 0);
     const struct table *table = table_behind("| `sys:heads:batch:`");

@@ -1696,7 +1696,7 @@ def heads_come_soon_after_subscribing_and_every_second():
             topic, body = socket.recv_multipart()
             times.append(time.monotonic())
             heads = unpack(body)
-            assert set(heads) == {"v", "epoch", "seq", "heads"} and topic == b"sys:heads:all:"
+            assert set(heads) - {"quiet"} == {"v", "epoch", "seq", "heads"} and topic == b"sys:heads:all:"
         firsts.append(times[0] - started)
         intervals.append(times[2] - times[1])
         if len(firsts) > 1 and firsts[-1] < 0.9 and 0.5 < intervals[-1] < 2:
@@ -1731,7 +1731,7 @@ def batch_heads_follow_the_events_of_their_commit():
         topic, body = socket.recv_multipart()
         message = unpack(body)
         if topic == b"sys:heads:batch:":
-            assert set(message) == {"v", "epoch", "seq", "before", "heads"}
+            assert set(message) - {"quiet"} == {"v", "epoch", "seq", "before", "heads"}
             assert message["before"] == batch and message["seq"] == seen
             assert message["heads"] == touched
             batch, touched = message["seq"], {}
@@ -1741,6 +1741,43 @@ def batch_heads_follow_the_events_of_their_commit():
             assert message["seq"] == seen + 1
             seen = message["seq"]
             touched[stream_of(topic.decode())] = seen
+    socket.close()
+
+
+@fact
+def what_makes_no_event_is_named_by_heads():
+    """A refused report, one that is in quarantine already, an edit without a difference."""
+    case = Case()
+    first = named(offence_action_date="2024-01-01")
+    other = named("Somebody Else", offence_action_date="2024-02-02")
+    case.scraped(first).is_("created", "created")
+    case.scraped(other).is_("conflict", "conflict")
+    absent = Case("none", case.agency)
+    socket = zmq.Context.instance().socket(zmq.SUB)
+    socket.set(zmq.LINGER, 0)
+    socket.connect(broker.fanout)
+    socket.subscribe("sys:heads:batch:"), socket.subscribe("sys:heads:all:")
+
+    def heads(good):
+        while socket.poll(PATIENCE * 1000):
+            topic, body = socket.recv_multipart()
+            message = unpack(body)
+            if good(topic, message):
+                return message
+        raise AssertionError("no such heads")
+
+    quiet = heads(lambda topic, _: topic == b"sys:heads:all:").get("quiet", 0)
+    for report, outcome in ((lambda: absent.edited(first), "rejected"), (lambda: case.scraped(other), "conflict"),
+                            (lambda: case.edited(first), "synced")):
+        assert query("heads") and quiet <= query.reply["entry"]
+        before = query.reply["entry"]
+        report().is_(outcome)
+        query("heads")
+        message = heads(lambda topic, m: topic == b"sys:heads:batch:" and m["quiet"] > quiet)
+        assert before < message["quiet"] <= query.reply["entry"], (before, message, query.reply)
+        assert message["heads"] == {} and message["before"] == message["seq"] == newest(), message
+        quiet = message["quiet"]
+        assert heads(lambda topic, _: topic == b"sys:heads:all:")["quiet"] == quiet
     socket.close()
 
 

@@ -99,6 +99,7 @@ static void send_heads(struct peer *self, struct casebus_heads heads, const char
     msgpack_sbuffer_init(&body);
     memcpy(heads.epoch, self->epoch, sizeof heads.epoch);
     heads.streams = pack(&map, streams);
+    heads.quiet = self->quiet;
     assert_int_equal(casebus_heads_encode(&heads, &body), 0);
     peer_send(self, heads.is_batch ? CASEBUS_TOPIC_HEADS_BATCH : CASEBUS_TOPIC_HEADS_ALL,
               casebus_bytes(body.data, body.size));
@@ -155,7 +156,8 @@ static void send_reply(struct peer *self, const struct casebus_reply *reply)
 
 static struct casebus_reply begin_reply(const struct peer *self)
 {
-    struct casebus_reply reply = {.seq = self->seq, .entry = self->seq};
+    struct casebus_reply reply = {.seq = self->seq,
+                                  .entry = self->entry ? self->entry : self->seq};
     memcpy(reply.epoch, self->epoch, sizeof reply.epoch);
     return reply;
 }

@@ -16,6 +16,8 @@ struct peer {
     void *zmq, *fanout, *query;
     const char *epoch; /* 7 characters */
     uint64_t seq;      /* of replies */
+    uint64_t entry;    /* of replies; 0: the seq */
+    uint64_t quiet;    /* of heads */
     zmq_msg_t envelope[3];
     int envelopes;
     zmq_msg_t request;

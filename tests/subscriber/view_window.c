@@ -155,6 +155,92 @@ static void patterns_say_what_is_watched(void **state)
     close_view(&view);
 }
 
+/* A list of refused reports among others, opened and answered, and the window over. */
+static struct casebus_view *open_met(unsigned window_ms, const char *const *patterns)
+{
+    struct casebus_view_options options = watching(window_ms);
+    options.patterns = patterns;
+    options.pattern_count = patterns != NULL ? 1 : 0;
+    peer->entry = 20;
+    struct casebus_view *view = open_view(casebus_query_session_cases("hse", "s1", 3), options);
+    asked("session.cases");
+    answer(10, "1", NULL);
+    pass((int)window_ms);
+    assert_not_asked();
+    return view;
+}
+
+static void what_makes_no_event_is_asked_about_once_a_window(void **state)
+{
+    (void)state;
+    struct casebus_view *view = open_met(1000, NULL);
+    move_quiet(21);
+    asked("session.cases");
+    peer->entry = 21;
+    answer(10, "2 1", NULL);
+    assert_string_equal(seen.changes, "+2@0");
+    move_quiet(22);
+    move_quiet(25);
+    pass(999);
+    assert_not_asked();
+    pass(1);
+    asked("session.cases");
+    peer->entry = 25;
+    answer(10, "3 2 1", NULL);
+    assert_int_equal(status_of(view).entry, 25);
+    assert_int_equal(hub_stats().moves, 3);
+    pass(1000);
+    assert_not_asked();
+    close_view(&view);
+}
+
+static void what_an_answer_has_already_is_not_asked_about(void **state)
+{
+    (void)state;
+    struct casebus_view *view = open_met(0, NULL);
+    move_quiet(20); /* as old as the answer */
+    move_quiet(19); /* and late */
+    assert_not_asked();
+    move_quiet(21);
+    asked("session.cases");
+    move_quiet(22);
+    peer->entry = 22; /* it has what came meanwhile */
+    answer(10, "2 1", NULL);
+    assert_not_asked();
+    move_quiet(24);
+    asked("session.cases");
+    peer->entry = 23; /* it has not */
+    answer(10, "2 1", NULL);
+    asked("session.cases");
+    close_view(&view);
+}
+
+static void what_shows_nothing_of_it_is_not_asked(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"case:created:*"};
+    struct casebus_view *view = open_quiet(0), *own = open_met(0, patterns);
+    move_quiet(21);
+    assert_not_asked();
+    assert_int_equal(hub_stats().moves, 0);
+    close_view(&view);
+    close_view(&own);
+}
+
+static void a_silent_view_begins_with_what_makes_no_event(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(1000);
+    options.initial = false;
+    move_quiet(20);
+    struct casebus_view *view = open_view(casebus_query_session_cases("hse", "s1", 3), options);
+    assert_not_asked();
+    assert_int_equal(status_of(view).through, 10);
+    move_quiet(21);
+    asked("session.cases");
+    close_view(&view);
+}
+
 static void a_pattern_that_nothing_matches_is_refused(void **state)
 {
     (void)state;
@@ -384,6 +470,10 @@ int main(void)
         TEST(without_a_window_each_move_is_asked_about),
         TEST(a_stream_that_is_not_watched_moves_nothing),
         TEST(patterns_say_what_is_watched),
+        TEST(what_makes_no_event_is_asked_about_once_a_window),
+        TEST(what_an_answer_has_already_is_not_asked_about),
+        TEST(what_shows_nothing_of_it_is_not_asked),
+        TEST(a_silent_view_begins_with_what_makes_no_event),
         TEST(a_pattern_that_nothing_matches_is_refused),
         TEST(views_of_one_query_share_its_answers),
         TEST(views_of_other_queries_or_windows_do_not),

@@ -2,10 +2,12 @@
  *
  *   open NAME KIND POLICY WINDOW LIMIT [ARGUMENT…] [watch=PATTERN…]
  *   pause | resume | refresh | first | next | previous | close | clear NAME
- *   settle SEQ EPOCH   goes on until every view that is not paused shows what there is up to
- * SEQ of that history, and prints them all: "view NAME JSON", "row NAME KEY JSON" and "gone
- * NAME KEY JSON", then "settled" run MS       goes on for so long, printing "asked
- * MICROSECONDS" for each request that leaves stats        "stats JSON"
+ *   settle SEQ EPOCH QUIET   goes on until every view that is not paused shows what there is
+ *            up to SEQ of that history, and to the entry QUIET of what makes no event, and
+ *            prints them all: "view NAME JSON", "row NAME KEY JSON" and "gone NAME KEY JSON",
+ *            then "settled"
+ *   run MS   goes on for so long, printing "asked MICROSECONDS" for each request that leaves
+ *   stats    "stats JSON"
  *
  * It keeps a list of its own of what differences say, and compares it with the view's rows. */
 #include <casebus/session_list.h>
@@ -39,6 +41,7 @@ struct shown { /* a view, or a list */
     char *keys[CASEBUS_PAGE_MAX]; /* as its differences say */
     size_t count;
     unsigned fetches;
+    bool shows_quiet; /* and what makes no event */
 };
 
 static struct casebus_views *hub;
@@ -157,6 +160,16 @@ static int open_list(struct shown *self, char **word, unsigned window, unsigned 
     return casebus_session_list_open(&self->list, hub, word[6], word[7], options);
 }
 
+static bool shows_quiet(const char *kind)
+{
+    static const char *const kinds[] = {"list", "met", "session", "sessions", "since"};
+    size_t at = 0;
+    while (at < sizeof kinds / sizeof *kinds && strcmp(kinds[at], kind) != 0) {
+        at++;
+    }
+    return at < sizeof kinds / sizeof *kinds;
+}
+
 static void open_one(char **word, size_t words)
 {
     const char *patterns[WORDS_MAX], *why = NULL;
@@ -173,6 +186,7 @@ static void open_one(char **word, size_t words)
         patterns[options.pattern_count++] = word[--words] + 6;
         options.patterns = patterns;
     }
+    self->shows_quiet = options.patterns == NULL && shows_quiet(word[2]);
     const int rc =
         strcmp(word[2], "list") == 0
             ? open_list(self, word, options.refetch_window_ms, limit)
@@ -256,7 +270,7 @@ static struct casebus_view_status status_of(const struct shown *self)
     return status;
 }
 
-static bool is_settled(const struct shown *self, uint64_t seq)
+static bool is_settled(const struct shown *self, uint64_t seq, uint64_t quiet)
 {
     const struct casebus_view_status status = status_of(self);
     if (status.paused) {
@@ -266,7 +280,8 @@ static bool is_settled(const struct shown *self, uint64_t seq)
         status.error == 0) {
         return false;
     }
-    return status.state == CASEBUS_VIEW_LIVE && status.through >= seq;
+    return status.state == CASEBUS_VIEW_LIVE && status.through >= seq &&
+           (!self->shows_quiet || status.entry >= quiet);
 }
 
 static void print_json(const char *before, const char *name, const char *key,
@@ -312,13 +327,13 @@ static bool is_history(const char *hex)
     return strcmp(text, hex) == 0;
 }
 
-static void settle(uint64_t seq, const char *epoch)
+static void settle(uint64_t seq, const char *epoch, uint64_t quiet)
 {
     const int64_t end = now_us() + PATIENCE_MS * 1000;
     for (;;) {
         size_t settled = 0;
         go_round(0); /* what was done before this line takes effect */
-        while (settled < views && is_settled(all[settled], seq)) {
+        while (settled < views && is_settled(all[settled], seq, quiet)) {
             settled++;
         }
         if (settled == views && is_history(epoch)) {
@@ -376,7 +391,7 @@ static void obey(char *line)
     if (strcmp(word[0], "open") == 0) {
         open_one(word, words);
     } else if (strcmp(word[0], "settle") == 0) {
-        settle(strtoull(word[1], NULL, 10), word[2]);
+        settle(strtoull(word[1], NULL, 10), word[2], strtoull(word[3], NULL, 10));
     } else if (strcmp(word[0], "run") == 0) {
         run(atoi(word[1]));
     } else if (strcmp(word[0], "stats") == 0) {

@@ -102,6 +102,13 @@ void heads(uint64_t seq)
     loop();
 }
 
+void move_quiet(uint64_t entry)
+{
+    peer->quiet = entry;
+    peer_heads_batch(peer, 10, 10, "{}");
+    loop();
+}
+
 /* --- views ------------------------------------------------------------------------------ */
 
 static const char *name_of(const struct casebus_row *row)

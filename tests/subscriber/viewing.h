@@ -34,6 +34,8 @@ void loop(void);
 /* Streams move: "case:created:hse:". */
 void move_stream(const char *stream, uint64_t seq);
 void heads(uint64_t seq);
+/* Something made no event, the broker being at seq 10 still. */
+void move_quiet(uint64_t entry);
 
 struct casebus_view_options watching(unsigned window_ms);
 struct casebus_view *open_view(struct casebus_query query, struct casebus_view_options options);

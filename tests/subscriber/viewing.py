@@ -41,9 +41,9 @@ class Viewer:
         assert heard == "opened", heard
 
     def settle(self, reply):
-        """Goes on to where the broker stood when it replied. Of each view its status, with `rows`:
+        """Goes on to where the broker stood when it replied (see Worker.wait). Of each view its status, with `rows`:
         tuples of key, row and whether it is gone."""
-        self.say("settle", reply["seq"], reply["epoch"].hex())
+        self.say("settle", reply["seq"], reply["epoch"].hex(), reply.get("quiet", 0))
         shown = {}
         while (line := self.hear()) != "settled":
             word, name, rest = line.split(" ", 2)
@@ -107,10 +107,20 @@ class Worker:
         self.sent += 1
 
     def wait(self):
-        """Until all that was sent is decided; a reply of the broker whose seq is behind all of it."""
+        """Until all that was sent is decided; a reply of the broker whose seq is behind all of it, and
+        what heads then say of what makes no event."""
         while sum(self.client.result("broker.status")["applied"].values()) < self.sent:
             pass
-        return self.client.ask("broker.status")  # what is counted may be newer than the seq beside it
+        # What is counted may be newer than the seq beside it.
+        return {**self.client.ask("broker.status"), "quiet": self.heads().get("quiet", 0)}
+
+    def heads(self):
+        """Made after this was asked for: somebody who is new gets none that are older."""
+        with zmq.Context.instance().socket(zmq.SUB) as socket:
+            socket.subscribe("sys:heads:all:")
+            socket.connect(self.broker.fanout)
+            assert socket.poll(10000), "no heads come"
+            return msgpack.unpackb(socket.recv_multipart()[1])
 
 
 class Lossy(threading.Thread):

@@ -1,7 +1,7 @@
 """Live views before a real broker: how often they ask, what they share, what they show."""
 import time
 
-from viewing import Broker, Viewer, Worker, main
+from viewing import Broker, Lossy, Viewer, Worker, main
 
 
 def case(worker, number, fine=0, session=None):
@@ -157,6 +157,70 @@ def starred_topics_are_what_makes_a_view_ask():
         assert heard.startswith("refused bad_pattern") and "kind of report" in heard, heard
 
 
+def late(worker):
+    """What makes no event and is of a session that has ended, and what its counters then are."""
+    other = {"offender": {"name": "Somebody Else"}, "offence_action_date": "2021-02-03"}
+    yield lambda: worker.report("case:scraped:hse:9:", {"offence_fine_pence": "much"}, "s1"), (0, 1)
+    yield lambda: worker.report("case:scraped:hse:1:", other, "s1"), (0, 2)
+    yield lambda: worker.report("case:edited:hse:1:", {"offence_fine_pence": 0}, "s1"), (1, 2)
+
+
+def what_makes_no_event_is_shown_within_a_window():
+    window, shown_by = 1000, ("met", "list", "since", "session", "sessions")
+    with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
+        worker = Worker(broker)
+        worker.report("session:started:hse:s1:")
+        worker.report("case:scraped:hse:1:", {"offender": {"name": "Offender"}, "offence_fine_pence": 0,
+                                              "offence_action_date": "2020-01-01"}, "s1")
+        worker.report("case:scraped:hse:1:", {"offender": {"name": "Somebody Else"},
+                                              "offence_action_date": "2021-02-03"})
+        worker.report("session:ended:hse:s1:", {"status": "completed"})
+        worker.wait()
+        for kind in shown_by:
+            args = {"since": (1,), "sessions": ()}.get(kind, ("hse", "s1"))
+            viewer.open(kind, kind, *args, window=window, limit=len(kind))
+        viewer.open("recent", "recent", window=window)
+        viewer.settle(worker.wait())
+        first = viewer.stats()
+        assert viewer.run(2 * window + 200) == [], "nothing had happened"
+        for number, (report, counters) in enumerate(late(worker), 1):
+            begun = time.monotonic()
+            report()
+            shown = viewer.settle(worker.wait())
+            took = (time.monotonic() - begun) * 1000
+            assert took < window + 1000, took
+            for kind in ("session", "sessions"):
+                row = shown[kind]["rows"][0][1]
+                assert (row["cases_existing"], row["errors_count"]) == counters, (counters, row)
+            for kind in ("met", "list", "since"):
+                assert keys(shown[kind]) == ["hse:9", "hse:1"], shown[kind]
+                assert shown[kind]["rows"][0][1]["outcome"] == "rejected", shown[kind]
+            viewer.run(window)
+            # Each of those who show it has asked once (a list is two views), and `recent` has not.
+            asked = viewer.stats()["requests"] - first["requests"]
+            assert asked == number * (len(shown_by) + 1), (number, asked)
+
+
+def a_refusal_whose_heads_were_lost_is_shown_after_a_restart():
+    """The broker does not know any more which entry it was, and names its newest."""
+    with Broker(ipc=True) as broker:
+        lossy, worker = Lossy(broker, 1), Worker(broker)
+        worker.report("session:started:hse:s1:")
+        worker.report("session:ended:hse:s1:", {"status": "completed"})
+        worker.wait()
+        with Viewer(lossy.endpoint, broker.query) as viewer:
+            viewer.open("met", "met", "hse", "s1")
+            viewer.settle(worker.wait())
+            lossy.share = 1
+            worker.report("case:scraped:hse:9:", {"offence_fine_pence": "much"}, "s1")
+            worker.wait()
+            worker.restart()
+            lossy.share = 0
+            shown = viewer.settle(worker.wait())
+            assert keys(shown["met"]) == ["hse:9"], shown
+        lossy.end()
+
+
 def a_session_list_is_cleared_for_its_viewer_only():
     with Broker(ipc=True) as broker, Viewer(broker.fanout, broker.query) as viewer:
         worker = Worker(broker)
@@ -184,4 +248,6 @@ if __name__ == "__main__":
     main([fetches_keep_to_their_windows, many_views_cost_what_their_queries_do,
           an_empty_list_shows_its_first_row, keep_says_how_many_are_newer_and_does_not_move,
           what_is_decided_or_ended_stays_under_keep,
+          what_makes_no_event_is_shown_within_a_window,
+          a_refusal_whose_heads_were_lost_is_shown_after_a_restart,
           starred_topics_are_what_makes_a_view_ask, a_session_list_is_cleared_for_its_viewer_only])

@@ -38,6 +38,17 @@ class Model:
             self.cases[case] = (old[0] if old else self.now, fine)
         self.meet(session, case, outcome)
 
+    def refuse(self, case, session):
+        """Of a case that there is not."""
+        self.now += 1
+        self.meet(session, case, "rejected")
+
+    def edit(self, session):
+        """Without a difference: counted, and seen nowhere else."""
+        self.now += 1
+        if session in self.sessions:
+            self.sessions[session]["existing"] += 1
+
     def collide(self, case, session):
         self.now += 1
         self.quarantine.append((self.now, case))
@@ -114,6 +125,20 @@ class Driver:
                                self.data(case, self.model.now, "Somebody else", 2), session[1])
             self.model.collide(case, session)
 
+    def late(self, case):
+        """What makes no event, and names a session that has ended: an edit of a case that there is
+        not, or one without a difference."""
+        ended = [s for s, about in self.model.sessions.items()
+                 if s[0] == case.split(":")[0] and about["status"] != "running"]
+        session = self.random.choice(ended) if ended else (None, None)
+        if self.random.random() < 0.5 or case not in self.model.cases:
+            self.worker.report("case:edited:%s/none:" % case, {"offence_fine_pence": 1}, session[1])
+            self.model.refuse(case + "/none", session)
+        else:
+            self.worker.report("case:edited:%s:" % case,
+                               {"offence_fine_pence": self.model.cases[case][1]}, session[1])
+            self.model.edit(session)
+
     def remove(self, case):
         if case in self.model.cases:
             redact = self.random.random() < 0.2
@@ -132,12 +157,10 @@ class Driver:
         self.model.session(session, verb, page)
 
     def burst(self, count):
-        verbs = [self.touch] * 16 + [self.session] * 2 + [self.remove, self.collide]
+        verbs = [self.touch] * 16 + [self.session] * 2 + [self.remove, self.collide, self.late]
         self.lossy.share = self.random.choice([0, 0, 0, 0, 0, 0.7])
         for _ in range(count):
             self.random.choice(verbs)(self.name())
-        for agency in AGENCIES:  # what is refused has no event: what comes next tells of it
-            self.touch(agency + ":last")
 
     # what is looked at
 
@@ -327,6 +350,8 @@ def views_equal_the_model():
                 driver.burst(count)
                 driver.compare()
                 driver.look()
+                driver.compare()
+                driver.late(driver.name())  # alone: no event comes behind it
                 driver.compare()
                 done, bursts = done + count, bursts + 1
                 if bursts % 15 == 0:

@@ -197,13 +197,17 @@ def heads_of_an_audience_prove_what_it_is_sent():
         writer = Writer(broker)
         writer.fill()
         tap.heads_at(writer.client.ask("heads")["seq"])
-        claim = have = batches = last = 0
+        claim = have = batches = last = quiet = 0
         for topic, body in tap.messages:
             message = msgpack.unpackb(body)
             if topic == "sys:heads:batch:":
                 # The batch before that touched a stream of this endpoint: one that is lost is noticed.
                 assert message["before"] == last if batches else message["before"] <= claim, (message, last)
-                assert max(message["heads"].values()) == have > last
+                if message["heads"]:
+                    assert max(message["heads"].values()) == have > last
+                else:
+                    assert message["quiet"] > quiet, message
+                quiet = message.get("quiet", 0)
                 batches += 1
                 last = claim = message["seq"]
             elif topic == "sys:heads:all:":
@@ -216,6 +220,35 @@ def heads_of_an_audience_prove_what_it_is_sent():
             assert message["prev"] == prev.get(stream, 0), topic
             prev[stream] = message["seq"]
         assert batches > 0
+
+
+def what_makes_no_event_moves_only_those_who_may_know_of_it():
+    """Refused reports of an agency: the others' heads say nothing of them, and nothing comes more."""
+    names = (None, "hse", "two")
+    with Audiences() as broker:
+        tap, writer = broker.tap("hse"), Writer(broker)
+        writer.fill()
+        tap.heads_at(writer.client.ask("heads")["seq"])
+
+        def quiet():
+            """As heads made now say it: those that somebody new is sent."""
+            heads = {name: msgpack.unpackb(broker.tap(name).messages[-1][1]) for name in names}
+            return {name: heads[name].get("quiet", 0) for name in names}
+
+        begun, values = len(tap.messages), [quiet()]
+        for agency, moved in (("orr", {None}), ("ea", {None, "two"}), ("hse", {None, "hse", "two"})):
+            writer.scrape(agency, 3, offence_fine_pence=-1)
+            await_("a refused report is named", lambda: quiet()[None] > values[-1][None])
+            values.append(quiet())
+            assert {name for name in names if values[-1][name] > values[-2][name]} == moved, (agency, values)
+            assert all(values[-1][name] == values[-2][name] for name in set(names) - moved), (agency, values)
+        writer.scrape("hse", 100)
+        writer.settle({"case:created:hse:%s-100" % MARKS["hse"]: 1})
+        tap.heads_at(writer.client.ask("heads")["seq"])
+        heads = [msgpack.unpackb(body) for topic, body in tap.messages[begun:] if topic.startswith("sys:")]
+        assert {message.get("quiet", 0) for message in heads} == {v["hse"] for v in values}, (heads, values)
+        alone = [message for message in heads if "before" in message and not message["heads"]]
+        assert len(alone) == 1 and alone[0]["before"] == alone[0]["seq"], alone
 
 
 def forms_change_bytes_and_no_number():
@@ -792,7 +825,8 @@ def a_dashboard_of_an_audience_shows_nothing_else():
         assert quarantined(writer.client) == waiting
 
 
-main([an_audience_is_sent_its_agencies_and_their_heads, heads_of_an_audience_prove_what_it_is_sent,
+main([an_audience_is_sent_its_agencies_and_their_heads,
+          what_makes_no_event_moves_only_those_who_may_know_of_it, heads_of_an_audience_prove_what_it_is_sent,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,

@@ -70,6 +70,31 @@ def a_flood_of_subscriptions_stalls_and_floods_nobody():
         watcher.close()
 
 
+def refused_reports_one_by_one_are_few_heads():
+    """Whoever follows events has nothing of them: heads name them at most every 20 ms."""
+    with Broker() as broker:
+        sub, publisher, client = connect(zmq.SUB, broker.fanout), connect(zmq.XPUB, broker.ingest), broker.client()
+        sub.subscribe(b"sys:heads:")
+        assert sub.poll(10000) and publisher.poll(10000)
+        status = begun = client.result("broker.status")
+        since = time.monotonic()
+        while status["batches"] < begun["batches"] + 200:
+            publisher.send_multipart([b"case:edited:hse:1:", msgpack.packb({"v": 1, "data": {}})])
+            batches = status["batches"]
+            while status["batches"] == batches:
+                status = client.result("broker.status")
+        entry, heads, batch_heads = client.ask("heads")["entry"], {}, 0
+        while heads.get("quiet", 0) < entry:
+            assert sub.poll(10000), "the last one was not named"
+            topic, body = sub.recv_multipart()
+            heads = msgpack.unpackb(body)
+            batch_heads += topic == b"sys:heads:batch:"
+        assert 0 < batch_heads <= (time.monotonic() - since) / 0.02 + 1, (batch_heads, time.monotonic() - since)
+        assert heads["quiet"] == entry and heads["heads"] == {} and heads["seq"] == 0, heads
+        sub.close()
+        publisher.close()
+
+
 def drained(dealer):
     """How many replies were there."""
     count = 0
@@ -148,5 +173,5 @@ def signals_are_the_main_threads():
 
 main([polls_that_wait_are_bounded_in_bytes, a_subscription_longer_than_any_topic_cuts_its_peer_off,
       a_flood_of_subscriptions_stalls_and_floods_nobody,
-      costly_requests_hold_up_no_poll,
+      refused_reports_one_by_one_are_few_heads, costly_requests_hold_up_no_poll,
       answers_side_by_side_come_in_order_and_never_from_an_older_commit, signals_are_the_main_threads])
