@@ -13,6 +13,7 @@
 #include "follow.h"
 #include "link.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,18 @@ static int keep_text(char **kept, const char *text)
     return *kept == NULL && text != NULL ? CASEBUS_ENOMEM : 0;
 }
 
+/* Its I/O thread is a batch job to the scheduler: with many readers on one machine it does not
+ * push the broker aside each time that a few kilobytes have come, which would then be sent to
+ * all of them in pieces. Where a processor is idle nothing is different. */
+static void *new_context(void)
+{
+    void *zmq = zmq_ctx_new();
+    if (zmq != NULL) {
+        zmq_ctx_set(zmq, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH);
+    }
+    return zmq;
+}
+
 static int open_parts(struct casebus_subscriber *self)
 {
     const struct casebus_subscriber_options *options = &self->options;
@@ -47,7 +60,7 @@ static int open_parts(struct casebus_subscriber *self)
         keep_text(&self->server, options->server) != 0 || casebus_have_new(&self->have) != 0) {
         return CASEBUS_ENOMEM;
     }
-    self->zmq = options->context != NULL ? options->context : zmq_ctx_new();
+    self->zmq = options->context != NULL ? options->context : new_context();
     self->zmq_is_mine = options->context == NULL;
     if (self->zmq == NULL) {
         return CASEBUS_ENOMEM;
