@@ -285,7 +285,7 @@ static bool start_gate(struct broker *self, char *why, size_t why_size)
 static void reload(struct broker *self)
 {
     struct command *c = self->command;
-    char why[8192];
+    char why[8192], waiting[512];
     struct command again = *c;
     again.settings = settings_default();
     if (!c->config && !self->gate.guarded) {
@@ -305,17 +305,16 @@ static void reload(struct broker *self)
         log_error("SIGHUP: settings unchanged: whether there are actors changes with a restart");
         return;
     }
-    if (memcmp(&c->settings.audiences, &again.settings.audiences,
-               sizeof again.settings.audiences) != 0) {
-        log_warning("SIGHUP: sections of audiences have changed: that waits for a restart");
-    }
     struct actor_table *table = read_actors(&again.settings, why, sizeof why);
     if (!table) {
         log_error("SIGHUP: actors and settings unchanged: %s", why);
         return;
     }
     const struct actor_table *before = self->table;
-    settings_reload(&c->settings, &again.settings);
+    settings_reload(&c->settings, &again.settings, waiting, sizeof waiting);
+    if (waiting[0]) {
+        log_warning("SIGHUP: changed, and taken in by a restart only: %s", waiting);
+    }
     set_level(&c->settings);
     set_retention(&c->settings, &self->bus_options.retention);
     set_limits(&c->settings, &self->limits);
