@@ -34,6 +34,7 @@ void summary_explain_stuck(struct upload *self)
         say_at(&self->voice, first ? first : self->line,
                "the disk of %s is full: from this line on nothing was taken",
                self->options->outbox);
+        ledger_forget(&self->ledger, stats->stored);
     } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
         say(&self->voice, "%s", casebus_strerror(self->stuck));
     } else if (stats->links == 0 && stats->answers == 0) {
