@@ -47,6 +47,9 @@ def a_loose_key_file_is_refused_with_what_to_do():
     with tempfile.TemporaryDirectory() as folder:
         keygen(folder, "a")
         secret, public = os.path.join(folder, "a.secret"), os.path.join(folder, "a.pub")
+        for no_secret in public, "/etc/passwd":  # to close these to others would mend nothing
+            done = run(CTL, "heads", "--secret", no_secret, "--server", public)
+            assert done.returncode == 2 and "holds no secret key" in done.stderr and "chmod" not in done.stderr, done
         os.chmod(secret, 0o640)
         for program, *more in (("casebus-ctl", "heads"), ("casebus-watch", "case"),
                                ("casebus-publish", REGISTER), ("casebus-dashboard",)):
