@@ -469,6 +469,7 @@ class CtlTest(WithBroker):
         for command in [], ["nosuch"], ["get"], ["get", "nonsense"], ["get", "hse:1", "b"], \
                 ["recent", "--order", "date"], ["recent", "--limit", "0"], \
                 ["recent", "--limit", "501"], ["recent", "--next", "zz"], ["--nosuch"], \
+                ["list", "--from", "2024-02-01", "--to", "2024-01-31"], ["replay", "--limit", "0"], \
                 ["list", "--from", "yesterday"], ["quarantine", "accept", "x"], \
                 ["replay", "case:scraped"], ["replay", "sys:heads"], ["verify", "a", "b"], \
                 ["backup"], ["backup", ""], \
@@ -598,6 +599,13 @@ class CtlTest(WithBroker):
         document = json.loads(done.stdout)
         self.assertEqual(document["endpoints"]["fanout"], self.broker.fanout)
         self.assertEqual((document["seq"], document["state"]), (0, "serving"))
+
+    def test_the_last_hour_of_a_status_is_a_line_a_minute(self):
+        self.broker.publish(case(1), case(2), options=["--session", "S1"])
+        lines = [line for line in self.broker.ctl("status").stdout.splitlines() if " session:" in line or " case:" in line]
+        self.assertIn(len(lines), (1, 2), lines)  # a minute may have ended meanwhile
+        for line in lines:
+            self.assertRegex(line, r"^events of the minute  +\d{4}-\d\d-\d\d \d\d:\d\d:00  (, )?([a-z]+:[a-z]+ \d(, )?)+$")
 
     def test_status_is_3_where_one_endpoint_is_not_served(self):
         for option in "--fanout", "--ingest":
