@@ -18,6 +18,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -361,11 +362,31 @@ static int start_zap(struct broker *self)
                               : EXIT_OK;
 }
 
+/* Without them libzmq and czmq end the process where they make a socket. */
+#define DESCRIPTORS_LEAST 64 /* its own, and a few connections */
+#define DESCRIPTORS_PER_AUDIENCE 8
+
+static bool has_descriptors(unsigned audiences)
+{
+    struct rlimit limit;
+    rlim_t least = DESCRIPTORS_LEAST + audiences * DESCRIPTORS_PER_AUDIENCE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= least) {
+        return true;
+    }
+    log_error("%llu file descriptors are allowed, it takes %llu to start and one more for each "
+              "connection: raise the limit (LimitNOFILE=, ulimit -n)",
+              (unsigned long long)limit.rlim_cur, (unsigned long long)least);
+    return false;
+}
+
 static int start(struct broker *self)
 {
     const struct settings *s = &self->command->settings;
     struct store_options options = {.dir = s->data, .map_bytes = s->map_size};
     char why[8192];
+    if (!has_descriptors(s->audiences.count)) {
+        return EXIT_START;
+    }
     if (!start_gate(self, why, sizeof why)) {
         log_error("%s", why);
         return EXIT_USAGE;

@@ -263,7 +263,8 @@ def a_backup_that_is_not_good_is_not_restored():
             raw.remove("date", raw.keys("date")[3])
         done = restore(broker.store, folder, code=1)
         assert "nothing was restored" in done.stderr and "date" in done.stdout, done
-        done = restore(broker.store, os.path.join(broker.dir, "nowhere"), code=1)
+        done = restore(broker.store, os.path.join(broker.dir, "nowhere"), code=3)
+        assert "nowhere: there is no such backup" in done.stderr, done
         assert dump(broker.store) == before
         assert not [name for name in os.listdir(broker.store) if name.startswith("re")], os.listdir(broker.store)
         broker.start()
@@ -284,7 +285,7 @@ def a_broker_killed_while_it_makes_a_backup_leaves_none():
             broker.kill()
             assert not os.path.exists(folder) and os.path.isdir(folder + ".partial")
             assert program("casebus-broker", "--data", os.path.join(broker.dir, "x"), "--restore",
-                           folder).returncode == 1
+                           folder).returncode == 3
             broker.start()
         broker.run("casebus-ctl", "backup", folder)
         assert not os.path.exists(folder + ".partial")

@@ -133,7 +133,16 @@ def a_taken_port_is_said():
                       for a in (f, "tcp://127.0.0.1:*")]
             done = run("--data", folder, "--map-size", "64M", flag, endpoint, *others)
             assert done.returncode == 3 and endpoint in done.stderr, done.stderr
+            assert "another program is there" in done.stderr, done.stderr
     shutil.rmtree(folder)
+
+
+def too_few_descriptors_are_said():
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["sh", "-c", 'ulimit -n 16 && exec "$@"', "sh", os.path.join(BIN, "casebus-broker"),
+                               "--data", os.path.join(folder, "store"), "--map-size", "64M"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3 and "16 file descriptors are allowed" in done.stderr, done
 
 
 def a_port_that_cannot_be_is_refused():
@@ -215,7 +224,7 @@ def verify_says_what_is_wrong_with_a_folder():
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, what_is_given_twice_is_refused,
       two_sockets_never_share_an_endpoint, a_folder_is_no_settings_file, flags_win_over_the_file,
-      a_second_broker_on_one_store_is_refused, a_taken_port_is_said, a_port_that_cannot_be_is_refused,
+      a_second_broker_on_one_store_is_refused, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
       verify_says_what_is_wrong_with_a_folder])
