@@ -286,8 +286,8 @@ static void tell(struct bus *self, const struct batch *b)
 
 /* --- batches ---------------------------------------------------------------------------- */
 
-/* What makes the log shorter goes with a batch, or as one of its own; not when the broker is about
- * to leave. */
+/* What makes the log shorter goes with a batch, or as one of its own; not when the broker is
+ * about to leave. */
 static void add_trimming(struct bus *self, struct batch *b)
 {
     if (!self->stop) {
@@ -336,13 +336,14 @@ static int again_one_by_one(struct bus *self, struct batch *b)
 
 /* --- the disk says no -------------------------------------------------------------------- */
 
-/* No commit begins without file space for all it can write (store_reserve), so a full disk or a full
- * map is met where nothing has happened yet. The broker is then read-only: nothing is confirmed or
- * published, requests are answered, and reports are taken in and dropped: numbered ones come again,
- * others are counted. A batch without space comes again in halves, so it takes one report that
- * finds none; and space is looked for once a second, of which there must then be so much more that
- * this does not begin again at once. Any other failure of the store, I/O first of all, ends the
- * broker: it never confirms after a failure, and the next start begins with what was durable. */
+/* No commit begins without file space for all it can write (store_reserve), so a full disk or a
+ * full map is met where nothing has happened yet. The broker is then read-only: nothing is
+ * confirmed or published, requests are answered, and reports are taken in and dropped: numbered
+ * ones come again, others are counted. A batch without space comes again in halves, so it takes
+ * one report that finds none; and space is looked for once a second, of which there must then
+ * be so much more that this does not begin again at once. Any other failure of the store, I/O
+ * first of all, ends the broker: it never confirms after a failure, and the next start begins
+ * with what was durable. */
 static bool is_read_only(const struct bus *self)
 {
     return atomic_load(&self->options->counters->read_only);
@@ -354,9 +355,10 @@ static void set_read_only(struct bus *self, bool read_only)
     atomic_store(&self->options->counters->read_only, read_only);
     fanout_hurry(self->fanout); /* who watches is told at once */
     if (read_only) {
-        log_error("no space is left for the store in %s: read-only until %llu MiB are free there, "
-                  "and below --map-size",
-                  store_dir(store), (unsigned long long)(store_room_wanted(store) >> 20) + 1);
+        log_error(
+            "no space is left for the store in %s: read-only until %llu MiB are free there, "
+            "and below --map-size",
+            store_dir(store), (unsigned long long)(store_room_wanted(store) >> 20) + 1);
     } else {
         log_error("there is space in %s again: reports are stored", store_dir(store));
     }

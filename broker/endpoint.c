@@ -10,8 +10,8 @@
 /* Without keys nothing is encrypted, so nothing may leave the machine. */
 static bool is_local(const char *endpoint)
 {
-    static const char *const hosts[] = {"tcp://127.", "tcp://localhost:", "tcp://[::1]:",
-                                        "ipc://"};
+    static const char *const hosts[] = {"tcp://127.",
+                                        "tcp://localhost:", "tcp://[::1]:", "ipc://"};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         if (strncmp(endpoint, hosts[i], strlen(hosts[i])) == 0) {
             return true;
@@ -47,7 +47,8 @@ static const char *folder_fault(const char *endpoint)
     if (path[0] == '@' || strcmp(path, "*") == 0) {
         return "must be a path where --secret is given, in a folder of our own with mode 0700";
     }
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
+             slash ? path : ".");
     if (stat(folder[0] ? folder : "/", &st) != 0 || !S_ISDIR(st.st_mode)) {
         return "has no folder to be in";
     }

@@ -167,7 +167,8 @@ static bool check_places(const struct settings *s, char *why, size_t why_size)
     for (unsigned i = 0; i < n; i++) {
         for (unsigned k = 0; k < i; k++) {
             if (endpoint_same_place(places[k].endpoint, places[i].endpoint)) {
-                snprintf(why, why_size, "%s: is where %s is already: give it another endpoint (not \"%s\")",
+                snprintf(why, why_size,
+                         "%s: is where %s is already: give it another endpoint (not \"%s\")",
                          places[i].name, places[k].name, places[i].endpoint);
                 return false;
             }
@@ -253,11 +254,13 @@ struct file_reader {
 };
 
 /* Which of two would count nobody could tell. */
-static bool note_given(struct file_reader *self, const char *name, char *fault, size_t fault_size)
+static bool note_given(struct file_reader *self, const char *name, char *fault,
+                       size_t fault_size)
 {
     for (unsigned i = 0; i < self->given; i++) {
         if (strcmp(self->seen[i].name, name) == 0) {
-            snprintf(fault, fault_size, "%s: stands in line %u already", name, self->seen[i].line);
+            snprintf(fault, fault_size, "%s: stands in line %u already", name,
+                     self->seen[i].line);
             return false;
         }
     }
@@ -340,7 +343,8 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
     }
     if (good && ferror(file)) { /* a folder, for one */
         good = false;
-        snprintf(why, why_size, "%s: cannot be read as a settings file: %s", path, strerror(errno));
+        snprintf(why, why_size, "%s: cannot be read as a settings file: %s", path,
+                 strerror(errno));
     } else {
         good = good && (!reader.in_section || audience_end(&s->audiences, fault, sizeof fault));
         if (!good) {

@@ -33,8 +33,8 @@ bool settings_check(const struct settings *s, char *why, size_t why_size);
 /* The table, for --help; and the settings as a file would say them, for -n. */
 void settings_help(FILE *out);
 void settings_print(const struct settings *s, FILE *out);
-/* Takes from `fresh` what may change while running. What has changed and must wait for a restart
- * is named in `waiting`; "": nothing. */
+/* Takes from `fresh` what may change while running. What has changed and must wait for a
+ * restart is named in `waiting`; "": nothing. */
 void settings_reload(struct settings *s, const struct settings *fresh, char *waiting,
                      size_t waiting_size);
 

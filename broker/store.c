@@ -413,7 +413,8 @@ int store_reserve(struct txn *self)
 
 uint64_t store_room_wanted(const struct store *self)
 {
-    uint64_t of_map = self->map_bytes / 16; /* a small one has no room for several such batches */
+    uint64_t of_map =
+        self->map_bytes / 16; /* a small one has no room for several such batches */
     return self->wanted + (of_map < RESERVE_AGAIN ? of_map : RESERVE_AGAIN);
 }
 

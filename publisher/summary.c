@@ -57,8 +57,9 @@ void summary_explain_stuck(struct upload *self)
     }
     if (self->options->outbox && stats->stored > stats->confirmed) {
         unsigned long long stay = stats->stored - stats->confirmed;
-        say(&self->voice, stay == 1 ? "%llu report stays in %s; --resume sends it"
-                                    : "%llu reports stay in %s; --resume sends them",
+        say(&self->voice,
+            stay == 1 ? "%llu report stays in %s; --resume sends it"
+                      : "%llu reports stay in %s; --resume sends them",
             stay, self->options->outbox);
     }
 }

@@ -272,8 +272,9 @@ static int confirm_all(struct upload *self)
 static void resume(struct upload *self)
 {
     if (self->left_open > 0) {
-        say(&self->voice, self->left_open == 1 ? "%llu report of an earlier run is in %s: it goes first"
-                                               : "%llu reports of an earlier run are in %s: they go first",
+        say(&self->voice,
+            self->left_open == 1 ? "%llu report of an earlier run is in %s: it goes first"
+                                 : "%llu reports of an earlier run are in %s: they go first",
             (unsigned long long)self->left_open, self->options->outbox);
     }
     self->stuck = confirm_all(self);

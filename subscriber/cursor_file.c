@@ -1,8 +1,8 @@
 /* A cursor in a file.
  *
  * Whoever begins with it must find the old one or the new one, whatever was killed or lost its
- * power in between (replace_file.h). A cursor says that everything before it was shown, which is
- * true of the patterns it was saved with and no others, so they stand there too:
+ * power in between (replace_file.h). A cursor says that everything before it was shown, which
+ * is true of the patterns it was saved with and no others, so they stand there too:
  *
  *   casebus-cursor 2 <epoch, 16 hexadecimal digits> <seq>
  *   case:created
@@ -39,7 +39,8 @@ static int read_patterns(const char *const *patterns, size_t count, struct prefi
     for (size_t i = 0; i < count; i++) {
         char *const text = prefixes[i].text;
         const char *why;
-        const int size = casebus_pattern_prefix(patterns[i], text, sizeof prefixes[i].text, &why);
+        const int size =
+            casebus_pattern_prefix(patterns[i], text, sizeof prefixes[i].text, &why);
         if (size < 0) {
             return size;
         }

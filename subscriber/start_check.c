@@ -14,8 +14,8 @@ struct question {
     struct casebus_reply reply; /* borrowed from the client */
 };
 
-static bool question_open(struct question *self,
-                          const struct casebus_client_options *broker, const char *audience)
+static bool question_open(struct question *self, const struct casebus_client_options *broker,
+                          const char *audience)
 {
     *self = (struct question){.client = NULL};
     return casebus_client_new(&self->client, *broker) == 0 &&
@@ -45,8 +45,7 @@ bool start_check_audience(const struct casebus_client_options *broker, const cha
     }
     if (question_open(&question, broker, audience)) {
         casebus_call_begin(question.call, CASEBUS_OP_HEADS);
-        good = ask(&question) == 0 ||
-               !casebus_bytes_is(question.reply.error_field, "audience");
+        good = ask(&question) == 0 || !casebus_bytes_is(question.reply.error_field, "audience");
     }
     question_close(&question);
     return good;

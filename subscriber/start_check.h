@@ -14,7 +14,7 @@ bool start_check_session(const struct casebus_client_options *broker, const char
                          struct casebus_bytes agency, struct casebus_bytes session_id);
 
 #define START_CHECK_NO_AUDIENCE                                                                \
-    "the broker has no audience of this name that we may be part of: see its settings file and the " \
-    "roles of our actor"
+    "the broker has no audience of this name that we may be part of: its settings file names " \
+    "them, and their roles"
 
 #endif

@@ -113,8 +113,8 @@ static void print_help(void)
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs("\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
           "again;\n"
-          "--from-start and --after then count only while FILE does not exist, and the PATTERNs are\n"
-          "those of before: for others the cursor would be a hole.\n"
+          "--from-start and --after then count only while FILE does not exist, and other\n"
+          "PATTERNs than those it was made with are refused.\n"
           "A table is drawn in place on a terminal, elsewhere printed again when it has "
           "changed;\n"
           "with --json each change is a line: the keys in order, and the rows that are other.\n"
@@ -157,8 +157,9 @@ static int read_cursor(struct watch *self)
 {
     const int rc = cursor_file_patterns((const char *const *)self->patterns,
                                         (size_t)self->pattern_count, &self->saved_patterns);
-    return rc != 0 ? rc
-                   : cursor_file_read(self->settings.cursor, &self->saved, &self->saved_patterns);
+    return rc != 0
+               ? rc
+               : cursor_file_read(self->settings.cursor, &self->saved, &self->saved_patterns);
 }
 
 /* From the cursor, if there is one; else from where the command line says: 0 or a code. */
@@ -188,8 +189,9 @@ static void say_other_patterns(const struct watch *self)
         text_add_foreign(&patterns, casebus_bytes(line, (size_t)(end - line)));
     }
     fprintf(stderr,
-            PROGRAM ": %s: a cursor of other patterns:%s. What these have missed before it would "
-                    "be skipped: give those, or another file\n",
+            PROGRAM
+            ": %s: a cursor of other patterns:%s. What these have missed before it would "
+            "be skipped: give those, or another file\n",
             self->settings.cursor, text_get(&patterns));
     text_free(&patterns);
 }

@@ -154,9 +154,8 @@ static void warn_of_no_session(const struct live *self)
 {
     const struct watch_table *settings = self->settings;
     struct casebus_bytes agency, id;
-    const struct casebus_client_options broker = {.query = settings->query,
-                                                  .secret = settings->secret,
-                                                  .server = settings->server};
+    const struct casebus_client_options broker = {
+        .query = settings->query, .secret = settings->secret, .server = settings->server};
     if (casebus_case_id_split(casebus_cstr(settings->session), &agency, &id) == 0 &&
         !start_check_session(&broker, settings->audience, agency, id)) {
         complain(self, settings->session,

@@ -3,8 +3,8 @@
  *
  * What is written here czmq and pyzmq can read, and the other way round. A '#' begins a comment
  * only at the beginning of a line: keys hold some. The file is checked once it is open, so that
- * what was checked is what is read; and what it holds before what it allows: nobody shall be told
- * to close a file to others that is no key. */
+ * what was checked is what is read; and what it holds before what it allows: nobody shall be
+ * told to close a file to others that is no key. */
 #include <casebus/keys.h>
 
 #include <errno.h>

@@ -263,9 +263,8 @@ static int serve(struct dashboard *self, struct notify *notify)
 /* One that starts before its broker is told of a wrong audience by its pages alone. */
 static int check_audience(const struct settings *settings)
 {
-    const struct casebus_client_options broker = {.query = settings->query,
-                                                  .secret = settings->secret,
-                                                  .server = settings->server};
+    const struct casebus_client_options broker = {
+        .query = settings->query, .secret = settings->secret, .server = settings->server};
     return start_check_audience(&broker, settings->audience)
                ? EXIT_FINE
                : complain(settings->audience, START_CHECK_NO_AUDIENCE, EXIT_USAGE);
