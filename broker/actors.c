@@ -342,6 +342,14 @@ static bool read_lines(struct actor_table *self, FILE *file, const char *path, c
         snprintf(why, why_size, "%s: %s", path, strerror(errno));
         return false;
     }
+    if (self->count == 0) {
+        snprintf(
+            why, why_size,
+            "%s: no actor in it, so nobody could connect: was it cut off while it was written? "
+            "A line is NAME KEY ROLE[,ROLE]",
+            path);
+        return false;
+    }
     qsort(self->key, self->key_count, sizeof *self->key, compare_keys);
     return true;
 }

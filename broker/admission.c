@@ -174,7 +174,9 @@ static void audit_report(const struct item *item)
     }
 }
 
-void audit_done(const char *actor, const char *by, enum casebus_op op, struct casebus_bytes on)
+/* `by` empty: nobody speaks for him. */
+static void audit_done(const char *actor, const char *by, enum casebus_op op,
+                       struct casebus_bytes on)
 {
     log_audit("done actor=%s%s%s op=%s on=%.*s", actor, by[0] ? " by=" : "", by,
               casebus_op_name(op), (int)on.size, (const char *)on.data);

@@ -30,7 +30,5 @@ bool admit(struct admission *self, struct item *item, struct noticed *untaken);
 /* What people have changed, unlike what scrapers saw, is said in the log once it is durable,
  * whether or not the one who asked for it is still there. */
 void admission_audit(const struct item *item);
-/* The line for what was asked for by a request; `by` empty: nobody speaks for him. */
-void audit_done(const char *actor, const char *by, enum casebus_op op, struct casebus_bytes on);
 
 #endif

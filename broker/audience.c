@@ -1,7 +1,7 @@
 /* Audiences: the table of a section's lines, and everything made from it. */
 #include "audience.h"
 
-#include "settings.h"
+#include "endpoint.h"
 
 #define WORDS " ,\t"
 
@@ -65,7 +65,7 @@ typedef bool set_fn(struct audience *a, const char *value, char *why, size_t why
 
 static bool set_endpoint(struct audience *a, const char *value, char *why, size_t why_size)
 {
-    const char *fault = settings_endpoint_fault(value, sizeof a->endpoint);
+    const char *fault = endpoint_fault(value, sizeof a->endpoint);
     snprintf(why, why_size, "%s", fault ? fault : "");
     snprintf(a->endpoint, sizeof a->endpoint, "%s", value);
     return !fault;

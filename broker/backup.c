@@ -133,6 +133,8 @@ void backup_report_clear(struct backup_report *report)
 struct backup {
     struct store *store;
     char dir[FOLDER_PATH_MAX];
+    char asker[256];
+    backup_tell_fn *tell;
     struct backup_report report;
     struct run run;
 };
@@ -149,10 +151,14 @@ struct backup *backup_new(struct store *store)
 static bool work(void *arg)
 {
     struct backup *self = arg;
-    return backup_make(self->store, self->dir, &self->report) == 0;
+    self->tell("began", self->asker, self->dir, "");
+    bool made = backup_make(self->store, self->dir, &self->report) == 0;
+    self->tell(made ? "done" : "failed", self->asker, self->dir, made ? "" : self->report.why);
+    return made;
 }
 
-int backup_start(struct backup *self, const char *dir, const char **taken)
+int backup_start(struct backup *self, const char *dir, const char *asker, backup_tell_fn *tell,
+                 const char **taken)
 {
     bool same = strcmp(self->dir, dir) == 0;
     *taken = NULL;
@@ -165,6 +171,8 @@ int backup_start(struct backup *self, const char *dir, const char **taken)
     }
     backup_report_clear(&self->report);
     snprintf(self->dir, sizeof self->dir, "%s", dir);
+    snprintf(self->asker, sizeof self->asker, "%s", asker);
+    self->tell = tell;
     return run_start(&self->run, work, self);
 }
 

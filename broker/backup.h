@@ -31,9 +31,14 @@ struct backup;
 
 struct backup *backup_new(struct store *store); /* NULL: no memory */
 void backup_destroy(struct backup **self_p);
-/* Begins one, or joins where one to the same folder runs. 0; CASEBUS_EBUSY: another runs;
- * CASEBUS_EVALUE: the folder is not free, as *taken says. */
-int backup_start(struct backup *self, const char *dir, const char **taken);
+/* Told in the backup's thread: it "began", is "done" or has "failed" (`why` "" but then), who
+ * asked for it, and the folder. */
+typedef void backup_tell_fn(const char *word, const char *asker, const char *dir,
+                            const char *why);
+/* Begins one, or joins where one to the same folder runs, of which its own asker is told. 0;
+ * CASEBUS_EBUSY: another runs; CASEBUS_EVALUE: the folder is not free, as *taken says. */
+int backup_start(struct backup *self, const char *dir, const char *asker, backup_tell_fn *tell,
+                 const char **taken);
 const struct run *backup_run(struct backup *self);
 /* Its report's text and numbers once it has ended, and its progress always. */
 const struct backup_report *backup_report(const struct backup *self);

@@ -36,7 +36,7 @@ struct bus {
     struct notice notice;    /* not handed over yet */
     struct submission_result unsent[SUBMISSIONS_MAX + 1]; /* found the pipe full */
     unsigned unsent_count;
-    struct log_limit refusals, read_only;
+    struct log_limit refusals;
     bool stop;
 };
 
@@ -312,11 +312,11 @@ static void tell(struct bus *self, const struct batch *b)
 
 /* --- batches ---------------------------------------------------------------------------- */
 
-/* What makes the log shorter goes with a batch, or as one of its own; not while there is no
- * space, nor when the broker is about to leave. */
+/* What makes the log shorter goes with a batch, or as one of its own; not when the broker is
+ * about to leave. */
 static void add_trimming(struct bus *self, struct batch *b)
 {
-    if (!self->stop && !atomic_load(&self->options->counters->read_only)) {
+    if (!self->stop) {
         trimming_add(&self->trimming, b, clock_utc_us());
     }
 }
@@ -329,24 +329,17 @@ static void give_range(struct bus *self, size_t first, size_t end)
     committer_give(self->committer, self->busy);
 }
 
-/* The filling batch goes to the committer, where there is one and it is free. */
-static void give(struct bus *self)
-{
-    if (!self->busy) {
-        add_trimming(self, self->filling);
-    }
-    if (!self->busy && self->filling->count > 0) {
-        self->busy = self->filling;
-        self->filling = self->spare;
-        self->spare = NULL;
-        give_range(self, 0, self->busy->count);
-    }
-}
-
 /* Neither space nor I/O: some report in the batch cannot be carried out. */
 static bool is_a_reports_fault(int rc)
 {
     return rc == CASEBUS_EINTERNAL || rc == CASEBUS_ECORRUPT || rc == CASEBUS_ETOOMANY;
+}
+
+/* The next part of a batch that is committed in parts, as large as the one before. */
+static void give_next_part(struct bus *self, const struct batch *b)
+{
+    size_t end = b->end + (b->end - b->first);
+    give_range(self, b->end, end < b->count ? end : b->count);
 }
 
 /* A batch that failed for a report's sake comes again one report at a time: the culprit is refused,
@@ -369,22 +362,31 @@ static int again_one_by_one(struct bus *self, struct batch *b)
 
 /* --- the disk says no -------------------------------------------------------------------- */
 
-/* No commit begins without file space for all it can write (store_reserve), so a full disk or a full
- * map is met where nothing has happened yet. The broker is then read-only: nothing is confirmed or
- * published, requests are answered, and reports are taken in and dropped: numbered ones come again,
- * others are counted. Each batch, and each second without one, looks for space again; the first
- * that finds it ends this. Any other failure of the store, I/O first of all, ends the broker: it never
- * confirms after a failure, and the next start begins with what was durable. */
+/* No commit begins without file space for all it can write (store_reserve), so a full disk or a
+ * full map is met where nothing has happened yet. The broker is then read-only: nothing is
+ * confirmed or published, requests are answered, and reports are taken in and dropped: numbered
+ * ones come again, others are counted. A batch without space comes again in halves, so it takes
+ * one report that finds none; and space is looked for once a second, of which there must then
+ * be so much more that this does not begin again at once. Any other failure of the store, I/O
+ * first of all, ends the broker: it never confirms after a failure, and the next start begins
+ * with what was durable. */
+static bool is_read_only(const struct bus *self)
+{
+    return atomic_load(&self->options->counters->read_only);
+}
+
 static void set_read_only(struct bus *self, bool read_only)
 {
-    atomic_bool *flag = &self->options->counters->read_only;
-    if (atomic_load(flag) != read_only) {
-        atomic_store(flag, read_only);
-        fanout_hurry(self->fanout); /* who watches is told at once */
-        log_limited(&self->read_only, LEVEL_ERROR,
-                    read_only ? "no space is left for the store in %s: read-only until there is"
-                              : "there is space in %s again: reports are stored",
-                    store_dir(self->options->store));
+    const struct store *store = self->options->store;
+    atomic_store(&self->options->counters->read_only, read_only);
+    fanout_hurry(self->fanout); /* who watches is told at once */
+    if (read_only) {
+        log_error(
+            "no space is left for the store in %s: read-only until %llu MiB are free there, "
+            "and below --map-size",
+            store_dir(store), (unsigned long long)(store_room_wanted(store) >> 20) + 1);
+    } else {
+        log_error("there is space in %s again: reports are stored", store_dir(store));
     }
 }
 
@@ -400,7 +402,6 @@ static void note_held(struct bus *self, const struct item *item)
 static void hold(struct bus *self, struct batch *b)
 {
     struct counters *c = self->options->counters;
-    set_read_only(self, true);
     for (size_t i = b->first; i < b->count; i++) {
         struct item *item = &b->items[i];
         if (item->submission == 0) {
@@ -418,8 +419,27 @@ static void hold(struct bus *self, struct batch *b)
 
 static void look_for_space(struct bus *self)
 {
-    if (atomic_load(&self->options->counters->read_only) && !self->busy) {
-        set_read_only(self, store_has_room(self->options->store) != 0);
+    if (is_read_only(self) && store_has_room(self->options->store) == 0) {
+        set_read_only(self, false);
+    }
+}
+
+/* The filling batch goes to the committer, where there is one and it is free. */
+static void give(struct bus *self)
+{
+    if (is_read_only(self)) { /* then none is busy */
+        self->filling->first = 0;
+        hold(self, self->filling);
+        return;
+    }
+    if (!self->busy) {
+        add_trimming(self, self->filling);
+    }
+    if (!self->busy && self->filling->count > 0) {
+        self->busy = self->filling;
+        self->filling = self->spare;
+        self->spare = NULL;
+        give_range(self, 0, self->busy->count);
     }
 }
 
@@ -428,29 +448,36 @@ static void look_for_space(struct bus *self)
 /* A batch is durable: only now does anybody see what is in it. */
 static int finish(struct bus *self, struct batch *b)
 {
-    if (b->committed) {
-        set_read_only(self, false);
-    }
     int rc = publish(self, b);
     tell(self, b);
     batch_reset(b);
     return rc;
 }
 
-/* No space: the batch is tried again without what trims the log, if that was in it. */
-static bool again_without_trimming(struct bus *self, struct batch *b)
+static void end_batch(struct bus *self, struct batch *b)
 {
-    if (!trimming_withdraw(&self->trimming, b)) {
-        return false;
-    }
-    if (b->first < b->count) {
-        give_range(self, b->first, b->count);
+    self->busy = NULL;
+    self->spare = b;
+    batch_clear(b);
+}
+
+/* No space: the batch comes again without what trims the log, if that was in it, or in parts of
+ * half the size. */
+static void again_smaller(struct bus *self, struct batch *b)
+{
+    if (trimming_withdraw(&self->trimming, b)) {
+        if (b->first < b->count) {
+            give_range(self, b->first, b->count);
+        } else {
+            end_batch(self, b);
+        }
+    } else if (b->end - b->first > 1) {
+        give_range(self, b->first, b->first + (b->end - b->first) / 2);
     } else {
-        self->busy = NULL;
-        self->spare = b;
-        batch_clear(b);
+        set_read_only(self, true);
+        hold(self, b);
+        end_batch(self, b);
     }
-    return true;
 }
 
 static int take(struct bus *self)
@@ -464,20 +491,15 @@ static int take(struct bus *self)
         self->trimming.kept = *apply_state(b->apply);
     }
     if (b->result == CASEBUS_ENOSPC) {
-        if (again_without_trimming(self, b)) {
-            return 0;
-        }
-        self->busy = NULL;
-        self->spare = b;
-        hold(self, b);
+        again_smaller(self, b);
         return 0;
     }
     if (b->result != 0) {
         return is_a_reports_fault(b->result) ? again_one_by_one(self, b) : b->result;
     }
-    if (b->end < b->count) { /* one by one: the next */
+    if (b->end < b->count) {
         int rc = finish(self, b);
-        give_range(self, b->end, b->end + 1);
+        give_next_part(self, b);
         return rc;
     }
     self->busy = NULL;

@@ -18,6 +18,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,7 +286,7 @@ static bool start_gate(struct broker *self, char *why, size_t why_size)
 static void reload(struct broker *self)
 {
     struct command *c = self->command;
-    char why[8192];
+    char why[8192], waiting[512];
     struct command again = *c;
     again.settings = settings_default();
     if (!c->config && !self->gate.guarded) {
@@ -305,17 +306,16 @@ static void reload(struct broker *self)
         log_error("SIGHUP: settings unchanged: whether there are actors changes with a restart");
         return;
     }
-    if (memcmp(&c->settings.audiences, &again.settings.audiences,
-               sizeof again.settings.audiences) != 0) {
-        log_warning("SIGHUP: sections of audiences have changed: that waits for a restart");
-    }
     struct actor_table *table = read_actors(&again.settings, why, sizeof why);
     if (!table) {
         log_error("SIGHUP: actors and settings unchanged: %s", why);
         return;
     }
     const struct actor_table *before = self->table;
-    settings_reload(&c->settings, &again.settings);
+    settings_reload(&c->settings, &again.settings, waiting, sizeof waiting);
+    if (waiting[0]) {
+        log_warning("SIGHUP: changed, and taken in by a restart only: %s", waiting);
+    }
     set_level(&c->settings);
     set_retention(&c->settings, &self->bus_options.retention);
     set_limits(&c->settings, &self->limits);
@@ -363,11 +363,31 @@ static int start_zap(struct broker *self)
                               : EXIT_OK;
 }
 
+/* Without them libzmq and czmq end the process where they make a socket. */
+#define DESCRIPTORS_LEAST 64 /* its own, and a few connections */
+#define DESCRIPTORS_PER_AUDIENCE 8
+
+static bool has_descriptors(unsigned audiences)
+{
+    struct rlimit limit;
+    rlim_t least = DESCRIPTORS_LEAST + audiences * DESCRIPTORS_PER_AUDIENCE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= least) {
+        return true;
+    }
+    log_error("%llu file descriptors are allowed, it takes %llu to start and one more for each "
+              "connection: raise the limit (LimitNOFILE=, ulimit -n)",
+              (unsigned long long)limit.rlim_cur, (unsigned long long)least);
+    return false;
+}
+
 static int start(struct broker *self)
 {
     const struct settings *s = &self->command->settings;
     struct store_options options = {.dir = s->data, .map_bytes = s->map_size};
     char why[8192];
+    if (!has_descriptors(s->audiences.count)) {
+        return EXIT_START;
+    }
     if (!start_gate(self, why, sizeof why)) {
         log_error("%s", why);
         return EXIT_USAGE;

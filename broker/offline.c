@@ -155,6 +155,9 @@ static int restore_in_child(void *arg)
 
 int offline_restore(const char *dir, const char *backup)
 {
+    if (access(backup, F_OK) != 0) {
+        return complain(backup, "there is no such backup, nothing was restored", EXIT_START);
+    }
     int code = offline_verify(backup, 0);
     struct job *job = code == EXIT_OK ? job_new(dir) : NULL;
     if (code != EXIT_OK) {

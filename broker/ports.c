@@ -100,8 +100,12 @@ zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_
         return NULL;
     }
     if (zsock_bind(s, "%s", port->endpoint) < 0) {
-        snprintf(why, why_size, "cannot bind %s: %s", port->endpoint,
-                 zmq_strerror(zmq_errno()));
+        snprintf(
+            why, why_size, "cannot bind %s: %s%s", port->endpoint, zmq_strerror(zmq_errno()),
+            zmq_errno() == EADDRINUSE
+                ? ": another program is there, a broker that runs already? (ss -lntp, ss -lxp "
+                  "show which)"
+                : "");
         zsock_destroy(&s);
         return NULL;
     }

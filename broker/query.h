@@ -379,8 +379,8 @@ int deny(struct query *q);
 int authorise(struct query *q);
 /* For an operation that knows better what it is about; agency NULL: all of them. */
 int may(struct query *q, enum verb verb, struct casebus_bytes agency);
-/* What somebody has brought about here is said in the log; of what apply decides the bus says it. */
-void audit_change(struct query *q, struct casebus_bytes what);
+/* Who asks, and for whom, as lines "audit" of the log say it: "actor=ann by=desk". */
+void audit_asker(const struct query *q, char *text, size_t size);
 
 query_fn query_case_get, query_case_get_many, query_case_known, query_case_recent,
     query_case_list, query_case_history, query_log_replay, query_heads, query_session_get,

@@ -167,9 +167,10 @@ int authorise(struct query *q)
     return may_any(q, need->any_of, valid ? agency : casebus_bytes(NULL, 0));
 }
 
-void audit_change(struct query *q, struct casebus_bytes what)
+void audit_asker(const struct query *q, char *text, size_t size)
 {
-    audit_done(q->who->name, q->by ? q->by->name : "", q->request.op, what);
+    snprintf(text, size, "actor=%s%s%s", q->who->name, q->by ? " by=" : "",
+             q->by ? q->by->name : "");
 }
 
 /* --- asking about it ---------------------------------------------------------------------- */

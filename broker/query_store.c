@@ -3,6 +3,7 @@
 #include "query.h"
 
 #include "backup.h"
+#include "log.h"
 #include "verify.h"
 
 /* The arguments of both: which run is asked about (0: none), and how long to wait. */
@@ -123,21 +124,26 @@ static int read_dir(struct query *q, char dir[FOLDER_PATH_MAX])
     return 0;
 }
 
+static void audit_backup(const char *word, const char *asker, const char *dir, const char *why)
+{
+    log_name_thread("backup");
+    log_audit("%s %s op=store.backup on=%s%s%s", word, asker, dir, why[0] ? ": " : "", why);
+}
+
 static int start_backup(struct query *q)
 {
-    char dir[FOLDER_PATH_MAX];
+    char dir[FOLDER_PATH_MAX], asker[2 * ACTOR_NAME_SIZE + 16];
     const char *taken;
     int rc = read_dir(q, dir);
     if (rc != 0) {
         return rc;
     }
-    rc = backup_start(q->self->backup, dir, &taken);
+    audit_asker(q, asker, sizeof asker);
+    rc = backup_start(q->self->backup, dir, asker, audit_backup, &taken);
     if (rc == CASEBUS_EBUSY) {
         snprintf(q->text, sizeof q->text, "another backup is being made");
     } else if (rc == CASEBUS_EVALUE) {
         bad_arg(q, "dir", taken);
-    } else if (rc == 0) {
-        audit_change(q, casebus_cstr(dir));
     }
     return rc;
 }

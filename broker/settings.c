@@ -1,13 +1,12 @@
 /* The table of settings and everything made from it. */
 #include "settings.h"
 
+#include "endpoint.h"
 #include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum type { TEXT, FILE_OF, ENDPOINT, BYTES, COUNT_OF, WORD };
 
@@ -35,8 +34,8 @@ static const struct setting table[] = {
      "endpoint for requests"},
     {"secret", FILE_OF, TEXT_AT(secret), "", 0, 0, NULL, false,
      "the broker's key pair: TCP endpoints then take only keys of --actors"},
-    {"actors", FILE_OF, TEXT_AT(actors), "", 0, 0, NULL, false,
-     "who may do what: lines NAME KEY ROLE[,ROLE]; SIGHUP rereads it"},
+    {"actors", FILE_OF, TEXT_AT(actors), "", 0, 0, NULL, true,
+     "who may do what: lines NAME KEY ROLE[,ROLE]"},
     {"map-size", BYTES, TEXT_AT(map_size), "64G", 16ull << 20, 16ull << 40, NULL, false,
      "the most the store can grow to: address space, not disk (K, M, G, T)"},
     {"retain-events", COUNT_OF, TEXT_AT(retain_events), "0", 0, INT64_MAX, NULL, true,
@@ -96,37 +95,6 @@ static bool is_word(const char *words, const char *value)
     return false;
 }
 
-/* Without keys nothing is encrypted, so nothing may leave the machine. */
-static bool is_local(const char *endpoint)
-{
-    static const char *const hosts[] = {"tcp://127.", "tcp://localhost:", "tcp://[::1]:",
-                                        "ipc://"};
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        if (strncmp(endpoint, hosts[i], strlen(hosts[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* libzmq takes such a port modulo 65536. */
-static bool has_no_such_port(const char *endpoint)
-{
-    const char *colon = strrchr(endpoint, ':');
-    return strncmp(endpoint, "tcp://", 6) == 0 && colon && strtoul(colon + 1, NULL, 10) > 65535;
-}
-
-const char *settings_endpoint_fault(const char *value, size_t size)
-{
-    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0) {
-        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
-    }
-    if (has_no_such_port(value)) {
-        return "has a port above 65535";
-    }
-    return strlen(value) >= size ? "is too long" : NULL;
-}
-
 static const char *fault_of(const struct setting *t, const char *value)
 {
     uint64_t number;
@@ -140,7 +108,7 @@ static const char *fault_of(const struct setting *t, const char *value)
         return "must be one of: error, warning, info, debug";
     }
     if (t->type == ENDPOINT) {
-        return settings_endpoint_fault(value, t->size);
+        return endpoint_fault(value, t->size);
     }
     if (!is_number(t) && (value[0] == '\0' || strlen(value) >= t->size)) {
         return value[0] ? "is too long" : "must not be empty";
@@ -160,44 +128,53 @@ static void assign(struct settings *s, const struct setting *t, const char *valu
     }
 }
 
-/* Whoever may enter the folder may connect, and plain ipc is `local`. */
-static const char *folder_fault(const char *endpoint)
-{
-    const char *path = endpoint + strlen("ipc://"), *slash = strrchr(path, '/');
-    char folder[256];
-    struct stat st;
-    if (path[0] == '@' || strcmp(path, "*") == 0) {
-        return "must be a path where --secret is given, in a folder of our own with mode 0700";
-    }
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    if (stat(folder[0] ? folder : "/", &st) != 0 || !S_ISDIR(st.st_mode)) {
-        return "has no folder to be in";
-    }
-    return st.st_uid != geteuid() || (st.st_mode & 077)
-               ? "must be in a folder of our own with mode 0700, where --secret is given: who "
-                 "connects there needs no key"
-               : NULL;
-}
-
-static const char *endpoint_fault(const struct settings *s, const char *endpoint)
-{
-    if (s->secret[0] == '\0') {
-        return is_local(endpoint)
-                   ? NULL
-                   : "must be on this machine, tcp://127.0.0.1:PORT or ipc://PATH: without "
-                     "--secret endpoints are not encrypted";
-    }
-    return strncmp(endpoint, "ipc://", 6) == 0 ? folder_fault(endpoint) : NULL;
-}
-
 static bool check_endpoint(const struct settings *s, const char *name, const char *endpoint,
                            char *why, size_t why_size)
 {
-    const char *fault = endpoint_fault(s, endpoint);
+    const char *fault = endpoint_place_fault(endpoint, s->secret[0] != '\0');
     if (fault) {
         snprintf(why, why_size, "%s: %s (not \"%s\")", name, fault, endpoint);
     }
     return fault == NULL;
+}
+
+/* --- one endpoint, one socket ------------------------------------------------------------- */
+
+struct place {
+    const char *name, *endpoint;
+};
+#define PLACES_MAX (COUNT + AUDIENCES_MAX)
+
+static unsigned find_places(const struct settings *s, struct place places[PLACES_MAX])
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        if (table[i].type == ENDPOINT) {
+            places[n++] = (struct place){table[i].name, (const char *)s + table[i].offset};
+        }
+    }
+    for (unsigned i = 0; i < s->audiences.count; i++) {
+        const struct audience *a = &s->audiences.audience[i];
+        places[n++] = (struct place){a->name, a->endpoint};
+    }
+    return n;
+}
+
+static bool check_places(const struct settings *s, char *why, size_t why_size)
+{
+    struct place places[PLACES_MAX];
+    unsigned n = find_places(s, places);
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < i; k++) {
+            if (endpoint_same_place(places[k].endpoint, places[i].endpoint)) {
+                snprintf(why, why_size,
+                         "%s: is where %s is already: give it another endpoint (not \"%s\")",
+                         places[i].name, places[k].name, places[i].endpoint);
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 bool settings_check(const struct settings *s, char *why, size_t why_size)
@@ -217,7 +194,7 @@ bool settings_check(const struct settings *s, char *why, size_t why_size)
         good = check_endpoint(s, a->name, a->endpoint, why, why_size) &&
                audience_check_roles(a, &s->roles, why, why_size);
     }
-    return good;
+    return good && check_places(s, why, why_size);
 }
 
 struct settings settings_default(void)
@@ -261,6 +238,39 @@ static char *trim(char *text)
     return text;
 }
 
+/* --- the file --------------------------------------------------------------------------- */
+
+#define GIVEN_MAX 64 /* more than there are settings */
+
+struct file_reader {
+    struct settings *settings;
+    unsigned line;
+    bool in_section;
+    unsigned given; /* names so far, of the settings or of the section at hand */
+    struct {
+        char name[32];
+        unsigned line;
+    } seen[GIVEN_MAX];
+};
+
+/* Which of two would count nobody could tell. */
+static bool note_given(struct file_reader *self, const char *name, char *fault,
+                       size_t fault_size)
+{
+    for (unsigned i = 0; i < self->given; i++) {
+        if (strcmp(self->seen[i].name, name) == 0) {
+            snprintf(fault, fault_size, "%s: stands in line %u already", name,
+                     self->seen[i].line);
+            return false;
+        }
+    }
+    if (self->given < GIVEN_MAX && strlen(name) < sizeof self->seen->name) {
+        snprintf(self->seen[self->given].name, sizeof self->seen->name, "%s", name);
+        self->seen[self->given++].line = self->line;
+    }
+    return true;
+}
+
 /* "[audience press]": the lines behind it are of that section. */
 static bool begin_section(struct settings *s, char *text, char *fault, size_t fault_size)
 {
@@ -275,11 +285,23 @@ static bool begin_section(struct settings *s, char *text, char *fault, size_t fa
     return audience_begin(&s->audiences, trim(text + sizeof kind), fault, fault_size);
 }
 
-/* One line of the file, of `size` bytes; `fault` gets what is wrong with it. `section`: it is in
- * one. */
-static bool read_line(struct settings *s, char *line, size_t size, bool *section, char *fault,
+static bool take_setting(struct file_reader *self, const char *name, const char *value,
+                         char *fault, size_t fault_size)
+{
+    struct settings *s = self->settings;
+    if (!self->in_section && strncmp(name, "role.", 5) == 0) {
+        return roles_add(&s->roles, name + 5, value, fault, fault_size);
+    }
+    return note_given(self, name, fault, fault_size) &&
+           (self->in_section ? audience_set(&s->audiences, name, value, fault, fault_size)
+                             : settings_set(s, name, value, fault, fault_size));
+}
+
+/* One line of the file, of `size` bytes; `fault` gets what is wrong with it. */
+static bool read_line(struct file_reader *self, char *line, size_t size, char *fault,
                       size_t fault_size)
 {
+    struct settings *s = self->settings;
     if (strlen(line) != size) {
         snprintf(fault, fault_size, "a NUL byte: is this a settings file?");
         return false;
@@ -289,8 +311,9 @@ static bool read_line(struct settings *s, char *line, size_t size, bool *section
         return true;
     }
     if (*text == '[') {
-        bool good = !*section || audience_end(&s->audiences, fault, fault_size);
-        *section = true;
+        bool good = !self->in_section || audience_end(&s->audiences, fault, fault_size);
+        self->in_section = true;
+        self->given = 0;
         return good && begin_section(s, text, fault, fault_size);
     }
     char *equals = strchr(text, '=');
@@ -299,13 +322,7 @@ static bool read_line(struct settings *s, char *line, size_t size, bool *section
         return false;
     }
     *equals = '\0';
-    const char *name = trim(text), *value = trim(equals + 1);
-    if (*section) {
-        return audience_set(&s->audiences, name, value, fault, fault_size);
-    }
-    return strncmp(name, "role.", 5) == 0
-               ? roles_add(&s->roles, name + 5, value, fault, fault_size)
-               : settings_set(s, name, value, fault, fault_size);
+    return take_setting(self, trim(text), trim(equals + 1), fault, fault_size);
 }
 
 bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size)
@@ -318,15 +335,21 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
     char *line = NULL, fault[5000];
     size_t room = 0;
     ssize_t size;
-    bool good = true, section = false;
-    unsigned n = 0;
+    struct file_reader reader = {.settings = s};
+    bool good = true;
     while (good && (size = getline(&line, &room, file)) >= 0) {
-        n++;
-        good = read_line(s, line, (size_t)size, &section, fault, sizeof fault);
+        reader.line++;
+        good = read_line(&reader, line, (size_t)size, fault, sizeof fault);
     }
-    good = good && (!section || audience_end(&s->audiences, fault, sizeof fault));
-    if (!good) {
-        snprintf(why, why_size, "%s:%u: %s", path, n, fault);
+    if (good && ferror(file)) { /* a folder, for one */
+        good = false;
+        snprintf(why, why_size, "%s: cannot be read as a settings file: %s", path,
+                 strerror(errno));
+    } else {
+        good = good && (!reader.in_section || audience_end(&s->audiences, fault, sizeof fault));
+        if (!good) {
+            snprintf(why, why_size, "%s:%u: %s", path, reader.line, fault);
+        }
     }
     free(line);
     fclose(file);
@@ -376,13 +399,33 @@ void settings_print(const struct settings *s, FILE *out)
     audiences_print(&s->audiences, out);
 }
 
-void settings_reload(struct settings *s, const struct settings *fresh)
+static bool differs(const struct setting *t, const struct settings *a, const struct settings *b)
 {
+    const char *at_a = (const char *)a + t->offset, *at_b = (const char *)b + t->offset;
+    return is_number(t) ? memcmp(at_a, at_b, t->size) != 0 : strcmp(at_a, at_b) != 0;
+}
+
+/* Names, as a list for people. */
+static void add_name(char *names, size_t size, const char *name)
+{
+    size_t at = strlen(names);
+    snprintf(names + at, size - at, "%s%s", at > 0 ? ", " : "", name);
+}
+
+void settings_reload(struct settings *s, const struct settings *fresh, char *waiting,
+                     size_t waiting_size)
+{
+    waiting[0] = '\0';
     for (size_t i = 0; i < COUNT; i++) {
-        if (table[i].reloads) {
-            memcpy((char *)s + table[i].offset, (const char *)fresh + table[i].offset,
-                   table[i].size);
+        const struct setting *t = &table[i];
+        if (t->reloads) {
+            memcpy((char *)s + t->offset, (const char *)fresh + t->offset, t->size);
+        } else if (differs(t, s, fresh)) {
+            add_name(waiting, waiting_size, t->name);
         }
+    }
+    if (memcmp(&s->audiences, &fresh->audiences, sizeof s->audiences) != 0) {
+        add_name(waiting, waiting_size, "sections of audiences");
     }
     s->roles = fresh->roles;
 }

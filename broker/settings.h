@@ -28,15 +28,15 @@ bool settings_read_file(struct settings *s, const char *path, char *why, size_t 
 /* One setting by name, as a flag or a line gives it. */
 bool settings_set(struct settings *s, const char *name, const char *value, char *why,
                   size_t why_size);
-/* What no setting can say alone: may these endpoints be bound, with these keys? */
+/* What no setting can say alone: may these endpoints be bound, each once, with these keys? */
 bool settings_check(const struct settings *s, char *why, size_t why_size);
-/* What is wrong with an endpoint to bind, which has room for so many bytes; NULL: nothing. */
-const char *settings_endpoint_fault(const char *value, size_t size);
 /* The table, for --help; and the settings as a file would say them, for -n. */
 void settings_help(FILE *out);
 void settings_print(const struct settings *s, FILE *out);
-/* Takes from `fresh` what may change while running. */
-void settings_reload(struct settings *s, const struct settings *fresh);
+/* Takes from `fresh` what may change while running. What has changed and must wait for a
+ * restart is named in `waiting`; "": nothing. */
+void settings_reload(struct settings *s, const struct settings *fresh, char *waiting,
+                     size_t waiting_size);
 
 /* The names of all settings, for getopt: NULL past the last. */
 const char *settings_name(unsigned index);

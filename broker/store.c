@@ -19,6 +19,7 @@
 
 #define RESERVE_STEP (16ull << 20)
 #define RESERVE_LEAST (1ull << 20) /* beyond what is counted: free list, roots */
+#define RESERVE_AGAIN (32ull << 20) /* once there was none: some large batches' */
 /* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared. */
 #define PAGES_PER_PUT 2
 #define READERS_MAX 64
@@ -387,7 +388,6 @@ static int reserve(struct store *self, uint64_t more)
     MDB_envinfo info;
     mdb_env_info(self->env, &info);
     uint64_t need = (info.me_last_pgno + 1) * self->page_size + more;
-    self->wanted = more;
     if (need > self->map_bytes) {
         return CASEBUS_ENOSPC;
     }
@@ -406,11 +406,19 @@ int store_reserve(struct txn *self)
 {
     uint64_t bytes = self->put_bytes + overlay_bytes(self->overlay);
     uint64_t count = self->put_count + overlay_count(self->overlay);
-    return reserve(self->store,
-                   bytes * 2 + count * PAGES_PER_PUT * self->store->page_size + RESERVE_LEAST);
+    self->store->wanted =
+        bytes * 2 + count * PAGES_PER_PUT * self->store->page_size + RESERVE_LEAST;
+    return reserve(self->store, self->store->wanted);
+}
+
+uint64_t store_room_wanted(const struct store *self)
+{
+    uint64_t of_map =
+        self->map_bytes / 16; /* a small one has no room for several such batches */
+    return self->wanted + (of_map < RESERVE_AGAIN ? of_map : RESERVE_AGAIN);
 }
 
 int store_has_room(struct store *self)
 {
-    return reserve(self, self->wanted);
+    return reserve(self, store_room_wanted(self));
 }

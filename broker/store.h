@@ -47,9 +47,11 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);
-/* Is there room for what the newest commit asked for? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. Not
- * beside a write. */
+/* Is there room for what the newest commit asked for and, as more will come, for a few of the
+ * largest? 0, or CASEBUS_ENOSPC; CASEBUS_EIO. And how many bytes that is. Not beside a
+ * write. */
 int store_has_room(struct store *self);
+uint64_t store_room_wanted(const struct store *self);
 
 /* Snapshots that run, of a check or a backup: while one does, the floor of the log does not
  * pass its seq. begin: the number to end it with, or CASEBUS_EBUSY where too many run. From any

@@ -89,3 +89,15 @@ int casebus_heads_encode(const struct casebus_heads *heads, msgpack_sbuffer *out
     }
     return sink_end(&sink, 0);
 }
+
+void casebus_heads_keep_held(const struct casebus_heads *heads, char *held, size_t size)
+{
+    const size_t kept = heads->held.size < size ? heads->held.size : size - 1;
+    if (heads->is_batch) {
+        return;
+    }
+    if (kept > 0) {
+        memcpy(held, heads->held.data, kept);
+    }
+    held[kept] = '\0';
+}

@@ -89,7 +89,10 @@ static void parse_line(struct input *self, struct row *row)
     json_t *value =
         json_loadb(self->text, self->size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value) {
-        row_fault_set(&row->fault, "-", "not JSON: %s", error.text);
+        bool has_nul = json_error_code(&error) == json_error_null_character;
+        row_fault_set(&row->fault, "-", "%s%s", has_nul ? "" : "not JSON: ",
+                      has_nul ? "\\u0000 stands in a text or a name, which no field can have"
+                              : error.text);
     } else if (!json_is_object(value)) {
         row_fault_set(&row->fault, "-", "not a JSON object");
         json_decref(value);

@@ -60,6 +60,13 @@ void ledger_confirm(struct ledger *self, uint64_t through)
     }
 }
 
+void ledger_forget(struct ledger *self, uint64_t above)
+{
+    for (; self->last > above && self->last > self->through; self->last--) {
+        self->sent -= ledger_line(self, self->last) ? 1 : 0;
+    }
+}
+
 unsigned long ledger_line(const struct ledger *self, uint64_t number)
 {
     bool is_open = number > self->through && number <= self->last;

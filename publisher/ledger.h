@@ -21,6 +21,8 @@ void ledger_end(struct ledger *self);
 int ledger_note(struct ledger *self, uint64_t number, unsigned long line);
 /* Everything up to this number is confirmed. */
 void ledger_confirm(struct ledger *self, uint64_t through);
+/* What has a number above this one was never taken after all: it counts as not sent. */
+void ledger_forget(struct ledger *self, uint64_t above);
 /* The line of a number which is not confirmed yet; 0: it is no record's. */
 unsigned long ledger_line(const struct ledger *self, uint64_t number);
 

@@ -20,6 +20,11 @@ static void find_cause(const struct upload *self, char *out, size_t size)
     }
 }
 
+static const char *reports_are(unsigned long long count)
+{
+    return count == 1 ? "report is" : "reports are";
+}
+
 void summary_explain_stuck(struct upload *self)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
@@ -34,6 +39,7 @@ void summary_explain_stuck(struct upload *self)
         say_at(&self->voice, first ? first : self->line,
                "the disk of %s is full: from this line on nothing was taken",
                self->options->outbox);
+        ledger_forget(&self->ledger, stats->stored);
     } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
         say(&self->voice, "%s", casebus_strerror(self->stuck));
     } else if (stats->links == 0 && stats->answers == 0) {
@@ -42,16 +48,19 @@ void summary_explain_stuck(struct upload *self)
             self->options->secret ? ", or it does not take our key, or is not --server's"
                                   : ", or it wants a key: --secret and --server");
     } else if (self->stop_at) {
-        say(&self->voice, "stopped; %llu reports are not confirmed", left);
+        say(&self->voice, "stopped; %llu %s not confirmed", left, reports_are(left));
     } else {
         char cause[300];
         find_cause(self, cause, sizeof cause);
-        say(&self->voice, "nothing was confirmed for %g s; %llu reports are not%s",
-            self->options->timeout_ms / 1000.0, left, cause);
+        say(&self->voice, "nothing was confirmed for %g s; %llu %s not%s",
+            self->options->timeout_ms / 1000.0, left, reports_are(left), cause);
     }
     if (self->options->outbox && stats->stored > stats->confirmed) {
-        say(&self->voice, "%llu reports stay in %s; --resume sends them",
-            (unsigned long long)(stats->stored - stats->confirmed), self->options->outbox);
+        unsigned long long stay = stats->stored - stats->confirmed;
+        say(&self->voice,
+            stay == 1 ? "%llu report stays in %s; --resume sends it"
+                      : "%llu reports stay in %s; --resume sends them",
+            stay, self->options->outbox);
     }
 }
 

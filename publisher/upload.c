@@ -34,6 +34,9 @@ static void refuse(struct upload *self, const char *field, const char *reason)
 
 static struct casebus_bytes reason_of(const struct casebus_refusal *refusal)
 {
+    if (refusal->code == CASEBUS_EUNKNOWN_CASE) {
+        return casebus_cstr("there is no such case that could be corrected or deleted");
+    }
     if (refusal->reason.data || refusal->code) {
         return refusal->reason.data ? refusal->reason
                                     : casebus_cstr(casebus_strerror(refusal->code));
@@ -269,7 +272,9 @@ static int confirm_all(struct upload *self)
 static void resume(struct upload *self)
 {
     if (self->left_open > 0) {
-        say(&self->voice, "%llu reports of an earlier run are in %s: they go first",
+        say(&self->voice,
+            self->left_open == 1 ? "%llu report of an earlier run is in %s: it goes first"
+                                 : "%llu reports of an earlier run are in %s: they go first",
             (unsigned long long)self->left_open, self->options->outbox);
     }
     self->stuck = confirm_all(self);

@@ -104,7 +104,7 @@ static const struct flag flags[] = {
         "it is not: for people and schedulers, reports are taken all the same"),
     ROW("as", "ID", as, flag_text, BIT(QUARANTINE), "accept as this case instead"),
     ROW("after", "SEQ", after, flag_number, BIT(REPLAY), "events after SEQ (0: all)"),
-    ROW("limit", "N", limit, flag_count, PAGED | BIT(REPLAY), "at most N rows"),
+    ROW("limit", "N", limit, flag_number, PAGED | BIT(REPLAY), "at most N rows"),
     ROW("next", "TOKEN", next, flag_text, PAGED, "the page after the one that gave TOKEN"),
     ROW("as-of", "SEQ", as_of, flag_number,
         BIT(RECENT) | BIT(LIST) | BIT(SESSIONS) | BIT(QUARANTINE),

@@ -113,7 +113,12 @@ static bool add_token(struct ctl *self, const char *hex)
 
 bool ctl_add_page(struct ctl *self)
 {
-    ctl_add_uint(self, "limit", self->settings.limit);
+    const uint64_t limit = self->settings.limit;
+    if (limit != FLAG_UNSET && (limit < 1 || limit > CASEBUS_PAGE_MAX)) {
+        ctl_usage("--limit: 1 to %d", CASEBUS_PAGE_MAX);
+        return false;
+    }
+    ctl_add_uint(self, "limit", limit);
     ctl_add_uint(self, "as_of", self->settings.as_of);
     if (self->settings.next != NULL && !add_token(self, self->settings.next)) {
         ctl_usage("--next %s: not a token of a page before", self->settings.next);

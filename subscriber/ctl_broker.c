@@ -143,6 +143,44 @@ static int print_status_json(struct ctl *self)
     return ctl_end_json(self, &json);
 }
 
+/* "19:53  case:created 12, session:started 1"; nothing for a quiet minute. */
+static void add_minute(struct casebus_bytes minute, struct text *out)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, casebus_map_get(minute, "events"));
+    const uint32_t kinds = casebus_read_map(&r);
+    for (uint32_t i = 0; i < kinds && r.error == 0; i++) {
+        if (i == 0) {
+            text_format(out, "%-24s  ", "events of the minute");
+            text_add_instant(out, casebus_as_uint(casebus_map_get(minute, "at"), 0));
+        }
+        text_add(out, i == 0 ? "  " : ", ");
+        text_add_foreign(out, casebus_read_str(&r));
+        text_add(out, " ");
+        text_add_count(out, casebus_read_uint(&r));
+    }
+    text_add(out, kinds > 0 ? "\n" : "");
+}
+
+/* As a record, but for the last hour, which has a line a minute, the newest first. */
+static void add_status(struct casebus_bytes result, struct text *out)
+{
+    struct casebus_reader r;
+    struct casebus_bytes minute;
+    casebus_reader_init(&r, result);
+    for (uint32_t left = casebus_read_map(&r); left > 0 && r.error == 0; left--) {
+        const struct casebus_bytes key = casebus_read_str(&r), value = casebus_read_raw(&r);
+        if (casebus_bytes_is(key, "minutes")) {
+            struct rows minutes = ctl_rows(value);
+            while (ctl_next_row(&minutes, &minute)) {
+                add_minute(minute, out);
+            }
+        } else {
+            show_pair(key, value, out);
+        }
+    }
+}
+
 static int print_status(struct ctl *self)
 {
     const struct casebus_reply *reply = &self->reply;
@@ -153,7 +191,7 @@ static int print_status(struct ctl *self)
     text_add_hex(&self->out, casebus_bytes(reply->epoch, sizeof reply->epoch));
     text_format(&self->out, "\n%-24s  %llu\n%-24s  %llu\n", "seq",
                 (unsigned long long)reply->seq, "entry", (unsigned long long)reply->entry);
-    show_record(reply->result, &self->out);
+    add_status(reply->result, &self->out);
     return ctl_flush(self);
 }
 

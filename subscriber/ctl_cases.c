@@ -145,6 +145,12 @@ int ctl_recent(struct ctl *self)
     return ask_cases(self);
 }
 
+/* Days as they are written, YYYY-MM-DD; what is none the broker refuses. */
+static bool is_reversed(const char *from, const char *to)
+{
+    return from != NULL && to != NULL && strlen(from) == strlen(to) && strcmp(from, to) > 0;
+}
+
 int ctl_list(struct ctl *self)
 {
     casebus_call_begin(self->call, CASEBUS_OP_CASE_LIST);
@@ -154,6 +160,10 @@ int ctl_list(struct ctl *self)
     ctl_add_text(self, "to", self->settings.to);
     /* A range of dates is only asked for in the order of dates. */
     const bool dated = self->settings.from != NULL || self->settings.to != NULL;
+    if (is_reversed(self->settings.from, self->settings.to)) {
+        return ctl_usage("--from %s is after --to %s: no day lies between them",
+                         self->settings.from, self->settings.to);
+    }
     const bool by_name = self->settings.offender != NULL;
     ctl_add_text(self, "offender", self->settings.offender);
     ctl_add_text(self, "order",

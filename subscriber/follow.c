@@ -57,7 +57,11 @@ static enum message decode(struct casebus_subscriber *self, struct slot *slot)
     struct casebus_fault fault;
     const struct casebus_bytes topic = slot_topic(slot), body = slot_body(slot);
     if (is_heads(topic)) {
-        return casebus_heads_decode(topic, body, &self->heads, &fault) == 0 ? HEADS : NOTHING;
+        if (casebus_heads_decode(topic, body, &self->heads, &fault) != 0) {
+            return NOTHING;
+        }
+        casebus_heads_keep_held(&self->heads, self->held, sizeof self->held);
+        return HEADS;
     }
     return casebus_event_read(topic, body, &slot->event, &fault) == 0 ? EVENT : NOTHING;
 }

@@ -34,6 +34,7 @@ struct casebus_subscriber {
     struct have *have; /* until the start, then the intake's */
     struct intake intake;
     struct casebus_heads heads;
+    char held[128]; /* why nothing is stored for now; "": it is */
 
     struct casebus_client *client;
     struct casebus_replay *replay;

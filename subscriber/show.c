@@ -200,6 +200,14 @@ void show_record(struct casebus_bytes map, struct text *out)
     add_pairs(map, "", out);
 }
 
+void show_pair(struct casebus_bytes key, struct casebus_bytes raw, struct text *out)
+{
+    struct text name = {0};
+    add_field_name(key, &name);
+    add_pair(&name, key, raw, out);
+    text_free(&name);
+}
+
 /* --- events ----------------------------------------------------------------------------- */
 
 static void add_str(struct casebus_bytes map, const char *key, const char *before,

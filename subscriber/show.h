@@ -16,6 +16,8 @@ void show_value(struct casebus_bytes field, struct casebus_bytes raw, size_t col
                 struct text *out);
 /* A map, a line a value, names of inner ones with dots: "offender.name  Acme Ltd". */
 void show_record(struct casebus_bytes map, struct text *out);
+/* One of its pairs, as show_record() has it among the others. */
+void show_pair(struct casebus_bytes key, struct casebus_bytes raw, struct text *out);
 /* "12 pages, 40 found: 3 created, 1 updated, 35 existing, 1 error" */
 void show_counters(struct casebus_bytes session, struct text *out);
 

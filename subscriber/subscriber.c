@@ -293,6 +293,11 @@ const char *casebus_subscriber_state_word(enum casebus_subscriber_state state)
     return words[state];
 }
 
+const char *casebus_subscriber_held(const struct casebus_subscriber *self)
+{
+    return self->held[0] != '\0' ? self->held : NULL;
+}
+
 uint64_t casebus_subscriber_seq(const struct casebus_subscriber *self)
 {
     return self->seq;

@@ -202,15 +202,6 @@ static void move_quiet(struct casebus_views *self, uint64_t entry)
     self->stats.moves += watched ? 1 : 0;
 }
 
-static void keep_held(struct casebus_views *self, struct casebus_bytes held)
-{
-    const size_t size = held.size < sizeof self->held ? held.size : sizeof self->held - 1;
-    if (size > 0) {
-        memcpy(self->held, held.data, size);
-    }
-    self->held[size] = '\0';
-}
-
 static void take_heads(struct casebus_views *self, const struct casebus_heads *heads)
 {
     self->stats.heads++;
@@ -225,9 +216,7 @@ static void take_heads(struct casebus_views *self, const struct casebus_heads *h
     if (heads->seq > self->claim && (!heads->is_batch || heads->before <= self->claim)) {
         self->claim = heads->seq;
     }
-    if (!heads->is_batch) {
-        keep_held(self, heads->held);
-    }
+    casebus_heads_keep_held(heads, self->held, sizeof self->held);
     move_streams(self, heads->streams);
     move_quiet(self, heads->quiet);
     self->news = true;

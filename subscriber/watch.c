@@ -12,6 +12,7 @@
 #include "flags.h"
 #include "json.h"
 #include "show.h"
+#include "start_check.h"
 #include "stop.h"
 #include "terminal.h"
 #include "watch_table.h"
@@ -44,11 +45,12 @@ struct watch {
     struct casebus_subscriber *subscriber;
     char **patterns;
     int pattern_count;
-    bool colour, said_live;
+    bool colour, said_live, said_held;
     enum casebus_subscriber_state said_state;
     int64_t deadline, save_at;
     uint64_t shown, unsaved;
     struct casebus_cursor saved;
+    struct text saved_patterns; /* of the cursor's file */
     struct text line;
 };
 
@@ -78,7 +80,7 @@ static const struct flag flags[] = {
     ROW("sessions", NULL, sessions, flag_switch, "a table of the newest scrape sessions"),
     ROW("session", "NAME", session, flag_text,
         "a table of what a session meets: AGENCY:ID, or new for the next that starts"),
-    ROW("limit", "N", limit, flag_count, "rows of a table (20)"),
+    ROW("limit", "N", limit, flag_number, "rows of a table (20)"),
     ROW("json", NULL, json, flag_switch, "one JSON object a line"),
     ROW("count", "N", count, flag_count, "end after N events, or changes of a table"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, "end after SECONDS"),
@@ -111,7 +113,8 @@ static void print_help(void)
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs("\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
           "again;\n"
-          "--from-start and --after then count only while FILE does not exist.\n"
+          "--from-start and --after then count only while FILE does not exist, and other\n"
+          "PATTERNs than those it was made with are refused.\n"
           "A table is drawn in place on a terminal, elsewhere printed again when it has "
           "changed;\n"
           "with --json each change is a line: the keys in order, and the rows that are other.\n"
@@ -148,13 +151,23 @@ static int subscribe(struct watch *self)
     return EXIT_FINE;
 }
 
-/* From the cursor, if there is one; else from where the command line says: 0 or a code, of
- * which CASEBUS_EMALFORMED and CASEBUS_EIO are the file's. */
+/* The cursor's file: 1 it has one, 0 there is none, or a code, of which CASEBUS_EMALFORMED,
+ * CASEBUS_EPATTERN and CASEBUS_EIO are the file's. */
+static int read_cursor(struct watch *self)
+{
+    const int rc = cursor_file_patterns((const char *const *)self->patterns,
+                                        (size_t)self->pattern_count, &self->saved_patterns);
+    return rc != 0
+               ? rc
+               : cursor_file_read(self->settings.cursor, &self->saved, &self->saved_patterns);
+}
+
+/* From the cursor, if there is one; else from where the command line says: 0 or a code. */
 static int start(struct watch *self)
 {
     const struct settings *settings = &self->settings;
     if (settings->cursor != NULL) {
-        const int rc = cursor_file_read(settings->cursor, &self->saved);
+        const int rc = read_cursor(self);
         if (rc != 0) {
             return rc == 1 ? casebus_subscriber_start_cursor(self->subscriber, &self->saved)
                            : rc;
@@ -167,9 +180,28 @@ static int start(struct watch *self)
     return casebus_subscriber_start(self->subscriber);
 }
 
-static int say_no_start(const struct settings *settings, int rc)
+static void say_other_patterns(const struct watch *self)
 {
-    if (settings->cursor != NULL && (rc == CASEBUS_EMALFORMED || rc == CASEBUS_EIO)) {
+    struct text patterns = {0};
+    for (const char *line = text_get(&self->saved_patterns), *end;
+         (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        text_add(&patterns, " ");
+        text_add_foreign(&patterns, casebus_bytes(line, (size_t)(end - line)));
+    }
+    fprintf(stderr,
+            PROGRAM
+            ": %s: a cursor of other patterns:%s. What these have missed before it would "
+            "be skipped: give those, or another file\n",
+            self->settings.cursor, text_get(&patterns));
+    text_free(&patterns);
+}
+
+static int say_no_start(const struct watch *self, int rc)
+{
+    const struct settings *settings = &self->settings;
+    if (rc == CASEBUS_EPATTERN) {
+        say_other_patterns(self);
+    } else if (settings->cursor != NULL && (rc == CASEBUS_EMALFORMED || rc == CASEBUS_EIO)) {
         fprintf(stderr, PROGRAM ": %s: %s\n", settings->cursor,
                 rc == CASEBUS_EIO ? strerror(errno) : "holds no cursor");
     } else {
@@ -199,7 +231,7 @@ static int open_subscriber(struct watch *self)
         return status;
     }
     rc = start(self);
-    return rc == 0 ? EXIT_FINE : say_no_start(settings, rc);
+    return rc == 0 ? EXIT_FINE : say_no_start(self, rc);
 }
 
 static bool time_is_up(const struct watch *self)
@@ -271,7 +303,7 @@ static int save_cursor(struct watch *self)
         fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(errno));
         return EXIT_OUTPUT;
     }
-    if (cursor_file_write(self->settings.cursor, &cursor) != 0) {
+    if (cursor_file_write(self->settings.cursor, &cursor, &self->saved_patterns) != 0) {
         fprintf(stderr, PROGRAM ": %s: %s\n", self->settings.cursor, strerror(errno));
         return EXIT_OUTPUT;
     }
@@ -371,6 +403,21 @@ static void say_state(struct watch *self)
     }
 }
 
+/* Nothing new can happen while the broker stores nothing. */
+static void say_held(struct watch *self)
+{
+    const char *held = casebus_subscriber_held(self->subscriber);
+    if ((held != NULL) == self->said_held) {
+        return;
+    }
+    self->said_held = held != NULL;
+    struct text line = {0};
+    text_add_foreign(&line, casebus_cstr(held != NULL ? held : "reports are stored again"));
+    fprintf(stderr, PROGRAM ": %s%s\n",
+            held != NULL ? "the broker stores nothing for now: " : "", text_get(&line));
+    text_free(&line);
+}
+
 static int next(struct watch *self, const struct casebus_event **event)
 {
     if (!self->said_live) {
@@ -394,6 +441,7 @@ static int follow_event(struct watch *self)
         return EXIT_OUTPUT;
     } else if (waited) {
         say_state(self);
+        say_held(self);
     }
     return status == EXIT_FINE && is_time_to_save(self, rc) ? save_cursor(self) : status;
 }
@@ -475,6 +523,8 @@ static int show_table(struct watch *self)
 static int run(struct watch *self)
 {
     const struct settings *settings = &self->settings;
+    const struct casebus_client_options broker = {
+        .query = settings->query, .secret = settings->secret, .server = settings->server};
     const char *clash = find_clash(self);
     char key[CASEBUS_WHY_SIZE];
     if (casebus_credentials_check(settings->secret, settings->server, key, sizeof key) != 0) {
@@ -482,6 +532,11 @@ static int run(struct watch *self)
     }
     if (clash != NULL) {
         return usage(clash);
+    }
+    if (!start_check_audience(&broker, settings->audience)) {
+        fprintf(stderr, PROGRAM ": --audience %s: " START_CHECK_NO_AUDIENCE "\n",
+                settings->audience);
+        return EXIT_USAGE;
     }
     if (settings->recent || settings->sessions || settings->session != NULL) {
         return show_table(self);
@@ -505,6 +560,7 @@ static int run(struct watch *self)
     }
     casebus_subscriber_destroy(&self->subscriber);
     text_free(&self->line);
+    text_free(&self->saved_patterns);
     return status;
 }
 

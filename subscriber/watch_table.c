@@ -11,6 +11,7 @@
 
 #include "deadline.h"
 #include "flags.h"
+#include "start_check.h"
 #include "stop.h"
 #include "terminal.h"
 
@@ -37,6 +38,7 @@ struct live {
     bool knows_newest;
     char started[CASEBUS_CASE_ID_MAX + 1];
     bool terminal, colour, changed, restated;
+    bool held, turned; /* nothing is stored for now; that is new and not said yet */
     size_t lines; /* drawn last */
     enum casebus_view_state said;
     uint64_t shown;
@@ -147,6 +149,21 @@ static int open_view(struct live *self, struct casebus_view **view, struct caseb
     return complain(self, "--limit", rc == CASEBUS_EINVAL ? "1 to 500" : casebus_strerror(rc));
 }
 
+/* One that has a table before it begins is no mistake; one that is only misspelt is. */
+static void warn_of_no_session(const struct live *self)
+{
+    const struct watch_table *settings = self->settings;
+    struct casebus_bytes agency, id;
+    const struct casebus_client_options broker = {
+        .query = settings->query, .secret = settings->secret, .server = settings->server};
+    if (casebus_case_id_split(casebus_cstr(settings->session), &agency, &id) == 0 &&
+        !start_check_session(&broker, settings->audience, agency, id)) {
+        complain(self, settings->session,
+                 "there is no such session; waiting for it to start (--sessions shows those "
+                 "there are)");
+    }
+}
+
 static int open_session(struct live *self, const char *name)
 {
     char agency[CASEBUS_AGENCY_MAX + 1] = "", id[CASEBUS_SEGMENT_MAX + 1] = "";
@@ -186,8 +203,11 @@ static int open_table(struct live *self)
         return complain(self, "--limit", "1 to 500");
     }
     if (settings->what == WATCH_SESSION) {
-        return strcmp(settings->session, "new") == 0 ? wait_for_session(self)
-                                                     : open_session(self, settings->session);
+        if (strcmp(settings->session, "new") == 0) {
+            return wait_for_session(self);
+        }
+        warn_of_no_session(self);
+        return open_session(self, settings->session);
     }
     options.patterns = settings->pattern_count > 0 ? settings->patterns : NULL;
     options.pattern_count = settings->pattern_count;
@@ -308,15 +328,27 @@ static void say_state(struct live *self)
     struct casebus_view_status status;
     struct casebus_view *view = self->view != NULL ? self->view : self->waiting;
     casebus_view_status(view, &status);
-    if (status.state != self->said && status.state != CASEBUS_VIEW_LOADING) {
+    if ((status.state != self->said || self->turned) && status.state != CASEBUS_VIEW_LOADING) {
         self->said = status.state;
+        self->turned = false;
         fprintf(stderr, "%s: %s\n", self->settings->program, casebus_view_words(view));
+    }
+}
+
+/* Of this no view tells: it is of the broker. */
+static void look_at_held(struct live *self)
+{
+    const bool held = casebus_views_held(self->views) != NULL;
+    if (held != self->held) {
+        self->held = held;
+        self->turned = self->restated = true;
     }
 }
 
 /* Shows what has changed since the last time. */
 static void show(struct live *self)
 {
+    look_at_held(self);
     if (!self->terminal || self->settings->json) {
         if (self->restated) {
             say_state(self);

@@ -55,5 +55,8 @@ struct casebus_heads {
 int casebus_heads_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_heads *heads, struct casebus_fault *fault);
 int casebus_heads_encode(const struct casebus_heads *heads, msgpack_sbuffer *out);
+/* Keeps what they say of `held`, or as much of it as has room, terminated; "" where reports are
+ * stored. A batch's say nothing of it, and leave `held` as it is. */
+void casebus_heads_keep_held(const struct casebus_heads *heads, char *held, size_t size);
 
 #endif

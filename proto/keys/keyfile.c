@@ -3,7 +3,8 @@
  *
  * What is written here czmq and pyzmq can read, and the other way round. A '#' begins a comment
  * only at the beginning of a line: keys hold some. The file is checked once it is open, so that
- * what was checked is what is read. */
+ * what was checked is what is read; and what it holds before what it allows: nobody shall be
+ * told to close a file to others that is no key. */
 #include <casebus/keys.h>
 
 #include <errno.h>
@@ -62,33 +63,32 @@ enum {
     PUBLIC_FORBIDS = 022
 };
 
-static int check_file(int fd, const char *path, unsigned forbidden, char *why, size_t why_size)
+static int check_open(const struct stat *file, const char *path, unsigned forbidden, char *why,
+                      size_t why_size)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return say(CASEBUS_EKEY, why, why_size, "%s: not a file", path);
-    }
-    if (st.st_uid != geteuid() && st.st_uid != 0) {
+    if (file->st_uid != geteuid() && file->st_uid != 0) {
         return say(CASEBUS_EKEY, why, why_size, "%s: belongs to somebody else (uid %u)", path,
-                   (unsigned)st.st_uid);
+                   (unsigned)file->st_uid);
     }
-    if (st.st_mode & forbidden) {
+    if (file->st_mode & forbidden) {
         return say(CASEBUS_EKEY, why, why_size, "%s: mode %04o lets others %s it: chmod %s %s",
-                   path, (unsigned)(st.st_mode & 07777),
+                   path, (unsigned)(file->st_mode & 07777),
                    forbidden == SECRET_FORBIDS ? "read or change" : "change",
                    forbidden == SECRET_FORBIDS ? "600" : "644", path);
     }
     return 0;
 }
 
-static int read_file(const char *path, unsigned forbidden, char text[FILE_MAX + 1], char *why,
+static int read_file(const char *path, struct stat *file, char text[FILE_MAX + 1], char *why,
                      size_t why_size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         return say(CASEBUS_EKEY, why, why_size, "%s: %s", path, strerror(errno));
     }
-    int rc = check_file(fd, path, forbidden, why, why_size);
+    int rc = fstat(fd, file) == 0 && S_ISREG(file->st_mode)
+                 ? 0
+                 : say(CASEBUS_EKEY, why, why_size, "%s: not a file", path);
     size_t size = 0;
     ssize_t n = 1;
     while (rc == 0 && n > 0 && size < FILE_MAX) {
@@ -152,11 +152,11 @@ static void parse(char *text, struct casebus_keys *keys)
     }
 }
 
-static int read_keys(struct casebus_keys *keys, const char *path, unsigned forbidden, char *why,
+static int read_keys(struct casebus_keys *keys, const char *path, struct stat *file, char *why,
                      size_t why_size)
 {
     char text[FILE_MAX + 1];
-    int rc = read_file(path, forbidden, text, why, why_size);
+    int rc = read_file(path, file, text, why, why_size);
     if (rc == 0) {
         parse(text, keys);
     }
@@ -167,12 +167,14 @@ static int read_keys(struct casebus_keys *keys, const char *path, unsigned forbi
 int casebus_keys_read(struct casebus_keys *keys, const char *path, char *why, size_t why_size)
 {
     char derived[CASEBUS_KEY_SIZE + 1];
-    int rc = read_keys(keys, path, SECRET_FORBIDS, why, why_size);
+    struct stat file;
+    int rc = read_keys(keys, path, &file, why, why_size);
     if (rc == 0 && keys->secret_key[0] == '\0') {
         rc = say(CASEBUS_EKEY, why, why_size,
                  "%s: holds no secret key: a .secret file of casebus-ctl keygen is expected",
                  path);
     }
+    rc = rc ? rc : check_open(&file, path, SECRET_FORBIDS, why, why_size);
     if (rc == 0 && (zmq_curve_public(derived, keys->secret_key) != 0 ||
                     (keys->public_key[0] && strcmp(derived, keys->public_key) != 0))) {
         rc =
@@ -189,13 +191,15 @@ int casebus_keys_read(struct casebus_keys *keys, const char *path, char *why, si
 int casebus_keys_read_public(char key[CASEBUS_KEY_SIZE + 1], const char *path, char *why,
                              size_t why_size)
 {
-    struct casebus_keys keys;
-    int rc = read_keys(&keys, path, PUBLIC_FORBIDS, why, why_size);
+    struct casebus_keys keys = {.secret_key = ""};
+    struct stat file;
+    int rc = read_keys(&keys, path, &file, why, why_size);
     if (rc == 0 && keys.public_key[0] == '\0') {
         rc =
             say(CASEBUS_EKEY, why, why_size,
                 "%s: holds no public key: a .pub file of casebus-ctl keygen is expected", path);
     }
+    rc = rc ? rc : check_open(&file, path, PUBLIC_FORBIDS, why, why_size);
     if (rc == 0) {
         memcpy(key, keys.public_key, sizeof keys.public_key);
     }

@@ -123,6 +123,10 @@ enum casebus_subscriber_state {
 enum casebus_subscriber_state casebus_subscriber_state(const struct casebus_subscriber *self);
 const char *casebus_subscriber_state_word(enum casebus_subscriber_state state);
 
+/* Why the broker stores nothing for now, as it said last; NULL: it does. Borrowed until the
+ * next call. */
+const char *casebus_subscriber_held(const struct casebus_subscriber *self);
+
 /* Events above it are handed over: where the broker stood when the subscriptions were proved,
  * or began a new history; or what it was told to start from. */
 uint64_t casebus_subscriber_seq(const struct casebus_subscriber *self);

@@ -9,6 +9,7 @@
 #include "notify.h"
 #include "people.h"
 #include "server.h"
+#include "start_check.h"
 #include "stop.h"
 #include "streams.h"
 
@@ -259,6 +260,16 @@ static int serve(struct dashboard *self, struct notify *notify)
     return EXIT_FINE;
 }
 
+/* One that starts before its broker is told of a wrong audience by its pages alone. */
+static int check_audience(const struct settings *settings)
+{
+    const struct casebus_client_options broker = {
+        .query = settings->query, .secret = settings->secret, .server = settings->server};
+    return start_check_audience(&broker, settings->audience)
+               ? EXIT_FINE
+               : complain(settings->audience, START_CHECK_NO_AUDIENCE, EXIT_USAGE);
+}
+
 static int run(struct dashboard *self)
 {
     struct notify notify;
@@ -267,6 +278,7 @@ static int run(struct dashboard *self)
     signal(SIGPIPE, SIG_IGN);
     raise_limit(&self->settings);
     int status = open_parts(self);
+    status = status == EXIT_FINE ? check_audience(&self->settings) : status;
     if (status == EXIT_FINE) {
         printf(PROGRAM " ready on http://%s/\n", server_address(self->server));
         fflush(stdout);

@@ -68,9 +68,14 @@ struct route {
     bool open; /* for everybody, signed in or not */
     bool form; /* the body is a form's */
     bool file; /* no page: nothing to lead on to /login from */
+    const char *takes; /* names of arguments, separated by blanks; NULL: any */
 };
 /* By method and path; *other says that the path exists for the other method. NULL: none. */
 const struct route *route_find(const struct url *url, bool post, bool *other);
+/* The first argument that the route does not take, which would widen what is answered to all
+ * there is, or that is there twice; NULL: none. */
+const char *route_wrong_argument(const struct route *route, const struct url *url,
+                                 struct text *why);
 
 /* The n-th segment of the path, from 0. */
 static inline const char *request_segment(const struct request *self, unsigned n)

@@ -7,9 +7,14 @@
     {                                                                                          \
         .path = (where), .run = (function)                                                     \
     }
+/* Of the API: a misspelt argument is an error there, where a page would show all the same. */
+#define API(where, function, arguments)                                                        \
+    {                                                                                          \
+        .path = (where), .run = (function), .takes = (arguments)                               \
+    }
 #define POST(where, function)                                                                  \
     {                                                                                          \
-        .path = (where), .run = (function), .post = true                                       \
+        .path = (where), .run = (function), .post = true, .takes = ""                          \
     }
 /* For people who have not signed in yet. */
 #define OPEN(where, function)                                                                  \
@@ -25,11 +30,13 @@
         .path = (where), .run = (function), .file = true                                       \
     }
 
+#define CASES "agency from to offender order session limit next as_of id"
+
 static const struct route routes[] = {
     GET("", page_home),
     GET("cases", page_cases),
     GET("cases/*", page_case),
-    DATA("cases.csv", csv_file),
+    {.path = "cases.csv", .run = csv_file, .file = true, .takes = CASES},
     GET("offenders", page_offenders),
     GET("sessions", page_sessions),
     GET("sessions/*/*", page_session),
@@ -42,16 +49,16 @@ static const struct route routes[] = {
     OPEN("setup", door_setup_page),
     FORM("setup", door_setup),
     FORM("logout", door_logout),
-    GET("api/recent", api_recent),
-    GET("api/cases", api_cases),
-    GET("api/cases/*", api_case),
-    GET("api/offenders", api_offenders),
-    GET("api/agencies", api_agencies),
-    GET("api/sessions", api_sessions),
-    GET("api/sessions/*/*", api_session),
-    GET("api/sessions/*/*/cases", api_session_cases),
-    GET("api/quarantine", api_quarantine),
-    GET("api/status", api_status),
+    API("api/recent", api_recent, "limit next as_of"),
+    API("api/cases", api_cases, CASES),
+    API("api/cases/*", api_case, ""),
+    API("api/offenders", api_offenders, "agency name postcode limit next as_of"),
+    API("api/agencies", api_agencies, ""),
+    API("api/sessions", api_sessions, "agency status limit next as_of"),
+    API("api/sessions/*/*", api_session, ""),
+    API("api/sessions/*/*/cases", api_session_cases, "limit next as_of"),
+    API("api/quarantine", api_quarantine, "agency limit next as_of"),
+    API("api/status", api_status, ""),
     {.path = "events", .run = events_stream, .stream = true},
     POST("api/sessions/*/*/stop", api_stop),
     POST("api/quarantine/*/accept", api_accept),
@@ -83,6 +90,50 @@ const struct route *route_find(const struct url *url, bool post, bool *other)
                 return &routes[i];
             }
             *other = true;
+        }
+    }
+    return NULL;
+}
+
+/* --- its arguments ------------------------------------------------------------------------ */
+
+static bool is_taken(const char *takes, const char *name)
+{
+    const size_t size = strlen(name);
+    for (const char *at = takes; *at != '\0'; at += strspn(at, " ")) {
+        const size_t word = strcspn(at, " ");
+        if (word == size && memcmp(at, name, size) == 0) {
+            return true;
+        }
+        at += word;
+    }
+    return false;
+}
+
+/* Was the n-th argument given before? */
+static bool is_given_before(const struct url *url, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (strcmp(url->parameter[i].name, url->parameter[n].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *route_wrong_argument(const struct route *route, const struct url *url,
+                                 struct text *why)
+{
+    for (unsigned i = 0; route->takes != NULL && i < url->parameter_count; i++) {
+        const char *const name = url->parameter[i].name;
+        if (!is_taken(route->takes, name)) {
+            text_format(why, "there is no such argument here; there %s%s",
+                        *route->takes != '\0' ? "are " : "is none", route->takes);
+            return name;
+        }
+        if (is_given_before(url, i)) {
+            text_add(why, "is given twice");
+            return name;
         }
     }
     return NULL;

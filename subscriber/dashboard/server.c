@@ -133,6 +133,17 @@ static void refuse_method(struct request *request, const char *allow)
     request_refuse_text(request, 405, "bad_method", "not by this method");
 }
 
+static void check_arguments(struct request *request)
+{
+    struct text why = {0};
+    const char *const name = route_wrong_argument(request->route, &request->url, &why);
+    if (name != NULL) {
+        request_refuse(request, 400, "bad_argument", casebus_cstr(text_get(&why)),
+                       casebus_cstr(name));
+    }
+    text_free(&why);
+}
+
 static void choose_route(struct request *request, const char *method)
 {
     const bool post = strcmp(method, "POST") == 0, head = strcmp(method, "HEAD") == 0;
@@ -156,6 +167,9 @@ static void choose_route(struct request *request, const char *method)
         refuse_method(request, "GET");
     } else {
         check_type(request);
+        if (!request->answered) {
+            check_arguments(request);
+        }
     }
 }
 

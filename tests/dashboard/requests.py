@@ -286,6 +286,22 @@ def test_lists_are_the_stores():
         assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
 
 
+def test_arguments_of_the_api_are_known_ones():
+    with Broker() as broker, Dashboard(broker) as dash:
+        for path, field, said in (("/api/cases?agancy=hse", "agancy", "there are agency from to"),
+                                  ("/cases.csv?agancy=hse", "agancy", "there are agency from to"),
+                                  ("/api/status?x", "x", "there is none"), ("/api/sessions?agency=hse&agency=ea", "agency", "twice"),
+                                  ("/api/recent?limit=&limit=5", "limit", "twice"), ("/api/recent?%3Cb%3E=1", "<b>", "limit next as_of")):
+            status, _, text = dash.request("GET", path)
+            assert status == 400 and (said in text), (path, status, text)
+            if path.startswith("/api"):
+                error = json.loads(text)["error"]
+                assert error["code"] == "bad_argument" and error["field"] == field, (path, error)
+        status, _, text = dash.request("POST", "/api/quarantine/1/reject?as=hse%3A1",
+                                       "{}", {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"})
+        assert status == 400 and "there is none" in text, (status, text)
+
+
 def test_everything_of_the_sample():
     """Every page of every case of the sample register can be made."""
     with Broker() as broker, Dashboard(broker) as dash:
@@ -361,5 +377,6 @@ def test_stop():
 if __name__ == "__main__":
     SLOWNESS = concurrent.futures.ThreadPoolExecutor(1).submit(be_slow)  # beside the others
     main([test_hosts, test_other_sites_change_nothing, test_bodies, test_get_changes_nothing, test_headers,
-          test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores, test_everything_of_the_sample,
+          test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores,
+          test_arguments_of_the_api_are_known_ones, test_everything_of_the_sample,
           test_without_a_broker, test_command_line, test_stop, test_slowness])

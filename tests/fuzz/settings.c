@@ -4,6 +4,7 @@
 
 #include "settings.h"
 
+static char waiting[512];
 static char why[8192];
 
 /* The settings as a file would say them, the caller's to free. */
@@ -41,7 +42,8 @@ static void check_again(const struct settings *s)
     char *text_again = printed(&again);
     HOLDS(strcmp(text, text_again) == 0);
     free(text_again);
-    settings_reload(&again, s);
+    settings_reload(&again, s, waiting, sizeof waiting);
+    HOLDS(waiting[0] == '\0');
     text_again = printed(&again);
     HOLDS(strcmp(text, text_again) == 0);
     free(text_again);

@@ -43,6 +43,22 @@ static void a_record_is_confirmed_once(void **state)
     assert_int_equal(ledger->confirmed, 1);
 }
 
+static void what_was_not_taken_is_not_counted(void **state)
+{
+    (void)state;
+    struct ledger *ledger = fresh();
+    for (uint64_t number = 1; number <= 6; number++) {
+        ledger_note(ledger, number, number == 5 ? 0 : number + 10);
+    }
+    ledger_confirm(ledger, 2);
+    ledger_forget(ledger, 3);
+    assert_int_equal(ledger->sent, 3);
+    assert_int_equal(ledger_line(ledger, 3), 13);
+    assert_int_equal(ledger_line(ledger, 4), 0);
+    ledger_forget(ledger, 0);
+    assert_int_equal(ledger->sent, 2); /* what is confirmed was taken */
+}
+
 static void everything_unconfirmed_is_remembered(void **state)
 {
     (void)state;
@@ -81,6 +97,7 @@ int main(void)
         cmocka_unit_test(a_number_leads_to_its_line),
         cmocka_unit_test(sessions_are_not_counted_with_the_records),
         cmocka_unit_test(a_record_is_confirmed_once),
+        cmocka_unit_test(what_was_not_taken_is_not_counted),
         cmocka_unit_test(everything_unconfirmed_is_remembered),
         cmocka_unit_test(numbers_of_earlier_runs_are_nobodys),
     };

@@ -267,7 +267,7 @@ class PublishTest(unittest.TestCase):
     def test_an_edit_of_an_unknown_case_is_refused(self):
         outcome = self.publish("--edited", self.many(1))
         self.check(outcome, 1, sent=1, confirmed=1, rejected=1)
-        self.assertIn("records.ndjson:1: ", outcome.err)
+        self.assertRegex(outcome.err, "records.ndjson:1: .*: there is no such case that could be corrected")
 
     def test_a_dry_run_sends_nothing(self):
         self.check(self.publish("--dry-run", data("register.ndjson")), 0, sent=0, rejected=0)

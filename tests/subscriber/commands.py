@@ -328,13 +328,14 @@ class CursorTest(WithBroker):
     def test_what_matches_nothing_moves_it_too(self):
         watch = Watch(self.broker, "--cursor", self.file, "session")
         self.broker.publish(case("next"))
-        while not self.text().endswith(" 10\n"):
+        while not self.text().endswith(" 10\nsession\n"):
             self.assertIsNone(watch.process.poll())
         self.assertEqual(watch.end(), 0)
 
     def test_a_file_that_holds_none_is_refused_and_kept(self):
-        for text in "", "nonsense\n", "casebus-cursor 1 0123456789abcdef 5", \
-                "casebus-cursor 1 0123456789abcdeF 5\n", "casebus-cursor 1 0123456789abcdef -5\n":
+        for text in "", "nonsense\n", "casebus-cursor 1 0123456789abcdef 5\n", \
+                "casebus-cursor 2 0123456789abcdeF 5\ncase\n", "casebus-cursor 2 0123456789abcdef -5\ncase\n", \
+                "casebus-cursor 2 0123456789abcdef 5\n", "casebus-cursor 2 0123456789abcdef 5\ncase":
             with self.subTest(text):
                 with open(self.file, "w") as file:
                     file.write(text)
@@ -342,6 +343,19 @@ class CursorTest(WithBroker):
                 self.assertIn("holds no cursor", watch.err.next())
                 self.assertEqual(watch.wait(), 2)
                 self.assertEqual(self.text(), text)
+
+    def test_it_is_of_its_patterns_and_refused_for_others(self):
+        Watch(self.broker, "--cursor", self.file, "--timeout", "0.5", "case", "session:ended").wait()
+        kept = self.text()
+        self.assertTrue(kept.endswith("\ncase\nsession:ended\n"), kept)
+        for others in ["case"], ["case", "session"], ["case", "session:ended", "session:lost"]:
+            with self.subTest(others):
+                watch = Watch(self.broker, "--cursor", self.file, *others, live=False)
+                self.assertIn("a cursor of other patterns: case session:ended.", watch.err.next())
+                self.assertEqual(watch.wait(), 2)
+                self.assertEqual(self.text(), kept)
+        same = Watch(self.broker, "--cursor", self.file, "--timeout", "0.5", "session:ended:*", "case:*", "case")
+        self.assertEqual(same.wait(), 0)
 
     def test_where_it_cannot_be_written_watching_ends(self):
         watch = Watch(self.broker, "--cursor", "/nonexistent/cursor", "case", live=False)
@@ -455,6 +469,7 @@ class CtlTest(WithBroker):
         for command in [], ["nosuch"], ["get"], ["get", "nonsense"], ["get", "hse:1", "b"], \
                 ["recent", "--order", "date"], ["recent", "--limit", "0"], \
                 ["recent", "--limit", "501"], ["recent", "--next", "zz"], ["--nosuch"], \
+                ["list", "--from", "2024-02-01", "--to", "2024-01-31"], ["replay", "--limit", "0"], \
                 ["list", "--from", "yesterday"], ["quarantine", "accept", "x"], \
                 ["replay", "case:scraped"], ["replay", "sys:heads"], ["verify", "a", "b"], \
                 ["backup"], ["backup", ""], \
@@ -584,6 +599,13 @@ class CtlTest(WithBroker):
         document = json.loads(done.stdout)
         self.assertEqual(document["endpoints"]["fanout"], self.broker.fanout)
         self.assertEqual((document["seq"], document["state"]), (0, "serving"))
+
+    def test_the_last_hour_of_a_status_is_a_line_a_minute(self):
+        self.broker.publish(case(1), case(2), options=["--session", "S1"])
+        lines = [line for line in self.broker.ctl("status").stdout.splitlines() if " session:" in line or " case:" in line]
+        self.assertIn(len(lines), (1, 2), lines)  # a minute may have ended meanwhile
+        for line in lines:
+            self.assertRegex(line, r"^events of the minute  +\d{4}-\d\d-\d\d \d\d:\d\d:00  (, )?([a-z]+:[a-z]+ \d(, )?)+$")
 
     def test_status_is_3_where_one_endpoint_is_not_served(self):
         for option in "--fanout", "--ingest":

@@ -172,12 +172,19 @@ class TablesTest(WithBroker):
         watch.err.until("live, complete")
         self.assertEqual(watch.end(), 0)
 
+    def test_a_session_that_is_not_there_is_said_and_awaited(self):
+        watch = Watch(self.broker, "--session", "hse:s9", "--count", "1", live=False)
+        self.assertIn("hse:s9: there is no such session", watch.err.next())
+        self.broker.publish(case(1), options=["--session", "s9"])
+        self.assertEqual(watch.wait(), 0)
+
     def test_what_does_not_go_together_is_refused(self):
         for arguments, word in (
                 (["--recent", "--sessions"], "one of them"), (["--recent", "--after", "3"], "--after"),
                 (["--session", "hse:1", "case"], "no PATTERN"), (["--limit", "3", "case"], "for tables"),
                 (["--recent", "--limit", "501"], "1 to 500"), (["--session", "nonsense"], "AGENCY:ID"),
-                (["--recent", "case:scraped"], "kind of report")):
+                (["--recent", "case:scraped"], "kind of report"),
+                (["--recent", "--audience", "nosuch"], "no audience of this name")):
             done = subprocess.run([program("watch"), *self.broker.options, *arguments],
                                   text=True, capture_output=True, timeout=PATIENCE)
             self.assertEqual(done.returncode, 2, arguments)

@@ -47,6 +47,9 @@ def a_loose_key_file_is_refused_with_what_to_do():
     with tempfile.TemporaryDirectory() as folder:
         keygen(folder, "a")
         secret, public = os.path.join(folder, "a.secret"), os.path.join(folder, "a.pub")
+        for no_secret in public, "/etc/passwd":  # to close these to others would mend nothing
+            done = run(CTL, "heads", "--secret", no_secret, "--server", public)
+            assert done.returncode == 2 and "holds no secret key" in done.stderr and "chmod" not in done.stderr, done
         os.chmod(secret, 0o640)
         for program, *more in (("casebus-ctl", "heads"), ("casebus-watch", "case"),
                                ("casebus-publish", REGISTER), ("casebus-dashboard",)):
@@ -54,7 +57,7 @@ def a_loose_key_file_is_refused_with_what_to_do():
             assert done.returncode == 2 and "chmod 600" in done.stderr, (program, done)
             done = run(os.path.join(BIN, program), "--server", public, *more)
             assert done.returncode == 2 and "go together" in done.stderr, (program, done)
-        open(os.path.join(folder, "actors"), "w").write("# nobody\n")
+        open(os.path.join(folder, "actors"), "w").write("a - viewer\n")
         done = run(BROKER, "--data", os.path.join(folder, "store"), "--map-size", "64M", "--secret", secret,
                    "--actors", os.path.join(folder, "actors"))
         assert done.returncode == 2 and "chmod 600" in done.stderr, done
@@ -64,7 +67,7 @@ def what_may_bind_depends_on_keys():
     with tempfile.TemporaryDirectory() as folder:
         keygen(folder, "b")
         actors = os.path.join(folder, "actors")
-        open(actors, "w").write("# nobody\n")
+        open(actors, "w").write("a - viewer\n")
         keys = ["--secret", os.path.join(folder, "b.secret"), "--actors", actors]
         wide = os.path.join(folder, "wide")
         os.mkdir(wide)
@@ -107,7 +110,7 @@ def settings_of_actors_are_checked_line_by_line():
                        ("a {a} viewer\na {b} viewer\na {c} viewer\n", ":3: a has two keys"),
                        ("a - viewer\na - viewer\n", ":2: a stands in line 1"), ("local {a} viewer\n", ":1: local"),
                        ("broker {a} viewer\n", ":1: broker"), ("a {a} viewer more\n", ":1: expected"),
-                       (" # not a comment\n", ":1: ")):
+                       (" # not a comment\n", ":1: "), ("", ": no actor in it"), ("# all gone\n", ": no actor in it")):
         broker = Guarded(good)
         with broker:
             broker.change_actors(text, said="unchanged")
@@ -215,7 +218,7 @@ def with_an_actors_file_local_is_what_it_says():
             assert "no permission" in done.stderr or "no broker" in done.stderr, done.stderr
             broker.run("casebus-watch", "--timeout", 1, "case")
             file.seek(0)
-            file.write("# local -     \n")
+            file.write("else - viewer \n")
             file.flush()
             broker.process.send_signal(signal.SIGHUP)
             within(5, lambda: client.ask("case.recent").get("error", {}).get("code") == "denied", "local is nobody")

@@ -556,6 +556,16 @@ def who_asks_for_an_audience_gets_no_more():
         assert named["name"] == "x" and not named["enabled"] and "fine_pence" not in named
 
 
+def an_audience_that_is_not_there_is_said_at_the_start():
+    with Audiences() as broker:
+        done = broker.run("casebus-watch", "--audience", "nosuch", "--timeout", 20, "case", code=2)
+        assert "--audience nosuch: the broker has no audience of this name" in done.stderr, done.stderr
+        done = subprocess.run([os.path.join(BIN, "casebus-dashboard"), "--http", "127.0.0.1:0", "--fanout", broker.fanout,
+                               "--query", broker.query, "--audience", "nosuch"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and "nosuch: the broker has no audience" in done.stderr, (done.stdout, done.stderr)
+        assert "ready" not in done.stdout, done.stdout
+
+
 def what_is_gone_is_told_to_whom_it_was_shown():
     with Audiences("--retain-events", "3") as broker:
         writer = Writer(broker)
@@ -830,7 +840,7 @@ main([an_audience_is_sent_its_agencies_and_their_heads,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
-      what_is_gone_is_told_to_whom_it_was_shown,
+      an_audience_that_is_not_there_is_said_at_the_start, what_is_gone_is_told_to_whom_it_was_shown,
       readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
       an_actor_sees_what_his_role_does, an_audience_lets_its_roles_in_until_they_are_taken_away,
       a_dashboard_of_an_audience_shows_nothing_else])

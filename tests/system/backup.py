@@ -106,6 +106,7 @@ def restored_it_serves_the_same_under_a_new_epoch():
         folder = os.path.join(broker.dir, "backup")
         line = broker.run("casebus-ctl", "backup", "backup", cwd=broker.dir).stdout  # relative: made absolute
         assert line.startswith(folder + ": 337 cases, ") and line.count("\n") == 1, line
+        assert "audit [backup] done actor=local op=store.backup on=%s\n" % folder in broker.read_log(), broker.read_log()
         recent, epoch = client.result("case.recent", limit=500)["rows"], client.ask("heads")["epoch"]
         heads = client.result("heads")["heads"]
         assert epoch.hex() in line
@@ -207,6 +208,9 @@ def what_cannot_be_backed_up_says_why_and_leaves_nothing():
                                                                   "dir: is there already and not empty"}
         done = broker.run("casebus-ctl", "backup", os.path.join(broker.dir, "no/such/parent"), code=1)
         assert "failed: " in done.stdout and "No such file" in done.stdout, done
+        audit = [line.split(" audit ")[1] for line in broker.read_log().splitlines() if "store.backup" in line]
+        assert len(audit) == 2 and audit[0].startswith("[backup] began actor=local op=store.backup on=%s/no/" % broker.dir), audit
+        assert audit[1].startswith("[backup] failed actor=local op=store.backup on=") and "No such file" in audit[1], audit
         broker.stop()
         with Raw(broker.store) as raw:
             raw.spoil("case", b"hse:b000003")
@@ -259,7 +263,8 @@ def a_backup_that_is_not_good_is_not_restored():
             raw.remove("date", raw.keys("date")[3])
         done = restore(broker.store, folder, code=1)
         assert "nothing was restored" in done.stderr and "date" in done.stdout, done
-        done = restore(broker.store, os.path.join(broker.dir, "nowhere"), code=1)
+        done = restore(broker.store, os.path.join(broker.dir, "nowhere"), code=3)
+        assert "nowhere: there is no such backup" in done.stderr, done
         assert dump(broker.store) == before
         assert not [name for name in os.listdir(broker.store) if name.startswith("re")], os.listdir(broker.store)
         broker.start()
@@ -280,7 +285,7 @@ def a_broker_killed_while_it_makes_a_backup_leaves_none():
             broker.kill()
             assert not os.path.exists(folder) and os.path.isdir(folder + ".partial")
             assert program("casebus-broker", "--data", os.path.join(broker.dir, "x"), "--restore",
-                           folder).returncode == 1
+                           folder).returncode == 3
             broker.start()
         broker.run("casebus-ctl", "backup", folder)
         assert not os.path.exists(folder + ".partial")

@@ -88,6 +88,32 @@ def audiences_are_sections_that_are_checked():
         assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
+def what_is_given_twice_is_refused():
+    for text, line, said in (("data = /tmp/x\n\ndata = /tmp/y\n", 3, "data: stands in line 1 already"),
+                             ("[audience a]\nform = thin\nform = full\n", 3, "form: stands in line 2 already")):
+        done, name = with_config(text, "-n")
+        assert done.returncode == 2 and "%s:%d: %s" % (name, line, said) in done.stderr, done.stderr
+    done, _ = with_config("data = /tmp/x\n[audience a]\nendpoint = ipc:///tmp/a\n[audience b]\nendpoint = ipc:///tmp/b\n", "-n")
+    assert done.returncode == 0, done.stderr  # each section has its own
+
+
+def two_sockets_never_share_an_endpoint():
+    audience = "data = /tmp/x\n[audience a]\nendpoint = %s\n"
+    for text, said in (("data = /tmp/x\nquery = tcp://127.0.0.1:7401\n", "query: is where ingest is already"),
+                       ("data = /tmp/x\nquery = ipc:///tmp/a\nfanout = ipc:///tmp/a\n", "query: is where fanout is already"),
+                       (audience % "tcp://127.0.0.1:7402", "a: is where fanout is already")):
+        done, _ = with_config(text, "-n")
+        assert done.returncode == 2 and said in done.stderr, (text, done.stderr)
+    for text in (audience % "tcp://127.0.0.2:7402", audience % "tcp://127.0.0.1:7409",
+                 "data = /tmp/x\nquery = tcp://127.0.0.1:*\nfanout = tcp://127.0.0.1:*\n"):
+        assert with_config(text, "-n")[0].returncode == 0, text
+
+
+def a_folder_is_no_settings_file():
+    done = run("--config", "/tmp", "-n")
+    assert done.returncode == 2 and "/tmp: cannot be read as a settings file: Is a directory" in done.stderr, done.stderr
+
+
 def flags_win_over_the_file():
     done, _ = with_config("data = /tmp/x\nlog-level = debug\n", "-n", "--log-level", "error")
     assert "log-level = error" in done.stdout
@@ -111,7 +137,16 @@ def a_taken_port_is_said():
                       for a in (f, "tcp://127.0.0.1:*")]
             done = run("--data", folder, "--map-size", "64M", flag, endpoint, *others)
             assert done.returncode == 3 and endpoint in done.stderr, done.stderr
+            assert "another program is there" in done.stderr, done.stderr
     shutil.rmtree(folder)
+
+
+def too_few_descriptors_are_said():
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["sh", "-c", 'ulimit -n 16 && exec "$@"', "sh", os.path.join(BIN, "casebus-broker"),
+                               "--data", os.path.join(folder, "store"), "--map-size", "64M"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3 and "16 file descriptors are allowed" in done.stderr, done
 
 
 def a_port_that_cannot_be_is_refused():
@@ -151,9 +186,11 @@ def a_commit_that_fails_while_it_leaves_is_not_a_clean_end():
 
 def sighup_rereads_what_can_change():
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write("log-level = info\n")
+        file.write("log-level = info\nmap-size = 4G\n")
         file.flush()
-        with Broker("--config", file.name) as broker:
+        with Broker(start=False) as broker:
+            broker.flags = ["--config", file.name]
+            broker.start()
             file.seek(0)
             file.write("log-level = loud\n")
             file.flush()
@@ -163,9 +200,13 @@ def sighup_rereads_what_can_change():
             assert ":1: log-level" in broker.read_log()
             file.seek(0)
             file.truncate()
-            file.write("log-level = error\n")
+            file.write("map-size = 2G\nquery = tcp://127.0.0.1:7\nretain-events = 5\n[audience a]\nendpoint = ipc:///tmp/a\n")
             file.flush()
             broker.process.send_signal(signal.SIGHUP)
+            while "SIGHUP: read " not in broker.read_log():
+                assert broker.process.poll() is None
+            assert "taken in by a restart only: map-size, sections of audiences\n" in broker.read_log(), \
+                broker.read_log()  # --query is a flag here, retain-events is taken in
             broker.client().ask("heads")
 
 
@@ -209,8 +250,9 @@ def the_log_has_no_more_of_a_refused_report_than_the_list():
 
 
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
-      a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, flags_win_over_the_file,
-      a_second_broker_on_one_store_is_refused, a_taken_port_is_said, a_port_that_cannot_be_is_refused,
+      a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, what_is_given_twice_is_refused,
+      two_sockets_never_share_an_endpoint, a_folder_is_no_settings_file, flags_win_over_the_file,
+      a_second_broker_on_one_store_is_refused, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
       verify_says_what_is_wrong_with_a_folder, the_log_has_no_more_of_a_refused_report_than_the_list])

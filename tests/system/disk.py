@@ -105,6 +105,20 @@ def a_full_map_holds_and_a_larger_one_goes_on():
         assert broker.client().verify() == []
 
 
+def said_of_space(broker):
+    """What the log says of it, in order."""
+    words = ("no space is left", "there is space")
+    return [word for line in broker.read_log().splitlines() for word in words if word in line]
+
+
+def await_line(process, words):
+    """Reads what it says on stderr until a line has these words."""
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError("it never said " + words)
+
+
 class SmallDisk:
     """The broker's store on a file system of its own, with so much of it left. `there`: it
     could be mounted."""
@@ -146,11 +160,18 @@ def a_full_disk_holds_and_resumes_by_itself():
             return
         client = broker.client()
         file = register(os.path.join(broker.dir, "cases.ndjson"), 2000)
+        watching = broker.start_program("casebus-watch", "session")
         publishing = broker.start_program("casebus-publish", "--timeout", 60, file)
         await_state(client, "read-only: ")
         at = stored(client)
-        assert at < 2000
+        assert 0 < at < 2000, "the space there was is used"
         assert publishing.poll() is None
+        small = os.path.join(broker.dir, "small.ndjson")
+        with open(small, "w") as out:
+            out.write('{"agency": "ea", "regulator_id": "1", "offender": {"name": "A"}}\n')
+        tried = broker.publish("--timeout", 3, small, code=3)  # no small one ends it
+        assert tried["confirmed"] == 0 and "read-only: no space" in tried["stderr"], tried
+        assert said_of_space(broker) == ["no space is left"], broker.read_log()
         if at > 0:
             assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
         assert stored(client) == at, "stored while there was no space"
@@ -161,6 +182,11 @@ def a_full_disk_holds_and_resumes_by_itself():
         assert state(client) == "serving"
         assert stored(client) == 2000
         assert client.verify() == []
+        assert said_of_space(broker) == ["no space is left", "there is space"], broker.read_log()
+        await_line(watching, "the broker stores nothing for now: read-only: no space is left")
+        await_line(watching, "reports are stored again")
+        watching.kill()
+        watching.communicate()
         broker.stop()
         broker.start()
 

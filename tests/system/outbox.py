@@ -287,6 +287,7 @@ def a_full_disk_takes_no_more_and_loses_nothing():
             left = int(re.search(r"(\d+) reports stay in", full["stderr"])[1])
             assert 1000 < left < 60000, full
             assert "%s:%d: the disk of %s is full" % (file, left + 1, box) in full["stderr"], full
+            assert full["sent"] == left, full
             broker.start()
             again = broker.publish("--outbox", box, "--timeout", 60, "--resume")
             assert again["sent"] == again["confirmed"] == again["created"] == left, (again, full)
