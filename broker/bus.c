@@ -1,180 +1,16 @@
 /* The bus thread: drain, commit, publish.
  *
- * The promise this file keeps: nothing is confirmed and nothing is published before it is durable.
- * Reports are received into a batch as large as what has queued while the last one was committed; the
- * committer decides and commits it in one transaction; then its events go out in seq order. There is no
- * timer: an idle broker commits one report at once. Two batches take turns: one is being committed
- * while the other fills, and this thread is never away from its sockets, however slow the disk is. */
-#include "bus.h"
+ * The promise this file keeps: nothing is confirmed and nothing is published before it is
+ * durable. Reports are received into a batch as large as what has queued while the last one was
+ * committed; the committer decides and commits it in one transaction; then its events go out in
+ * seq order. There is no timer: an idle broker commits one report at once. Two batches take
+ * turns: one is being committed while the other fills, and this thread is never away from its
+ * sockets, however slow the disk is. */
+#include "bus_private.h"
 
-#include "admission.h"
 #include "clock.h"
-#include "committer.h"
-#include "exchange.h"
-#include "fanout.h"
 #include "log.h"
 #include "ports.h"
-#include "retention.h"
-
-#include <casebus/event.h>
-#include <casebus/report.h>
-
-struct bus {
-    struct bus_options *options;
-    zsock_t *pipe, *ingest, *exchange;
-    struct admission admission;
-    bool ingest_unbound, bound; /* to be bound again; all of them are */
-    void *in, *peer; /* the libzmq sockets, for the hot path */
-    struct fanout *fanout;
-    struct committer *committer;
-    struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
-    struct trimming trimming;
-    int64_t second_at;
-    uint64_t second_reports, second_events;
-    bool no_descriptor;
-    unsigned seconds_unbound;
-    struct notice notice;    /* not handed over yet */
-    struct submission_result unsent[SUBMISSIONS_MAX + 1]; /* found the pipe full */
-    unsigned unsent_count;
-    struct log_limit refusals;
-    bool stop;
-};
-
-/* --- notices ---------------------------------------------------------------------------- */
-
-static bool is_same_publisher(const struct noticed *a, const struct noticed *b)
-{
-    return memcmp(a->publisher, b->publisher, sizeof a->publisher) == 0 &&
-           strcmp(a->actor, b->actor) == 0;
-}
-
-static void add_to_notice(struct notice *n, const struct noticed *noticed)
-{
-    for (unsigned i = n->count; i-- > 0;) { /* mostly it is the newest */
-        struct noticed *known = &n->publisher[i];
-        if (is_same_publisher(known, noticed)) {
-            known->arrived =
-                noticed->arrived > known->arrived ? noticed->arrived : known->arrived;
-            noticed_add(known, noticed);
-            return;
-        }
-    }
-    if (n->count == NOTICE_MAX) {
-        n->everybody = true;
-        return;
-    }
-    n->publisher[n->count++] = *noticed;
-}
-
-/* This report, which has that number of that publisher, has arrived. */
-static void note_arrived(struct bus *self, const struct item *item,
-                         const unsigned char *publisher, uint64_t number, bool decided)
-{
-    struct noticed noticed = {.arrived = number, .decided = decided ? number : 0};
-    memcpy(noticed.publisher, publisher, sizeof noticed.publisher);
-    memcpy(noticed.actor, item->actor, sizeof noticed.actor);
-    add_to_notice(&self->notice, &noticed);
-}
-
-/* --- receive ---------------------------------------------------------------------------- */
-
-/* Reads what is left of a message that has more frames than it may. */
-static void skip_rest(void *socket, zmq_msg_t *last)
-{
-    while (zmq_msg_more(last)) {
-        if (zmq_msg_recv(last, socket, 0) < 0) {
-            return;
-        }
-    }
-}
-
-static struct casebus_bytes bytes_of(zmq_msg_t *m)
-{
-    return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
-}
-
-static bool receive_report(struct bus *self, struct item *item)
-{
-    zmq_msg_init(&item->topic);
-    if (zmq_msg_recv(&item->topic, self->in, ZMQ_DONTWAIT) < 0) {
-        return false;
-    }
-    zmq_msg_init(&item->body);
-    bool two_frames = zmq_msg_more(&item->topic);
-    if (two_frames) {
-        zmq_msg_recv(&item->body, self->in, 0); /* frames of a message arrive together */
-        if (zmq_msg_more(&item->body)) {
-            skip_rest(self->in, &item->body);
-            two_frames = false;
-        }
-    }
-    item->submission = 0;
-    item->entry = (struct apply_entry){
-        .kind = APPLY_REPORT,
-        .topic = bytes_of(&item->topic),
-        .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
-        .prepared = &item->prepared,
-        .at = clock_utc_us(),
-    };
-    apply_prepare(item->entry.topic, item->entry.body, &item->prepared);
-    return true;
-}
-
-static bool receive_submission(struct bus *self, struct item *item)
-{
-    struct submission s;
-    zmq_msg_init(&item->topic);
-    if (zmq_msg_recv(&item->topic, self->peer, ZMQ_DONTWAIT) < 0) {
-        return false;
-    }
-    zmq_msg_init(&item->body);
-    zmq_msg_recv(&item->body, self->peer, 0);
-    memcpy(&s, zmq_msg_data(&item->topic), sizeof s);
-    const struct submission *kept = zmq_msg_data(&item->topic);
-    item->submission = s.id ? s.id : NOBODY_ASKED;
-    item->entry = (struct apply_entry){
-        .kind = s.kind,
-        .actor = casebus_cstr(kept->actor),
-        .topic = casebus_bytes("", 0),
-        .body = bytes_of(&item->body),
-        .at = clock_utc_us(),
-    };
-    return true;
-}
-
-/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood; and no
- * longer than the commit at hand takes, for the next one begins with what is here. */
-#define RECEIVE_SLICE 256
-
-static void receive(struct bus *self)
-{
-    struct batch *b = self->filling;
-    while (b->count < CASEBUS_BATCH_MAX / 2 && receive_submission(self, &b->items[b->count])) {
-        b->bytes += b->items[b->count++].entry.body.size;
-    }
-    for (int n = 0; n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX &&
-                    b->bytes < CASEBUS_BATCH_BYTES && !committer_is_done(self->committer) &&
-                    receive_report(self, &b->items[b->count]);
-         n++) {
-        struct item *item = &b->items[b->count];
-        struct noticed untaken;
-        if (!admit(&self->admission, item, &untaken)) {
-            if (item->prepared.head.numbered) {
-                add_to_notice(&self->notice, &untaken);
-            }
-            zmq_msg_close(&item->topic);
-            zmq_msg_close(&item->body);
-            continue;
-        }
-        b->count++;
-        b->bytes += item->entry.topic.size + item->entry.body.size;
-    }
-}
-
-static bool has_room(const struct batch *b)
-{
-    return b->count < CASEBUS_BATCH_MAX && b->bytes < CASEBUS_BATCH_BYTES;
-}
 
 /* --- publish ---------------------------------------------------------------------------- */
 
@@ -205,112 +41,12 @@ static int publish(struct bus *self, const struct batch *b)
     return rc;
 }
 
-/* --- tell ------------------------------------------------------------------------------- */
-
-/* What the queries are told, as far as the pipe has room: this thread never waits for theirs,
- * which may be about to wait for this one. */
-static void hand_over(struct bus *self)
-{
-    unsigned sent = 0;
-    while (sent < self->unsent_count && zmq_send(self->peer, &self->unsent[sent],
-                                                 sizeof *self->unsent, ZMQ_DONTWAIT) >= 0) {
-        sent++;
-    }
-    self->unsent_count -= sent;
-    memmove(self->unsent, self->unsent + sent, self->unsent_count * sizeof *self->unsent);
-    struct notice *n = &self->notice;
-    size_t size = offsetof(struct notice, publisher) + n->count * sizeof *n->publisher;
-    if ((n->count > 0 || n->everybody) && zmq_send(self->peer, n, size, ZMQ_DONTWAIT) >= 0) {
-        n->count = 0;
-        n->everybody = false;
-    }
-}
-
-static void answer_submission(struct bus *self, const struct item *item)
-{
-    const struct apply_result *r = &item->result;
-    /* A tick is one at a time: there is always room for it. */
-    unsigned room = SUBMISSIONS_MAX + (item->entry.kind == APPLY_TICK ? 1u : 0u);
-    if (self->unsent_count >= room) {
-        return; /* as many as may wait wait for others: this asker has given up */
-    }
-    struct submission_result *out = &self->unsent[self->unsent_count++];
-    *out = (struct submission_result){
-        .kind = EXCHANGE_RESULT,
-        .id = item->submission,
-        .outcome = r->outcome,
-        .code = r->fault.code,
-    };
-    memcpy(out->field, r->fault.field, sizeof out->field);
-    memcpy(out->case_id, r->case_id, sizeof out->case_id);
-}
-
-/* The log says what the list of refused reports does, and no more. */
-static void log_refused(struct bus *self, const struct item *item)
-{
-    const struct casebus_fault *fault = &item->result.fault;
-    const struct casebus_bytes kept = refused_topic(item->entry.topic);
-    const struct casebus_bytes topic = kept.data ? kept : casebus_cstr("-");
-    const struct casebus_bytes field = refused_field(fault->field);
-    log_limited(&self->refusals, LEVEL_WARNING, "report refused: %.*s: %.*s%s%s",
-                (int)topic.size, (const char *)topic.data, (int)field.size,
-                (const char *)field.data, field.size ? ": " : "",
-                casebus_strerror(fault->code));
-}
-
-static void count_report(struct bus *self, const struct item *item)
-{
-    struct counters *c = self->options->counters;
-    const struct apply_result *r = &item->result;
-    switch (r->effect) {
-    case EFFECT_DUPLICATE:
-        count(&c->duplicates, 1);
-        return;
-    case EFFECT_AHEAD:
-        count(&c->ahead, 1);
-        return;
-    case EFFECT_DIVERGED:
-        count(&c->diverged, 1);
-        return;
-    case EFFECT_CROWDED:
-        count_refusal(c, CASEBUS_ETOOMANY);
-        return;
-    case EFFECT_DECIDED:
-        break;
-    }
-    count(&c->outcome[r->outcome], 1);
-    if (r->outcome == CASEBUS_OUTCOME_REJECTED) {
-        count_refusal(c, r->fault.code);
-        log_refused(self, item);
-    }
-}
-
-static void tell(struct bus *self, const struct batch *b)
-{
-    size_t reports = 0;
-    for (size_t i = b->first; i < b->end; i++) {
-        const struct item *item = &b->items[i];
-        admission_audit(item);
-        if (item->submission == 0) {
-            reports++;
-            count_report(self, item);
-            if (item->result.numbered) {
-                note_arrived(self, item, item->result.publisher, item->result.number,
-                             item->result.effect == EFFECT_DECIDED);
-            }
-        } else if (item->entry.kind == APPLY_FLOOR) {
-            trimming_done(&self->trimming, item);
-        } else if (item->submission != NOBODY_ASKED) {
-            answer_submission(self, item);
-            self->notice.everybody = self->notice.everybody || item->result.asked;
-        }
-    }
-    count(&self->options->counters->reports, reports);
-    count(&self->options->counters->batches, 1);
-    hand_over(self);
-}
-
 /* --- batches ---------------------------------------------------------------------------- */
+
+static bool has_room(const struct batch *b)
+{
+    return b->count < CASEBUS_BATCH_MAX && b->bytes < CASEBUS_BATCH_BYTES;
+}
 
 /* What makes the log shorter goes with a batch, or as one of its own; not when the broker is
  * about to leave. */
@@ -342,8 +78,8 @@ static void give_next_part(struct bus *self, const struct batch *b)
     give_range(self, b->end, end < b->count ? end : b->count);
 }
 
-/* A batch that failed for a report's sake comes again one report at a time: the culprit is refused,
- * its neighbours are not harmed. */
+/* A batch that failed for a report's sake comes again one report at a time: the culprit is
+ * refused, its neighbours are not harmed. */
 static int again_one_by_one(struct bus *self, struct batch *b)
 {
     if (b->end - b->first > 1) {
@@ -395,7 +131,7 @@ static void note_held(struct bus *self, const struct item *item)
 {
     const struct casebus_report_head *head = &item->prepared.head;
     if (head->numbered) {
-        note_arrived(self, item, head->publisher, head->number, false);
+        bus_note_arrived(self, item, head->publisher, head->number, false);
     }
 }
 
@@ -410,11 +146,11 @@ static void hold(struct bus *self, struct batch *b)
         } else if (item->submission != NOBODY_ASKED) {
             item->result = (struct apply_result){.outcome = CASEBUS_OUTCOME_REJECTED,
                                                  .fault = {.code = CASEBUS_ENOSPC}};
-            answer_submission(self, item);
+            bus_answer_submission(self, item);
         }
     }
     batch_clear(b);
-    hand_over(self);
+    bus_hand_over(self);
 }
 
 static void look_for_space(struct bus *self)
@@ -449,7 +185,7 @@ static void give(struct bus *self)
 static int finish(struct bus *self, struct batch *b)
 {
     int rc = publish(self, b);
-    tell(self, b);
+    bus_tell(self, b);
     batch_reset(b);
     return rc;
 }
@@ -564,8 +300,9 @@ static void keep_time(struct bus *self)
         port_watch_descriptors(&self->no_descriptor);
         self->seconds_unbound = self->bound ? 0 : self->seconds_unbound + 1;
         if (self->seconds_unbound > 1) {
-            log_error("an endpoint that was closed for keys to be checked again cannot be bound: "
-                      "is its port taken by another program?");
+            log_error(
+                "an endpoint that was closed for keys to be checked again cannot be bound: "
+                "is its port taken by another program?");
         }
         look_for_space(self);
     }
@@ -584,7 +321,11 @@ static long wait_ms(const struct bus *self)
 
 static void serve(struct bus *self)
 {
-    enum { PIPE, COMMITTER, FANOUT };
+    enum {
+        PIPE,
+        COMMITTER,
+        FANOUT
+    };
     zmq_pollitem_t items[FANOUT + OUTLETS_MAX + 2] = {
         [PIPE] = {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
         [COMMITTER] = {NULL, committer_fd(self->committer), ZMQ_POLLIN, 0},
@@ -609,9 +350,9 @@ static void serve(struct bus *self)
         keep_time(self);
         rc = take(self);
         if (room) {
-            receive(self);
+            bus_receive(self);
         }
-        hand_over(self); /* what was not taken, and what found the pipe full */
+        bus_hand_over(self); /* what was not taken, and what found the pipe full */
         give(self);
     }
     health_waits(health, WORKER_BUS);

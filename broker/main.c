@@ -1,40 +1,26 @@
-/* casebus-broker: reads its settings, opens the store, runs the bus and the queries until told to stop.
+/* casebus-broker: reads its settings, opens the store, runs the bus and the queries until told
+ * to stop.
  *
- * The threads are czmq actors, each with its sockets from birth. Signals set a flag and wake the
- * main loop; a second SIGINT or SIGTERM leaves at once, which the store survives by design. */
+ * The threads are czmq actors, each with its sockets from birth. Signals set a flag and wake
+ * the main loop; a second SIGINT or SIGTERM leaves at once, which the store survives by design.
+ */
 #include "bus.h"
-#include "help.h"
+#include "command.h"
 #include "log.h"
 #include "memory.h"
 #include "notify.h"
 #include "offline.h"
 #include "queries.h"
-#include "settings.h"
 #include "tail.h"
 #include "unreadable.h"
 #include "zap.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef CASEBUS_VERSION
-#define CASEBUS_VERSION "unknown"
-#endif
-
-struct command {
-    struct settings settings;
-    const char *config;
-    const char *verify, *restore, *repair; /* folders, for offline.h; all NULL: serve */
-    uint64_t timeout_s; /* of --verify */
-    bool check_only;
-    int argc;
-    char **argv;
-};
 
 static int signal_pipe[2];
 
@@ -60,139 +46,7 @@ static bool catch_signals(void)
            sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGHUP, &action, NULL) == 0;
 }
 
-/* --- the command line ------------------------------------------------------------------- */
-
-static void print_help(void)
-{
-    printf("casebus-broker: takes case reports, keeps the cases, publishes what happens to them\n"
-           "\n"
-           "usage: casebus-broker --data DIR [options]\n"
-           "       casebus-broker --verify DIR [--timeout SECONDS]\n"
-           "       casebus-broker --data DIR --restore BACKUP\n"
-           "       casebus-broker --repair DIR\n"
-           "\n"
-           "Settings, as flags or as lines \"name = value\" of the settings file:\n");
-    settings_help(stdout);
-    printf("\n"
-           "Other options:\n"
-           "  --config FILE          settings file; flags win over it\n"
-           "  -n, --check            check settings, keys and actors, print the settings, leave\n"
-           "  --verify DIR           check a store, a running broker's too, and leave\n"
-           "  --timeout SECONDS      the longest that may take [as long as it gets on]\n"
-           "  --restore BACKUP       put a backup in the place of the store in --data, as a new\n"
-           "                         epoch, and leave; what was there is kept beside\n"
-           "  --repair DIR           rebuild indexes, heads and totals from records and log, and\n"
-           "                         leave; what was there is kept beside\n"
-           "  --help, --version\n"
-           "\n");
-    limits_help(stdout);
-    printf("Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
-           "file and the actors. Exit: 0 asked to stop, 1 a check found something, 2 usage or settings,\n"
-           "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys failed.\n");
-}
-
-enum { OPTION_CONFIG = 1000, OPTION_VERIFY, OPTION_TIMEOUT, OPTION_RESTORE, OPTION_REPAIR,
-       OPTION_HELP, OPTION_VERSION };
-
-/* The settings' flags, then our own. */
-static const struct option *long_options(void)
-{
-    static const struct option own[] = {
-        {"config", required_argument, NULL, OPTION_CONFIG},
-        {"check", no_argument, NULL, 'n'},
-        {"verify", required_argument, NULL, OPTION_VERIFY},
-        {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-        {"restore", required_argument, NULL, OPTION_RESTORE},
-        {"repair", required_argument, NULL, OPTION_REPAIR},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {NULL, 0, NULL, 0},
-    };
-    static struct option all[32];
-    unsigned n = 0;
-    for (; settings_name(n); n++) {
-        all[n] = (struct option){settings_name(n), required_argument, NULL, 2000 + (int)n};
-    }
-    memcpy(all + n, own, sizeof own);
-    return all;
-}
-
-static int usage(const char *why)
-{
-    fprintf(stderr, "casebus-broker: %s\nTry casebus-broker --help.\n", why);
-    return EXIT_USAGE;
-}
-
-/* Flags win over the file, so they are read twice: for --config, then for the rest. -1: go on. */
-static int read_flags(struct command *c, bool config_only)
-{
-    char why[8192];
-    int option;
-    optind = 1;
-    opterr = config_only;
-    while ((option = getopt_long(c->argc, c->argv, "n", long_options(), NULL)) != -1) {
-        if (option == '?') {
-            return usage("an option is not known or lacks its value");
-        } else if (option == OPTION_HELP) {
-            print_help();
-            return EXIT_OK;
-        } else if (option == OPTION_VERSION) {
-            printf("casebus-broker %s\n", CASEBUS_VERSION);
-            return EXIT_OK;
-        } else if (option == OPTION_CONFIG) {
-            c->config = optarg;
-        } else if (option == OPTION_VERIFY) {
-            c->verify = optarg;
-        } else if (option == OPTION_RESTORE) {
-            c->restore = optarg;
-        } else if (option == OPTION_REPAIR) {
-            c->repair = optarg;
-        } else if (option == OPTION_TIMEOUT) {
-            char *end;
-            c->timeout_s = strtoull(optarg, &end, 10);
-            if (*end != '\0' || c->timeout_s < 1 || c->timeout_s > 1000000) {
-                return usage("--timeout: must be a number of seconds, 1 or more");
-            }
-        } else if (option == 'n') {
-            c->check_only = true;
-        } else if (!config_only && !settings_set(&c->settings, settings_name((unsigned)option - 2000),
-                                                 optarg, why, sizeof why)) {
-            return usage(why);
-        }
-    }
-    return optind < c->argc ? usage("no arguments are expected, only options") : -1;
-}
-
-static int check_command(const struct command *c)
-{
-    char why[512];
-    int offline = (c->verify != NULL) + (c->restore != NULL) + (c->repair != NULL);
-    if (offline > 1) {
-        return usage("--verify, --restore and --repair: one at a time");
-    }
-    if (c->timeout_s > 0 && !c->verify) {
-        return usage("--timeout is for --verify");
-    }
-    if (!c->verify && !c->repair && c->settings.data[0] == '\0') {
-        return usage("--data DIR is required");
-    }
-    return settings_check(&c->settings, why, sizeof why) ? -1 : usage(why);
-}
-
-static int read_command(struct command *c)
-{
-    char why[8192];
-    c->settings = settings_default();
-    int code = read_flags(c, true);
-    if (code >= 0) {
-        return code;
-    }
-    if (c->config && !settings_read_file(&c->settings, c->config, why, sizeof why)) {
-        return usage(why);
-    }
-    code = read_flags(c, false);
-    return code < 0 ? check_command(c) : code;
-}
+/* --- settings in force ------------------------------------------------------------------ */
 
 static void set_level(const struct settings *s)
 {
@@ -247,8 +101,7 @@ static struct actor_table *read_actors(const struct settings *s, char *why, size
 static bool check_files(const struct settings *s, char *why, size_t why_size)
 {
     struct casebus_keys keys = {.secret_key = ""};
-    bool good = s->secret[0] == '\0' ||
-                casebus_keys_read(&keys, s->secret, why, why_size) == 0;
+    bool good = s->secret[0] == '\0' || casebus_keys_read(&keys, s->secret, why, why_size) == 0;
     casebus_keys_forget(&keys);
     struct actor_table *table = good ? read_actors(s, why, why_size) : NULL;
     actor_table_release(table);
@@ -297,13 +150,14 @@ static void reload(struct broker *self)
         log_error("SIGHUP: settings unchanged: %s", why);
         return;
     }
-    read_flags(&again, false); /* they win over the file, as at the start */
+    command_read_flags(&again, false); /* they win over the file, as at the start */
     if (!settings_check(&again.settings, why, sizeof why)) {
         log_error("SIGHUP: settings unchanged: %s", why);
         return;
     }
     if ((again.settings.actors[0] != '\0') != self->gate.guarded) {
-        log_error("SIGHUP: settings unchanged: whether there are actors changes with a restart");
+        log_error(
+            "SIGHUP: settings unchanged: whether there are actors changes with a restart");
         return;
     }
     struct actor_table *table = read_actors(&again.settings, why, sizeof why);
@@ -346,12 +200,11 @@ static int start_actor(zactor_t **actor, zactor_fn *run, void *options, atomic_b
 
 static int start_zap(struct broker *self)
 {
-    self->zap_options =
-        (struct zap_options){.actors = self->actors,
-                             .audiences = &self->command->settings.audiences,
-                             .counters = &self->counters,
-                             .limits = &self->limits,
-                             .kept_out = self->kept_out};
+    self->zap_options = (struct zap_options){.actors = self->actors,
+                                             .audiences = &self->command->settings.audiences,
+                                             .counters = &self->counters,
+                                             .limits = &self->limits,
+                                             .kept_out = self->kept_out};
 #ifdef CASEBUS_TEST_ZAP
     const char *test = getenv("CASEBUS_TEST_ZAP");
     if (test && strcmp(test, "none") == 0) {
@@ -413,7 +266,7 @@ static int start(struct broker *self)
     };
     set_retention(s, &self->bus_options.retention);
     code = start_actor(&self->bus, bus_actor, &self->bus_options, &self->bus_options.serving,
-                           self->bus_options.why);
+                       self->bus_options.why);
     if (code != EXIT_OK) {
         return code;
     }
@@ -461,8 +314,8 @@ static int say_ready(struct broker *self)
 
 /* --- the service manager's watchdog ------------------------------------------------------ */
 
-/* It hears of us for as long as every thread gets on: one that is stuck, on a disk that does not
- * answer for instance, ends that, and the manager then ends the broker. */
+/* It hears of us for as long as every thread gets on: one that is stuck, on a disk that does
+ * not answer for instance, ends that, and the manager then ends the broker. */
 static void tell_watchdog(struct broker *self)
 {
     const struct counters *c = &self->counters;
@@ -599,7 +452,7 @@ static int offline(const struct command *c)
 int main(int argc, char **argv)
 {
     struct command command = {.argc = argc, .argv = argv};
-    int code = read_command(&command);
+    int code = command_read(&command);
     if (code >= 0) {
         return code;
     }
@@ -607,7 +460,7 @@ int main(int argc, char **argv)
     if (command.check_only) {
         char why[8192];
         if (!check_files(&command.settings, why, sizeof why)) {
-            return usage(why);
+            return command_usage(why);
         }
         settings_print(&command.settings, stdout);
         return EXIT_OK;
@@ -620,7 +473,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "casebus-broker: cannot prepare: %s\n", strerror(errno));
         return EXIT_START;
     }
-    setenv("ZSYS_SIGHANDLER", "false", 1); /* czmq takes the signals at its first call otherwise */
+    setenv("ZSYS_SIGHANDLER", "false",
+           1); /* czmq takes the signals at its first call otherwise */
     unreadable_tell(command.settings.data);
     code = serve(&command);
     zsys_shutdown();

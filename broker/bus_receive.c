@@ -1,0 +1,98 @@
+/* The bus's receiving: reports and what requests ask to be decided, into the batch that fills.
+ */
+#include "bus_private.h"
+
+#include "clock.h"
+
+/* Reads what is left of a message that has more frames than it may. */
+static void skip_rest(void *socket, zmq_msg_t *last)
+{
+    while (zmq_msg_more(last)) {
+        if (zmq_msg_recv(last, socket, 0) < 0) {
+            return;
+        }
+    }
+}
+
+static struct casebus_bytes bytes_of(zmq_msg_t *m)
+{
+    return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
+}
+
+static bool receive_report(struct bus *self, struct item *item)
+{
+    zmq_msg_init(&item->topic);
+    if (zmq_msg_recv(&item->topic, self->in, ZMQ_DONTWAIT) < 0) {
+        return false;
+    }
+    zmq_msg_init(&item->body);
+    bool two_frames = zmq_msg_more(&item->topic);
+    if (two_frames) {
+        zmq_msg_recv(&item->body, self->in, 0); /* frames of a message arrive together */
+        if (zmq_msg_more(&item->body)) {
+            skip_rest(self->in, &item->body);
+            two_frames = false;
+        }
+    }
+    item->submission = 0;
+    item->entry = (struct apply_entry){
+        .kind = APPLY_REPORT,
+        .topic = bytes_of(&item->topic),
+        .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
+        .prepared = &item->prepared,
+        .at = clock_utc_us(),
+    };
+    apply_prepare(item->entry.topic, item->entry.body, &item->prepared);
+    return true;
+}
+
+static bool receive_submission(struct bus *self, struct item *item)
+{
+    struct submission s;
+    zmq_msg_init(&item->topic);
+    if (zmq_msg_recv(&item->topic, self->peer, ZMQ_DONTWAIT) < 0) {
+        return false;
+    }
+    zmq_msg_init(&item->body);
+    zmq_msg_recv(&item->body, self->peer, 0);
+    memcpy(&s, zmq_msg_data(&item->topic), sizeof s);
+    const struct submission *kept = zmq_msg_data(&item->topic);
+    item->submission = s.id ? s.id : NOBODY_ASKED;
+    item->entry = (struct apply_entry){
+        .kind = s.kind,
+        .actor = casebus_cstr(kept->actor),
+        .topic = casebus_bytes("", 0),
+        .body = bytes_of(&item->body),
+        .at = clock_utc_us(),
+    };
+    return true;
+}
+
+/* A slice at a time, so that subscriptions and heads are not kept waiting by a flood; and no
+ * longer than the commit at hand takes, for the next one begins with what is here. */
+#define RECEIVE_SLICE 256
+
+void bus_receive(struct bus *self)
+{
+    struct batch *b = self->filling;
+    while (b->count < CASEBUS_BATCH_MAX / 2 && receive_submission(self, &b->items[b->count])) {
+        b->bytes += b->items[b->count++].entry.body.size;
+    }
+    for (int n = 0;
+         n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX && b->bytes < CASEBUS_BATCH_BYTES &&
+         !committer_is_done(self->committer) && receive_report(self, &b->items[b->count]);
+         n++) {
+        struct item *item = &b->items[b->count];
+        struct noticed untaken;
+        if (!admit(&self->admission, item, &untaken)) {
+            if (item->prepared.head.numbered) {
+                bus_notice(&self->notice, &untaken);
+            }
+            zmq_msg_close(&item->topic);
+            zmq_msg_close(&item->body);
+            continue;
+        }
+        b->count++;
+        b->bytes += item->entry.topic.size + item->entry.body.size;
+    }
+}
