@@ -368,7 +368,7 @@ void settings_help(FILE *out)
                  : t->type == WORD     ? "LEVEL"
                  : t->type == FILE_OF  ? "FILE"
                                        : "DIR");
-        fprintf(out, "  %-22s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
+        fprintf(out, "  %-25s %s%s%s%s%s\n", flag, t->help, t->preset[0] ? " [" : "", t->preset,
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
     roles_help(out);
