@@ -2,8 +2,8 @@
  *
  * What an actor may not send is not decided, so it has no effect and no number is used up: with
  * an outbox it waits there until he may, or is withdrawn. So does what is over a limit of his,
- * until it is sent again; what a publisher has sent behind a report that was not taken would not
- * be decided either, so it is not paid for. */
+ * until it is sent again; what a publisher has sent behind a report that was not taken would
+ * not be decided either, so it is not paid for. */
 #include "admission.h"
 
 #define DENIALS_PER_S 1000 /* that are logged */
@@ -86,7 +86,9 @@ static void deny(struct admission *self, const struct item *item, const char *ac
 
 /* --- how many ---------------------------------------------------------------------------- */
 
-#define MISSED_NS 1000000000 /* so long what is missing is waited for, and nothing else taken */
+#define MISSED_NS                                                                              \
+    1000000000 /* so long what is missing is waited for, and nothing else taken                \
+                */
 
 /* Is it behind one of its publisher's that was not taken? */
 static bool is_behind(const struct missing *missing, const struct casebus_report_head *head,
@@ -103,8 +105,8 @@ static void note_missing(struct missing *missing, const struct casebus_report_he
         return;
     }
     if (over != LIMIT_COUNT) {
-        *missing = (struct missing){
-            .number = head->number, .limit = over, .until = now + MISSED_NS};
+        *missing =
+            (struct missing){.number = head->number, .limit = over, .until = now + MISSED_NS};
         memcpy(missing->publisher, head->publisher, sizeof missing->publisher);
     } else if (memcmp(head->publisher, missing->publisher, sizeof missing->publisher) == 0) {
         missing->until = 0;
@@ -201,8 +203,9 @@ void admission_audit(const struct item *item)
     } else if (item->result.fault.code != 0) {
         return; /* nothing has changed */
     } else if (kind == APPLY_ACCEPT || kind == APPLY_REJECT) {
-        audit_request(item, kind == APPLY_ACCEPT ? CASEBUS_OP_QUARANTINE_ACCEPT
-                                                 : CASEBUS_OP_QUARANTINE_REJECT,
+        audit_request(item,
+                      kind == APPLY_ACCEPT ? CASEBUS_OP_QUARANTINE_ACCEPT
+                                           : CASEBUS_OP_QUARANTINE_REJECT,
                       key_text(casebus_cstr(item->result.case_id)));
     } else if (kind == APPLY_STOP) {
         audit_request(item, CASEBUS_OP_SESSION_STOP,

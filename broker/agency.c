@@ -5,7 +5,10 @@
 #include <casebus/schema.h>
 #include <stdio.h>
 
-enum { NAME, BASE_URL }; /* of the schema */
+enum {
+    NAME,
+    BASE_URL
+}; /* of the schema */
 
 static int fail(struct casebus_fault *fault, int code, const char *field)
 {

@@ -2,7 +2,8 @@
  *
  * What only reads may be answered by any hand of the crew, each with a reader of its own; what
  * waits, writes or starts something is done by the queries' own thread, apart. Whoever does it
- * asks first who asks and whether he may (query_actor.c): again each time a request is taken up. */
+ * asks first who asks and whether he may (query_actor.c): again each time a request is taken
+ * up. */
 #include "query.h"
 
 #include "log.h"
@@ -198,7 +199,8 @@ static void refuse(struct query *q, int rc)
 {
     struct casebus_reply reply = reply_of(q);
     if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
-        log_error("request %s failed: %s", casebus_op_name(q->request.op), casebus_strerror(rc));
+        log_error("request %s failed: %s", casebus_op_name(q->request.op),
+                  casebus_strerror(rc));
     }
     reply.error = rc;
     reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);

@@ -1,8 +1,8 @@
 /* Deciding entries, one after another; see apply.h.
  *
- * One report is decided as one step: what it puts into the transaction is taken back as a whole where
- * the store cannot answer for a record (a checksum does not fit), and the report is then rejected
- * `internal`, so that one bad record stops nobody else's reports. */
+ * One report is decided as one step: what it puts into the transaction is taken back as a whole
+ * where the store cannot answer for a record (a checksum does not fit), and the report is then
+ * rejected `internal`, so that one bad record stops nobody else's reports. */
 #include "deciding.h"
 
 #include "normal.h"
@@ -128,7 +128,8 @@ static void take_seq(struct apply *self, struct casebus_event *event, const char
     txn_save(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
 }
 
-/* Encodes the event once, where it is stored and sent from: its log entry is built around it. */
+/* Encodes the event once, where it is stored and sent from: its log entry is built around it.
+ */
 static bool log_event(struct apply *self, const struct casebus_event *event,
                       struct log_entry *log)
 {
@@ -258,8 +259,8 @@ static bool concerns_entry_only(int error)
     return error == CASEBUS_ECORRUPT || error == CASEBUS_EINTERNAL || error == CASEBUS_ETOOMANY;
 }
 
-/* What a redaction took out of events of its own batch is not sent either; where it is taken back,
- * they stay as they are. */
+/* What a redaction took out of events of its own batch is not sent either; where it is taken
+ * back, they stay as they are. */
 static void settle_stubs(struct apply *self, bool redacted)
 {
     for (size_t i = 0; i < self->event_count; i++) {
@@ -387,7 +388,8 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
-int apply_entry(struct apply *self, const struct apply_entry *entry, struct apply_result *result)
+int apply_entry(struct apply *self, const struct apply_entry *entry,
+                struct apply_result *result)
 {
     memset(result, 0, sizeof *result);
     result->effect = EFFECT_DECIDED;

@@ -22,18 +22,18 @@
 #include <casebus/report.h>
 
 enum apply_kind {
-    APPLY_REPORT,  /* topic and body as a publisher sent them */
-    APPLY_ACCEPT,  /* a quarantine decision; body: map {quarantine, as} */
-    APPLY_REJECT,  /* body: map {quarantine} */
-    APPLY_ACK,     /* a publisher has taken answers; body: map {publisher, after, outbox} */
-    APPLY_RETIRE,  /* a publisher long idle is forgotten; body: map {publisher: its key} */
+    APPLY_REPORT, /* topic and body as a publisher sent them */
+    APPLY_ACCEPT, /* a quarantine decision; body: map {quarantine, as} */
+    APPLY_REJECT, /* body: map {quarantine} */
+    APPLY_ACK,    /* a publisher has taken answers; body: map {publisher, after, outbox} */
+    APPLY_RETIRE, /* a publisher long idle is forgotten; body: map {publisher: its key} */
     /* The log is longer than it may be: its oldest events go, `most` of them at most in this
      * entry; body: map {events, bytes (0: no limit), below (the floor stays under it), most} */
     APPLY_FLOOR,
     /* A second of running sessions; body: map {heard: names ("agency:session id") of those that
      * polls gave a sign of life since the last one} */
     APPLY_TICK,
-    APPLY_STOP,    /* a session is asked to stop; body: map {agency, session_id} */
+    APPLY_STOP, /* a session is asked to stop; body: map {agency, session_id} */
     /* Settings of an agency; body: map {agency, and those that are set: name, base_url (empty:
      * none any more), enabled} */
     APPLY_AGENCY
@@ -53,10 +53,10 @@ struct apply_entry {
 struct apply_prepared {
     struct casebus_report_head head; /* numbered only where the first keys could be read */
     struct casebus_report report;
-    struct casebus_fault fault;      /* code 0: the report is in order */
-    unsigned char hash[CASEBUS_HASH_SIZE]; /* of a numbered report: hash(n) */
+    struct casebus_fault fault;                   /* code 0: the report is in order */
+    unsigned char hash[CASEBUS_HASH_SIZE];        /* of a numbered report: hash(n) */
     unsigned char next_check[CASEBUS_CHECK_SIZE]; /* check(n + 1), by its own `check` */
-    unsigned char content[CASEBUS_HASH_SIZE]; /* of a case report: content_hash() */
+    unsigned char content[CASEBUS_HASH_SIZE];     /* of a case report: content_hash() */
     struct key offender; /* the key of the offender it names; size 0: it names none whole */
 };
 void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
@@ -74,10 +74,11 @@ enum apply_effect {
 struct apply_result {
     enum apply_effect effect;
     enum casebus_outcome outcome;
-    struct casebus_fault fault;  /* of a rejection; code 0 otherwise */
+    struct casebus_fault fault;            /* of a rejection; code 0 otherwise */
     char case_id[CASEBUS_CASE_ID_MAX + 1]; /* of a decision: the case it was stored as */
     bool quiet; /* a report has changed something that no event of its own tells of */
-    bool asked; /* a session was asked to stop that had not been: polls that name it have news */
+    /* a session was asked to stop that had not been: polls that name it have news */
+    bool asked;
     bool numbered;
     unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
     uint64_t number;

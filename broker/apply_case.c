@@ -161,8 +161,8 @@ static void reindex_case(struct apply *self, const struct casebus_record *old,
         index_date(self, old_date, false);
         index_date(self, new[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
     }
-    if (old_fine != new_fine || !casebus_bytes_equal(old->field[CASEBUS_CASE_OFFENDER],
-                                                     new[CASEBUS_CASE_OFFENDER])) {
+    if (old_fine != new_fine ||
+        !casebus_bytes_equal(old->field[CASEBUS_CASE_OFFENDER], new[CASEBUS_CASE_OFFENDER])) {
         change_offender(self, old->field[CASEBUS_CASE_OFFENDER], old_fine,
                         new[CASEBUS_CASE_OFFENDER], new_fine);
     }
@@ -353,14 +353,15 @@ static bool conflicts(const struct apply *self, const struct casebus_record *old
            old_name.data && new_name.data && !normal_equal(old_name, new_name);
 }
 
-/* The report differs from what was last applied: perhaps in a field, perhaps only in its bytes. */
+/* The report differs from what was last applied: perhaps in a field, perhaps only in its bytes.
+ */
 static enum casebus_outcome compare(struct apply *self, struct case_entry *entry,
-                                    const struct casebus_record *old,
-                                    const unsigned char *hash)
+                                    const struct casebus_record *old, const unsigned char *hash)
 {
     struct draft draft;
     size_t changes;
-    int rc = record_merge(self->txn, old, &self->report->record, &draft, self->changes, &changes);
+    int rc =
+        record_merge(self->txn, old, &self->report->record, &draft, self->changes, &changes);
     if (rc != 0) {
         return reject(self, rc, "");
     }
@@ -456,7 +457,8 @@ enum casebus_outcome decide_edited(struct apply *self)
     if (!record_load(self->txn, &entry, &old)) {
         return reject(self, CASEBUS_EINTERNAL, "");
     }
-    int rc = record_merge(self->txn, &old, &self->report->record, &draft, self->changes, &changes);
+    int rc =
+        record_merge(self->txn, &old, &self->report->record, &draft, self->changes, &changes);
     if (rc == 0 && changes > 0) {
         rc = check_draft(self, &draft, &entry);
     }

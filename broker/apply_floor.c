@@ -61,8 +61,8 @@ static bool second_half(struct apply *self, uint64_t seq, const struct casebus_e
     if (session_before != seq - 1) {
         return false;
     }
-    int size = snprintf(updated, sizeof updated, "case:updated:%.*s:",
-                        (int)event->topic.segment[2].size,
+    int size = snprintf(updated, sizeof updated,
+                        "case:updated:%.*s:", (int)event->topic.segment[2].size,
                         (const char *)event->topic.segment[2].data);
     struct key key = key_text(casebus_bytes(updated, (size_t)size));
     return txn_load(self->txn, TREE_HEAD, &key, ENTRY_HEAD, &head) && head.trimmed == seq - 1;
@@ -80,8 +80,8 @@ static void keep_in_session(struct apply *self, uint64_t seq, const struct caseb
     s.trimmed_created += event->kind == CASEBUS_EVENT_CREATED;
     s.trimmed_updated += event->kind == CASEBUS_EVENT_UPDATED;
     s.trimmed_conflicts += event->kind == CASEBUS_EVENT_CONFLICT;
-    s.trimmed_synced += event->kind == CASEBUS_EVENT_SYNCED &&
-                        !second_half(self, seq, event, session_before);
+    s.trimmed_synced +=
+        event->kind == CASEBUS_EVENT_SYNCED && !second_half(self, seq, event, session_before);
     txn_save(self->txn, TREE_SESSION, &key, ENTRY_SESSION, &s);
 }
 

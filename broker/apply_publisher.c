@@ -1,13 +1,14 @@
 /* Numbered reports: which of them may be decided, and what their publisher is told afterwards.
  *
- * Progress is keyed by actor and publisher, so nobody moves anybody else's. Refusals stay until the
- * publisher's poll has passed them; numbers are taken only so far beyond that, which bounds them. */
+ * Progress is keyed by actor and publisher, so nobody moves anybody else's. Refusals stay until
+ * the publisher's poll has passed them; numbers are taken only so far beyond that, which bounds
+ * them. */
 #include "deciding.h"
 
 #include <string.h>
 
-/* Polls' `after` is recorded every now and then (ACK_EVERY in query_publisher.c), so that what is
- * promised, a window beyond `after`, needs another here beyond what is recorded. */
+/* Polls' `after` is recorded every now and then (ACK_EVERY in query_publisher.c), so that what
+ * is promised, a window beyond `after`, needs another here beyond what is recorded. */
 #define ACK_WINDOW (2 * CASEBUS_PUBLISHER_WINDOW)
 
 struct actor_entry load_actor(struct apply *self, struct casebus_bytes actor)
@@ -51,8 +52,7 @@ enum apply_effect publisher_admits(struct apply *self, const struct casebus_repo
     if (head->number <= publisher->decided) {
         return EFFECT_DUPLICATE;
     }
-    if (head->number > publisher->decided + 1 ||
-        head->number > publisher->acked + ACK_WINDOW) {
+    if (head->number > publisher->decided + 1 || head->number > publisher->acked + ACK_WINDOW) {
         return EFFECT_AHEAD;
     }
     return memcmp(head->check, publisher->check, sizeof publisher->check) == 0
@@ -77,8 +77,8 @@ struct casebus_bytes refused_field(const char *path)
     size_t second = first + strcspn(path + first, ".");
     if (field && field->members && path[second] == '.') {
         size_t end = second + 1 + strcspn(path + second + 1, ".[");
-        bool known = field_named(field->members, casebus_bytes(path + second + 1,
-                                                               end - second - 1)) != NULL;
+        bool known = field_named(field->members,
+                                 casebus_bytes(path + second + 1, end - second - 1)) != NULL;
         size = known ? end : second;
     } else if (field && field->type != CASEBUS_TYPE_MAP) {
         size = strlen(path); /* an index at most */
@@ -109,9 +109,9 @@ static struct refusal_entry refusal_of(struct apply *self, const struct apply_en
         .field = txn_copy(self->txn, refused_field(self->fault.field)),
         .topic = refused_topic(entry->topic),
         .actor = self->actor,
-        .publisher = head->numbered
-                         ? txn_copy(self->txn, casebus_bytes(head->publisher, sizeof head->publisher))
-                         : casebus_bytes(NULL, 0),
+        .publisher = head->numbered ? txn_copy(self->txn, casebus_bytes(head->publisher,
+                                                                        sizeof head->publisher))
+                                    : casebus_bytes(NULL, 0),
         .session = self->report->session,
         .seq = self->state.seq,
     };

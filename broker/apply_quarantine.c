@@ -1,8 +1,8 @@
 /* Conflicts: reports that would make one case out of two court records.
  *
- * A quarantine row is keyed by case and content, so the same report coming again is known: still
- * undecided it is a conflict without a new event, once rejected it is refused `decided`. What an
- * acceptance displaces becomes rejected content in its turn. */
+ * A quarantine row is keyed by case and content, so the same report coming again is known:
+ * still undecided it is a conflict without a new event, once rejected it is refused `decided`.
+ * What an acceptance displaces becomes rejected content in its turn. */
 #include "deciding.h"
 
 #include "normal.h"
@@ -230,8 +230,7 @@ enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_en
                                        struct apply_result *result)
 {
     struct decision d;
-    uint64_t wanted =
-        entry->kind == APPLY_ACCEPT ? QUARANTINE_ACCEPTED : QUARANTINE_REJECTED;
+    uint64_t wanted = entry->kind == APPLY_ACCEPT ? QUARANTINE_ACCEPTED : QUARANTINE_REJECTED;
     if (!load_decision(self, entry, &d)) {
         return CASEBUS_OUTCOME_REJECTED;
     }

@@ -1,8 +1,8 @@
 /* Redaction: only the id of the case stays, everywhere.
  *
- * Its events keep their place in every chain (stream, topic, session) and lose what they said. What
- * LMDB has freed may still hold old bytes in its file until they are used again; a backup, made key by key,
- * does not. */
+ * Its events keep their place in every chain (stream, topic, session) and lose what they said.
+ * What LMDB has freed may still hold old bytes in its file until they are used again; a backup,
+ * made key by key, does not. */
 #include "deciding.h"
 
 #include <string.h>

@@ -13,8 +13,8 @@ static bool is_case_report(const struct apply *self)
 
 bool load_session(struct apply *self)
 {
-    self->in_session = txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION,
-                                &self->session);
+    self->in_session =
+        txn_load(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION, &self->session);
     return self->in_session;
 }
 

@@ -39,7 +39,8 @@ static bool is_name(struct casebus_bytes text)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
     for (size_t i = 0; i < text.size; i++) {
-        if (!strchr(letters, text.data[i]) && (i == 0 || !strchr("0123456789_-", text.data[i]))) {
+        if (!strchr(letters, text.data[i]) &&
+            (i == 0 || !strchr("0123456789_-", text.data[i]))) {
             return false;
         }
     }
@@ -172,8 +173,8 @@ static const struct line {
      always, print_form},
     {"without", "FIELD...", "fields it is not shown, as offender.name", set_without, has_hidden,
      print_without},
-    {"roles", "ROLE...", "who may connect, beside those who may watch all agencies", set_roles, has_roles,
-     print_roles},
+    {"roles", "ROLE...", "who may connect, beside those who may watch all agencies", set_roles,
+     has_roles, print_roles},
 };
 #define LINES (sizeof lines / sizeof *lines)
 
@@ -283,7 +284,8 @@ bool audience_end(const struct audiences *all, char *why, size_t why_size)
         snprintf(why, why_size, "audience %s: endpoint: is required", a->name);
     } else if (a->scope.form == FORM_THIN && a->scope.hidden > 0) {
         snprintf(why, why_size,
-                 "audience %s: without: does not go with form = thin, which shows less", a->name);
+                 "audience %s: without: does not go with form = thin, which shows less",
+                 a->name);
     } else {
         return true;
     }

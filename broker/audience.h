@@ -39,9 +39,9 @@ bool audience_has(const struct audience *self, const struct actor_table *table,
 /* May he connect? Whoever is part of it; and whoever may watch all agencies anyway. */
 bool audience_admits(const struct audience *self, const struct actor_table *table,
                      const struct actor *actor);
-/* The audience that a request of this actor is of: the one it names, if he may connect to it; or,
- * where it names none (absent), the first that he is part of. NULL: none, or one that is not for
- * him (or not there: he is not told). */
+/* The audience that a request of this actor is of: the one it names, if he may connect to it;
+ * or, where it names none (absent), the first that he is part of. NULL: none, or one that is
+ * not for him (or not there: he is not told). */
 const struct audience *audience_of(const struct audiences *all, const struct actor_table *table,
                                    const struct actor *actor, struct casebus_bytes named);
 /* The ZAP domain of its endpoint; of everybody's, where name is NULL. */

@@ -98,7 +98,8 @@ static int commit(struct batch *b)
     return b->committed ? txn_commit(b->txn) : rc;
 }
 
-/* A write transaction belongs to this thread in LMDB: one that is not committed is given up here. */
+/* A write transaction belongs to this thread in LMDB: one that is not committed is given up
+ * here. */
 static void give_up_failed(struct batch *b)
 {
     if (b->result != 0 || !b->committed) {
@@ -169,7 +170,8 @@ void committer_give(struct committer *self, struct batch *batch)
 struct batch *committer_take(struct committer *self)
 {
     uint64_t n;
-    ssize_t ignored = read(self->done_fd, &n, sizeof n); /* does not block; it may come first or last */
+    ssize_t ignored =
+        read(self->done_fd, &n, sizeof n); /* does not block; it may come first or last */
     (void)ignored;
     return atomic_exchange(&self->done, NULL);
 }

@@ -2,8 +2,8 @@
  * handshakes that fail before the handler of keys is asked have their audit lines too. Used by
  * that handler's thread alone (zap.h).
  *
- * What libzmq does not tell: why a connection ended. A peer that is cut off for a frame over its
- * limit is counted as one that has left. */
+ * What libzmq does not tell: why a connection ended. A peer that is cut off for a frame over
+ * its limit is counted as one that has left. */
 #ifndef BROKER_CONNECTIONS_H
 #define BROKER_CONNECTIONS_H
 

@@ -33,8 +33,8 @@ struct counters {
     atomic_uint_fast64_t requests;
     /* Of the keyed sockets: there now; ever taken; that ended before their handshake did. */
     atomic_uint_fast64_t connections_open, connections_opened, handshakes_unfinished;
-    struct minute minute[MINUTES_KEPT]; /* minute n at n modulo their number */
-    atomic_bool read_only; /* no space is left: see "the disk says no" in bus.c */
+    struct minute minute[MINUTES_KEPT];  /* minute n at n modulo their number */
+    atomic_bool read_only;               /* no space is left: see "the disk says no" in bus.c */
     atomic_uint_fast64_t held, unstored; /* reports dropped for that: numbered; all others */
     struct health health;
 };

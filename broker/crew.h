@@ -19,8 +19,8 @@ struct crew *crew_new(unsigned hands, crew_work *work, void *arg);
 void crew_destroy(struct crew **self_p);
 unsigned crew_hands(const struct crew *self);
 /* Does items 0 to count - 1, begun in this order, by at most `hands` hands (1: alone). Past
- * `until` (monotonic ms) none is begun, but for each hand's first. Returns when what was begun is done:
- * how many. */
+ * `until` (monotonic ms) none is begun, but for each hand's first. Returns when what was begun
+ * is done: how many. */
 unsigned crew_do(struct crew *self, unsigned count, unsigned hands, int64_t until);
 
 #endif

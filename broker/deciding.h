@@ -19,10 +19,12 @@ struct apply {
     msgpack_sbuffer changed_fields;
     /* Of the entry being decided: */
     uint64_t at;
-    bool time_stands; /* the clock was set back: `at` is that of an entry before, a second ahead */
+    bool time_stands; /* the clock was set back: `at` is that of an entry before, a second ahead
+                       */
     struct casebus_bytes actor;
     const struct casebus_report *report;
-    const struct apply_prepared *being; /* what was prepared of the report; NULL: of a decision */
+    /* what was prepared of the report; NULL: of a decision */
+    const struct apply_prepared *being;
     struct casebus_bytes case_id; /* or the session's key */
     bool in_session;              /* the report names a session that is known */
     struct key session_key;
@@ -30,7 +32,7 @@ struct apply {
     struct casebus_fault fault;
     struct apply_prepared prepared; /* where nobody else has prepared the entry */
     struct casebus_report restored; /* a report that comes out of quarantine */
-    uint64_t quarantine; /* the conflict's seq, of an outcome conflict */
+    uint64_t quarantine;            /* the conflict's seq, of an outcome conflict */
 };
 
 /* The agency of the report's topic. */

@@ -1,9 +1,15 @@
-/* One codec for all stored structs, driven by a layout of each: adding a member is one line here. */
+/* One codec for all stored structs, driven by a layout of each: adding a member is one line
+ * here. */
 #include "entries.h"
 
 #include <string.h>
 
-enum member_type { NUMBER, NUMBERS, FIXED, BYTES };
+enum member_type {
+    NUMBER,
+    NUMBERS,
+    FIXED,
+    BYTES
+};
 
 struct member {
     enum member_type type;
@@ -17,28 +23,28 @@ struct layout {
     size_t count;
 };
 
+/* clang-format off */
 #define NUM(s, m) {NUMBER, offsetof(struct s, m), 1}
 #define NUMS(s, m) {NUMBERS, offsetof(struct s, m), sizeof(((struct s *)0)->m) / sizeof(uint64_t)}
 #define FIX(s, m) {FIXED, offsetof(struct s, m), sizeof(((struct s *)0)->m)}
 #define STR(s, m) {BYTES, offsetof(struct s, m), 1}
 #define LAYOUT(s, list) {sizeof(struct s), list, sizeof list / sizeof *list}
+/* clang-format on */
 
 static const struct member state_members[] = {
-    NUM(state, schema),   FIX(state, epoch),     NUM(state, seq),      NUM(state, entry),
-    NUM(state, at),       NUM(state, cases),     NUM(state, offenders), NUM(state, sessions),
-    NUM(state, agencies), NUM(state, rejects),   NUM(state, quarantined),
-    NUM(state, publishers), NUM(state, floor),   NUM(state, log_bytes),
-    NUM(state, ticks),    NUM(state, running),
+    NUM(state, schema),    FIX(state, epoch),       NUM(state, seq),
+    NUM(state, entry),     NUM(state, at),          NUM(state, cases),
+    NUM(state, offenders), NUM(state, sessions),    NUM(state, agencies),
+    NUM(state, rejects),   NUM(state, quarantined), NUM(state, publishers),
+    NUM(state, floor),     NUM(state, log_bytes),   NUM(state, ticks),
+    NUM(state, running),
 };
 static const struct member case_members[] = {
-    NUM(case_entry, flags),          NUM(case_entry, version),
-    NUM(case_entry, record_seq),     NUM(case_entry, created_seq),
-    NUM(case_entry, updated_seq),    NUMS(case_entry, last),
-    NUM(case_entry, inserted_at),    NUM(case_entry, updated_at),
-    NUM(case_entry, last_synced_at), NUM(case_entry, seen_count),
-    NUM(case_entry, fetched_at),     FIX(case_entry, hash),
-    STR(case_entry, source),         STR(case_entry, record),
-    NUM(case_entry, accepted),
+    NUM(case_entry, flags),       NUM(case_entry, version),     NUM(case_entry, record_seq),
+    NUM(case_entry, created_seq), NUM(case_entry, updated_seq), NUMS(case_entry, last),
+    NUM(case_entry, inserted_at), NUM(case_entry, updated_at),  NUM(case_entry, last_synced_at),
+    NUM(case_entry, seen_count),  NUM(case_entry, fetched_at),  FIX(case_entry, hash),
+    STR(case_entry, source),      STR(case_entry, record),      NUM(case_entry, accepted),
 };
 static const struct member created_members[] = {
     NUM(created_entry, before),
@@ -54,18 +60,30 @@ static const struct member agency_members[] = {
     NUM(agency_entry, created_seq), STR(agency_entry, name),  STR(agency_entry, base_url),
 };
 static const struct member session_members[] = {
-    NUM(session_entry, status),          NUM(session_entry, started_seq),
-    NUM(session_entry, started_at),      NUM(session_entry, ended_at),
-    NUM(session_entry, last_seen_at),    NUM(session_entry, pages_processed),
-    NUM(session_entry, page_errors),     NUM(session_entry, created),
-    NUM(session_entry, updated),         NUM(session_entry, existing),
-    NUM(session_entry, errors),          NUM(session_entry, newest),
-    NUM(session_entry, progressed_at),   NUM(session_entry, unshown),
-    NUMS(session_entry, last),           STR(session_entry, data),
-    STR(session_entry, end_reason),      NUM(session_entry, trimmed_created),
-    NUM(session_entry, trimmed_updated), NUM(session_entry, trimmed_synced),
-    NUM(session_entry, trimmed_conflicts), NUM(session_entry, lease),
-    NUM(session_entry, stop_asked),      STR(session_entry, actor),
+    NUM(session_entry, status),
+    NUM(session_entry, started_seq),
+    NUM(session_entry, started_at),
+    NUM(session_entry, ended_at),
+    NUM(session_entry, last_seen_at),
+    NUM(session_entry, pages_processed),
+    NUM(session_entry, page_errors),
+    NUM(session_entry, created),
+    NUM(session_entry, updated),
+    NUM(session_entry, existing),
+    NUM(session_entry, errors),
+    NUM(session_entry, newest),
+    NUM(session_entry, progressed_at),
+    NUM(session_entry, unshown),
+    NUMS(session_entry, last),
+    STR(session_entry, data),
+    STR(session_entry, end_reason),
+    NUM(session_entry, trimmed_created),
+    NUM(session_entry, trimmed_updated),
+    NUM(session_entry, trimmed_synced),
+    NUM(session_entry, trimmed_conflicts),
+    NUM(session_entry, lease),
+    NUM(session_entry, stop_asked),
+    STR(session_entry, actor),
 };
 static const struct member head_members[] = {
     NUM(head_entry, seq),
@@ -76,14 +94,14 @@ static const struct member actor_members[] = {
     NUM(actor_entry, sessions),
 };
 static const struct member publisher_members[] = {
-    NUM(publisher_entry, decided),      FIX(publisher_entry, check),
-    NUM(publisher_entry, acked),        NUM(publisher_entry, last_seen_at),
-    NUMS(publisher_entry, outcome),     NUM(publisher_entry, volatile_id),
+    NUM(publisher_entry, decided),  FIX(publisher_entry, check),
+    NUM(publisher_entry, acked),    NUM(publisher_entry, last_seen_at),
+    NUMS(publisher_entry, outcome), NUM(publisher_entry, volatile_id),
 };
 static const struct member refusal_members[] = {
-    NUM(refusal_entry, at),     NUM(refusal_entry, outcome),    NUM(refusal_entry, code),
-    NUM(refusal_entry, size),   NUM(refusal_entry, number),     NUM(refusal_entry, quarantine),
-    STR(refusal_entry, field),  STR(refusal_entry, topic),      STR(refusal_entry, actor),
+    NUM(refusal_entry, at),        NUM(refusal_entry, outcome), NUM(refusal_entry, code),
+    NUM(refusal_entry, size),      NUM(refusal_entry, number),  NUM(refusal_entry, quarantine),
+    STR(refusal_entry, field),     STR(refusal_entry, topic),   STR(refusal_entry, actor),
     STR(refusal_entry, publisher), STR(refusal_entry, session), NUM(refusal_entry, seq),
 };
 static const struct member quarantine_members[] = {
@@ -115,9 +133,9 @@ static const struct layout layouts[ENTRY_TYPE_COUNT] = {
 };
 
 const char *const session_status_words[SESSION_STATUS_COUNT] = {
-    [SESSION_RUNNING] = "running", [SESSION_STOPPING] = "stopping",
+    [SESSION_RUNNING] = "running",     [SESSION_STOPPING] = "stopping",
     [SESSION_COMPLETED] = "completed", [SESSION_FAILED] = "failed",
-    [SESSION_STOPPED] = "stopped", [SESSION_LOST] = "lost",
+    [SESSION_STOPPED] = "stopped",     [SESSION_LOST] = "lost",
 };
 
 #define LEB_MAX 10

@@ -21,10 +21,10 @@
 struct state {
     uint64_t schema;
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
-    uint64_t seq;         /* of the newest event */
-    uint64_t entry;       /* newest entry applied */
-    uint64_t at;          /* time of the newest entry; never goes back */
-    uint64_t cases;       /* that can be got: neither deleted nor redacted */
+    uint64_t seq;   /* of the newest event */
+    uint64_t entry; /* newest entry applied */
+    uint64_t at;    /* time of the newest entry; never goes back */
+    uint64_t cases; /* that can be got: neither deleted nor redacted */
     uint64_t offenders;
     uint64_t sessions;
     uint64_t agencies;
@@ -55,7 +55,7 @@ struct case_entry {
     uint64_t last[CASEBUS_CASE_EVENT_COUNT]; /* newest event of each kind of its topics */
     uint64_t inserted_at, updated_at, last_synced_at;
     uint64_t seen_count;
-    uint64_t fetched_at;   /* newest applied */
+    uint64_t fetched_at;                   /* newest applied */
     unsigned char hash[CASEBUS_HASH_SIZE]; /* of the data last applied by a scrape */
     struct casebus_bytes source;           /* encoded map */
     struct casebus_bytes record; /* a living case's copy, where record_seq is below the floor */
@@ -116,8 +116,8 @@ struct session_entry {
     struct casebus_bytes end_reason; /* text */
     /* Of its events below the floor, as verify counts them: */
     uint64_t trimmed_created, trimmed_updated, trimmed_synced, trimmed_conflicts;
-    uint64_t lease;      /* the tick from which its silence counts */
-    uint64_t stop_asked; /* 1: somebody asked it to stop */
+    uint64_t lease;             /* the tick from which its silence counts */
+    uint64_t stop_asked;        /* 1: somebody asked it to stop */
     struct casebus_bytes actor; /* who started it */
 };
 
@@ -136,7 +136,7 @@ struct publisher_entry {
     unsigned char check[CASEBUS_CHECK_SIZE]; /* check(decided + 1) */
     uint64_t acked;                          /* `after` of its polls, as applied */
     uint64_t last_seen_at;
-    uint64_t outcome[9]; /* counts by enum casebus_outcome */
+    uint64_t outcome[9];  /* counts by enum casebus_outcome */
     uint64_t volatile_id; /* 1: polls say outbox: false */
 };
 
@@ -152,7 +152,11 @@ struct refusal_entry {
 };
 
 /* Stored: append only. */
-enum quarantine_status { QUARANTINE_OPEN, QUARANTINE_ACCEPTED, QUARANTINE_REJECTED };
+enum quarantine_status {
+    QUARANTINE_OPEN,
+    QUARANTINE_ACCEPTED,
+    QUARANTINE_REJECTED
+};
 
 struct quarantine_entry {
     uint64_t status;

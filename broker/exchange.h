@@ -8,7 +8,6 @@
 #define BROKER_EXCHANGE_H
 
 #include "actors.h"
-#include "actors.h"
 #include "apply.h"
 #include "noticed.h"
 
@@ -23,7 +22,10 @@ struct submission {
     char by[ACTOR_NAME_SIZE]; /* who speaks for him; empty: he himself */
 };
 
-enum exchange_kind { EXCHANGE_RESULT, EXCHANGE_NOTICE };
+enum exchange_kind {
+    EXCHANGE_RESULT,
+    EXCHANGE_NOTICE
+};
 
 struct submission_result {
     enum exchange_kind kind;

@@ -310,8 +310,8 @@ static bool bind_outlet(struct fanout *self, const struct gate *gate, const char
 static bool bind_all(struct fanout *self, const struct fanout_options *options, char *why,
                      size_t why_size)
 {
-    bool good = bind_outlet(self, options->gate, NULL, options->endpoint, &scope_everything, why,
-                            why_size);
+    bool good = bind_outlet(self, options->gate, NULL, options->endpoint, &scope_everything,
+                            why, why_size);
     for (unsigned i = 0; good && options->audiences && i < options->audiences->count; i++) {
         const struct audience *a = &options->audiences->audience[i];
         good = bind_outlet(self, options->gate, a->name, a->endpoint, &a->scope, why, why_size);

@@ -1,9 +1,10 @@
-/* Fan-out: events and heads, out to everybody who has subscribed. Used by the bus's thread alone.
+/* Fan-out: events and heads, out to everybody who has subscribed. Used by the bus's thread
+ * alone.
  *
  * The first outlet is for those who may see everything; each audience has one of its own, which
- * is sent the streams it covers, in its form, and heads of those. What goes out at the first costs
- * nothing more for there being others. A message that cannot be made or sent is left out: its
- * subscribers find the hole and ask for it. */
+ * is sent the streams it covers, in its form, and heads of those. What goes out at the first
+ * costs nothing more for there being others. A message that cannot be made or sent is left out:
+ * its subscribers find the hole and ask for it. */
 #ifndef BROKER_FANOUT_H
 #define BROKER_FANOUT_H
 
@@ -36,14 +37,15 @@ void fanout_destroy(struct fanout **self_p);
 /* Where an outlet is bound, the first being 0, the audiences' behind it in their order; to be
  * freed by the caller. */
 char *fanout_bound(const struct fanout *self, unsigned outlet);
-/* Ends all connections: the outlets are given up, and taken again by fanout_rebind() (false: not all
- * yet, call it again soon). */
+/* Ends all connections: the outlets are given up, and taken again by fanout_rebind() (false:
+ * not all yet, call it again soon). */
 void fanout_unbind(struct fanout *self);
 bool fanout_rebind(struct fanout *self);
 /* Fills in the outlets' items for zmq_poll() and says how many they are. */
 int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MAX]);
 /* Takes in what has been subscribed to; somebody who asks for heads gets them soon. A
- * connection that has more patterns than one may is cut off, and its actor kept out for a while. */
+ * connection that has more patterns than one may is cut off, and its actor kept out for a
+ * while. */
 void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors);
 
 /* A report of this topic has changed something without an event of its own, in the batch that
@@ -54,8 +56,8 @@ void fanout_quiet(struct fanout *self, struct casebus_bytes topic, uint64_t entr
  * CASEBUS_ENOMEM: heads are no longer known, the bus must not go on. */
 int fanout_publish(struct fanout *self, const struct apply_event *events, size_t count);
 
-/* Monotonic ms: when heads are due next, and sends those that are. `held`: why nothing is stored
- * for now, NULL: it is. */
+/* Monotonic ms: when heads are due next, and sends those that are. `held`: why nothing is
+ * stored for now, NULL: it is. */
 int64_t fanout_due(const struct fanout *self);
 void fanout_send_due(struct fanout *self, int64_t now, const char *held);
 /* There is something that heads should say at once. */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #define FOLDER_PATH_MAX 4096
-#define DATA_FILE "data.mdb"   /* LMDB's names */
+#define DATA_FILE "data.mdb" /* LMDB's names */
 #define READERS_FILE "lock.mdb"
 
 /* What errno says of a path: its code, and a sentence in `why`. */

@@ -13,11 +13,17 @@ struct guard_options {
     /* What rises while the work gets on; asked by the parent: it lies in memory of
      * guard_memory(). */
     uint64_t (*steps)(const void *arg);
-    unsigned quiet_s;                  /* the child is ended when it stands still that long */
-    unsigned whole_s;                  /* or after that long; 0: no limit */
+    unsigned quiet_s; /* the child is ended when it stands still that long */
+    unsigned whole_s; /* or after that long; 0: no limit */
 };
 
-enum guard_end { GUARD_DONE, GUARD_CRASHED, GUARD_HUNG, GUARD_TIME_UP, GUARD_FAILED };
+enum guard_end {
+    GUARD_DONE,
+    GUARD_CRASHED,
+    GUARD_HUNG,
+    GUARD_TIME_UP,
+    GUARD_FAILED
+};
 
 /* Memory that parent and child share, zeroed; NULL: none. Lives as long as the process. */
 void *guard_memory(size_t size);

@@ -1,4 +1,5 @@
-/* A sorted array of streams; the one that moved last is tried first, as it mostly moves again. */
+/* A sorted array of streams; the one that moved last is tried first, as it mostly moves again.
+ */
 #include "heads.h"
 
 #include <stdlib.h>

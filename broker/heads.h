@@ -12,8 +12,8 @@ int heads_new(struct heads **self_p, struct store *store);
 void heads_destroy(struct heads **self_p);
 /* An event of this topic got this seq. 0 or CASEBUS_ENOMEM. */
 int heads_move(struct heads *self, struct casebus_bytes topic, uint64_t seq);
-/* Packs a map of stream to head: those that the scope covers, all of them or those moved since the
- * last heads_settle(). */
+/* Packs a map of stream to head: those that the scope covers, all of them or those moved since
+ * the last heads_settle(). */
 void heads_pack(const struct heads *self, bool moved_only, const struct scope *scope,
                 msgpack_packer *pk);
 void heads_settle(struct heads *self);

@@ -11,7 +11,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum worker { WORKER_BUS, WORKER_STORE, WORKER_QUERIES, WORKER_COUNT };
+enum worker {
+    WORKER_BUS,
+    WORKER_STORE,
+    WORKER_QUERIES,
+    WORKER_COUNT
+};
 
 struct health {
     atomic_int_fast64_t since[WORKER_COUNT]; /* monotonic ms; 0: it waits */

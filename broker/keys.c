@@ -6,19 +6,19 @@
 #include <xxhash.h>
 
 const char *const tree_names[TREE_COUNT] = {
-    [TREE_META] = "meta",         [TREE_LOG] = "log",
-    [TREE_CASE] = "case",         [TREE_CREATED] = "created",
-    [TREE_DATE] = "date",         [TREE_OFFENDER] = "offender",
-    [TREE_AGENCY] = "agency",     [TREE_SESSION] = "session",
-    [TREE_STARTED] = "started",   [TREE_HEAD] = "head",
+    [TREE_META] = "meta",           [TREE_LOG] = "log",
+    [TREE_CASE] = "case",           [TREE_CREATED] = "created",
+    [TREE_DATE] = "date",           [TREE_OFFENDER] = "offender",
+    [TREE_AGENCY] = "agency",       [TREE_SESSION] = "session",
+    [TREE_STARTED] = "started",     [TREE_HEAD] = "head",
     [TREE_PUBLISHER] = "publisher", [TREE_REFUSAL] = "refusal",
-    [TREE_REJECT] = "reject",     [TREE_QUARANTINE] = "quarantine",
-    [TREE_CONFLICT] = "conflict", [TREE_ACTOR] = "actor",
+    [TREE_REJECT] = "reject",       [TREE_QUARANTINE] = "quarantine",
+    [TREE_CONFLICT] = "conflict",   [TREE_ACTOR] = "actor",
     [TREE_ACTIVE] = "active",
 };
 
-/* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut rather
- * than memory overrun, and verify would name it. */
+/* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut
+ * rather than memory overrun, and verify would name it. */
 static void add(struct key *k, const void *data, size_t size)
 {
     if (size > KEY_MAX - k->size) {
@@ -129,8 +129,8 @@ struct casebus_bytes key_date_id(struct casebus_bytes key, struct casebus_bytes 
         skip = key.size;
     }
     if (date) {
-        *date = nul && skip < key.size ? casebus_bytes(nul + 1, DATE_SIZE)
-                                       : casebus_bytes(NULL, 0);
+        *date =
+            nul && skip < key.size ? casebus_bytes(nul + 1, DATE_SIZE) : casebus_bytes(NULL, 0);
     }
     return casebus_bytes(key.data + skip, key.size - skip);
 }

@@ -11,8 +11,8 @@
  *   created      created seq                                    struct created_entry
  *   date         agency NUL date-or-0000-00-00 NUL regulator id (nothing)
  *   offender     agency NUL name NUL postcode NUL               struct offender_entry
- *                agency NUL name NUL postcode NUL regulator id  (nothing): a case of that offender
- *   agency       agency                                         struct agency_entry
+ *                agency NUL name NUL postcode NUL regulator id  (nothing): a case of that
+ * offender agency       agency                                         struct agency_entry
  *   session      agency ":" session id                          struct session_entry
  *   started      started seq                                    the session's key
  *   head         stream ("case:created:hse:")                   struct head_entry

@@ -2,14 +2,21 @@
  *
  * errno is kept across a call. log_limited() lets a message through at most so often, and says
  * how many it held back: for what a peer can cause at will. Levels: error (something the
- * operator must act on), warning, info (start, stop, changes), debug; and audit, whatever the level
- * asked for: who was refused what, and who changed something ("Who may do what" in PROTOCOL.md). */
+ * operator must act on), warning, info (start, stop, changes), debug; and audit, whatever the
+ * level asked for: who was refused what, and who changed something ("Who may do what" in
+ * PROTOCOL.md). */
 #ifndef BROKER_LOG_H
 #define BROKER_LOG_H
 
 #include <stdint.h>
 
-enum log_level { LEVEL_AUDIT, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
+enum log_level {
+    LEVEL_AUDIT,
+    LEVEL_ERROR,
+    LEVEL_WARNING,
+    LEVEL_INFO,
+    LEVEL_DEBUG
+};
 
 void log_set_level(enum log_level level);
 void log_name_thread(const char *name); /* static string */

@@ -16,8 +16,8 @@ struct memory {
     bool spare;      /* at the last look there was more than one needs */
 };
 
-/* Gives back what was not needed at the look before either. Call it at least each MEMORY_LOOK_MS;
- * `self` begins with zeros. */
+/* Gives back what was not needed at the look before either. Call it at least each
+ * MEMORY_LOOK_MS; `self` begins with zeros. */
 void memory_look(struct memory *self, int64_t now);
 
 #endif

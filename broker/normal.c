@@ -1,4 +1,5 @@
-/* Normalising names by the rule of PROTOCOL.md "What a report causes", with utf8proc for case and space. */
+/* Normalising names by the rule of PROTOCOL.md "What a report causes", with utf8proc for case
+ * and space. */
 #include "normal.h"
 
 #include <string.h>

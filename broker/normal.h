@@ -12,8 +12,8 @@ struct normal {
     unsigned char data[NORMAL_MAX];
 };
 
-/* Unicode spaces to one space, trimmed, lower case, dots dropped, a final "ltd" written "limited".
- * The same on every machine: no locale. */
+/* Unicode spaces to one space, trimmed, lower case, dots dropped, a final "ltd" written
+ * "limited". The same on every machine: no locale. */
 struct normal normal_name(struct casebus_bytes name);
 static inline struct casebus_bytes normal_bytes(const struct normal *n)
 {

@@ -1,7 +1,7 @@
 /* What is known of a publisher's reports; see noticed.h.
  *
- * A publisher sends again from the first that is undecided, in order. So what was not taken in its
- * last round is known from the time on when the first of it came, and with that decided the
+ * A publisher sends again from the first that is undecided, in order. So what was not taken in
+ * its last round is known from the time on when the first of it came, and with that decided the
  * next one is what its polls have to tell of. */
 #include "noticed.h"
 

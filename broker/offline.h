@@ -3,7 +3,14 @@
 #ifndef BROKER_OFFLINE_H
 #define BROKER_OFFLINE_H
 
-enum { EXIT_OK, EXIT_CHECK_FAILED, EXIT_USAGE, EXIT_START, EXIT_STORE, EXIT_KEYS };
+enum {
+    EXIT_OK,
+    EXIT_CHECK_FAILED,
+    EXIT_USAGE,
+    EXIT_START,
+    EXIT_STORE,
+    EXIT_KEYS
+};
 
 /* Checks the store in a folder, beside a running broker too; timeout_s 0: as long as it gets
  * on. */

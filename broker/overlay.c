@@ -1,5 +1,5 @@
-/* The write buffer of a transaction; see overlay.h. Items live in one array, found through an open
- * hash table of their indexes; nothing is freed before the transaction ends. */
+/* The write buffer of a transaction; see overlay.h. Items live in one array, found through an
+ * open hash table of their indexes; nothing is freed before the transaction ends. */
 #include "overlay.h"
 
 #include <stdlib.h>
@@ -159,7 +159,8 @@ static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tre
     return at;
 }
 
-/* The index of an item, SIZE_MAX: there is none. The hash is asked for only where it is needed. */
+/* The index of an item, SIZE_MAX: there is none. The hash is asked for only where it is needed.
+ */
 static size_t find_item(const struct overlay *self, enum tree tree, struct casebus_bytes key,
                         uint64_t *hash)
 {
@@ -239,7 +240,8 @@ static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
 {
     struct of_tree *of_tree = &self->of_tree[tree];
     if (widen_slots(self) < 0 ||
-        grow((void **)&self->items, &self->capacity, self->count + 1, sizeof *self->items) < 0 ||
+        grow((void **)&self->items, &self->capacity, self->count + 1, sizeof *self->items) <
+            0 ||
         grow((void **)&of_tree->list, &of_tree->capacity, of_tree->count + 1,
              sizeof *of_tree->list) < 0) {
         return CASEBUS_ENOMEM;
@@ -318,8 +320,7 @@ const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree
         if (item->state == OVERLAY_UNKNOWN) {
             continue;
         }
-        if (*count > 0 &&
-            casebus_bytes_compare(self->sorted[*count - 1]->key, item->key) > 0) {
+        if (*count > 0 && casebus_bytes_compare(self->sorted[*count - 1]->key, item->key) > 0) {
             in_order = false;
         }
         self->sorted[(*count)++] = item;

@@ -10,8 +10,8 @@
 enum overlay_state {
     OVERLAY_UNKNOWN, /* taken back: what the store holds counts */
     OVERLAY_DELETED,
-    OVERLAY_BYTES,   /* `data` is the value */
-    OVERLAY_ENTRY    /* `data` is a struct, encoded when it is written */
+    OVERLAY_BYTES, /* `data` is the value */
+    OVERLAY_ENTRY  /* `data` is a struct, encoded when it is written */
 };
 
 struct overlay_item {
@@ -35,7 +35,8 @@ void *overlay_alloc(struct overlay *self, size_t size); /* NULL: no memory */
 /* NULL: nothing was put or deleted under this key, or it was taken back. */
 const struct overlay_item *overlay_get(struct overlay *self, enum tree tree,
                                        struct casebus_bytes key);
-/* Copies the key; the data must live as long as the overlay's own memory. 0 or CASEBUS_ENOMEM. */
+/* Copies the key; the data must live as long as the overlay's own memory. 0 or CASEBUS_ENOMEM.
+ */
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
                 enum overlay_state state, enum entry_type type, struct casebus_bytes data);
 /* Gives back the end of the newest allocation, of which `used` bytes are wanted. */

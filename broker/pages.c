@@ -10,8 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE_HEAD 16u /* number 8, unused 2, flags 2, lower 2, upper 2 (large value: count 4) */
-#define NODE_HEAD 8u  /* low 2, high 2, flags 2, key size 2 */
+#define PAGE_HEAD                                                                              \
+    16u                /* number 8, unused 2, flags 2, lower 2, upper 2 (large value: count 4) \
+                        */
+#define NODE_HEAD 8u   /* low 2, high 2, flags 2, key size 2 */
 #define META_TREES 40u /* in a meta page: the free list's tree, then the main one */
 #define META_LAST_PAGE 136u
 #define META_TXN 144u
@@ -21,18 +23,25 @@
 #define NO_PAGE UINT64_MAX
 #define DEPTH_MAX 32
 
-enum { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4 };
-enum { NODE_BIG = 1, NODE_TREE = 2 };
+enum {
+    PAGE_BRANCH = 1,
+    PAGE_LEAF = 2,
+    PAGE_OVERFLOW = 4
+};
+enum {
+    NODE_BIG = 1,
+    NODE_TREE = 2
+};
 
 struct pages {
     struct store *store;
     pages_fault_fn *fault;
     void *arg;
-    uint64_t last;       /* highest page of the snapshot */
+    uint64_t last; /* highest page of the snapshot */
     uint64_t txn;
-    unsigned char *used; /* a bit each */
+    unsigned char *used;   /* a bit each */
     unsigned char *buffer; /* a page for each depth */
-    bool failed;         /* in this tree: told once */
+    bool failed;           /* in this tree: told once */
     bool is_free_list;
 };
 
@@ -126,8 +135,8 @@ static bool use_overflow(struct pages *self, uint64_t first, uint64_t size)
     return use(self, first, count);
 }
 
-static bool walk_leaf(struct pages *self, uint64_t page, const unsigned char *bytes,
-                      size_t at, unsigned depth)
+static bool walk_leaf(struct pages *self, uint64_t page, const unsigned char *bytes, size_t at,
+                      unsigned depth)
 {
     uint64_t flags = number_at(bytes + at + 4, 2), size = number_at(bytes + at, 4);
     size_t data = at + NODE_HEAD + number_at(bytes + at + 6, 2);
@@ -153,8 +162,8 @@ static bool walk_leaf(struct pages *self, uint64_t page, const unsigned char *by
     return !self->is_free_list || use_free(self, page, offset, size);
 }
 
-static bool walk_node(struct pages *self, uint64_t page, const unsigned char *bytes,
-                      size_t at, unsigned depth)
+static bool walk_node(struct pages *self, uint64_t page, const unsigned char *bytes, size_t at,
+                      unsigned depth)
 {
     if (at + NODE_HEAD + number_at(bytes + at + 6, 2) > self->store->page_size) {
         return wrong(self, "a key goes beyond it", page);

@@ -12,8 +12,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* libzmq's zmq.h calls it a draft, and its library has it all the same. Without it libzmq lets in
- * everybody where no handler answers. */
+/* libzmq's zmq.h calls it a draft, and its library has it all the same. Without it libzmq lets
+ * in everybody where no handler answers. */
 #define ZAP_ENFORCE_DOMAIN 93
 
 bool port_has_keys(const char *endpoint, const struct gate *gate)

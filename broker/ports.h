@@ -10,8 +10,8 @@
 /* What stands before the sockets. */
 struct gate {
     struct actors *actors;
-    const struct limits *limits; /* of any one of them */
-    struct kept_out *kept_out;   /* who may not subscribe for a while */
+    const struct limits *limits;     /* of any one of them */
+    struct kept_out *kept_out;       /* who may not subscribe for a while */
     const struct casebus_keys *keys; /* the broker's own; NULL: TCP is plain */
     bool guarded;                    /* the handler (zap.h) is asked about every connection */
 };
@@ -25,7 +25,8 @@ struct port {
     const struct gate *gate;
 };
 
-/* Where a keyed port tells of its connections (connections.h): libzmq's monitor events, inproc. */
+/* Where a keyed port tells of its connections (connections.h): libzmq's monitor events, inproc.
+ */
 #define PORT_MONITOR "inproc://handshakes-%s" /* its domain */
 #define PORT_MONITOR_SIZE 128
 
@@ -35,8 +36,8 @@ bool port_has_keys(const char *endpoint, const struct gate *gate);
 /* Binds a socket; *bound is where, to be freed. NULL: `why` says why not. */
 zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_size);
 
-/* Gives the endpoint up, which ends its connections; and takes it again (false: not yet, libzmq lets
- * go of a port a moment later). The peers that still may come back by themselves. */
+/* Gives the endpoint up, which ends its connections; and takes it again (false: not yet, libzmq
+ * lets go of a port a moment later). The peers that still may come back by themselves. */
 void port_unbind(zsock_t *socket, const char *bound);
 bool port_rebind(zsock_t *socket, const char *bound);
 

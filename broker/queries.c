@@ -1,8 +1,8 @@
 /* The query thread's loop: requests in, answers out.
  *
- * Each request is answered from the newest commit there is after it arrived: whoever asks about an event
- * he has seen finds at least what it said, because events are sent after their commit. Whose turn
- * it is says query_turns.c; query_waiting.c keeps those that are answered later. */
+ * Each request is answered from the newest commit there is after it arrived: whoever asks about
+ * an event he has seen finds at least what it said, because events are sent after their commit.
+ * Whose turn it is says query_turns.c; query_waiting.c keeps those that are answered later. */
 #include "query.h"
 
 #include "backup.h"
@@ -79,8 +79,9 @@ static void read_pipe(struct queries *self)
     zmq_msg_t command;
     zmq_msg_init(&command);
     const bool received = inlet_receive(&self->inlets[PIPE], &command);
-    if (received && casebus_bytes_is(casebus_bytes(zmq_msg_data(&command), zmq_msg_size(&command)),
-                                     QUERIES_ACTORS)) {
+    if (received &&
+        casebus_bytes_is(casebus_bytes(zmq_msg_data(&command), zmq_msg_size(&command)),
+                         QUERIES_ACTORS)) {
         judge_anew(self);
     } else {
         self->stop = received || zmq_errno() == ETERM;
@@ -162,8 +163,7 @@ static int start_readers(struct queries *self)
                                                     : (unsigned)processors;
     self->crew = crew_new(hands, answer_one, self);
     for (unsigned i = 0; rc == 0 && self->crew && i < crew_hands(self->crew); i++) {
-        rc = reader_open(&self->readers[i], self->options->store,
-                         self->options->gate->actors);
+        rc = reader_open(&self->readers[i], self->options->store, self->options->gate->actors);
     }
     self->txn = self->readers[0].txn;
     return self->crew ? rc : CASEBUS_ENOMEM;

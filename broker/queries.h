@@ -24,7 +24,8 @@ struct queries_options {
     char why[256];
 };
 
-/* A command to the actor: the table of actors has been swapped, and what waits is judged by it. */
+/* A command to the actor: the table of actors has been swapped, and what waits is judged by it.
+ */
 #define QUERIES_ACTORS "ACTORS"
 
 /* For zactor_new(), after the bus has started. Signals when it serves

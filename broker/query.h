@@ -1,8 +1,9 @@
 /* Requests: what the operations share. Private to query*.c.
  *
  * An operation reads its arguments, looks into the store through its hand's reader, whose
- * transaction serves all that is answered at one time, and packs its result. It gives 0, a negative error (then field and text
- * may say more), or QUERY_WAITS: it has been put aside and is answered later. */
+ * transaction serves all that is answered at one time, and packs its result. It gives 0, a
+ * negative error (then field and text may say more), or QUERY_WAITS: it has been put aside and
+ * is answered later. */
 #ifndef BROKER_QUERY_H
 #define BROKER_QUERY_H
 
@@ -23,9 +24,9 @@
 #define QUERY_APART 2 /* not for any hand: the queries' own thread does it */
 /* Store entries one request may look at: then it answers what it has, with `next`. */
 #define WORK_MAX 20000
-#define BACKUP_DIR_MAX 1024 /* bytes of a backup's path */
+#define BACKUP_DIR_MAX 1024     /* bytes of a backup's path */
 #define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
-#define ENVELOPE_BYTES 1024 /* without that name */
+#define ENVELOPE_BYTES 1024     /* without that name */
 
 /* The way back to who asked. */
 struct envelope {
@@ -57,7 +58,7 @@ struct waiting {
 
 #define ARRIVED_MAX 4096
 
-struct heartbeat { /* a session that a poll has named */
+struct heartbeat {    /* a session that a poll has named */
     uint64_t session; /* its started seq */
     bool told;        /* the tick under way names it */
 };
@@ -82,7 +83,7 @@ struct line {
     struct asked place[LINE_PLACES]; /* a ring */
     unsigned first, count;
     size_t bytes;
-    int64_t due; /* monotonic ms: it moves by then, whoever else is there */
+    int64_t due;                    /* monotonic ms: it moves by then, whoever else is there */
     uint16_t of_asker[LINE_ASKERS]; /* how many are there */
 };
 
@@ -96,7 +97,8 @@ struct reader {
     const struct actor_table *table; /* of them, as of the newest refresh */
     struct log_limit denials;
     struct log_limit unread; /* refused for that */
-    struct scope own; /* of the request at hand, where its actor has some agencies and no audience */
+    /* of the request at hand, where its actor has some agencies and no audience */
+    struct scope own;
     msgpack_sbuffer rows, reply;
     msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
 };
@@ -105,35 +107,41 @@ void reader_close(struct reader *self);
 /* The newest commit is read, and judged by the newest table of actors, from here on. */
 void reader_refresh(struct reader *self);
 
-enum { ROUTER, EXCHANGE, PIPE, INLETS };
+enum {
+    ROUTER,
+    EXCHANGE,
+    PIPE,
+    INLETS
+};
 
 struct queries {
     struct queries_options *options;
     zsock_t *pipe, *router, *exchange;
     struct inlet inlets[INLETS]; /* of these sockets */
-    bool keyed; /* who asks has a key; set before anybody can ask */
+    bool keyed;                  /* who asks has a key; set before anybody can ask */
     struct crew *crew;
-    struct quota *quota;        /* of the actors who ask */
-    pthread_mutex_t quota_lock; /* for all hands use it */
+    struct quota *quota;              /* of the actors who ask */
+    pthread_mutex_t quota_lock;       /* for all hands use it */
     struct reader readers[HANDS_MAX]; /* a hand's each */
     struct txn *txn; /* the first reader's, for what this thread does on its own */
     struct asked asked[ASKED_MAX];
     unsigned asked_count, answered;
     struct line line;
     struct asked *turn[ASKED_MAX]; /* of either, whose turn it is */
-    unsigned take; /* so many at a time, by what they cost */
-    uint64_t batches; /* that were committed, when last looked at */
-    int64_t committing_until; /* monotonic ms: so long commits count as going on */
+    unsigned take;                 /* so many at a time, by what they cost */
+    uint64_t batches;              /* that were committed, when last looked at */
+    int64_t committing_until;      /* monotonic ms: so long commits count as going on */
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
     int64_t earliest;   /* monotonic ms: none of them is overdue before */
     uint64_t last_submission;
-    struct noticed arrived[ARRIVED_MAX]; /* a ring: the oldest is forgotten, its poll then times out */
+    /* a ring: the oldest is forgotten, its poll then times out */
+    struct noticed arrived[ARRIVED_MAX];
     size_t arrived_count, arrived_next;
     struct heartbeat heartbeats[HEARTBEATS_MAX]; /* since the last tick, by session */
     size_t heartbeat_count;
-    int64_t tick_at;     /* monotonic ms: the next one */
+    int64_t tick_at;         /* monotonic ms: the next one */
     uint64_t tick_under_way; /* its submission; 0: none */
     struct verifier *verifier;
     struct backup *backup;
@@ -150,9 +158,9 @@ struct query {
     struct reader *reader;
     bool only_reads; /* whatever does more is QUERY_APART */
     struct casebus_request request;
-    struct casebus_bytes actor; /* his name */
-    const struct actor *who;    /* NULL: nobody we know */
-    const struct actor *by;     /* who speaks for him; NULL: he himself */
+    struct casebus_bytes actor;      /* his name */
+    const struct actor *who;         /* NULL: nobody we know */
+    const struct actor *by;          /* who speaks for him; NULL: he himself */
     const struct audience *audience; /* that it is asked for; NULL: none */
     const struct scope *scope;       /* what the answer may show */
     struct txn *txn;
@@ -163,10 +171,10 @@ struct query {
     unsigned work;
     char field[64];
     char text[128];
-    const struct waiting *resumed; /* of a request that waited: NULL the first time */
+    const struct waiting *resumed;          /* of a request that waited: NULL the first time */
     const struct submission_result *answer; /* to its submission */
     bool time_up;
-    int64_t wait_until;            /* for QUERY_WAITS */
+    int64_t wait_until; /* for QUERY_WAITS */
     enum waiting_kind wait_kind;
     uint64_t wait_id;
     unsigned char wait_publisher[CASEBUS_PUBLISHER_SIZE];
@@ -174,8 +182,8 @@ struct query {
 
 typedef int query_fn(struct query *q);
 
-/* Answers the request in `body`. 0: *reply is made; CASEBUS_ENOMEM: it could not be; or what the
- * operation gave: QUERY_WAITS, QUERY_APART. */
+/* Answers the request in `body`. 0: *reply is made; CASEBUS_ENOMEM: it could not be; or what
+ * the operation gave: QUERY_WAITS, QUERY_APART. */
 int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg_t *reply);
 /* Makes the reply: what the operation has packed (rc 0), or the error. */
 int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply);
@@ -215,9 +223,9 @@ int64_t next_deadline(struct queries *self, int64_t now);
 /* Nobody waits any more, nor gets an answer. */
 void waiting_end(struct queries *self);
 
-/* What the answer may show: sets `audience` and `scope`, by the audience it names or is of, or by the
- * agencies for which the actor has one of the verbs (NULL: none; `everywhere`: for all). 0,
- * CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
+/* What the answer may show: sets `audience` and `scope`, by the audience it names or is of, or
+ * by the agencies for which the actor has one of the verbs (NULL: none; `everywhere`: for all).
+ * 0, CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
  * everything. */
 int read_scope(struct query *q, uint32_t any_of, bool everywhere);
 /* What was done by another verb is told in the form of the asker's audience, unless he may ask
@@ -269,7 +277,11 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
               struct case_entry *entry);
 
 /* What comes with a case: the argument `load`, of which `allowed` is. */
-enum { LOAD_AGENCY = 1, LOAD_OFFENDER = 2, LOAD_HISTORY = 4 };
+enum {
+    LOAD_AGENCY = 1,
+    LOAD_OFFENDER = 2,
+    LOAD_HISTORY = 4
+};
 int read_load(struct query *q, unsigned allowed, unsigned *load);
 unsigned loaded_pairs(unsigned load);
 /* The pairs `agency_record` and `offender_record`, the latter of the offender that a case's map
@@ -294,7 +306,7 @@ int list_by_seq(struct query *q, const struct seq_list *list);
 
 /* A session by the arguments `agency` and `session_id`. CASEBUS_ENOTFOUND. */
 int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
-                 struct session_entry *session);
+                  struct session_entry *session);
 
 /* An event that must be there; false: the transaction has failed. */
 bool read_event(struct query *q, uint64_t seq, struct log_entry *log,
@@ -317,8 +329,8 @@ unsigned newest_chain(const uint64_t *at);
 struct search {
     uint64_t kind, at; /* at 0: from the newest of this kind */
 };
-/* Has the session met this case again, after the event `seq`? A search that has looked at enough
- * stops where it is, with kinds left, and goes on from there with the next page. */
+/* Has the session met this case again, after the event `seq`? A search that has looked at
+ * enough stops where it is, with kinds left, and goes on from there with the next page. */
 bool met_again(struct query *q, struct casebus_bytes session, struct casebus_bytes id,
                uint64_t seq, struct search *at);
 
@@ -375,7 +387,8 @@ void count_waiter(struct queries *self, const char *actor, int change);
 int identify(struct query *q, zmq_msg_t *body);
 /* Counts and logs that this is denied, for what q->text says: CASEBUS_EDENIED. */
 int deny(struct query *q);
-/* May he ask this? Sets what he is shown. 0, or CASEBUS_EDENIED with a sentence, which has been logged. */
+/* May he ask this? Sets what he is shown. 0, or CASEBUS_EDENIED with a sentence, which has been
+ * logged. */
 int authorise(struct query *q);
 /* For an operation that knows better what it is about; agency NULL: all of them. */
 int may(struct query *q, enum verb verb, struct casebus_bytes agency);

@@ -92,7 +92,7 @@ int identify(struct query *q, zmq_msg_t *body)
     if (!q->who) {
         snprintf(q->text, sizeof q->text, "%s",
                  keyed ? "this key is no actor's any more"
-                             : "local is no actor of this broker: connect with a key");
+                       : "local is no actor of this broker: connect with a key");
         return deny(q);
     }
     struct casebus_bytes raw = casebus_map_get(q->request.map, "on_behalf");
@@ -113,7 +113,8 @@ static int may_any(struct query *q, uint32_t any_of, struct casebus_bytes agency
 {
     unsigned wanted = 0; /* the last of them is the one to name */
     for (unsigned i = 0; i < VERB_COUNT; i++) {
-        if ((any_of & VERB_BIT(i)) && actor_may(q->reader->table, q->who, (enum verb)i, agency)) {
+        if ((any_of & VERB_BIT(i)) &&
+            actor_may(q->reader->table, q->who, (enum verb)i, agency)) {
             return 0;
         }
         wanted = any_of & VERB_BIT(i) ? i : wanted;
@@ -154,8 +155,8 @@ int authorise(struct query *q)
         return rc;
     }
     /* Reading is cut to what is his: by his audience, or by the agencies of his verbs. */
-    const bool cut = q->audience ? audience_has(q->audience, q->reader->table, q->who)
-                                 : q->scope != NULL;
+    const bool cut =
+        q->audience ? audience_has(q->audience, q->reader->table, q->who) : q->scope != NULL;
     if ((need->any_of & FOLLOW) && cut) {
         return 0;
     }

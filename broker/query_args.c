@@ -97,8 +97,8 @@ int arg_as_of(struct query *q, uint64_t *as_of)
 
 bool more_rows(const struct query *q, uint64_t limit)
 {
-    return q->row_count < limit && q->work < WORK_MAX && q->reader->rows.size < CASEBUS_REPLY_MAX &&
-           txn_error(q->txn) == 0;
+    return q->row_count < limit && q->work < WORK_MAX &&
+           q->reader->rows.size < CASEBUS_REPLY_MAX && txn_error(q->txn) == 0;
 }
 
 void pack_rows(struct query *q, const char *name)

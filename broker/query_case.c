@@ -19,9 +19,9 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
     if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
         return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
     }
-    return entry->flags & CASE_REDACTED   ? CASEBUS_EREDACTED
+    return entry->flags & CASE_REDACTED  ? CASEBUS_EREDACTED
            : entry->flags & CASE_DELETED ? CASEBUS_EDELETED
-                                          : 0;
+                                         : 0;
 }
 
 /* --- load: what comes with a case ------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /* Lists of cases in the order of an index: by action date, newest first; by offender's name.
  *
- * Both indexes begin with the agency, so a list of all agencies walks one lane an agency, and takes
- * from the lane whose next row comes first. Of one date, or one name, it goes by agency. `next` is
- * the key of the row that was looked at last; from it each lane knows where it goes on. */
+ * Both indexes begin with the agency, so a list of all agencies walks one lane an agency, and
+ * takes from the lane whose next row comes first. Of one date, or one name, it goes by agency.
+ * `next` is the key of the row that was looked at last; from it each lane knows where it goes
+ * on. */
 #include "query_list.h"
 
 struct lane {
@@ -45,12 +46,13 @@ bool index_next_valid(const struct page *p)
     struct casebus_bytes order = order_of(p->next);
     size_t head = agency.size + 1 + order.size;
     return p->next.size < KEY_MAX && casebus_agency_valid(agency) &&
-           (!p->agency.data || casebus_bytes_equal(agency, p->agency)) &&
-           p->next.size > head && p->next.data[head] == 0 &&
+           (!p->agency.data || casebus_bytes_equal(agency, p->agency)) && p->next.size > head &&
+           p->next.data[head] == 0 &&
            (p->by_date ? order.size == DATE_SIZE : order.size <= NAME_KEY_MAX);
 }
 
-/* agency NUL order and one more byte: 0 for all keys of that order, 1 for what is behind them. */
+/* agency NUL order and one more byte: 0 for all keys of that order, 1 for what is behind them.
+ */
 static struct key key_order(struct casebus_bytes agency, struct casebus_bytes order,
                             unsigned char end)
 {
@@ -80,8 +82,8 @@ static bool seek_date(const struct page *p, struct lane *lane)
     struct key from = key_order(agency, p->to.data ? p->to : casebus_cstr("9999-99-99"), 1);
     if (p->next.data) {
         int side = casebus_bytes_compare(agency, agency_of_key(p->next));
-        struct key on = side == 0 ? key_text(p->next)
-                                  : key_order(agency, order_of(p->next), side < 0);
+        struct key on =
+            side == 0 ? key_text(p->next) : key_order(agency, order_of(p->next), side < 0);
         from = casebus_bytes_compare(key_bytes(&on), key_bytes(&from)) < 0 ? on : from;
     }
     return cursor_before(&lane->c, key_bytes(&from));
@@ -166,9 +168,8 @@ static struct lane *first_lane(struct lanes *l)
         if (!lane->at) {
             continue;
         }
-        int side = best ? casebus_bytes_compare(order_of(lane->c.key),
-                                                order_of(best->c.key))
-                        : 0;
+        int side =
+            best ? casebus_bytes_compare(order_of(lane->c.key), order_of(best->c.key)) : 0;
         if (!best || (l->p->by_date ? side >= 0 : side < 0)) {
             best = lane;
         }
@@ -196,8 +197,8 @@ struct key list_index(struct query *q, const struct page *p)
     while ((lane = first_lane(&lanes)) != NULL && more_rows(q, p->limit)) {
         add_row_of(q, p, lane);
         next = key_text(lane->c.key);
-        lane->at = (p->by_date ? cursor_prev(&lane->c) : cursor_next(&lane->c)) &&
-                   is_inside(p, lane);
+        lane->at =
+            (p->by_date ? cursor_prev(&lane->c) : cursor_next(&lane->c)) && is_inside(p, lane);
     }
     if (!lane) {
         next.size = 0;

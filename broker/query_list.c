@@ -1,8 +1,9 @@
-/* Lists of cases: recent ones, an agency's, a session's, by creation; what is in the order of an
- * index is in query_index.c.
+/* Lists of cases: recent ones, an agency's, a session's, by creation; what is in the order of
+ * an index is in query_index.c.
  *
  * By creation they follow the created index backwards: all of it, or one agency's rows, which
- * are chained through it. A created row whose case has gone or was created again since is passed over. */
+ * are chained through it. A created row whose case has gone or was created again since is
+ * passed over. */
 #include "query_list.h"
 
 #define SEARCH_SIZE (3 * 8) /* of a `next`: the seq, and where its case's search stands */
@@ -18,9 +19,9 @@ static int read_page(struct query *q, struct page *p)
 static int check_next(struct query *q, const struct page *p)
 {
     size_t size = p->next.size;
-    bool good = !p->next.data ||
-                (by_index(p) ? index_next_valid(p)
-                             : size == 8 || (p->session.data && size == SEARCH_SIZE));
+    bool good =
+        !p->next.data || (by_index(p) ? index_next_valid(p)
+                                      : size == 8 || (p->session.data && size == SEARCH_SIZE));
     return good ? 0 : bad_arg(q, "next", "is not from a reply to these arguments");
 }
 
@@ -94,7 +95,8 @@ static struct key list_all(struct query *q, const struct page *p)
     return next;
 }
 
-/* Where a `next` leads that is made up, or of what the asker might see before, or as another. */
+/* Where a `next` leads that is made up, or of what the asker might see before, or as another.
+ */
 static struct key of_another_list(struct query *q)
 {
     if (txn_error(q->txn) == 0) {
@@ -166,8 +168,7 @@ static struct key list_session(struct query *q, const struct page *p)
         struct log_entry log;
         struct casebus_topic topic;
         enum casebus_event_kind kind;
-        if (!txn_log(q->txn, seq, &log) ||
-            casebus_topic_event(log.topic, &topic, &kind) != 0 ||
+        if (!txn_log(q->txn, seq, &log) || casebus_topic_event(log.topic, &topic, &kind) != 0 ||
             !of_session(&log, &topic, p)) {
             return of_another_list(q);
         }
@@ -189,7 +190,8 @@ static struct key list_session(struct query *q, const struct page *p)
 /* --- newer ------------------------------------------------------------------------------ */
 
 /* A created row above `as_of`: is it one of this list? */
-static bool is_newer(struct query *q, const struct page *p, struct casebus_bytes id, uint64_t seq)
+static bool is_newer(struct query *q, const struct page *p, struct casebus_bytes id,
+                     uint64_t seq)
 {
     struct key key = key_text(id);
     struct case_entry entry;

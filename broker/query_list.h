@@ -28,7 +28,8 @@ static inline bool by_index(const struct page *p)
 void add_case(struct query *q, struct casebus_bytes id, uint64_t created_seq,
               const struct page *p);
 
-/* Adds the cases of a list in the order of its index; where the next page begins, size 0: nowhere. */
+/* Adds the cases of a list in the order of its index; where the next page begins, size 0:
+ * nowhere. */
 struct key list_index(struct query *q, const struct page *p);
 /* Is `next` a key of the index, as a reply to these arguments can have had it? */
 bool index_next_valid(const struct page *p);

@@ -3,7 +3,8 @@
 
 #include <casebus/event.h>
 
-/* Events one replay may look at: a replay that finds little must not hold up the gets behind it. */
+/* Events one replay may look at: a replay that finds little must not hold up the gets behind
+ * it. */
 #define REPLAY_WORK 8192
 /* How far a request follows the chains of single topics down to the floor. Beyond, what their
  * streams have lost counts. */
@@ -54,7 +55,8 @@ static bool matches(const struct patterns *p, struct casebus_bytes topic)
     return false;
 }
 
-/* As it is sent live: the thin form where the full one is too large, and the audience's of that. */
+/* As it is sent live: the thin form where the full one is too large, and the audience's of
+ * that. */
 static int pack_event(struct query *q, const struct log_entry *log)
 {
     struct casebus_event event;
@@ -179,10 +181,12 @@ int query_log_replay(struct query *q)
     struct key from = key_number(after + 1);
     cursor_open(&c, q->txn, TREE_LOG);
     bool at = cursor_seek(&c, key_bytes(&from));
-    for (; rc == 0 && at && more_rows(q, limit) && q->work < REPLAY_WORK; at = cursor_next(&c)) {
+    for (; rc == 0 && at && more_rows(q, limit) && q->work < REPLAY_WORK;
+         at = cursor_next(&c)) {
         struct log_entry log;
         rc = entry_decode(ENTRY_LOG, c.value, &log);
-        if (rc == 0 && matches(&patterns, log.topic) && scope_covers_topic(q->scope, log.topic)) {
+        if (rc == 0 && matches(&patterns, log.topic) &&
+            scope_covers_topic(q->scope, log.topic)) {
             rc = pack_event(q, &log);
             q->row_count++;
         }

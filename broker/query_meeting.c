@@ -1,8 +1,9 @@
 /* Meetings: what a report on a case did, as the log tells it afterwards.
  *
- * A report leaves one event of its case, or two: updated, then synced. Both are one meeting. The
- * events of a case are chained by topic, seven chains a case, all of which end in its entry: so it
- * can be said of each event whether there is a newer one, without a walk through the log. */
+ * A report leaves one event of its case, or two: updated, then synced. Both are one meeting.
+ * The events of a case are chained by topic, seven chains a case, all of which end in its
+ * entry: so it can be said of each event whether there is a newer one, without a walk through
+ * the log. */
 #include "query.h"
 
 #define TIMES_MAX 100
@@ -170,9 +171,8 @@ static struct casebus_bytes quarantined(struct query *q, uint64_t conflict)
 
 uint64_t page_of(struct query *q, const struct casebus_event *event, bool edited)
 {
-    struct casebus_bytes data = event->kind == CASEBUS_EVENT_CONFLICT
-                                    ? quarantined(q, event->seq)
-                                    : event->payload;
+    struct casebus_bytes data =
+        event->kind == CASEBUS_EVENT_CONFLICT ? quarantined(q, event->seq) : event->payload;
     struct casebus_bytes source =
         data.data && !edited ? casebus_map_get(data, "source") : casebus_bytes(NULL, 0);
     return source.data ? casebus_as_uint(casebus_map_get(source, "page"), PAGE_UNKNOWN)

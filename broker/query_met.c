@@ -6,7 +6,6 @@
  * remembered from page to page but where both walks stand. */
 #include "query.h"
 
-
 /* --- ids that a reply has ---------------------------------------------------------------- */
 
 #define SEEN_SLOTS 1024 /* a power of two, more than rows */
@@ -30,7 +29,8 @@ static uint16_t *slot_of(struct seen *s, struct casebus_bytes id)
     for (;; at++) {
         uint16_t *slot = &s->slot[at % SEEN_SLOTS];
         unsigned n = *slot;
-        if (n == 0 || casebus_bytes_equal(casebus_bytes(s->id[n - 1].data, s->id[n - 1].size), id)) {
+        if (n == 0 ||
+            casebus_bytes_equal(casebus_bytes(s->id[n - 1].data, s->id[n - 1].size), id)) {
             return slot;
         }
     }
@@ -55,7 +55,7 @@ static void note_seen(struct seen *s, struct casebus_bytes id)
 
 struct met {
     struct casebus_bytes agency, session; /* absent: of all; without a session: the log */
-    uint64_t lowest;       /* the oldest event that is of interest */
+    uint64_t lowest;                      /* the oldest event that is of interest */
     uint64_t refused_from; /* and refused reports: not those that came below this event */
     uint64_t since;        /* nor before this instant */
     unsigned load;
@@ -81,7 +81,9 @@ static int read_next(struct query *q, struct met *m)
     m->reject = key_to_number(casebus_bytes(next.data + 8, 8));
     m->search.kind = key_to_number(casebus_bytes(next.data + 16, 8));
     m->search.at = key_to_number(casebus_bytes(next.data + 24, 8));
-    return m->seq <= q->state.seq ? 0 : bad_arg(q, "next", "is not from a reply to these arguments");
+    return m->seq <= q->state.seq
+               ? 0
+               : bad_arg(q, "next", "is not from a reply to these arguments");
 }
 
 static struct key key_met(const struct met *m)
@@ -277,9 +279,8 @@ static void step_refused(struct query *q, struct met *m)
     const struct refusal_entry *r = &m->refusal;
     q->work++;
     m->reject = key_to_number(m->rejects.key);
-    if (casebus_topic_report(r->topic, &topic, &kind) == 0 &&
-        kind <= CASEBUS_REPORT_REDACTED && of_agency(q, m, topic.segment[2]) &&
-        is_ours(m, r->session) && r->at >= m->since) {
+    if (casebus_topic_report(r->topic, &topic, &kind) == 0 && kind <= CASEBUS_REPORT_REDACTED &&
+        of_agency(q, m, topic.segment[2]) && is_ours(m, r->session) && r->at >= m->since) {
         struct row row = {
             .id = key_named(topic.segment[2], topic.segment[3]),
             .agency = topic.segment[2],

@@ -16,7 +16,8 @@ static void pack_agency_map(struct query *q, msgpack_packer *pk, struct casebus_
                             const struct agency_entry *a)
 {
     bool fines = shows_fines(q);
-    msgpack_pack_map(pk, 3u + (fines ? 1u : 0u) + (a->name.data ? 1u : 0u) + (a->base_url.data ? 1u : 0u));
+    msgpack_pack_map(pk, 3u + (fines ? 1u : 0u) + (a->name.data ? 1u : 0u) +
+                             (a->base_url.data ? 1u : 0u));
     casebus_pack_text(pk, "code");
     casebus_pack_str(pk, code);
     if (a->name.data) {
@@ -277,8 +278,8 @@ int query_offender_get(struct query *q)
     if (rc != 0) {
         return rc;
     }
-    if (w.next.data && (w.next.size <= w.key.size ||
-                        memcmp(w.next.data, w.key.data, w.key.size) != 0)) {
+    if (w.next.data &&
+        (w.next.size <= w.key.size || memcmp(w.next.data, w.key.data, w.key.size) != 0)) {
         return bad_arg(q, "next", "is not from a reply to these arguments");
     }
     struct casebus_bytes map = his_map(q, &w);

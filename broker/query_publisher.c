@@ -4,8 +4,8 @@
 #include "log.h"
 
 #define REFUSALS_MAX 1000
-/* How far a poll's `after` may run ahead of what is recorded of it (ACK_WINDOW in apply_publisher.c
- * allows for this and more). */
+/* How far a poll's `after` may run ahead of what is recorded of it (ACK_WINDOW in
+ * apply_publisher.c allows for this and more). */
 #define ACK_EVERY (CASEBUS_PUBLISHER_WINDOW / 4)
 /* How old what is recorded of its last sign of life may be: microseconds, far below the days
  * after which an idle publisher is forgotten. */
@@ -59,8 +59,9 @@ static int check_sessions(struct query *q)
         struct casebus_bytes session = casebus_read_raw(&r);
         good = map && names_a_session(session);
     }
-    return good ? 0 : bad_arg(q, "sessions",
-                              "must be at most 64 maps of agency, session_id and stopping");
+    return good ? 0
+                : bad_arg(q, "sessions",
+                          "must be at most 64 maps of agency, session_id and stopping");
 }
 
 /* One session that a poll names: it is alive, and perhaps it is to stop. Nobody keeps a session
@@ -98,8 +99,8 @@ static void look_at_sessions(struct query *q, struct poll *p)
     }
 }
 
-/* A broker that has applied less than the publisher has seen of this history is behind, and what it
- * would answer is no divergence. */
+/* A broker that has applied less than the publisher has seen of this history is behind, and
+ * what it would answer is no divergence. */
 static int check_position(struct query *q)
 {
     struct casebus_bytes epoch;
@@ -118,8 +119,9 @@ static int read_poll(struct query *q, struct poll *p)
     struct casebus_bytes outbox = casebus_map_get(q->request.map, "outbox");
     int rc = arg_bin(q, "publisher", CASEBUS_PUBLISHER_SIZE, true, &p->publisher);
     rc = rc ? rc : arg_number(q, "after", 0, UINT64_MAX - 1, 0, &p->after);
-    rc = rc ? rc : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS,
-                              &p->wait_ms);
+    rc =
+        rc ? rc
+           : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS, &p->wait_ms);
     if (rc == 0 && outbox.data) {
         if (!is_bool(outbox)) {
             return bad_arg(q, "outbox", "must be true or false");
@@ -348,7 +350,7 @@ static const char *why_untaken(struct query *q, const struct poll *p,
         return NULL;
     }
     return known->first.why == DENIED ? why_denied(q, &known->first)
-                                     : why_limited(q, &known->first);
+                                      : why_limited(q, &known->first);
 }
 
 /* Why the next report is not decided for now; NULL: it is. */
@@ -377,7 +379,8 @@ int query_publisher_confirm(struct query *q)
         acknowledge(q, &p);
     }
     look_at_sessions(q, &p);
-    /* While nothing is decided nothing is wanted either: what is missing was dropped for that. */
+    /* While nothing is decided nothing is wanted either: what is missing was dropped for that.
+     */
     const struct noticed *known = find_arrived(q->self, q->actor, p.publisher.data);
     const char *held = why_held(q, &p, known);
     bool arrived = known && (known->arrived > p.entry.decided || is_untaken(&p, known));

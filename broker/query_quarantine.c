@@ -93,15 +93,17 @@ static int submit_decision(struct query *q, enum apply_kind kind, uint64_t seq,
     return submit(q, kind, body, true);
 }
 
-/* Which agency it is about stands with the conflict. Absent: there is none, which apply says. */
+/* Which agency it is about stands with the conflict. Absent: there is none, which apply says.
+ */
 static struct casebus_bytes agency_of(struct query *q, uint64_t seq)
 {
     struct key key = key_number(seq);
     struct casebus_bytes name, agency, rest;
-    bool found = txn_get(q->txn, TREE_CONFLICT, key_bytes(&key), &name) &&
-                 name.size > CASEBUS_HASH_SIZE + 1 &&
-                 casebus_case_id_split(casebus_bytes(name.data, name.size - CASEBUS_HASH_SIZE - 1),
-                                       &agency, &rest) == 0;
+    bool found =
+        txn_get(q->txn, TREE_CONFLICT, key_bytes(&key), &name) &&
+        name.size > CASEBUS_HASH_SIZE + 1 &&
+        casebus_case_id_split(casebus_bytes(name.data, name.size - CASEBUS_HASH_SIZE - 1),
+                              &agency, &rest) == 0;
     return found ? agency : casebus_bytes(NULL, 0);
 }
 

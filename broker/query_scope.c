@@ -1,38 +1,26 @@
 /* What a request may be answered with: the audience it is of, and what that is shown.
  *
- * An operation of the table below cuts what the scope does not cover as if it were not there, and
- * packs records, sessions and events with the functions of this file and no others, or concerns
- * the actor's own reports alone. One that is not there works on the whole store, and is only for
- * who may see everything. */
+ * An operation of the table below cuts what the scope does not cover as if it were not there,
+ * and packs records, sessions and events with the functions of this file and no others, or
+ * concerns the actor's own reports alone. One that is not there works on the whole store, and
+ * is only for who may see everything. */
 #include "query.h"
 
 #include "session.h"
 
 static const bool is_cut[CASEBUS_OP_COUNT] = {
-    [CASEBUS_OP_CASE_GET] = true,
-    [CASEBUS_OP_CASE_GET_MANY] = true,
-    [CASEBUS_OP_CASE_KNOWN] = true,
-    [CASEBUS_OP_CASE_RECENT] = true,
-    [CASEBUS_OP_CASE_LIST] = true,
-    [CASEBUS_OP_CASE_HISTORY] = true,
-    [CASEBUS_OP_OFFENDER_GET] = true,
-    [CASEBUS_OP_AGENCY_LIST] = true,
-    [CASEBUS_OP_AGENCY_SET] = true,
-    [CASEBUS_OP_LOG_REPLAY] = true,
-    [CASEBUS_OP_LOG_CASES] = true,
-    [CASEBUS_OP_HEADS] = true,
-    [CASEBUS_OP_SESSION_GET] = true,
-    [CASEBUS_OP_SESSION_LIST] = true,
-    [CASEBUS_OP_SESSION_CASES] = true,
-    [CASEBUS_OP_SESSION_STOP] = true,
-    [CASEBUS_OP_QUARANTINE_LIST] = true,
-    [CASEBUS_OP_QUARANTINE_ACCEPT] = true,
-    [CASEBUS_OP_QUARANTINE_REJECT] = true,
-    [CASEBUS_OP_PUBLISHER_CONFIRM] = true,
-    [CASEBUS_OP_REJECTS_LIST] = true,
-    [CASEBUS_OP_BROKER_STATUS] = true,
-    [CASEBUS_OP_ACTOR_WHOAMI] = true,
-    [CASEBUS_OP_ACTOR_CAN] = true,
+    [CASEBUS_OP_CASE_GET] = true,          [CASEBUS_OP_CASE_GET_MANY] = true,
+    [CASEBUS_OP_CASE_KNOWN] = true,        [CASEBUS_OP_CASE_RECENT] = true,
+    [CASEBUS_OP_CASE_LIST] = true,         [CASEBUS_OP_CASE_HISTORY] = true,
+    [CASEBUS_OP_OFFENDER_GET] = true,      [CASEBUS_OP_AGENCY_LIST] = true,
+    [CASEBUS_OP_AGENCY_SET] = true,        [CASEBUS_OP_LOG_REPLAY] = true,
+    [CASEBUS_OP_LOG_CASES] = true,         [CASEBUS_OP_HEADS] = true,
+    [CASEBUS_OP_SESSION_GET] = true,       [CASEBUS_OP_SESSION_LIST] = true,
+    [CASEBUS_OP_SESSION_CASES] = true,     [CASEBUS_OP_SESSION_STOP] = true,
+    [CASEBUS_OP_QUARANTINE_LIST] = true,   [CASEBUS_OP_QUARANTINE_ACCEPT] = true,
+    [CASEBUS_OP_QUARANTINE_REJECT] = true, [CASEBUS_OP_PUBLISHER_CONFIRM] = true,
+    [CASEBUS_OP_REJECTS_LIST] = true,      [CASEBUS_OP_BROKER_STATUS] = true,
+    [CASEBUS_OP_ACTOR_WHOAMI] = true,      [CASEBUS_OP_ACTOR_CAN] = true,
 };
 
 static int deny_audience(struct query *q, bool named)
@@ -67,10 +55,10 @@ int read_scope(struct query *q, uint32_t any_of, bool everywhere)
     if (rc != 0) {
         return rc;
     }
-    q->audience = named.data || !everywhere
-                      ? audience_of(q->self->options->audiences, q->reader->table, q->who, named)
-                      : NULL;
-    q->scope = q->audience ? &q->audience->scope
+    q->audience = named.data || !everywhere ? audience_of(q->self->options->audiences,
+                                                          q->reader->table, q->who, named)
+                                            : NULL;
+    q->scope = q->audience  ? &q->audience->scope
                : everywhere ? &scope_everything
                             : scope_of_verbs(q, any_of);
     if (named.data && !q->audience) {

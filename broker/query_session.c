@@ -2,7 +2,7 @@
 #include "query.h"
 
 int asked_session(struct query *q, struct casebus_bytes *agency, struct casebus_bytes *id,
-                 struct session_entry *session)
+                  struct session_entry *session)
 {
     int rc = arg_text(q, "agency", true, agency);
     rc = rc ? rc : arg_text(q, "session_id", true, id);
@@ -145,8 +145,8 @@ static void add_meeting(struct query *q, const struct casebus_event *event)
     q->row_count++;
 }
 
-static int cases_each_time(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
-                           const struct session_entry *session)
+static int cases_each_time(struct query *q, struct casebus_bytes agency,
+                           struct casebus_bytes id, const struct session_entry *session)
 {
     struct casebus_bytes next;
     struct key more = {.size = 0};

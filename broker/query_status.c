@@ -42,7 +42,8 @@ static void pack_traffic(struct query *q)
     casebus_pack_text(&q->pk, "applied");
     msgpack_pack_map(&q->pk, CASEBUS_OUTCOME_COUNT);
     for (unsigned i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
-        pack_uint(&q->pk, casebus_outcome_word((enum casebus_outcome)i), counted(&c->outcome[i]));
+        pack_uint(&q->pk, casebus_outcome_word((enum casebus_outcome)i),
+                  counted(&c->outcome[i]));
     }
     pack_refused_counts(q, "refused");
     pack_uint(&q->pk, "events", counted(&c->events));
@@ -138,8 +139,8 @@ static int pack_shown_store(struct query *q)
 {
     uint64_t cases = 0;
     for (unsigned i = 0; i < q->scope->agencies; i++) {
-        struct key key = key_text(
-            casebus_bytes(q->scope->agency[i].code, q->scope->agency[i].size));
+        struct key key =
+            key_text(casebus_bytes(q->scope->agency[i].code, q->scope->agency[i].size));
         struct agency_entry agency;
         if (txn_load(q->txn, TREE_AGENCY, &key, ENTRY_AGENCY, &agency)) {
             cases += agency.cases;

@@ -10,8 +10,8 @@
 static int read_poll(struct query *q, uint64_t *run, uint64_t *wait_ms)
 {
     int rc = arg_number(q, "run", 0, INT64_MAX, 0, run);
-    return rc ? rc : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS,
-                                wait_ms);
+    return rc ? rc
+              : arg_number(q, "wait_ms", 0, CASEBUS_POLL_MAX_MS, CASEBUS_POLL_MAX_MS, wait_ms);
 }
 
 static bool answers_now(const struct query *q, const struct run *run, uint64_t wait_ms)

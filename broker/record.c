@@ -247,8 +247,8 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
             }
         } else if (field->setter == CASEBUS_SET_MERGED || field->setter == CASEBUS_SET_REPORT) {
             struct casebus_bytes value = new.data ? present(new) : old;
-            if (new.data && !(old.data && value.data ? same(old, value)
-                                                     : old.data == value.data)) {
+            if (new.data &&
+                !(old.data && value.data ? same(old, value) : old.data == value.data)) {
                 note(&d, "", casebus_cstr(field->name), old, value);
             }
             draft->field[f] = value;
@@ -269,7 +269,8 @@ int draft_check(const struct draft *draft, struct casebus_fault *fault)
     if (rc != 0) {
         return rc;
     }
-    struct casebus_bytes action = casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
+    struct casebus_bytes action =
+        casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
     struct casebus_bytes hearing =
         casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_HEARING_DATE]);
     if (action.data && hearing.data && casebus_bytes_compare(hearing, action) < 0) {
@@ -286,7 +287,8 @@ static unsigned count_kept(const struct case_entry *kept)
            (kept->updated_seq ? 1u : 0u) + (kept->source.data ? 1u : 0u);
 }
 
-static unsigned char *put_count(unsigned char *at, enum casebus_case_field field, uint64_t value)
+static unsigned char *put_count(unsigned char *at, enum casebus_case_field field,
+                                uint64_t value)
 {
     const struct casebus_field *f = &casebus_case_schema[field];
     return casebus_put_uint(casebus_put_str(at, casebus_bytes(f->name, f->name_size)), value);
@@ -499,7 +501,8 @@ void content_hash(const struct casebus_record *report, unsigned char hash[CASEBU
         h = XXH3_128bits(all.data, all.size);
     } else {
         size_t before = (size_t)(source.data - all.data);
-        XXH128_hash_t tail = XXH3_128bits(source.data + source.size, all.size - before - source.size);
+        XXH128_hash_t tail =
+            XXH3_128bits(source.data + source.size, all.size - before - source.size);
         h = XXH3_128bits_withSeed(all.data, before, tail.low64 ^ tail.high64);
     }
     XXH128_canonical_t canonical;

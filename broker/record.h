@@ -48,10 +48,11 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
 
 /* A case's record: the copy in its entry, which is there once the event is below the floor, or
  * else the payload of that event; absent where there is none (redacted). Borrowed. */
-bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record);
+bool record_load(struct txn *txn, const struct case_entry *entry,
+                 struct casebus_record *record);
 
-/* The record as it is now: its fields, as they are stored, and in their place among them what the
- * entry keeps of it. False: it cannot be read, the transaction says so. */
+/* The record as it is now: its fields, as they are stored, and in their place among them what
+ * the entry keeps of it. False: it cannot be read, the transaction says so. */
 bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer *pk);
 
 /* The content of a report's data, `source` aside: equal data have equal hashes, and for others

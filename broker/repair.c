@@ -10,9 +10,9 @@
 #define PUTS_PER_COMMIT 20000
 
 static const bool derived[TREE_COUNT] = {
-    [TREE_CREATED] = true, [TREE_DATE] = true, [TREE_OFFENDER] = true, [TREE_AGENCY] = true,
-    [TREE_STARTED] = true, [TREE_HEAD] = true, [TREE_CONFLICT] = true, [TREE_ACTOR] = true,
-    [TREE_ACTIVE] = true,
+    [TREE_CREATED] = true,  [TREE_DATE] = true,    [TREE_OFFENDER] = true,
+    [TREE_AGENCY] = true,   [TREE_STARTED] = true, [TREE_HEAD] = true,
+    [TREE_CONFLICT] = true, [TREE_ACTOR] = true,   [TREE_ACTIVE] = true,
 };
 
 bool repair_builds(enum tree tree)

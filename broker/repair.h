@@ -10,8 +10,8 @@
 
 struct repair_report {
     struct backup_report copy;
-    uint64_t damaged;           /* values named so far */
-    uint64_t built[TREE_COUNT]; /* entries of each tree now */
+    uint64_t damaged;               /* values named so far */
+    uint64_t built[TREE_COUNT];     /* entries of each tree now */
     void (*said)(const char *text); /* told of each damaged value; NULL: nobody */
 };
 

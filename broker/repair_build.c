@@ -106,8 +106,9 @@ static int index_living(struct repairing *r, struct casebus_bytes case_id,
     r->state.cases++;
     int rc = built_bytes(r, TREE_DATE, &date, casebus_bytes("", 0));
     rc = rc ? rc : add_to_agency(r, agency, fine);
-    return rc ? rc : add_to_offender(r, agency, id, record.field[CASEBUS_CASE_OFFENDER], fine,
-                                     entry);
+    return rc ? rc
+              : add_to_offender(r, agency, id, record.field[CASEBUS_CASE_OFFENDER], fine,
+                                entry);
 }
 
 /* Each created row names the one before it of its agency: known only once all are in order. */
@@ -391,8 +392,8 @@ static int keep_heads(struct repairing *r)
         struct key stream = key_text(c.key);
         bool there = txn_log(r->from, head.seq, &log);
         txn_forgive(r->from);
-        bool later = txn_load(r->write, TREE_HEAD, &stream, ENTRY_HEAD, &now) &&
-                     now.seq >= head.seq;
+        bool later =
+            txn_load(r->write, TREE_HEAD, &stream, ENTRY_HEAD, &now) && now.seq >= head.seq;
         if (!there && !later && head.seq <= r->state.seq) {
             rc = built(r, TREE_HEAD, &stream, ENTRY_HEAD, &head);
         }

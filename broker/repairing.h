@@ -11,7 +11,7 @@ struct repairing {
     struct txn *from;  /* reads the copy of what is not derived */
     struct txn *write; /* builds what is, in the copy */
     struct state state;
-    unsigned puts;     /* since the last commit */
+    unsigned puts; /* since the last commit */
 };
 
 /* Says that something cannot be read, and what that means; or that it is left out. */
@@ -32,7 +32,7 @@ bool load_old(struct repairing *r, enum tree tree, const struct key *key, enum e
 /* Commits, and lets `from` see it. */
 int build_step(struct repairing *r);
 
-int build_cases(struct repairing *r);  /* date, offender, agency, created */
+int build_cases(struct repairing *r); /* date, offender, agency, created */
 /* started, active, agency (those that were only set), conflict, actor; the state's counts */
 int build_others(struct repairing *r);
 int build_heads(struct repairing *r);

@@ -97,7 +97,7 @@ int place_take(struct place *self, char *why, size_t why_size)
     if (rc != 0) {
         return rc;
     }
-    unlink(readers); /* of the old file: whoever still reads that keeps his */
+    unlink(readers);               /* of the old file: whoever still reads that keeps his */
     if (rename(fresh, data) < 0) { /* the step */
         return folder_failed(data, why, why_size);
     }

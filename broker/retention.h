@@ -19,9 +19,9 @@ struct retention {
 struct trimming {
     const struct retention *retention;
     const struct store *store;
-    struct state kept;   /* as of the newest commit */
-    bool failed;         /* the log could not be trimmed: not tried again */
-    int64_t not_before;  /* monotonic ms */
+    struct state kept;  /* as of the newest commit */
+    bool failed;        /* the log could not be trimmed: not tried again */
+    int64_t not_before; /* monotonic ms */
 };
 
 /* Adds the entry that trims the log, where it is due, to a batch that is about to be given: it

@@ -4,9 +4,9 @@
  * whether the publisher really has been idle is decided there (apply_publisher.c). */
 #include "query.h"
 
-#define SLICE 1000          /* publishers looked at in one turn */
-#define AT_ONCE 50          /* entries made in one turn */
-#define EVERY_MS 60000      /* from one round to the next */
+#define SLICE 1000     /* publishers looked at in one turn */
+#define AT_ONCE 50     /* entries made in one turn */
+#define EVERY_MS 60000 /* from one round to the next */
 #define NEXT_SLICE_MS 1000
 
 static bool submit_retirement(struct queries *self, struct casebus_bytes key)
@@ -23,7 +23,8 @@ static bool submit_retirement(struct queries *self, struct casebus_bytes key)
     return rc == 0;
 }
 
-/* A publisher that cannot be read is verify's to name: those behind it are looked at all the same. */
+/* A publisher that cannot be read is verify's to name: those behind it are looked at all the
+ * same. */
 static bool pass_unreadable(struct queries *self, struct cursor *c, bool at)
 {
     while (!at && c->key.data && txn_error(self->txn) == CASEBUS_ECORRUPT) {

@@ -8,7 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum run_state { RUN_NONE, RUN_RUNNING, RUN_PASSED, RUN_FAILED };
+enum run_state {
+    RUN_NONE,
+    RUN_RUNNING,
+    RUN_PASSED,
+    RUN_FAILED
+};
 extern const char *const run_state_words[];
 
 typedef bool run_work(void *arg); /* did it pass? */

@@ -1,9 +1,9 @@
 /* Scopes; see scope.h.
  *
- * What is shown is decided by names alone, with one rule for records, for reported data, for payloads
- * of events and for their `changed`: so no way around a hidden field is left open by the shape of a
- * message. A thin scope shows what is on a list, not what is missing from one: a field that a later
- * publisher sends is hidden until somebody shows it. */
+ * What is shown is decided by names alone, with one rule for records, for reported data, for
+ * payloads of events and for their `changed`: so no way around a hidden field is left open by
+ * the shape of a message. A thin scope shows what is on a list, not what is missing from one: a
+ * field that a later publisher sends is hidden until somebody shows it. */
 #include "scope.h"
 
 const char *const form_words[FORM_COUNT] = {[FORM_FULL] = "full", [FORM_THIN] = "thin"};
@@ -60,9 +60,9 @@ static bool is_said_of_session(struct casebus_bytes name)
 static bool is_kept_of_session(struct casebus_bytes name)
 {
     static const char *const names[] = {
-        "session_id",    "agency",         "status",       "pages_processed", "cases_found",
-        "cases_created", "cases_updated",  "cases_existing", "errors_count",  "page_errors",
-        "started_at",    "last_seen_at",   "ended_at",     "started_seq"};
+        "session_id",    "agency",        "status",         "pages_processed", "cases_found",
+        "cases_created", "cases_updated", "cases_existing", "errors_count",    "page_errors",
+        "started_at",    "last_seen_at",  "ended_at",       "started_seq"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (casebus_bytes_is(name, names[i])) {
             return true;
@@ -91,9 +91,8 @@ static const char *name_fault(struct casebus_bytes name)
     const struct casebus_field *field =
         find_field(casebus_case_schema, split_name(name, &member));
     if (!field) {
-        return member.data || !is_said_of_session(name)
-                   ? "is no field of cases or sessions"
-                   : NULL;
+        return member.data || !is_said_of_session(name) ? "is no field of cases or sessions"
+                                                        : NULL;
     }
     if (!is_said_of_case(field)) {
         return "identifies a case or is the store's own: it cannot be left out";
@@ -125,8 +124,8 @@ const char *scope_hide(struct scope *scope, struct casebus_bytes name)
 bool scope_covers(const struct scope *scope, struct casebus_bytes agency)
 {
     for (unsigned i = 0; i < scope->agencies; i++) {
-        if (casebus_bytes_equal(
-                agency, casebus_bytes(scope->agency[i].code, scope->agency[i].size))) {
+        if (casebus_bytes_equal(agency,
+                                casebus_bytes(scope->agency[i].code, scope->agency[i].size))) {
             return true;
         }
     }
@@ -136,9 +135,8 @@ bool scope_covers(const struct scope *scope, struct casebus_bytes agency)
 bool scope_covers_topic(const struct scope *scope, struct casebus_bytes topic)
 {
     struct casebus_topic parts;
-    return scope->agencies == 0 ||
-           (casebus_topic_split(topic, &parts) == 0 && parts.count >= 3 &&
-            scope_covers(scope, parts.segment[2]));
+    return scope->agencies == 0 || (casebus_topic_split(topic, &parts) == 0 &&
+                                    parts.count >= 3 && scope_covers(scope, parts.segment[2]));
 }
 
 bool scope_covers_id(const struct scope *scope, struct casebus_bytes id)
@@ -155,8 +153,7 @@ static bool is_hidden(const struct scope *scope, struct casebus_bytes name)
 {
     struct casebus_bytes member, head = split_name(name, &member);
     for (unsigned i = 0; i < scope->hidden; i++) {
-        struct casebus_bytes hidden =
-            casebus_bytes(scope->field[i].name, scope->field[i].size);
+        struct casebus_bytes hidden = casebus_bytes(scope->field[i].name, scope->field[i].size);
         if (casebus_bytes_equal(hidden, name) || casebus_bytes_equal(hidden, head)) {
             return true;
         }
@@ -289,7 +286,8 @@ void scope_pack_session(const struct scope *scope, struct casebus_bytes map, msg
 static bool is_resolved(struct casebus_bytes topic)
 {
     static const char prefix[] = "case:resolved:";
-    return topic.size >= sizeof prefix - 1 && memcmp(topic.data, prefix, sizeof prefix - 1) == 0;
+    return topic.size >= sizeof prefix - 1 &&
+           memcmp(topic.data, prefix, sizeof prefix - 1) == 0;
 }
 
 static bool names_a_stranger(const struct scope *scope, const struct casebus_event *event)
@@ -381,8 +379,8 @@ static int encode_shown(const struct scope *scope, const struct casebus_event *e
     return rc;
 }
 
-int scope_event(const struct scope *scope, struct casebus_bytes topic, struct casebus_bytes body,
-                msgpack_sbuffer *out, struct casebus_bytes *sent)
+int scope_event(const struct scope *scope, struct casebus_bytes topic,
+                struct casebus_bytes body, msgpack_sbuffer *out, struct casebus_bytes *sent)
 {
     struct casebus_event event;
     struct casebus_fault fault;

@@ -1,8 +1,8 @@
 /* What a reader may see: which agencies, and in which form.
  *
- * A scope cuts whole agencies, and so whole streams, never single events: what it lets through keeps its
- * seqs, and the `prev` chains of its streams stay whole. A form changes the bytes of an event or a record,
- * never whether it is there.
+ * A scope cuts whole agencies, and so whole streams, never single events: what it lets through
+ * keeps its seqs, and the `prev` chains of its streams stay whole. A form changes the bytes of
+ * an event or a record, never whether it is there.
  *
  *   full     as it is stored
  *   thin     events in their thin form; of records only what the store itself says of them
@@ -67,11 +67,12 @@ void scope_pack_case(const struct scope *scope, struct casebus_bytes map, msgpac
 /* The value of one field ("offender"), without those of its members that are hidden. */
 void scope_pack_value(const struct scope *scope, struct casebus_bytes field,
                       struct casebus_bytes value, msgpack_packer *pk);
-void scope_pack_session(const struct scope *scope, struct casebus_bytes map, msgpack_packer *pk);
+void scope_pack_session(const struct scope *scope, struct casebus_bytes map,
+                        msgpack_packer *pk);
 
-/* The body of an event as the reader is sent it: `body` itself, or a form of it in `out`, which is
- * overwritten. 0, CASEBUS_ENOMEM, or CASEBUS_ECORRUPT where it is no event. */
-int scope_event(const struct scope *scope, struct casebus_bytes topic, struct casebus_bytes body,
-                msgpack_sbuffer *out, struct casebus_bytes *sent);
+/* The body of an event as the reader is sent it: `body` itself, or a form of it in `out`, which
+ * is overwritten. 0, CASEBUS_ENOMEM, or CASEBUS_ECORRUPT where it is no event. */
+int scope_event(const struct scope *scope, struct casebus_bytes topic,
+                struct casebus_bytes body, msgpack_sbuffer *out, struct casebus_bytes *sent);
 
 #endif

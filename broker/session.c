@@ -31,7 +31,8 @@ void session_pack(msgpack_packer *pk, struct casebus_bytes agency,
     casebus_pack_str(pk, agency);
     pack_pairs_of(pk, s->data);
     casebus_pack_text(pk, "status");
-    casebus_pack_text(pk, session_status_words[s->status < SESSION_STATUS_COUNT ? s->status : 0]);
+    casebus_pack_text(pk,
+                      session_status_words[s->status < SESSION_STATUS_COUNT ? s->status : 0]);
     pack_number(pk, "pages_processed", s->pages_processed);
     pack_number(pk, "cases_found", s->created + s->updated + s->existing + s->errors);
     pack_number(pk, "cases_created", s->created);

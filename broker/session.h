@@ -4,7 +4,7 @@
 
 #include "entries.h"
 
-void session_pack(msgpack_packer *pk, struct casebus_bytes agency, struct casebus_bytes session_id,
-                  const struct session_entry *session);
+void session_pack(msgpack_packer *pk, struct casebus_bytes agency,
+                  struct casebus_bytes session_id, const struct session_entry *session);
 
 #endif

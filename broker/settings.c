@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { TEXT, FILE_OF, ENDPOINT, BYTES, COUNT_OF, WORD };
+enum type {
+    TEXT,
+    FILE_OF,
+    ENDPOINT,
+    BYTES,
+    COUNT_OF,
+    WORD
+};
 
 struct setting {
     const char *name;
@@ -21,7 +28,8 @@ struct setting {
     const char *help;
 };
 
-#define TEXT_AT(member) offsetof(struct settings, member), sizeof(((struct settings *)0)->member)
+#define TEXT_AT(member)                                                                        \
+    offsetof(struct settings, member), sizeof(((struct settings *)0)->member)
 
 static const struct setting table[] = {
     {"data", TEXT, TEXT_AT(data), "", 0, 0, NULL, false,
@@ -46,8 +54,8 @@ static const struct setting table[] = {
     {name, type, TEXT_AT(limits[limit]), preset, 0, INT64_MAX, NULL, true, help},
     LIMITS(X)
 #undef X
-    {"log-level", WORD, TEXT_AT(log_level), "info", 0, 0, "error warning info debug", true,
-     "what is logged to standard error: error, warning, info or debug"},
+        {"log-level", WORD, TEXT_AT(log_level), "info", 0, 0, "error warning info debug", true,
+         "what is logged to standard error: error, warning, info or debug"},
 };
 #define COUNT (sizeof table / sizeof *table)
 
@@ -186,8 +194,9 @@ bool settings_check(const struct settings *s, char *why, size_t why_size)
     }
     bool good = true;
     for (size_t i = 0; i < COUNT && good; i++) {
-        good = table[i].type != ENDPOINT ||
-               check_endpoint(s, table[i].name, (const char *)s + table[i].offset, why, why_size);
+        good =
+            table[i].type != ENDPOINT ||
+            check_endpoint(s, table[i].name, (const char *)s + table[i].offset, why, why_size);
     }
     for (unsigned i = 0; i < s->audiences.count && good; i++) {
         const struct audience *a = &s->audiences.audience[i];
@@ -372,8 +381,11 @@ void settings_help(FILE *out)
                 t->preset[0] ? "]" : "", t->reloads ? "; SIGHUP rereads it" : "");
     }
     roles_help(out);
-    fprintf(out, "\nAudiences, as sections \"[audience NAME]\" of the settings file, at most %d: each is\n"
-                 "an endpoint for subscribers who are not shown everything.\n", AUDIENCES_MAX);
+    fprintf(out,
+            "\nAudiences, as sections \"[audience NAME]\" of the settings file, at most %d: "
+            "each is\n"
+            "an endpoint for subscribers who are not shown everything.\n",
+            AUDIENCES_MAX);
     audience_help(out);
 }
 

@@ -1,4 +1,5 @@
-/* The broker's settings: one table, from which come the flags, the file, --help and the checks. */
+/* The broker's settings: one table, from which come the flags, the file, --help and the checks.
+ */
 #ifndef BROKER_SETTINGS_H
 #define BROKER_SETTINGS_H
 
@@ -19,11 +20,12 @@ struct settings {
     char log_level[16];
     char secret[4096], actors[4096]; /* files; empty: none */
     struct roles roles;              /* those built in, and the settings file's */
-    struct audiences audiences; /* sections of the file */
+    struct audiences audiences;      /* sections of the file */
 };
 
 struct settings settings_default(void);
-/* Reads "name = value" lines and sections "[audience NAME]"; # begins a comment. False: why says file, line and what is wrong. */
+/* Reads "name = value" lines and sections "[audience NAME]"; # begins a comment. False: why
+ * says file, line and what is wrong. */
 bool settings_read_file(struct settings *s, const char *path, char *why, size_t why_size);
 /* One setting by name, as a flag or a line gives it. */
 bool settings_set(struct settings *s, const char *name, const char *value, char *why,

@@ -1,8 +1,9 @@
 /* LMDB behind the store's own words; see store.h for what users may rely on.
  *
- * Durability: default flags only, so a commit returns after data and meta page are synced. Before a
- * commit writes, file space for everything it can need is reserved (fallocate keeping the size): a
- * full disk is met there, where nothing has been touched, and not as EIO inside the commit. */
+ * Durability: default flags only, so a commit returns after data and meta page are synced.
+ * Before a commit writes, file space for everything it can need is reserved (fallocate keeping
+ * the size): a full disk is met there, where nothing has been touched, and not as EIO inside
+ * the commit. */
 #include "folder.h"
 #include "store_private.h"
 
@@ -18,9 +19,10 @@
 #include <xxhash.h>
 
 #define RESERVE_STEP (16ull << 20)
-#define RESERVE_LEAST (1ull << 20) /* beyond what is counted: free list, roots */
+#define RESERVE_LEAST (1ull << 20)  /* beyond what is counted: free list, roots */
 #define RESERVE_AGAIN (32ull << 20) /* once there was none: some large batches' */
-/* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared. */
+/* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared.
+ */
 #define PAGES_PER_PUT 2
 #define READERS_MAX 64
 #define READERS_BYTES (16 << 10) /* more than their table needs */
@@ -136,7 +138,8 @@ static int open_trees(struct store *self, bool read_only, unsigned flags, char *
     return store_error(rc);
 }
 
-/* A new store gets its epoch here, outside of apply: it is the id of a history, not part of it. */
+/* A new store gets its epoch here, outside of apply: it is the id of a history, not part of it.
+ */
 static int put_first_state(struct store *self)
 {
     struct txn *txn = NULL;
@@ -357,7 +360,7 @@ uint64_t store_checksum(uint64_t place, const void *value, size_t size)
 
 /* Takes the checksum off a value that LMDB gave. */
 int store_open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
-                      struct casebus_bytes *value)
+                     struct casebus_bytes *value)
 {
     uint64_t sum;
     if (v.mv_size < CHECKSUM_SIZE) {
@@ -374,7 +377,8 @@ int store_open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
 
 static int allocate(struct store *self, uint64_t to)
 {
-    if (fallocate(self->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0 && errno != EOPNOTSUPP &&
+    if (fallocate(self->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0 &&
+        errno != EOPNOTSUPP &&
         errno != ENOSYS) { /* a file system that cannot: then the commit itself tells */
         return store_error(errno);
     }
@@ -382,7 +386,8 @@ static int allocate(struct store *self, uint64_t to)
     return 0;
 }
 
-/* Room for `more` bytes behind what is used: in large steps, or where the disk has less, just that. */
+/* Room for `more` bytes behind what is used: in large steps, or where the disk has less, just
+ * that. */
 static int reserve(struct store *self, uint64_t more)
 {
     MDB_envinfo info;

@@ -24,9 +24,9 @@ struct store {
 struct txn {
     struct store *store;
     MDB_txn *mdb;
-    struct overlay *overlay; /* NULL: a read */
-    bool renewable;          /* a read that was reset, not aborted */
-    unsigned flushes;        /* of this write */
+    struct overlay *overlay;       /* NULL: a read */
+    bool renewable;                /* a read that was reset, not aborted */
+    unsigned flushes;              /* of this write */
     uint64_t put_bytes, put_count; /* by all of them: what a commit has to write */
     int error;
 };

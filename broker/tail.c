@@ -45,8 +45,8 @@ static bool agrees_with_head(struct tail *t, const struct casebus_event *event)
         return disagree(t, "log %llu: its stream has no head", (unsigned long long)event->seq);
     }
     return is_newest(t, head.seq, event->seq, key_bytes(&stream)) ||
-           disagree(t, "head %.*s: is %llu, and not of the newest event",
-                    (int)stream.size, (const char *)stream.data, (unsigned long long)head.seq);
+           disagree(t, "head %.*s: is %llu, and not of the newest event", (int)stream.size,
+                    (const char *)stream.data, (unsigned long long)head.seq);
 }
 
 static bool agrees_with_case(struct tail *t, const struct casebus_event *event,
@@ -93,8 +93,8 @@ static bool check_log(struct tail *t)
     cursor_open(&c, t->txn, TREE_LOG);
     bool at = cursor_last(&c);
     if (txn_error(t->txn) == 0 && at != (expected >= oldest)) {
-        good = disagree(t, "log: %s",
-                        at ? "has events that the state does not know" : "is empty");
+        good =
+            disagree(t, "log: %s", at ? "has events that the state does not know" : "is empty");
     }
     for (unsigned n = 0; good && at && expected >= oldest && n < TAIL_EVENTS; n++, expected--) {
         uint64_t seq = key_to_number(c.key);
@@ -129,10 +129,11 @@ int tail_check(struct store *store, char *why, size_t why_size)
         return rc;
     }
     if (!good) {
-        snprintf(why, why_size,
-                 "%s: the store does not agree with itself (%s); casebus-broker --verify says "
-                 "all that is wrong, --repair rebuilds what can be, --restore puts a backup back",
-                 store_dir(store), t.fault);
+        snprintf(
+            why, why_size,
+            "%s: the store does not agree with itself (%s); casebus-broker --verify says "
+            "all that is wrong, --repair rebuilds what can be, --restore puts a backup back",
+            store_dir(store), t.fault);
     }
     return good ? 0 : CASEBUS_ECORRUPT;
 }

@@ -1,5 +1,6 @@
-/* Transactions: what is read through them, what is gathered, and how it reaches LMDB; see store.h for
- * what users may rely on. Errors are sticky: the first one stays and everything after it does nothing. */
+/* Transactions: what is read through them, what is gathered, and how it reaches LMDB; see
+ * store.h for what users may rely on. Errors are sticky: the first one stays and everything
+ * after it does nothing. */
 #include "store_private.h"
 
 #include <errno.h>
@@ -242,8 +243,7 @@ void txn_put_ours(struct txn *self, enum tree tree, const struct key *key,
 void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               const void *entry)
 {
-    struct casebus_bytes copy =
-        txn_copy(self, casebus_bytes(entry, entry_struct_size(type)));
+    struct casebus_bytes copy = txn_copy(self, casebus_bytes(entry, entry_struct_size(type)));
     set(self, tree, key_bytes(key), OVERLAY_ENTRY, type, copy);
 }
 
@@ -346,7 +346,8 @@ int txn_commit(struct txn *self)
         MDB_txn *mdb = self->mdb;
         self->mdb = NULL; /* gone, whatever the commit says */
         int rc = mdb_txn_commit(mdb);
-        /* Space was made sure of: a disk that is full now has failed in the middle of a commit. */
+        /* Space was made sure of: a disk that is full now has failed in the middle of a commit.
+         */
         txn_fail(self, rc == ENOSPC || rc == EDQUOT ? CASEBUS_EIO : store_error(rc));
     }
     return self->error;

@@ -1,10 +1,10 @@
-/* What of its replies each peer has not read, and each actor by all its peers: bounded in bytes;
- * libzmq only counts messages.
+/* What of its replies each peer has not read, and each actor by all its peers: bounded in
+ * bytes; libzmq only counts messages.
  *
  * A reply is counted when it is handed to libzmq and taken off when libzmq lets go of it, on a
- * thread of its own: it has been sent, or the peer is gone. Peers and actors are told apart by a
- * hash of their names: two that share a place share its bound. Small replies are not counted, the
- * mark bounds them. */
+ * thread of its own: it has been sent, or the peer is gone. Peers and actors are told apart by
+ * a hash of their names: two that share a place share its bound. Small replies are not counted,
+ * the mark bounds them. */
 #ifndef BROKER_UNREAD_H
 #define BROKER_UNREAD_H
 

@@ -327,8 +327,8 @@ static void verify_pages(struct verifying *v)
 typedef void part_fn(struct verifying *v);
 
 static part_fn *const parts[] = {
-    verify_pages,     verify_log,        verify_heads,      verify_cases, verify_indexes,
-    verify_sessions,  verify_active,     verify_publishers, verify_quarantine, verify_counts,
+    verify_pages,    verify_log,    verify_heads,      verify_cases,      verify_indexes,
+    verify_sessions, verify_active, verify_publishers, verify_quarantine, verify_counts,
 };
 
 static void estimate(struct verifying *v)

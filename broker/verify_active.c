@@ -32,8 +32,7 @@ void verify_open_session(struct verifying *v, struct casebus_bytes key,
         actor->sessions++;
     }
     if (!has(v, TREE_ACTIVE, &active)) {
-        finding(v, "active %s: is missing, the session has not ended",
-                shown(TREE_ACTIVE, key));
+        finding(v, "active %s: is missing, the session has not ended", shown(TREE_ACTIVE, key));
     }
     verify_lease(v, key, s);
 }

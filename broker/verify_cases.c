@@ -1,4 +1,5 @@
-/* Verifying cases: each entry against the events it points to, and every index in both directions. */
+/* Verifying cases: each entry against the events it points to, and every index in both
+ * directions. */
 #include "verifying.h"
 
 #include "agency.h"
@@ -94,7 +95,8 @@ static void verify_seqs(struct verifying *v, struct casebus_bytes id,
                                                      : record;
     if (entry->created_seq != last[CASEBUS_EVENT_CREATED] || entry->updated_seq != updated ||
         entry->record_seq != (entry->flags & CASE_REDACTED ? 0 : record)) {
-        finding(v, "case %s: created_seq, updated_seq and record_seq are not those of its events",
+        finding(v,
+                "case %s: created_seq, updated_seq and record_seq are not those of its events",
                 shown(TREE_CASE, id));
     }
 }
@@ -134,8 +136,7 @@ static void verify_living(struct verifying *v, struct casebus_bytes id,
                 shown(TREE_CASE, id), (unsigned long long)entry->version,
                 (unsigned long long)version);
     }
-    struct casebus_bytes date =
-        casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
+    struct casebus_bytes date = casebus_as_str(record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
     struct key by_date = key_date(agency, date, regulator_id);
     struct key offender = offender_key(agency, record.field[CASEBUS_CASE_OFFENDER]);
     struct key by_offender = key_offender_case(&offender, regulator_id);
@@ -146,8 +147,7 @@ static void verify_living(struct verifying *v, struct casebus_bytes id,
     struct total *total = total_of(&v->agencies, agency);
     if (total) {
         total->cases++;
-        total->fine_pence +=
-            casebus_as_uint(record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE], 0);
+        total->fine_pence += casebus_as_uint(record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE], 0);
     }
     v->living++;
 }

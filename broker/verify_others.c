@@ -11,8 +11,8 @@
 
 struct counted {
     uint64_t created, updated, synced, conflicts;
-    uint64_t next[SESSION_KINDS]; /* the seq at which the chain of each kind goes on */
-    bool told;                    /* its newest event of its own has been looked at */
+    uint64_t next[SESSION_KINDS];   /* the seq at which the chain of each kind goes on */
+    bool told;                      /* its newest event of its own has been looked at */
     enum casebus_event_kind behind; /* kind and seq of the event after */
     uint64_t behind_seq;
 };
@@ -101,8 +101,8 @@ static void walk_session(struct verifying *v, struct casebus_bytes name,
             return;
         }
         bool own = event.kind >= CASEBUS_CASE_EVENT_COUNT;
-        struct key key = key_named(event.topic.segment[2],
-                                   own ? event.topic.segment[3] : event.session);
+        struct key key =
+            key_named(event.topic.segment[2], own ? event.topic.segment[3] : event.session);
         whole = casebus_bytes_equal(key_bytes(&key), name) && log.session_before < seq;
         if (whole && own) {
             whole = take_own(v, s, name, &event, n);
@@ -132,15 +132,18 @@ void verify_sessions(struct verifying *v)
     cursor_open(&c, v->txn, TREE_SESSION);
     for (bool at = next_decoded(v, &c, true, ENTRY_SESSION, &s); at;
          at = next_decoded(v, &c, false, ENTRY_SESSION, &s)) {
-        struct counted n = {.created = s.trimmed_created, .updated = s.trimmed_updated,
-                            .synced = s.trimmed_synced, .conflicts = s.trimmed_conflicts};
+        struct counted n = {.created = s.trimmed_created,
+                            .updated = s.trimmed_updated,
+                            .synced = s.trimmed_synced,
+                            .conflicts = s.trimmed_conflicts};
         struct key started = key_number(s.started_seq);
         sessions++;
         walk_session(v, c.key, &s, &n);
         if (!status_is_final(s.status)) {
             verify_open_session(v, c.key, &s);
         }
-        /* What makes no event (an edit without a difference, a refusal) is in the counters alone. */
+        /* What makes no event (an edit without a difference, a refusal) is in the counters
+         * alone. */
         if (n.created != s.created || n.updated != s.updated || n.synced > s.existing ||
             n.conflicts > s.errors) {
             finding(v, "session %s: its counters are not those of its events",
@@ -367,8 +370,8 @@ static void verify_rejects(struct verifying *v)
         last = key_to_number(c.key);
     }
     cursor_close(&c);
-    uint64_t kept = v->state.rejects < CASEBUS_REJECTS_MAX ? v->state.rejects
-                                                           : CASEBUS_REJECTS_MAX;
+    uint64_t kept =
+        v->state.rejects < CASEBUS_REJECTS_MAX ? v->state.rejects : CASEBUS_REJECTS_MAX;
     if (n != kept || (n > 0 && last != v->state.rejects)) {
         finding(v, "reject: %llu rows, %llu should be kept", (unsigned long long)n,
                 (unsigned long long)kept);

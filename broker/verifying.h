@@ -9,7 +9,7 @@ struct total { /* recounted, of one agency, one stream or one actor */
     char name[CASEBUS_TOPIC_MAX];
     uint64_t cases, fine_pence, newest;
     uint64_t publishers, sessions; /* of an actor: sessions that have not ended */
-    bool found;                         /* its entry */
+    bool found;                    /* its entry */
 };
 
 struct totals { /* sorted by name */
@@ -26,14 +26,15 @@ struct verifying {
     struct totals streams, agencies, actors;
     uint64_t living, chained; /* cases that can be got; case events reached through chains */
     uint64_t case_events, session_events;
-    uint64_t told;     /* session events reached through chains */
-    uint64_t running;  /* sessions */
-    uint64_t at;       /* of the event before */
+    uint64_t told;       /* session events reached through chains */
+    uint64_t running;    /* sessions */
+    uint64_t at;         /* of the event before */
     struct key previous; /* in the tree being walked */
     uint64_t walked[TREE_COUNT];
 };
 
-void finding(struct verifying *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void finding(struct verifying *v, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* A key as text, for findings; a static buffer each thread. */
 const char *shown(enum tree tree, struct casebus_bytes key);
 /* The total of that name, made where it is new; NULL: no memory. */

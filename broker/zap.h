@@ -19,8 +19,8 @@
 
 #include <czmq.h>
 
-/* The number of the connection: a property of its messages, in decimals, from 1. What a peer says
- * under that name itself libzmq leaves out. */
+/* The number of the connection: a property of its messages, in decimals, from 1. What a peer
+ * says under that name itself libzmq leaves out. */
 #define CONNECTION_NUMBER "X-Connection"
 
 struct zap_options {

@@ -1,11 +1,13 @@
-/* BLAKE2b as RFC 7693 gives it; see blake2b.h. The rounds are written out, so that the order in which
- * they take the message's words is known where the code is made and costs nothing when it runs. */
+/* BLAKE2b as RFC 7693 gives it; see blake2b.h. The rounds are written out, so that the order in
+ * which they take the message's words is known where the code is made and costs nothing when it
+ * runs. */
 #include "blake2b.h"
 
 #include <endian.h>
 #include <string.h>
 
-/* RFC 7693, section 2.6: the first 64 bits of the fractions of the square roots of the first primes. */
+/* RFC 7693, section 2.6: the first 64 bits of the fractions of the square roots of the first
+ * primes. */
 static const uint64_t iv[8] = {
     UINT64_C(0x6a09e667f3bcc908), UINT64_C(0xbb67ae8584caa73b), UINT64_C(0x3c6ef372fe94f82b),
     UINT64_C(0xa54ff53a5f1d36f1), UINT64_C(0x510e527fade682d1), UINT64_C(0x9b05688c2b3e6c1f),

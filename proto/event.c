@@ -126,7 +126,10 @@ static int read_thin(struct reading *in)
     return in->r.error;
 }
 
-#define KEY(name, read) {name, sizeof name - 1, read}
+#define KEY(name, read)                                                                        \
+    {                                                                                          \
+        name, sizeof name - 1, read                                                            \
+    }
 static const struct {
     const char *name;
     size_t size;

@@ -403,8 +403,8 @@ int casebus_map_check(struct casebus_bytes map, const struct casebus_field *sche
 /* --- the case record ------------------------------------------------------------------ */
 
 static inline int parse_field(struct casebus_reader *r, const struct casebus_field *field,
-                       bool from_report, struct casebus_record *record,
-                       struct casebus_fault *fault)
+                              bool from_report, struct casebus_record *record,
+                              struct casebus_fault *fault)
 {
     const unsigned char *begin = r->at;
     if (from_report && field->setter == CASEBUS_SET_STORE) {
@@ -459,7 +459,7 @@ int casebus_record_parse(struct casebus_bytes map, bool from_report,
 
 /* Names the first required member that `map` lacks, or has as nil. */
 static int check_set(struct casebus_bytes map, const struct casebus_field *members,
-                              struct casebus_fault *fault)
+                     struct casebus_fault *fault)
 {
     for (const struct casebus_field *m = members; m && m->name; m++) {
         if (!m->required) {

@@ -136,7 +136,7 @@ static int begin_long_key(const struct scanner *s, const unsigned char **at, siz
 /* Takes the key of `size` bytes at `at`, of the pair that begins; `frame` counts the pair as
  * begun only afterwards. */
 static inline int take_key(struct scanner *s, struct frame *frame, const unsigned char *at,
-                    size_t size, struct casebus_fault *fault)
+                           size_t size, struct casebus_fault *fault)
 {
     struct casebus_bytes none = casebus_bytes(NULL, 0);
     struct wire_ends ends = wire_ends(at, size);

@@ -17,7 +17,7 @@ struct confirm_poll {
     const unsigned char *publisher;
     uint64_t after;
     unsigned wait_ms;
-    bool outbox; /* the id outlives this process */
+    bool outbox;                  /* the id outlives this process */
     const struct heard *sessions; /* that are heard from by it: so many */
     size_t session_count;
     const struct broker_state *state;

@@ -16,7 +16,7 @@ struct input_options {
     bool is_csv;
     const struct column_name *names; /* CSV only */
     size_t name_count;
-    const char *required; /* CSV only: the field that some column must be; NULL: none */
+    const char *required;    /* CSV only: the field that some column must be; NULL: none */
     bool (*idle)(void *arg); /* see source.h */
     void *idle_arg;
 };

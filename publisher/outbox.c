@@ -180,8 +180,8 @@ static int open_trees(struct outbox *self)
     MDB_txn *txn;
     MDB_envinfo info;
     mdb_env_info(self->env, &info);
-    /* One that is not new is opened on a full disk too: nothing is written. Nor is anything made in
-     * an environment that is somebody else's. */
+    /* One that is not new is opened on a full disk too: nothing is written. Nor is anything
+     * made in an environment that is somebody else's. */
     bool is_new = info.me_last_txnid == 0;
     const unsigned flags = is_new ? MDB_CREATE : 0;
     int error = is_new ? reserve_for_commit(self) : 0;

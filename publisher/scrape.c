@@ -21,9 +21,9 @@
 struct scrape {
     char agency[CASEBUS_AGENCY_MAX + 1];
     char id[CASEBUS_SEGMENT_MAX + 1];
-    uint64_t page;   /* at hand */
-    uint64_t done;   /* the last one all of whose records went, as far as they are in order */
-    uint64_t told;   /* reported */
+    uint64_t page; /* at hand */
+    uint64_t done; /* the last one all of whose records went, as far as they are in order */
+    uint64_t told; /* reported */
     int64_t told_at;
     uint64_t behind; /* resumed behind this page: what is of it or before is passed over */
     bool asked;      /* to stop */
@@ -135,8 +135,7 @@ static int open_scrape(struct upload *upload, struct scrape *scrape)
         make_id(scrape->id, sizeof scrape->id);
         return send_start(upload, scrape);
     }
-    snprintf(scrape->id, sizeof scrape->id, "%s",
-             o->session ? o->session : o->resume_session);
+    snprintf(scrape->id, sizeof scrape->id, "%s", o->session ? o->session : o->resume_session);
     if (o->resume_session) {
         return resume(upload, scrape);
     }

@@ -96,8 +96,8 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
                                       const char *reason, int timeout_ms)
 {
     const struct pair pairs[] = {{"status", status, 0}, {"reason", reason, 0}};
-    int64_t number = send_pairs(self, CASEBUS_REPORT_SESSION_ENDED, agency, session, pairs, 2,
-                                timeout_ms);
+    int64_t number =
+        send_pairs(self, CASEBUS_REPORT_SESSION_ENDED, agency, session, pairs, 2, timeout_ms);
     if (number > 0) {
         casebus_sessions_remove(&self->sessions, agency, session);
     }

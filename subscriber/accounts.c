@@ -315,10 +315,10 @@ struct change {
     const char *password, *token; /* the password that is set, by this token */
     char *given;                  /* the token that is made */
 };
-typedef int apply_change(struct accounts *accounts, const struct change *what,
-                         struct why why);
+typedef int apply_change(struct accounts *accounts, const struct change *what, struct why why);
 
-static int change(const char *path, apply_change *apply, const struct change *what, struct why why)
+static int change(const char *path, apply_change *apply, const struct change *what,
+                  struct why why)
 {
     struct accounts accounts;
     const int held = lock(path, why);

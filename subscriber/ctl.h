@@ -22,7 +22,8 @@ enum {
 struct ctl_settings {
     const char *ingest, *fanout, *query, *audience; /* NULL: not given */
     const char *secret, *server;                    /* key files, or NULL */
-    const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender, *postcode, *out;
+    const char *agency, *from, *to, *session, *order, *status, *next, *load, *as, *offender,
+        *postcode, *out;
     const char *accounts, *actor, *name, *url;
     uint64_t limit, as_of, after; /* FLAG_UNSET: not given */
     int timeout_ms;

@@ -167,7 +167,8 @@ int ctl_list(struct ctl *self)
     const bool by_name = self->settings.offender != NULL;
     ctl_add_text(self, "offender", self->settings.offender);
     ctl_add_text(self, "order",
-                 self->settings.order == NULL && dated && !by_name ? "date" : self->settings.order);
+                 self->settings.order == NULL && dated && !by_name ? "date"
+                                                                   : self->settings.order);
     return ask_cases(self);
 }
 

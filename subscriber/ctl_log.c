@@ -11,8 +11,8 @@
 /* --- history ---------------------------------------------------------------------------- */
 
 static const struct column event_columns[] = {
-    {"SEQ", true, false},     {"TIME", false, false}, {"EVENT", false, false},
-    {"VERSION", true, false}, {"ACTOR", false, true}, {"SESSION", false, true},
+    {"SEQ", true, false},      {"TIME", false, false}, {"EVENT", false, false},
+    {"VERSION", true, false},  {"ACTOR", false, true}, {"SESSION", false, true},
     {"CHANGED", false, false},
 };
 

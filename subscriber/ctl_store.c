@@ -23,7 +23,7 @@ struct work {
     enum casebus_op op;
     const char *name, *doing; /* "check", "checked" */
     const char *done;         /* the key of how much is done */
-    const char *dir;                 /* an argument of the first request; NULL: none */
+    const char *dir;          /* an argument of the first request; NULL: none */
 };
 
 static bool state_is(const struct ctl *self, const char *state)
@@ -125,11 +125,10 @@ static void add_backup(struct ctl *self)
         return;
     }
     text_add_foreign(&self->out, casebus_as_str(ctl_result(self, "dir")));
-    text_format(&self->out, ": %llu cases, %llu events, seq %llu, %llu bytes, epoch ",
-                (unsigned long long)number(self, "cases"),
-                (unsigned long long)number(self, "events"),
-                (unsigned long long)number(self, "seq"),
-                (unsigned long long)number(self, "bytes"));
+    text_format(
+        &self->out, ": %llu cases, %llu events, seq %llu, %llu bytes, epoch ",
+        (unsigned long long)number(self, "cases"), (unsigned long long)number(self, "events"),
+        (unsigned long long)number(self, "seq"), (unsigned long long)number(self, "bytes"));
     text_add_hex(&self->out, casebus_as_bin(ctl_result(self, "epoch")));
     text_add(&self->out, "\n");
 }
@@ -170,9 +169,9 @@ static int verify_broker(struct ctl *self)
         add_findings(self);
         text_add(&self->out, state_is(self, "passed") ? "passed: " : "failed: ");
         text_add_count(&self->out, number(self, "checked"));
-        text_format(&self->out, " records, up to seq %llu\n",
-                    (unsigned long long)casebus_as_uint(ctl_result(self, "seq"),
-                                                        self->reply.seq));
+        text_format(
+            &self->out, " records, up to seq %llu\n",
+            (unsigned long long)casebus_as_uint(ctl_result(self, "seq"), self->reply.seq));
     }
     return print_end(self);
 }

@@ -93,9 +93,8 @@ static int list_json(struct ctl *self, const struct accounts *accounts)
 
 static int list_table(struct ctl *self, const struct accounts *accounts)
 {
-    static const struct column columns[] = {{"NAME", false, true},
-                                            {"ACTOR", false, true},
-                                            {"STATE", false, false}};
+    static const struct column columns[] = {
+        {"NAME", false, true}, {"ACTOR", false, true}, {"STATE", false, false}};
     struct table table;
     table_init(&table, columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < accounts->count; i++) {
@@ -117,8 +116,8 @@ static int user_list(struct ctl *self, const char *path, const char *name)
     if (rc != 0) {
         return complain(rc, why);
     }
-    const int status = self->settings.json ? list_json(self, &accounts)
-                                           : list_table(self, &accounts);
+    const int status =
+        self->settings.json ? list_json(self, &accounts) : list_table(self, &accounts);
     accounts_free(&accounts);
     return status;
 }
@@ -150,7 +149,8 @@ int ctl_user(struct ctl *self)
             return ctl_usage("user %s has no option --actor", verbs[i].word);
         }
         if (self->argc != 1 + verbs[i].named) {
-            return ctl_usage("user %s takes %s", verbs[i].word, verbs[i].named ? "a NAME" : "no name");
+            return ctl_usage("user %s takes %s", verbs[i].word,
+                             verbs[i].named ? "a NAME" : "no name");
         }
         return verbs[i].run(self, self->settings.accounts, self->argv[1]);
     }

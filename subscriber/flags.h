@@ -19,12 +19,12 @@ struct flag {
 };
 
 /* The readers, and what the member is. */
-bool flag_switch(const char *text, void *member);  /* bool */
-bool flag_text(const char *text, void *member);    /* const char *, not empty */
+bool flag_switch(const char *text, void *member);   /* bool */
+bool flag_text(const char *text, void *member);     /* const char *, not empty */
 bool flag_any_text(const char *text, void *member); /* const char *, "" too */
-bool flag_number(const char *text, void *member);  /* uint64_t, up to 2^53 - 1 */
-bool flag_count(const char *text, void *member);   /* the same, from 1 */
-bool flag_seconds(const char *text, void *member); /* int, milliseconds; "0.5" is taken */
+bool flag_number(const char *text, void *member);   /* uint64_t, up to 2^53 - 1 */
+bool flag_count(const char *text, void *member);    /* the same, from 1 */
+bool flag_seconds(const char *text, void *member);  /* int, milliseconds; "0.5" is taken */
 
 /* Where an unset number stands, so that it can be told from 0. */
 #define FLAG_UNSET UINT64_MAX

@@ -107,8 +107,9 @@ static int shorter(int left, int other)
     return left < 0 || left > other ? other : left;
 }
 
-/* For the socket, which was found empty just now: its descriptor tells of whatever comes next, in
- * one system call where zmq_poll() takes two. Or, while the log is pulled, for the time alone. */
+/* For the socket, which was found empty just now: its descriptor tells of whatever comes next,
+ * in one system call where zmq_poll() takes two. Or, while the log is pulled, for the time
+ * alone. */
 static int wait_for_socket(struct casebus_subscriber *self, int left)
 {
     struct pollfd item = {.events = POLLIN};

@@ -10,8 +10,8 @@ struct link_keys { /* key files; both NULL: plain */
     const char *secret, *server;
 };
 
-/* A socket that leaves at once, notices a dead peer and takes no giant message. 0; CASEBUS_EKEY,
- * CASEBUS_EINVAL (one key without the other), CASEBUS_ENOMEM, CASEBUS_EIO. */
+/* A socket that leaves at once, notices a dead peer and takes no giant message. 0;
+ * CASEBUS_EKEY, CASEBUS_EINVAL (one key without the other), CASEBUS_ENOMEM, CASEBUS_EIO. */
 int casebus_link_open(void **socket_p, void *zmq, int type, struct link_keys keys);
 int casebus_link_set(void *socket, int option, int value);
 /* ZeroMQ's errno as a code of ours. */

@@ -1,4 +1,5 @@
-/* A small file that is replaced as a whole: written beside it, made durable, renamed over it. */
+/* A small file that is replaced as a whole: written beside it, made durable, renamed over it.
+ */
 #include "replace_file.h"
 
 #include <errno.h>
@@ -55,8 +56,8 @@ bool replace_file(const char *path, const char *content, size_t size, mode_t mod
         return false;
     }
     snprintf(beside, room, "%s.new", path);
-    const bool fine = write_durably(beside, content, size, mode) &&
-                      rename(beside, path) == 0 && sync_folder(beside);
+    const bool fine = write_durably(beside, content, size, mode) && rename(beside, path) == 0 &&
+                      sync_folder(beside);
     free(beside);
     return fine;
 }

@@ -139,11 +139,11 @@ struct source {
     bool watches_quiet;
 
     struct moment watched; /* the highest head of what it watches; entry: 0, or the hub's */
-    bool forced;      /* to be asked though nothing moved */
+    bool forced;           /* to be asked though nothing moved */
     bool fetched;
     int64_t began; /* the last fetch; before the first: since when it is wanted */
-    int64_t
-        moved_at; /* since when there is something that is not fetched; INT64_MAX: nothing */
+    /* since when there is something that is not fetched; INT64_MAX: nothing */
+    int64_t moved_at;
     int64_t retry_at; /* not before; 0 */
     struct ask ask;
     struct snapshot *now;    /* NULL: none yet */
@@ -234,9 +234,9 @@ struct casebus_view {
     struct snapshot *taken; /* shown; NULL: none of this history */
     struct snapshot *old;   /* not to be taken: the next one is waited for; NULL */
     struct rows shown;
-    bool begun;    /* it may ask: initially, or something has moved since it was opened */
+    bool begun;         /* it may ask: initially, or something has moved since it was opened */
     struct moment base; /* where that was; a seq of UINT64_MAX: not known yet */
-    bool fresh;    /* the next rows are a new list */
+    bool fresh;         /* the next rows are a new list */
     bool paused;
     bool visited, closed; /* a callback is under way; and has closed it */
 

@@ -105,7 +105,8 @@ int query_check(const struct casebus_query *query)
 {
     if ((unsigned)query->kind > CASEBUS_QUERY_QUARANTINE || query->limit < 1 ||
         query->limit > CASEBUS_PAGE_MAX || !IS_TEXT(query->agency) || !IS_TEXT(query->id) ||
-        !IS_TEXT(query->on_behalf) || !IS_TEXT(query->from) || !IS_TEXT(query->to) || !IS_TEXT(query->status)) {
+        !IS_TEXT(query->on_behalf) || !IS_TEXT(query->from) || !IS_TEXT(query->to) ||
+        !IS_TEXT(query->status)) {
         return CASEBUS_EINVAL;
     }
     if (query->agency[0] != '\0' && !casebus_agency_valid(casebus_cstr(query->agency))) {

@@ -22,8 +22,8 @@
 
 #define STALE_MS 3000
 #define REQUESTS 8
-#define QUIET_MS 10000 /* ten heads messages did not come: the connection is made again */
-#define DOUBT_MS 1000  /* between questions which history stands */
+#define QUIET_MS 10000    /* ten heads messages did not come: the connection is made again */
+#define DOUBT_MS 1000     /* between questions which history stands */
 #define HEADS_A_STEP 1000 /* taken at most; then others have their turn */
 #define REPLIES_A_STEP 16
 

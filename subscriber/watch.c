@@ -111,19 +111,20 @@ static void print_help(void)
           "true.\n\n",
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
-    fputs("\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
-          "again;\n"
-          "--from-start and --after then count only while FILE does not exist, and other\n"
-          "PATTERNs than those it was made with are refused.\n"
-          "A table is drawn in place on a terminal, elsewhere printed again when it has "
-          "changed;\n"
-          "with --json each change is a line: the keys in order, and the rows that are other.\n"
-          "PATTERNs then say what makes it look.\n"
-          "A pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
-          "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
-          "Exit: 0 N events or changes seen, interrupted, or time up without --count; 1 output\n"
-          "failed; 2 usage or an impossible pattern; 3 time up before N.\n",
-          stdout);
+    fputs(
+        "\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
+        "again;\n"
+        "--from-start and --after then count only while FILE does not exist, and other\n"
+        "PATTERNs than those it was made with are refused.\n"
+        "A table is drawn in place on a terminal, elsewhere printed again when it has "
+        "changed;\n"
+        "with --json each change is a line: the keys in order, and the rows that are other.\n"
+        "PATTERNs then say what makes it look.\n"
+        "A pattern is a topic or its first segments: case, case:created, case:created:hse,\n"
+        "case:created:hse:4812345, session:ended; a last segment * stands for all below.\n"
+        "Exit: 0 N events or changes seen, interrupted, or time up without --count; 1 output\n"
+        "failed; 2 usage or an impossible pattern; 3 time up before N.\n",
+        stdout);
 }
 
 static int usage(const char *complaint)

@@ -39,7 +39,7 @@ struct live {
     char started[CASEBUS_CASE_ID_MAX + 1];
     bool terminal, colour, changed, restated;
     bool held, turned; /* nothing is stored for now; that is new and not said yet */
-    size_t lines; /* drawn last */
+    size_t lines;      /* drawn last */
     enum casebus_view_state said;
     uint64_t shown;
     int status; /* an exit code */

@@ -1,7 +1,7 @@
 /* Events: what the broker publishes once a report is committed; and heads.
  *
- * An event's body is a map: v, epoch, event, seq, prev, prev_topic, at, actor, and where they apply
- * session, version, changed, payload, thin. */
+ * An event's body is a map: v, epoch, event, seq, prev, prev_topic, at, actor, and where they
+ * apply session, version, changed, payload, thin. */
 #ifndef CASEBUS_EVENT_H
 #define CASEBUS_EVENT_H
 
@@ -13,7 +13,7 @@ struct casebus_event {
     enum casebus_event_kind kind;
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
     uint64_t seq, prev, prev_topic;
-    uint64_t at;                  /* microseconds UTC, the broker's; never goes back */
+    uint64_t at; /* microseconds UTC, the broker's; never goes back */
     struct casebus_bytes actor;
     struct casebus_bytes session; /* session id; absent: NULL */
     uint64_t version;             /* of the case; 0: absent */
@@ -37,15 +37,16 @@ size_t casebus_event_bound(const struct casebus_event *event);
 unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *out);
 /* Appends the body to out. */
 int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out);
-/* Appends the thin form of an event: the maps of `changed` keep `field` only, `payload` keeps `id`
- * only. */
+/* Appends the thin form of an event: the maps of `changed` keep `field` only, `payload` keeps
+ * `id` only. */
 int casebus_event_encode_thin(const struct casebus_event *event, msgpack_sbuffer *out);
 
-/* A heads message: sys:heads:all: names every stream, sys:heads:batch: those a batch touched. */
+/* A heads message: sys:heads:all: names every stream, sys:heads:batch: those a batch touched.
+ */
 struct casebus_heads {
     unsigned char epoch[CASEBUS_EPOCH_SIZE];
-    uint64_t seq;                /* the newest event committed and sent before this message */
-    uint64_t before;             /* batch only: seq after the batch before */
+    uint64_t seq;    /* the newest event committed and sent before this message */
+    uint64_t before; /* batch only: seq after the batch before */
     bool is_batch;
     struct casebus_bytes streams; /* encoded map: stream ("case:created:hse:") to head */
     uint64_t quiet;               /* the entry that last changed something without an event

@@ -1,7 +1,7 @@
 /* Money in files: text to pence, exactly.
  *
- * Optional "£", digits with optional thousands commas, optionally "." and one or two digits; blanks
- * around it; no sign. "950.5" is 95050 pence. */
+ * Optional "£", digits with optional thousands commas, optionally "." and one or two digits;
+ * blanks around it; no sign. "950.5" is 95050 pence. */
 #ifndef CASEBUS_MONEY_H
 #define CASEBUS_MONEY_H
 

@@ -1,10 +1,10 @@
 /* Reading msgpack that somebody else wrote.
  *
- * casebus_scan() looks at every byte once, without allocating, and says whether the whole is one
- * value inside the limits; what it has passed can be walked with a casebus_reader or handed to
- * msgpack-c, whose objects then cannot grow past what was counted. A reader never reads out of
- * its bytes even where nothing was scanned; its first failure stays (`error`), and everything read
- * after it is zero or empty, so a decoder checks once, at its end.
+ * casebus_scan() looks at every byte once, without allocating, and says whether the whole is
+ * one value inside the limits; what it has passed can be walked with a casebus_reader or handed
+ * to msgpack-c, whose objects then cannot grow past what was counted. A reader never reads out
+ * of its bytes even where nothing was scanned; its first failure stays (`error`), and
+ * everything read after it is zero or empty, so a decoder checks once, at its end.
  *
  * Writing is done with msgpack-c's packer; the helpers below only save casts. */
 #ifndef CASEBUS_MSGPACK_H
@@ -140,11 +140,10 @@ static inline void casebus_pack_text(msgpack_packer *pk, const char *text)
 void casebus_pack_bin(msgpack_packer *pk, struct casebus_bytes data);
 void casebus_pack_raw(msgpack_packer *pk, struct casebus_bytes encoded); /* as it is */
 
-
 /* --- writing where speed matters -----------------------------------------------------------
- * Into memory the caller has made large enough: CASEBUS_PUT_MAX for a number or a header, and the
- * bytes themselves. Each gives the byte behind what it wrote; the encoding is the shortest one, as
- * msgpack-c's packer's is. */
+ * Into memory the caller has made large enough: CASEBUS_PUT_MAX for a number or a header, and
+ * the bytes themselves. Each gives the byte behind what it wrote; the encoding is the shortest
+ * one, as msgpack-c's packer's is. */
 #define CASEBUS_PUT_MAX 9
 
 static inline unsigned char *casebus_put_big_endian(unsigned char *at, uint64_t value,

@@ -5,15 +5,15 @@
 #include <casebus/msgpack.h>
 
 /* The numbers are stored: append only. */
-#define CASEBUS_OUTCOMES(X) \
-    X(CASEBUS_OUTCOME_CREATED, "created") \
-    X(CASEBUS_OUTCOME_UPDATED, "updated") \
-    X(CASEBUS_OUTCOME_SYNCED, "synced") \
-    X(CASEBUS_OUTCOME_CONFLICT, "conflict") \
-    X(CASEBUS_OUTCOME_DELETED, "deleted") \
-    X(CASEBUS_OUTCOME_REDACTED, "redacted") \
-    X(CASEBUS_OUTCOME_REJECTED, "rejected") \
-    X(CASEBUS_OUTCOME_SESSION, "session") \
+#define CASEBUS_OUTCOMES(X)                                                                    \
+    X(CASEBUS_OUTCOME_CREATED, "created")                                                      \
+    X(CASEBUS_OUTCOME_UPDATED, "updated")                                                      \
+    X(CASEBUS_OUTCOME_SYNCED, "synced")                                                        \
+    X(CASEBUS_OUTCOME_CONFLICT, "conflict")                                                    \
+    X(CASEBUS_OUTCOME_DELETED, "deleted")                                                      \
+    X(CASEBUS_OUTCOME_REDACTED, "redacted")                                                    \
+    X(CASEBUS_OUTCOME_REJECTED, "rejected")                                                    \
+    X(CASEBUS_OUTCOME_SESSION, "session")                                                      \
     X(CASEBUS_OUTCOME_VOID, "void")
 
 enum casebus_outcome {

@@ -10,32 +10,32 @@
 #include <casebus/msgpack.h>
 
 /* X(symbol, name) */
-#define CASEBUS_OPS(X) \
-    X(CASEBUS_OP_CASE_GET, "case.get") \
-    X(CASEBUS_OP_CASE_GET_MANY, "case.get_many") \
-    X(CASEBUS_OP_CASE_KNOWN, "case.known") \
-    X(CASEBUS_OP_CASE_RECENT, "case.recent") \
-    X(CASEBUS_OP_CASE_LIST, "case.list") \
-    X(CASEBUS_OP_CASE_HISTORY, "case.history") \
-    X(CASEBUS_OP_OFFENDER_GET, "offender.get") \
-    X(CASEBUS_OP_AGENCY_LIST, "agency.list") \
-    X(CASEBUS_OP_AGENCY_SET, "agency.set") \
-    X(CASEBUS_OP_LOG_REPLAY, "log.replay") \
-    X(CASEBUS_OP_LOG_CASES, "log.cases") \
-    X(CASEBUS_OP_HEADS, "heads") \
-    X(CASEBUS_OP_SESSION_GET, "session.get") \
-    X(CASEBUS_OP_SESSION_LIST, "session.list") \
-    X(CASEBUS_OP_SESSION_CASES, "session.cases") \
-    X(CASEBUS_OP_SESSION_STOP, "session.stop") \
-    X(CASEBUS_OP_QUARANTINE_LIST, "quarantine.list") \
-    X(CASEBUS_OP_QUARANTINE_ACCEPT, "quarantine.accept") \
-    X(CASEBUS_OP_QUARANTINE_REJECT, "quarantine.reject") \
-    X(CASEBUS_OP_PUBLISHER_CONFIRM, "publisher.confirm") \
-    X(CASEBUS_OP_REJECTS_LIST, "rejects.list") \
-    X(CASEBUS_OP_STORE_VERIFY, "store.verify") \
-    X(CASEBUS_OP_STORE_BACKUP, "store.backup") \
-    X(CASEBUS_OP_BROKER_STATUS, "broker.status") \
-    X(CASEBUS_OP_ACTOR_WHOAMI, "actor.whoami") \
+#define CASEBUS_OPS(X)                                                                         \
+    X(CASEBUS_OP_CASE_GET, "case.get")                                                         \
+    X(CASEBUS_OP_CASE_GET_MANY, "case.get_many")                                               \
+    X(CASEBUS_OP_CASE_KNOWN, "case.known")                                                     \
+    X(CASEBUS_OP_CASE_RECENT, "case.recent")                                                   \
+    X(CASEBUS_OP_CASE_LIST, "case.list")                                                       \
+    X(CASEBUS_OP_CASE_HISTORY, "case.history")                                                 \
+    X(CASEBUS_OP_OFFENDER_GET, "offender.get")                                                 \
+    X(CASEBUS_OP_AGENCY_LIST, "agency.list")                                                   \
+    X(CASEBUS_OP_AGENCY_SET, "agency.set")                                                     \
+    X(CASEBUS_OP_LOG_REPLAY, "log.replay")                                                     \
+    X(CASEBUS_OP_LOG_CASES, "log.cases")                                                       \
+    X(CASEBUS_OP_HEADS, "heads")                                                               \
+    X(CASEBUS_OP_SESSION_GET, "session.get")                                                   \
+    X(CASEBUS_OP_SESSION_LIST, "session.list")                                                 \
+    X(CASEBUS_OP_SESSION_CASES, "session.cases")                                               \
+    X(CASEBUS_OP_SESSION_STOP, "session.stop")                                                 \
+    X(CASEBUS_OP_QUARANTINE_LIST, "quarantine.list")                                           \
+    X(CASEBUS_OP_QUARANTINE_ACCEPT, "quarantine.accept")                                       \
+    X(CASEBUS_OP_QUARANTINE_REJECT, "quarantine.reject")                                       \
+    X(CASEBUS_OP_PUBLISHER_CONFIRM, "publisher.confirm")                                       \
+    X(CASEBUS_OP_REJECTS_LIST, "rejects.list")                                                 \
+    X(CASEBUS_OP_STORE_VERIFY, "store.verify")                                                 \
+    X(CASEBUS_OP_STORE_BACKUP, "store.backup")                                                 \
+    X(CASEBUS_OP_BROKER_STATUS, "broker.status")                                               \
+    X(CASEBUS_OP_ACTOR_WHOAMI, "actor.whoami")                                                 \
     X(CASEBUS_OP_ACTOR_CAN, "actor.can")
 
 enum casebus_op {
@@ -51,7 +51,8 @@ struct casebus_request {
     enum casebus_op op;
     struct casebus_bytes map; /* the whole map: arguments by casebus_map_get() */
 };
-/* Scans and reads the envelope of a request; CASEBUS_EUNKNOWN_OP where the name is not known. */
+/* Scans and reads the envelope of a request; CASEBUS_EUNKNOWN_OP where the name is not known.
+ */
 int casebus_request_decode(struct casebus_bytes body, struct casebus_request *request,
                            struct casebus_fault *fault);
 /* Begins a request map with `args` argument pairs to follow: v, op. */

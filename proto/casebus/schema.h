@@ -10,24 +10,24 @@
 #include <casebus/msgpack.h>
 
 enum casebus_type {
-    CASEBUS_TYPE_TEXT,     /* UTF-8; max: bytes; no C0 control characters but \t \n \r */
-    CASEBUS_TYPE_DATE,     /* "YYYY-MM-DD", a day of the Gregorian calendar, year 1000 to 9999 */
-    CASEBUS_TYPE_PENCE,    /* integer 0 .. CASEBUS_PENCE_MAX */
-    CASEBUS_TYPE_COUNT,    /* integer 0 .. 2^53 - 1 */
-    CASEBUS_TYPE_INSTANT,  /* microseconds since 1970 UTC, 0 .. 2^53 - 1 */
-    CASEBUS_TYPE_URL,      /* text that starts with http:// or https:// */
-    CASEBUS_TYPE_CHOICE,   /* one of the words in `choices` */
-    CASEBUS_TYPE_MAP,      /* a map; `members` or, without them, any keys */
-    CASEBUS_TYPE_MAPS,     /* an array of maps with `members`; max: entries */
-    CASEBUS_TYPE_CASE_IDS  /* an array of case ids; max: entries */
+    CASEBUS_TYPE_TEXT,    /* UTF-8; max: bytes; no C0 control characters but \t \n \r */
+    CASEBUS_TYPE_DATE,    /* "YYYY-MM-DD", a day of the Gregorian calendar, year 1000 to 9999 */
+    CASEBUS_TYPE_PENCE,   /* integer 0 .. CASEBUS_PENCE_MAX */
+    CASEBUS_TYPE_COUNT,   /* integer 0 .. 2^53 - 1 */
+    CASEBUS_TYPE_INSTANT, /* microseconds since 1970 UTC, 0 .. 2^53 - 1 */
+    CASEBUS_TYPE_URL,     /* text that starts with http:// or https:// */
+    CASEBUS_TYPE_CHOICE,  /* one of the words in `choices` */
+    CASEBUS_TYPE_MAP,     /* a map; `members` or, without them, any keys */
+    CASEBUS_TYPE_MAPS,    /* an array of maps with `members`; max: entries */
+    CASEBUS_TYPE_CASE_IDS /* an array of case ids; max: entries */
 };
 
 enum casebus_setter {
-    CASEBUS_SET_IDENTITY,  /* must equal the topic's where a report names it */
-    CASEBUS_SET_REPORT,    /* a report sets it; replaced whole, nil clears */
-    CASEBUS_SET_MERGED,    /* a report sets it; merged key by key, nil clears a key */
-    CASEBUS_SET_SOURCE,    /* a report sets it; never makes a case updated */
-    CASEBUS_SET_STORE      /* kept by the store; a report that names it is refused */
+    CASEBUS_SET_IDENTITY, /* must equal the topic's where a report names it */
+    CASEBUS_SET_REPORT,   /* a report sets it; replaced whole, nil clears */
+    CASEBUS_SET_MERGED,   /* a report sets it; merged key by key, nil clears a key */
+    CASEBUS_SET_SOURCE,   /* a report sets it; never makes a case updated */
+    CASEBUS_SET_STORE     /* kept by the store; a report that names it is refused */
 };
 
 /* A name and its length, for the initialiser of a field: no search has to measure it. */
@@ -92,12 +92,13 @@ struct casebus_record {
     unsigned unknown_count;                               /* keys outside the table */
 };
 
-/* Takes a map apart and checks every named field against the table: `from_report` refuses fields
- * that the store keeps and accepts nil (clears a field); otherwise a stored record is read. The
- * map must have passed casebus_scan(). Also checked where both are named: hearing not before
- * action. Required fields are not demanded here: whether a case is new is apply's to know. */
-int casebus_record_parse(struct casebus_bytes map, bool from_report, struct casebus_record *record,
-                         struct casebus_fault *fault);
+/* Takes a map apart and checks every named field against the table: `from_report` refuses
+ * fields that the store keeps and accepts nil (clears a field); otherwise a stored record is
+ * read. The map must have passed casebus_scan(). Also checked where both are named: hearing not
+ * before action. Required fields are not demanded here: whether a case is new is apply's to
+ * know. */
+int casebus_record_parse(struct casebus_bytes map, bool from_report,
+                         struct casebus_record *record, struct casebus_fault *fault);
 /* Checks a map against a table of members (session data). */
 int casebus_map_check(struct casebus_bytes map, const struct casebus_field *schema,
                       bool from_report, struct casebus_fault *fault);

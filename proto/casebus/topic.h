@@ -1,8 +1,8 @@
 /* Topics: <resource>:<event>:<key...>:, every segment followed by ':'.
  *
- * The trailing delimiter makes ZeroMQ's prefix matching exact. A user's pattern is a topic or the
- * first segments of one, optionally with a last segment "*"; casebus_pattern_prefix() turns it
- * into the prefix to subscribe to and refuses what no kind of event can ever match. */
+ * The trailing delimiter makes ZeroMQ's prefix matching exact. A user's pattern is a topic or
+ * the first segments of one, optionally with a last segment "*"; casebus_pattern_prefix() turns
+ * it into the prefix to subscribe to and refuses what no kind of event can ever match. */
 #ifndef CASEBUS_TOPIC_H
 #define CASEBUS_TOPIC_H
 
@@ -10,29 +10,29 @@
 #include <casebus/msgpack.h>
 
 /* Kinds of report: what publishers may send. X(symbol, resource, event) */
-#define CASEBUS_REPORT_KINDS(X) \
-    X(CASEBUS_REPORT_SCRAPED, "case", "scraped") \
-    X(CASEBUS_REPORT_EDITED, "case", "edited") \
-    X(CASEBUS_REPORT_DELETED, "case", "deleted") \
-    X(CASEBUS_REPORT_REDACTED, "case", "redacted") \
-    X(CASEBUS_REPORT_SESSION_STARTED, "session", "started") \
-    X(CASEBUS_REPORT_SESSION_PROGRESSED, "session", "progressed") \
+#define CASEBUS_REPORT_KINDS(X)                                                                \
+    X(CASEBUS_REPORT_SCRAPED, "case", "scraped")                                               \
+    X(CASEBUS_REPORT_EDITED, "case", "edited")                                                 \
+    X(CASEBUS_REPORT_DELETED, "case", "deleted")                                               \
+    X(CASEBUS_REPORT_REDACTED, "case", "redacted")                                             \
+    X(CASEBUS_REPORT_SESSION_STARTED, "session", "started")                                    \
+    X(CASEBUS_REPORT_SESSION_PROGRESSED, "session", "progressed")                              \
     X(CASEBUS_REPORT_SESSION_ENDED, "session", "ended")
 
 /* Kinds of event: what the broker publishes. The numbers are stored: append only. */
-#define CASEBUS_EVENT_KINDS(X) \
-    X(CASEBUS_EVENT_CREATED, "case", "created") \
-    X(CASEBUS_EVENT_SYNCED, "case", "synced") \
-    X(CASEBUS_EVENT_UPDATED, "case", "updated") \
-    X(CASEBUS_EVENT_CONFLICT, "case", "conflict") \
-    X(CASEBUS_EVENT_DELETED, "case", "deleted") \
-    X(CASEBUS_EVENT_REDACTED, "case", "redacted") \
-    X(CASEBUS_EVENT_RESOLVED, "case", "resolved") \
-    X(CASEBUS_EVENT_STARTED, "session", "started") \
-    X(CASEBUS_EVENT_PROGRESSED, "session", "progressed") \
-    X(CASEBUS_EVENT_ENDED, "session", "ended") \
-    X(CASEBUS_EVENT_STOPPING, "session", "stopping") \
-    X(CASEBUS_EVENT_LOST, "session", "lost") \
+#define CASEBUS_EVENT_KINDS(X)                                                                 \
+    X(CASEBUS_EVENT_CREATED, "case", "created")                                                \
+    X(CASEBUS_EVENT_SYNCED, "case", "synced")                                                  \
+    X(CASEBUS_EVENT_UPDATED, "case", "updated")                                                \
+    X(CASEBUS_EVENT_CONFLICT, "case", "conflict")                                              \
+    X(CASEBUS_EVENT_DELETED, "case", "deleted")                                                \
+    X(CASEBUS_EVENT_REDACTED, "case", "redacted")                                              \
+    X(CASEBUS_EVENT_RESOLVED, "case", "resolved")                                              \
+    X(CASEBUS_EVENT_STARTED, "session", "started")                                             \
+    X(CASEBUS_EVENT_PROGRESSED, "session", "progressed")                                       \
+    X(CASEBUS_EVENT_ENDED, "session", "ended")                                                 \
+    X(CASEBUS_EVENT_STOPPING, "session", "stopping")                                           \
+    X(CASEBUS_EVENT_LOST, "session", "lost")                                                   \
     X(CASEBUS_EVENT_RESUMED, "session", "resumed")
 
 enum casebus_report_kind {
@@ -76,8 +76,9 @@ struct casebus_bytes casebus_topic_stream(struct casebus_bytes topic);
 int casebus_topic_build(char *out, size_t size, const char *resource, const char *event,
                         struct casebus_bytes agency, struct casebus_bytes key);
 
-bool casebus_agency_valid(struct casebus_bytes code);   /* [a-z][a-z0-9_]{0,31} */
-bool casebus_segment_valid(struct casebus_bytes text);  /* 1..128 bytes, UTF-8, no ':' no control */
+bool casebus_agency_valid(struct casebus_bytes code); /* [a-z][a-z0-9_]{0,31} */
+bool casebus_segment_valid(
+    struct casebus_bytes text); /* 1..128 bytes, UTF-8, no ':' no control */
 /* Splits "hse:4812345"; 0 or CASEBUS_ETOPIC. */
 int casebus_case_id_split(struct casebus_bytes id, struct casebus_bytes *agency,
                           struct casebus_bytes *regulator_id);

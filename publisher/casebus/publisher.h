@@ -80,8 +80,8 @@ struct casebus_publisher_options {
     /* Called likewise after a fresh id was taken. May be NULL. */
     void (*diverged)(void *arg, const struct casebus_divergence *divergence);
     void *diverged_arg;
-    /* Called likewise, once a session: somebody asked it to stop. Finish what is at hand and end
-     * it, "stopped"; until then everything goes on as before. May be NULL. */
+    /* Called likewise, once a session: somebody asked it to stop. Finish what is at hand and
+     * end it, "stopped"; until then everything goes on as before. May be NULL. */
     void (*stop)(void *arg, const char *agency, const char *session);
     void *stop_arg;
 };
@@ -92,8 +92,9 @@ struct casebus_publisher_options casebus_publisher_options(void);
 /* Makes a publisher, with a fresh random id or the one in the outbox; what is unconfirmed there
  * (stats: sent and confirmed) goes out by itself. It connects by itself, also to a broker that
  * starts later. 0, CASEBUS_EINVAL (an option out of range, an impossible endpoint),
- * CASEBUS_EKEY (a key file; casebus_credentials_read() says why), CASEBUS_ENOMEM, CASEBUS_EIO; of the outbox also CASEBUS_ELOCKED (another publisher has it
- * open), CASEBUS_ESCHEMA (not an outbox of this version), CASEBUS_ECORRUPT, CASEBUS_ENOSPC. */
+ * CASEBUS_EKEY (a key file; casebus_credentials_read() says why), CASEBUS_ENOMEM, CASEBUS_EIO;
+ * of the outbox also CASEBUS_ELOCKED (another publisher has it open), CASEBUS_ESCHEMA (not an
+ * outbox of this version), CASEBUS_ECORRUPT, CASEBUS_ENOSPC. */
 int casebus_publisher_new(struct casebus_publisher **self_p,
                           struct casebus_publisher_options options);
 /* Syncs, as far as the disk lets it. */
@@ -147,8 +148,8 @@ struct casebus_session_start {
 };
 
 /* Reports like all others: each gives its number. A status is "completed", "failed" or
- * "stopped"; reason may be NULL. Pages and errors are counted from the session's start. A page is
- * reported once all its records have been sent: a session that is resumed goes on behind it.
+ * "stopped"; reason may be NULL. Pages and errors are counted from the session's start. A page
+ * is reported once all its records have been sent: a session that is resumed goes on behind it.
  *
  * From its start to its end the broker hears from a session with every poll, so that it knows
  * that its worker lives; at most 4,096 at a time (then CASEBUS_ETOOMANY). */
@@ -163,9 +164,10 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
                                       const char *session, const char *status,
                                       const char *reason, int timeout_ms);
 /* Goes on with a session that another handle has started (with an outbox too: a session is of
- * the handle, not of the folder), lost or not. 0 and the page behind which to go on, which is the
- * last that was reported, 0: none was; CASEBUS_ENOTFOUND (its start may still be on its way),
- * CASEBUS_EENDED, CASEBUS_ETIMEDOUT, CASEBUS_EINVAL (impossible names), or the broker's error. */
+ * the handle, not of the folder), lost or not. 0 and the page behind which to go on, which is
+ * the last that was reported, 0: none was; CASEBUS_ENOTFOUND (its start may still be on its
+ * way), CASEBUS_EENDED, CASEBUS_ETIMEDOUT, CASEBUS_EINVAL (impossible names), or the broker's
+ * error. */
 int casebus_publisher_session_resume(struct casebus_publisher *self, const char *agency,
                                      const char *session, uint64_t *page, int timeout_ms);
 

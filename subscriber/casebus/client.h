@@ -21,15 +21,15 @@
 struct casebus_client;
 
 struct casebus_client_options {
-    const char *query; /* the broker's endpoint for requests */
+    const char *query;  /* the broker's endpoint for requests */
     const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
     const char *server; /* file of the broker's public key; with `secret` */
-    void *context;     /* a ZeroMQ context to share; NULL: one of its own */
+    void *context;      /* a ZeroMQ context to share; NULL: one of its own */
 };
 struct casebus_client_options casebus_client_options(void); /* the defaults */
 
-/* Does not wait for the broker. CASEBUS_EINVAL: an impossible endpoint; CASEBUS_EKEY: a key file
- * (casebus_credentials_read() says why). */
+/* Does not wait for the broker. CASEBUS_EINVAL: an impossible endpoint; CASEBUS_EKEY: a key
+ * file (casebus_credentials_read() says why). */
 int casebus_client_new(struct casebus_client **self_p, struct casebus_client_options options);
 void casebus_client_destroy(struct casebus_client **self_p);
 
@@ -58,8 +58,9 @@ struct casebus_call;
 int casebus_call_new(struct casebus_call **self_p);
 void casebus_call_destroy(struct casebus_call **self_p);
 
-/* Every request begun from now on is of this audience of the broker's: answered with no more than
- * its endpoint is sent. NULL: with all that the asker may see. Copied; 0 or CASEBUS_ENOMEM. */
+/* Every request begun from now on is of this audience of the broker's: answered with no more
+ * than its endpoint is sent. NULL: with all that the asker may see. Copied; 0 or
+ * CASEBUS_ENOMEM. */
 int casebus_call_audience(struct casebus_call *self, const char *audience);
 void casebus_call_begin(struct casebus_call *self, enum casebus_op op);
 void casebus_call_text(struct casebus_call *self, const char *key, const char *text);

@@ -22,7 +22,7 @@ struct casebus_met {
     uint64_t times;      /* how often the session met it, up to 100 */
     uint64_t page;       /* of the register, 0: not known */
     struct casebus_bytes record, agency, offender; /* encoded maps; absent: NULL */
-    struct casebus_bytes row; /* the whole, as the broker gave it */
+    struct casebus_bytes row;                      /* the whole, as the broker gave it */
 };
 
 struct casebus_session_list_options {
@@ -56,8 +56,8 @@ struct casebus_bytes casebus_session_list_session(const struct casebus_session_l
 uint64_t casebus_session_list_total(const struct casebus_session_list *self);
 /* From now on only what is newer, here and for nobody else. */
 void casebus_session_list_clear(struct casebus_session_list *self);
-/* The same, from a seq that was remembered, of the history that is followed or, where the broker
- * was not heard yet, of that which will be. In another one it clears nothing. */
+/* The same, from a seq that was remembered, of the history that is followed or, where the
+ * broker was not heard yet, of that which will be. In another one it clears nothing. */
 void casebus_session_list_clear_through(struct casebus_session_list *self, uint64_t seq);
 void casebus_session_list_status(const struct casebus_session_list *self,
                                  struct casebus_view_status *status);

@@ -32,15 +32,15 @@
 struct casebus_subscriber;
 
 struct casebus_subscriber_options {
-    const char *fanout; /* the broker's endpoint for events */
-    const char *query;  /* and for requests */
-    const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
-    const char *server; /* file of the broker's public key; with `secret` */
+    const char *fanout;   /* the broker's endpoint for events */
+    const char *query;    /* and for requests */
+    const char *secret;   /* file of our own key pair, see casebus/keys.h; NULL: plain */
+    const char *server;   /* file of the broker's public key; with `secret` */
     const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
-    int hwm;            /* events that may wait in the socket; below CASEBUS_HWM a burst makes
-                         * work for the log */
-    bool unordered;     /* hand an event over as soon as its own stream is complete before it:
-                         * order within a stream only, and no cursor where there are several */
+    int hwm;              /* events that may wait in the socket; below CASEBUS_HWM a burst makes
+                           * work for the log */
+    bool unordered;       /* hand an event over as soon as its own stream is complete before it:
+                           * order within a stream only, and no cursor where there are several */
     /* Events that may wait for something missing, and their bytes; past either they are
      * dropped and all is read from the log. Below the largest batch (2,048 events, 32 MiB) that
      * is done again and again. */
@@ -82,9 +82,9 @@ int casebus_subscriber_start_cursor(struct casebus_subscriber *self,
  * in between waits here. */
 int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms);
 
-/* 1 and the event, borrowed until the next call; 0: time up; or a code below. What is inside its
- * `changed` and `payload` was not looked into (casebus_event_check() does): most programs look
- * at a few names, and readers keep their bounds whatever is there.
+/* 1 and the event, borrowed until the next call; 0: time up; or a code below. What is inside
+ * its `changed` and `payload` was not looked into (casebus_event_check() does): most programs
+ * look at a few names, and readers keep their bounds whatever is there.
  *
  * CASEBUS_EGAP    casebus_subscriber_gap() is gone for good: the log was trimmed. Load anew
  *                 what was made from events; the next call goes on behind it.

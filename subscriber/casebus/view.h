@@ -36,14 +36,14 @@
 struct casebus_views;
 
 struct casebus_views_options {
-    const char *fanout; /* the broker's endpoint for heads */
-    const char *query;  /* and for requests */
-    const char *secret; /* file of our own key pair, see casebus/keys.h; NULL: plain */
-    const char *server; /* file of the broker's public key; with `secret` */
+    const char *fanout;   /* the broker's endpoint for heads */
+    const char *query;    /* and for requests */
+    const char *secret;   /* file of our own key pair, see casebus/keys.h; NULL: plain */
+    const char *server;   /* file of the broker's public key; with `secret` */
     const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
-    void *context;      /* a ZeroMQ context to share; NULL: one of its own */
-    unsigned requests;  /* on their way at a time; the others wait for their turn */
-    unsigned stale_ms;  /* no heads, or no answer, for so long: views are stale */
+    void *context;        /* a ZeroMQ context to share; NULL: one of its own */
+    unsigned requests;    /* on their way at a time; the others wait for their turn */
+    unsigned stale_ms;    /* no heads, or no answer, for so long: views are stale */
 };
 struct casebus_views_options casebus_views_options(void); /* the defaults; stale_ms 3,000 */
 
@@ -150,12 +150,12 @@ enum casebus_change_kind {
 };
 struct casebus_change {
     enum casebus_change_kind kind;
-    size_t from, to;                /* places before and after; SIZE_MAX: none */
+    size_t from, to;                     /* places before and after; SIZE_MAX: none */
     const struct casebus_row *old, *now; /* NULL: none */
 };
 
-/* What a fetch has changed. With `reset` everything is new: the first fetch, a new page, another
- * history, policy lose. */
+/* What a fetch has changed. With `reset` everything is new: the first fetch, a new page,
+ * another history, policy lose. */
 struct casebus_diff {
     const struct casebus_row *old, *now;
     size_t old_count, now_count;
@@ -204,20 +204,21 @@ const struct casebus_row *casebus_view_rows(const struct casebus_view *self, siz
 
 struct casebus_view_status {
     enum casebus_view_state state;
-    uint64_t seq;       /* of the snapshot that is shown */
-    uint64_t entry;     /* and the broker's newest entry in it */
-    uint64_t through;   /* the rows are complete up to here */
-    uint64_t newer;     /* rows that are not shown: policy keep, or a later page; at most 1,000 */
-    bool cut;           /* rows were left out for their bytes */
+    uint64_t seq;     /* of the snapshot that is shown */
+    uint64_t entry;   /* and the broker's newest entry in it */
+    uint64_t through; /* the rows are complete up to here */
+    uint64_t newer;   /* rows that are not shown: policy keep, or a later page; at most 1,000 */
+    bool cut;         /* rows were left out for their bytes */
     bool has_next, has_previous; /* pages */
     bool paused;
-    int64_t since;      /* stale: since when, microseconds UTC; 0 */
-    int error;          /* why it is stale or empty: 0 or a code (CASEBUS_ENOTFOUND, …) */
+    int64_t since; /* stale: since when, microseconds UTC; 0 */
+    int error;     /* why it is stale or empty: 0 or a code (CASEBUS_ENOTFOUND, …) */
 };
 void casebus_view_status(const struct casebus_view *self, struct casebus_view_status *status);
 const char *casebus_view_state_word(enum casebus_view_state state);
 /* "live, complete through #123", "stale since 12:03:04 (the broker does not answer)",
- * "live, complete through #9; read-only: disk full": for people. Borrowed until the next call. */
+ * "live, complete through #9; read-only: disk full": for people. Borrowed until the next call.
+ */
 const char *casebus_view_words(struct casebus_view *self);
 
 /* A paused view asks nothing; resumed, it asks at once if something moved meanwhile. */
@@ -228,7 +229,11 @@ void casebus_view_refresh(struct casebus_view *self);
 
 /* Pages are of one moment ("as of"): the rows that existed when the first was left, with their
  * values of now; `newer` counts those that came since. */
-enum casebus_view_page { CASEBUS_PAGE_FIRST, CASEBUS_PAGE_NEXT, CASEBUS_PAGE_PREVIOUS };
+enum casebus_view_page {
+    CASEBUS_PAGE_FIRST,
+    CASEBUS_PAGE_NEXT,
+    CASEBUS_PAGE_PREVIOUS
+};
 /* 0, or CASEBUS_ENOTFOUND: there is none. The rows come with the next fetch, as a reset. */
 int casebus_view_turn(struct casebus_view *self, enum casebus_view_page page);
 

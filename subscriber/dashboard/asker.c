@@ -51,8 +51,8 @@ int asker_new(struct asker **self_p, void *zmq, const char *endpoint, const char
     }
     self->last = &self->first;
     self->retry_at = INT64_MAX;
-    int rc = casebus_link_open(&self->socket, zmq, ZMQ_DEALER,
-                               (struct link_keys){secret, server});
+    int rc =
+        casebus_link_open(&self->socket, zmq, ZMQ_DEALER, (struct link_keys){secret, server});
     if (rc == 0) {
         rc = casebus_link_set(self->socket, ZMQ_IMMEDIATE, 1);
     }

@@ -242,7 +242,8 @@ static int open_views(struct channel *self, const struct view_name *name)
     options.refetch_window_ms = name->window_ms;
     options.bytes_max = name->bytes_max;
     if (self->actor[0] != '\0') {
-        options.refetch_interval_ms = name->window_ms; /* what he may see can change by itself */
+        options.refetch_interval_ms =
+            name->window_ms; /* what he may see can change by itself */
     }
     options.after_fetch = rows_changed;
     options.state_changed = state_changed;

@@ -12,7 +12,7 @@
 #include "dashboard.h"
 
 #define CHANNELS_MAX 512
-#define CHANNELS_AN_ACTOR 128 /* where there are actors: none of them has them all */
+#define CHANNELS_AN_ACTOR 128    /* where there are actors: none of them has them all */
 #define RING_BYTES (1024 * 1024) /* of a channel's ring; one message is kept in any case */
 
 /* An event as it is sent, without its `id:` line. Shared; whoever has it holds a reference. */

@@ -62,8 +62,7 @@ static ssize_t give(void *arg, uint64_t position, char *to, size_t room)
     const size_t left = request->body.size - request->body_done;
     const size_t count = left < room ? left : room;
     (void)position;
-    if (request->body.failed || request->fetch[0].error != 0 ||
-        request->dashboard->ending ||
+    if (request->body.failed || request->fetch[0].error != 0 || request->dashboard->ending ||
         !people_has(request->dashboard->people, request->person.login)) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }

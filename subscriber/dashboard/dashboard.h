@@ -14,7 +14,7 @@
 
 struct settings {
     const char *http, *fanout, *query, *audience;
-    const char *secret, *server; /* key files, or NULL */
+    const char *secret, *server;         /* key files, or NULL */
     const char *accounts, *behind_proxy; /* NULL: none */
     int session_idle_ms, session_max_ms;
     struct {
@@ -37,7 +37,7 @@ struct dashboard {
     void *zmq;
     struct asker *asker;
     struct casebus_call *call; /* a request being written */
-    struct people *people; /* NULL: no accounts, everybody is `local` */
+    struct people *people;     /* NULL: no accounts, everybody is `local` */
     struct server *server;
     struct channels *channels;
     struct streams *streams;

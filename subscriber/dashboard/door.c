@@ -1,9 +1,9 @@
 /* The door: signing in, out, and setting a password.
  *
  * The cookie says who asks. Beyond TLS its name begins with __Host-, so a browser takes it from
- * this host alone, over TLS; on plain loopback it cannot, and has another name, so that the one is
- * never taken for the other. SameSite=Strict keeps it at home; what changes anything is checked by
- * its Origin too (guard.h), signing in and out included.
+ * this host alone, over TLS; on plain loopback it cannot, and has another name, so that the one
+ * is never taken for the other. SameSite=Strict keeps it at home; what changes anything is
+ * checked by its Origin too (guard.h), signing in and out included.
  *
  * A wrong name and a wrong password are answered with the same words after the same work. */
 #include "door.h"
@@ -27,7 +27,7 @@ struct attempt {
     bool here;
     int rc;
     char why[512];
-    struct account account;        /* of a login: what the password is compared with */
+    struct account account;          /* of a login: what the password is compared with */
     char name[ACCOUNT_NAME_MAX + 1]; /* as typed; empty: no name */
     char next[NEXT_MAX + 1];
 };
@@ -68,8 +68,8 @@ static void send_to_login(struct request *request)
 /* Somebody sits there: what a page fetches by itself, to stay true, does not show that. */
 static bool is_used(const struct request *request)
 {
-    const char *const mode = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
-                                                         "Sec-Fetch-Mode");
+    const char *const mode =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Sec-Fetch-Mode");
     return request->route->post ||
            (!request->route->stream && (mode == NULL || strcmp(mode, "navigate") == 0));
 }
@@ -91,8 +91,8 @@ void door_check(struct request *request)
     if (people == NULL) {
         return;
     }
-    const char *const id = MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
-                                                       cookie_name(request));
+    const char *const id =
+        MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, cookie_name(request));
     if (!people_identify(people, id, is_used(request), &request->person) &&
         !request->route->open) {
         refuse_stranger(request);
@@ -190,9 +190,9 @@ static bool read_form(struct request *request, struct url *form)
     struct text target = {0};
     text_add(&target, before);
     text_add_bytes(&target, text_get(&request->upload), request->upload.size);
-    const int rc = target.failed ? CASEBUS_ENOMEM
-                                 : url_parse(form, text_get(&target),
-                                             strlen(before) + BODY_MAX);
+    const int rc = target.failed
+                       ? CASEBUS_ENOMEM
+                       : url_parse(form, text_get(&target), strlen(before) + BODY_MAX);
     sodium_memzero(target.data, target.size);
     text_free(&target);
     if (rc != 0) {
@@ -240,8 +240,8 @@ static struct attempt *new_attempt(struct request *request, const struct url *fo
 /* False after a refusal: it was tried too often. */
 static bool may_try(struct request *request, const char *page)
 {
-    const int64_t wait = people_try(request->dashboard->people, &request->peer,
-                                    request->attempt->name);
+    const int64_t wait =
+        people_try(request->dashboard->people, &request->peer, request->attempt->name);
     if (wait == 0) {
         return true;
     }

@@ -31,7 +31,7 @@ struct hasher {
     int descriptor;
     pthread_t thread;
     bool has_thread;
-    unsigned count; /* in either list, and the one that is worked at */
+    unsigned count;                          /* in either list, and the one that is worked at */
     struct job *pending[HASHER_WAITING_MAX]; /* all that are not told: for forgetting */
 
     pthread_mutex_t lock; /* of all below */

@@ -1,5 +1,5 @@
-/* Passwords are checked and set on a thread of their own, one at a time: each takes a tenth of a
- * second and 64 MiB, and other people's pages must go on meanwhile. */
+/* Passwords are checked and set on a thread of their own, one at a time: each takes a tenth of
+ * a second and 64 MiB, and other people's pages must go on meanwhile. */
 #ifndef CASEBUS_DASHBOARD_HASHER_H
 #define CASEBUS_DASHBOARD_HASHER_H
 
@@ -9,7 +9,8 @@
 
 struct hasher;
 
-/* 0, or a code: CASEBUS_EDECIDED no (wrong password; or as accounts_set_password(), with `why`).
+/* 0, or a code: CASEBUS_EDECIDED no (wrong password; or as accounts_set_password(), with
+ * `why`).
  */
 typedef void hasher_done(void *arg, int rc, const char *why);
 

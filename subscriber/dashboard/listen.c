@@ -95,8 +95,7 @@ static int bind_to(struct listening *self, union address *address, socklen_t siz
     return 0;
 }
 
-int listen_on(struct listening *self, const char *address, bool beyond,
-              const char **why)
+int listen_on(struct listening *self, const char *address, bool beyond, const char **why)
 {
     union address bound;
     *self = (struct listening){.fd = -1};

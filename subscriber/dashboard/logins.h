@@ -1,15 +1,15 @@
 /* Browsers in which somebody has signed in.
  *
- * A browser shows who it is by an id, 256 random bits that only it has: what is kept here is the
- * hash. A login ends when it was idle for too long, when it is too old, when its account is
- * not what it was (removed, another password or actor), or when it is told to. Times are milliseconds of
- * one clock that never goes back. One thread. */
+ * A browser shows who it is by an id, 256 random bits that only it has: what is kept here is
+ * the hash. A login ends when it was idle for too long, when it is too old, when its account is
+ * not what it was (removed, another password or actor), or when it is told to. Times are
+ * milliseconds of one clock that never goes back. One thread. */
 #ifndef CASEBUS_DASHBOARD_LOGINS_H
 #define CASEBUS_DASHBOARD_LOGINS_H
 
 #include "../accounts.h"
 
-#define LOGIN_ID_SIZE 44       /* text, with NUL */
+#define LOGIN_ID_SIZE 44      /* text, with NUL */
 #define LOGINS_AN_ACCOUNT 16u /* beyond them the one that was idle longest ends */
 
 struct logins;
@@ -25,7 +25,8 @@ void logins_destroy(struct logins **self_p);
 /* The id goes to the browser and is kept nowhere. 0, CASEBUS_ENOMEM. */
 int logins_begin(struct logins *self, const struct account *account, int64_t now,
                  char id[LOGIN_ID_SIZE]);
-/* NULL: there is none, or not any more. `used`: it is not idle. Borrowed until the next call. */
+/* NULL: there is none, or not any more. `used`: it is not idle. Borrowed until the next call.
+ */
 const struct login *logins_find(struct logins *self, const char *id, bool used, int64_t now);
 bool logins_has(const struct logins *self, uint64_t number);
 void logins_end(struct logins *self, uint64_t number);

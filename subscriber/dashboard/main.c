@@ -83,13 +83,14 @@ static const struct flag flags[] = {
 
 static void print_help(void)
 {
-    fputs("usage: " PROGRAM " [options]\n"
-          "Serves pages that show cases and scrape sessions as they happen, and a JSON API "
-          "under\n"
-          "/api/. It starts without a broker too, and says so. Without --accounts it serves\n"
-          "this machine's loopback only, without login, to whoever is there; with it everybody\n"
-          "signs in, and beyond loopback it is served through a proxy only (--behind-proxy).\n\n",
-          stdout);
+    fputs(
+        "usage: " PROGRAM " [options]\n"
+        "Serves pages that show cases and scrape sessions as they happen, and a JSON API "
+        "under\n"
+        "/api/. It starts without a broker too, and says so. Without --accounts it serves\n"
+        "this machine's loopback only, without login, to whoever is there; with it everybody\n"
+        "signs in, and beyond loopback it is served through a proxy only (--behind-proxy).\n\n",
+        stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs("\nPrints \"" PROGRAM " ready on http://HOST:PORT/\" when it serves.\n"
           "Requests for another Host than the address, localhost, or one of --allow-host get\n"
@@ -130,9 +131,9 @@ static int open_people(struct dashboard *self)
     const char *const proxy = settings->behind_proxy;
     char why[512];
     if (proxy != NULL && (settings->accounts == NULL || !peer_is_address(proxy))) {
-        return complain("--behind-proxy", settings->accounts == NULL
-                                              ? "only with --accounts"
-                                              : "not an IP address",
+        return complain("--behind-proxy",
+                        settings->accounts == NULL ? "only with --accounts"
+                                                   : "not an IP address",
                         EXIT_USAGE);
     }
     if (settings->accounts != NULL &&
@@ -246,8 +247,7 @@ static int serve(struct dashboard *self, struct notify *notify)
             {.socket = casebus_views_socket(views, 1), .events = ZMQ_POLLIN},
             {.fd = people ? people_descriptor(self->people) : -1, .events = ZMQ_POLLIN},
         };
-        if (zmq_poll(items, 4 + people, timeout_of(self, notify)) < 0 &&
-            errno != EINTR) {
+        if (zmq_poll(items, 4 + people, timeout_of(self, notify)) < 0 && errno != EINTR) {
             fprintf(stderr, PROGRAM ": %s\n", zmq_strerror(errno));
             return EXIT_FAILED;
         }

@@ -1,9 +1,9 @@
 /* Who is at the other end.
  *
  * What a request says of itself is believed from one address only, the declared proxy's; and of
- * X-Forwarded-For only the last element, which that proxy wrote: what stands before came from the
- * browser. Beyond loopback nothing is served that did not come through the proxy over TLS, for
- * passwords and cookies go along. */
+ * X-Forwarded-For only the last element, which that proxy wrote: what stands before came from
+ * the browser. Beyond loopback nothing is served that did not come through the proxy over TLS,
+ * for passwords and cookies go along. */
 #include "peer.h"
 
 #include <arpa/inet.h>

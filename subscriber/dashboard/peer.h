@@ -8,8 +8,9 @@
 
 struct peer {
     char address[INET6_ADDRSTRLEN]; /* the browser's */
-    unsigned char key[16]; /* of who counts as one: an IPv4 address, an IPv6 network of 64 bits */
-    bool tls;              /* it came to our proxy over TLS */
+    /* of who counts as one: an IPv4 address, an IPv6 network of 64 bits */
+    unsigned char key[16];
+    bool tls; /* it came to our proxy over TLS */
 };
 
 /* "192.0.2.1", "2001:db8::1": an address as --behind-proxy takes it. */
@@ -18,8 +19,8 @@ bool peer_is_address(const char *text);
 bool peer_is_loopback(const struct sockaddr *address);
 
 /* Reads who it is. `proxy`: the address whose X-Forwarded-For (its last element) and
- * X-Forwarded-Proto are believed, and must be there; NULL: nobody's are. NULL, or a sentence that
- * says why the request cannot be served. */
+ * X-Forwarded-Proto are believed, and must be there; NULL: nobody's are. NULL, or a sentence
+ * that says why the request cannot be served. */
 const char *peer_read(struct peer *self, const struct sockaddr *from, const char *proxy,
                       const char *forwarded_for, const char *forwarded_proto);
 

@@ -1,7 +1,8 @@
 /* People: accounts as the file has them, logins, and how often a password may be tried.
  *
  * Tries are counted by address and by account, and an address is given fewer: so nobody can use
- * up an account's from one address, and who has many addresses is still held to the account's. */
+ * up an account's from one address, and who has many addresses is still held to the account's.
+ */
 #include "people.h"
 
 #include "../deadline.h"

@@ -1,8 +1,8 @@
 /* People: who may use this dashboard, and who is signed in.
  *
- * There is one where an accounts file was given, and then nobody is served without a login; else
- * everybody on this machine is `local`. The file is followed: whoever is removed, reset or given
- * another actor is signed out within a second. */
+ * There is one where an accounts file was given, and then nobody is served without a login;
+ * else everybody on this machine is `local`. The file is followed: whoever is removed, reset or
+ * given another actor is signed out within a second. */
 #ifndef CASEBUS_DASHBOARD_PEOPLE_H
 #define CASEBUS_DASHBOARD_PEOPLE_H
 
@@ -42,8 +42,8 @@ uint64_t people_ended(const struct people *self);
 
 /* NULL: there is no such account, as the file stands now. Borrowed until the next call. */
 const struct account *people_account(struct people *self, const char *name);
-/* One more try of this name from there. 0, which counts, or how many milliseconds to wait; a try
- * that was not wrong is given back. */
+/* One more try of this name from there. 0, which counts, or how many milliseconds to wait; a
+ * try that was not wrong is given back. */
 int64_t people_try(struct people *self, const struct peer *peer, const char *name);
 void people_give_back(struct people *self, const struct peer *peer, const char *name);
 struct hasher *people_hasher(const struct people *self);

@@ -15,8 +15,8 @@
 
 #define BODY_MAX (64 * 1024)
 #define FETCHES_MAX 8
-#define FETCH_MS 2000    /* somebody looks at an empty page meanwhile */
-#define REFILL_MS 30000  /* and here at what came before: better late than cut off */
+#define FETCH_MS 2000   /* somebody looks at an empty page meanwhile */
+#define REFILL_MS 30000 /* and here at what came before: better late than cut off */
 
 struct fetch {
     struct request *request;
@@ -51,8 +51,8 @@ struct request {
 
     bool answered;
     unsigned status;
-    const char *type, *allow; /* allow: with 405 */
-    unsigned retry_after;     /* seconds; 0: not said */
+    const char *type, *allow;     /* allow: with 405 */
+    unsigned retry_after;         /* seconds; 0: not said */
     struct text location, cookie; /* headers, where they are not empty */
     struct text body;
     size_t body_done;                          /* of a body that is given in pieces */
@@ -65,9 +65,9 @@ struct route {
     const char *path; /* "/cases/" "*": a segment that may be anything */
     bool stream;      /* the answer has no end: nothing for HEAD */
     void (*run)(struct request *request);
-    bool open; /* for everybody, signed in or not */
-    bool form; /* the body is a form's */
-    bool file; /* no page: nothing to lead on to /login from */
+    bool open;         /* for everybody, signed in or not */
+    bool form;         /* the body is a form's */
+    bool file;         /* no page: nothing to lead on to /login from */
     const char *takes; /* names of arguments, separated by blanks; NULL: any */
 };
 /* By method and path; *other says that the path exists for the other method. NULL: none. */
@@ -89,7 +89,8 @@ static inline const char *request_parameter(const struct request *self, const ch
 
 /* --- asking ------------------------------------------------------------------------------- */
 
-/* Begins a request to the broker, on behalf of the person who asks; arguments by casebus_call_…() on what it returns. */
+/* Begins a request to the broker, on behalf of the person who asks; arguments by
+ * casebus_call_…() on what it returns. */
 struct casebus_call *request_call(struct request *self, enum casebus_op op);
 /* The same names in the query string and in the call: texts as they are, where they are given.
  * `limit` (1 to 500) and `next` (hex) by their own; false after an answer that says what is

@@ -89,10 +89,9 @@ static void check_peer(struct request *request)
 {
     const union MHD_ConnectionInfo *const info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const char *const wrong =
-        peer_read(&request->peer, info->client_addr, request->dashboard->settings.behind_proxy,
-                  last_header(request, "X-Forwarded-For"),
-                  last_header(request, "X-Forwarded-Proto"));
+    const char *const wrong = peer_read(
+        &request->peer, info->client_addr, request->dashboard->settings.behind_proxy,
+        last_header(request, "X-Forwarded-For"), last_header(request, "X-Forwarded-Proto"));
     if (wrong != NULL) {
         request_refuse_text(request, 403, "no_proxy", wrong);
     }
@@ -107,9 +106,9 @@ static void check_sender(const struct server *self, struct request *request, boo
     if (hosts > 1 || !guard_host(&self->guard, host)) {
         request_refuse_text(request, 421, "bad_host",
                             "this server does not go by that name (--allow-host adds one)");
-    } else if (post && !guard_same_origin(host, header(request, "Origin"),
-                                          header(request, "Sec-Fetch-Site"),
-                                          request->peer.tls)) {
+    } else if (post &&
+               !guard_same_origin(host, header(request, "Origin"),
+                                  header(request, "Sec-Fetch-Site"), request->peer.tls)) {
         request_refuse_text(request, 403, "cross_site",
                             "only this server's own pages may change anything: Origin, or "
                             "Sec-Fetch-Site where there is none, must say so");
@@ -468,9 +467,9 @@ int server_new(struct server **self_p, struct dashboard *dashboard, const char *
         return CASEBUS_ENOMEM;
     }
     self->dashboard = dashboard;
-    int rc = listen_on(&self->listening, dashboard->settings.http,
-                       dashboard->people != NULL && dashboard->settings.behind_proxy != NULL,
-                       why);
+    int rc =
+        listen_on(&self->listening, dashboard->settings.http,
+                  dashboard->people != NULL && dashboard->settings.behind_proxy != NULL, why);
     if (rc == 0) {
         name_ourselves(self);
         rc = start(self);

@@ -31,8 +31,8 @@ struct stream {
     struct streams *streams;
     struct MHD_Connection *connection;
     unsigned char address[16]; /* the key of its peer */
-    uint64_t login; /* the person's */
-    bool over;      /* he has signed out */
+    uint64_t login;            /* the person's */
+    bool over;                 /* he has signed out */
     bool asleep;
     int64_t beat_at;
     bool beat;     /* a comment is due */
@@ -278,9 +278,8 @@ static struct stream *begin(struct streams *streams, struct request *request, un
     if (last == NULL) {
         last = request_parameter(request, "last");
     }
-    struct stream *self = streams->count < settings->streams
-                              ? stream_new(streams, request, views)
-                              : NULL;
+    struct stream *self =
+        streams->count < settings->streams ? stream_new(streams, request, views) : NULL;
     if (self == NULL) {
         request_refuse_text(request, 503, "busy", "too many pages are open here");
         return NULL;

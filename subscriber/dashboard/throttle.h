@@ -1,4 +1,5 @@
-/* How often something may be tried: so many times at once under one key, then one each so often.
+/* How often something may be tried: so many times at once under one key, then one each so
+ * often.
  *
  * Keys are hashed into a table of a fixed size; where it is full the key that has tried least
  * lately goes. One thread. */

@@ -38,7 +38,8 @@ static unsigned any_case(struct asker *self)
 static void encode(struct asker *self)
 {
     struct casebus_bytes request;
-    if (casebus_call_encoded(self->call, &request) != 0 || request.size > sizeof self->request) {
+    if (casebus_call_encoded(self->call, &request) != 0 ||
+        request.size > sizeof self->request) {
         round_fail("request", "cannot be encoded");
     }
     memcpy(self->request, request.data, request.size);

@@ -3,9 +3,9 @@
  *
  *   decide SHAPE FOLDER
  *
- * SHAPE is `new`, `synced` (every case is there already, as reported) or `updated` (every second
- * has another fine). The same reports each time, in batches as large as they get; only the
- * batches of the shape itself run between START and STOP. */
+ * SHAPE is `new`, `synced` (every case is there already, as reported) or `updated` (every
+ * second has another fine). The same reports each time, in batches as large as they get; only
+ * the batches of the shape itself run between START and STOP. */
 #include "sample.h"
 
 #include "apply.h"
@@ -20,7 +20,12 @@
 #define BATCHES 6 /* two rounds of them fit the window of a publisher that never polls */
 #define CLOCK_START 1764000000000000u /* microseconds */
 
-enum shape { SHAPE_NEW, SHAPE_SYNCED, SHAPE_UPDATED, SHAPE_COUNT };
+enum shape {
+    SHAPE_NEW,
+    SHAPE_SYNCED,
+    SHAPE_UPDATED,
+    SHAPE_COUNT
+};
 static const char *const shapes[SHAPE_COUNT] = {"new", "synced", "updated"};
 
 struct numbering {
@@ -92,8 +97,8 @@ static void add_batch(struct desk *self, unsigned batch, bool half_corrected)
         if (half_corrected && n % 2 == 1) {
             sample_correct(&self->sample, 900000 + n);
         }
-        snprintf(self->topic[self->count], sizeof self->topic[0], "case:scraped:hse:%s:",
-                 self->sample.key);
+        snprintf(self->topic[self->count], sizeof self->topic[0],
+                 "case:scraped:hse:%s:", self->sample.key);
         add_report(self, bytes_of(&self->sample.data));
     }
 }
@@ -171,7 +176,8 @@ static void open_desk(struct desk *self, const char *folder)
 /* All reports came out as the shape says, or there is nothing to count. */
 static bool is_right(const struct desk *self, enum shape shape)
 {
-    const unsigned all = BATCHES * CASEBUS_BATCH_MAX, half = shape == SHAPE_UPDATED ? all / 2 : 0;
+    const unsigned all = BATCHES * CASEBUS_BATCH_MAX,
+                   half = shape == SHAPE_UPDATED ? all / 2 : 0;
     return self->outcome[CASEBUS_OUTCOME_CREATED] == all &&
            self->outcome[CASEBUS_OUTCOME_UPDATED] == half &&
            self->outcome[CASEBUS_OUTCOME_SYNCED] == (shape == SHAPE_NEW ? 0 : all - half);

@@ -17,9 +17,20 @@ static pid_t serve(struct round *round)
     int number = round_free_port();
     snprintf(port, sizeof port, "%d", number);
     snprintf(round->ingest, sizeof round->ingest, "%d", number);
-    char *const argv[] = {"redis-server", "--bind", "127.0.0.1",    "--port", port,
-                          "--dir",        (char *)round->folder,    "--save", "",
-                          "--appendonly", "yes",    "--appendfsync", "always", NULL};
+    char *const argv[] = {"redis-server",
+                          "--bind",
+                          "127.0.0.1",
+                          "--port",
+                          port,
+                          "--dir",
+                          (char *)round->folder,
+                          "--save",
+                          "",
+                          "--appendonly",
+                          "yes",
+                          "--appendfsync",
+                          "always",
+                          NULL};
     pid_t pid = round_spawn(argv, NULL);
     round_await_port(number);
     return pid;
@@ -122,7 +133,8 @@ static void watch(const struct round *round, unsigned index)
     bool more = true;
     round_watch();
     while (more) {
-        redisReply *reply = redisCommand(r, "XREAD COUNT 1000 BLOCK 1000 STREAMS cases %s", last);
+        redisReply *reply =
+            redisCommand(r, "XREAD COUNT 1000 BLOCK 1000 STREAMS cases %s", last);
         if (!reply) {
             round_fail("redis", r->errstr);
         }

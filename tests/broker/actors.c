@@ -199,7 +199,8 @@ static void what_somebody_loses_is_noticed(void **state)
         bool lost;
     } cases[] = {
         {"a " KEY_A " viewer\n", "a " KEY_A " viewer\n", false},
-        {"a " KEY_A " viewer\n", "a " KEY_A " admin\n", true}, /* a role, which may be an audience's */
+        {"a " KEY_A " viewer\n", "a " KEY_A " admin\n",
+         true}, /* a role, which may be an audience's */
         {"a " KEY_A " viewer\n", "a " KEY_A " viewer,admin\n", false},
         {"a " KEY_A " viewer\n", "a " KEY_A " viewer\na " KEY_B " viewer\nb - admin\n", false},
         {"a " KEY_A " viewer\n", "", true},

@@ -20,7 +20,9 @@ static int close_desk(void **state)
     return findings == 0 ? 0 : -1;
 }
 
-#define HSE "{'agency': 'hse', 'name': 'Health', 'base_url': 'https://hse.example/', 'enabled': false}"
+#define HSE                                                                                    \
+    "{'agency': 'hse', 'name': 'Health', 'base_url': 'https://hse.example/', 'enabled': "      \
+    "false}"
 #define SCRAPED "case:scraped:hse:1:"
 #define ACME "{'offender': {'name': 'Acme'}, 'offence_fine_pence': 5}"
 
@@ -108,7 +110,8 @@ static void reports_and_settings_leave_each_other_alone(void **state)
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_UPDATED); /* the case has made it */
     desk_report(&d, SCRAPED, "{'offence_fine_pence': 7}");
     desk_report(&d, "case:scraped:hse:2:", ACME);
-    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED); /* it is disabled all the same */
+    assert_int_equal(d.result.outcome,
+                     CASEBUS_OUTCOME_CREATED); /* it is disabled all the same */
     desk_report(&d, "case:deleted:hse:1:", NULL);
     desk_report(&d, "session:started:hse:s1:", NULL);
     assert_hse("Health", "https://hse.example/", false);
@@ -198,8 +201,8 @@ static void one_agency_too_many_is_refused(void **state)
 static void one_that_the_store_refused_changes_nothing(void **state)
 {
     (void)state;
-    struct apply_entry entry = {.kind = APPLY_AGENCY, .at = d.clock, .refused = true,
-                                .actor = casebus_cstr("ann")};
+    struct apply_entry entry = {
+        .kind = APPLY_AGENCY, .at = d.clock, .refused = true, .actor = casebus_cstr("ann")};
     desk_apply(&d, &entry);
     assert_int_equal(d.result.fault.code, CASEBUS_EINTERNAL);
     assert_int_equal(desk_state(&d).agencies, 0);

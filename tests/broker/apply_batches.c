@@ -20,8 +20,8 @@ static unsigned pick(unsigned n)
 
 static void some_case(struct desk *d)
 {
-    static const char *const verbs[] = {"scraped", "scraped", "scraped", "scraped", "scraped",
-                                        "edited",  "deleted", "redacted"};
+    static const char *const verbs[] = {"scraped", "scraped", "scraped", "scraped",
+                                        "scraped", "edited",  "deleted", "redacted"};
     static const char *const agencies[] = {"hse", "ea", "orr"};
     static const char *const sessions[] = {"s1", "s2", "nobody", NULL};
     char topic[128], data[512];
@@ -48,7 +48,10 @@ static void some_session(struct desk *d)
     unsigned kind = pick(40) == 0 ? 2 : pick(2);
     snprintf(topic, sizeof topic, "session:%s:%s:s%u:", kinds[kind], pick(2) ? "hse" : "ea",
              1 + pick(2));
-    desk_report(d, topic, kind == 1 ? "{'page': 3}" : kind == 2 ? "{'status': 'completed'}" : NULL);
+    desk_report(d, topic,
+                kind == 1   ? "{'page': 3}"
+                : kind == 2 ? "{'status': 'completed'}"
+                            : NULL);
 }
 
 /* Seconds go by, one of them may be heard from, and somebody loses patience. */
@@ -74,8 +77,8 @@ static void some_number(struct desk *d, struct sender *senders)
     uint64_t before = apply_state(d->apply)->publishers;
     unsigned what = pick(10);
     if (what < 6) {
-        sender_next(d, s, "case:scraped:hse:1:", pick(3) ? "{'offender': {'name': 'N'}}"
-                                                         : "{'offence_fine_pence': -1}");
+        sender_next(d, s, "case:scraped:hse:1:",
+                    pick(3) ? "{'offender': {'name': 'N'}}" : "{'offence_fine_pence': -1}");
     } else if (what < 8) {
         sender_ack(d, s, s->number, pick(2));
     } else {
@@ -92,7 +95,8 @@ static void some_number(struct desk *d, struct sender *senders)
 
 static void some_trimming(struct desk *d)
 {
-    desk_trim(d, (struct desk_bounds){.events = 200 + pick(500), .bytes = pick(3) * 100000,
+    desk_trim(d, (struct desk_bounds){.events = 200 + pick(500),
+                                      .bytes = pick(3) * 100000,
                                       .most = 1 + pick(300)});
 }
 
@@ -109,8 +113,10 @@ static void some_setting(struct desk *d)
 static uint64_t run(unsigned batch, unsigned *findings)
 {
     struct desk d;
-    struct sender senders[4] = {{.actor = "ann", .publisher = {1}}, {.actor = "ann", .publisher = {2}},
-                                {.actor = "bob", .publisher = {1}}, {.actor = "bob", .publisher = {3}}};
+    struct sender senders[4] = {{.actor = "ann", .publisher = {1}},
+                                {.actor = "ann", .publisher = {2}},
+                                {.actor = "bob", .publisher = {1}},
+                                {.actor = "bob", .publisher = {3}}};
     desk_open(&d);
     seed = 88172645463325252u;
     retired = lost = resumed = 0;

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
-#define ACME "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD'}, " \
-             "'offence_action_date': '2024-01-02', 'offence_fine_pence': 1000}"
-#define ACME_FINED "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD'}, " \
-                   "'offence_action_date': '2024-01-02', 'offence_fine_pence': 2000}"
+#define ACME                                                                                   \
+    "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD'}, "                               \
+    "'offence_action_date': '2024-01-02', 'offence_fine_pence': 1000}"
+#define ACME_FINED                                                                             \
+    "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD'}, "                               \
+    "'offence_action_date': '2024-01-02', 'offence_fine_pence': 2000}"
 #define SCRAPED "case:scraped:hse:1:"
 
 static struct desk d;
@@ -94,13 +96,15 @@ static void an_update_tells_what_changed_from_what_to_what(void **state)
 {
     (void)state;
     desk_report(&d, SCRAPED, ACME);
-    desk_report(&d, "case:edited:hse:1:",
-                "{'offence_fine_pence': 2000, 'offender': {'postcode': 'ZZ9 9ZZ', 'town': 'Ayr'}}");
+    desk_report(
+        &d, "case:edited:hse:1:",
+        "{'offence_fine_pence': 2000, 'offender': {'postcode': 'ZZ9 9ZZ', 'town': 'Ayr'}}");
     expect(CASEBUS_OUTCOME_UPDATED, "updated 1");
-    assert_string_equal(desk_at(&d, "changed"),
-                        "[{\"field\":\"offender.postcode\",\"old\":\"AB1 2CD\",\"new\":\"ZZ9 9ZZ\"},"
-                        "{\"field\":\"offender.town\",\"new\":\"Ayr\"},"
-                        "{\"field\":\"offence_fine_pence\",\"old\":1000,\"new\":2000}]");
+    assert_string_equal(
+        desk_at(&d, "changed"),
+        "[{\"field\":\"offender.postcode\",\"old\":\"AB1 2CD\",\"new\":\"ZZ9 9ZZ\"},"
+        "{\"field\":\"offender.town\",\"new\":\"Ayr\"},"
+        "{\"field\":\"offence_fine_pence\",\"old\":1000,\"new\":2000}]");
 }
 
 static void nil_clears_a_field_and_a_key(void **state)
@@ -213,8 +217,8 @@ static void accepted_from_quarantine_it_is_applied(void **state)
     expect_rejected(CASEBUS_EDECIDED, "quarantine");
 }
 
-/* What was accepted and then displaced is rejected content: that is what a rejection of it says,
- * too. */
+/* What was accepted and then displaced is rejected content: that is what a rejection of it
+ * says, too. */
 static void displaced_after_it_was_accepted_it_is_rejected(void **state)
 {
     (void)state;
@@ -278,7 +282,8 @@ static void an_acceptance_that_fails_displaces_nothing(void **state)
 static void a_decision_of_the_past_decides_nothing_new(void **state)
 {
     (void)state;
-    const char *bolt = "{'offender': {'name': 'Bolt Ltd'}, 'offence_action_date': '2020-02-01'}";
+    const char *bolt =
+        "{'offender': {'name': 'Bolt Ltd'}, 'offence_action_date': '2020-02-01'}";
     desk_report(&d, SCRAPED, ACME);
     desk_report(&d, SCRAPED, bolt);
     desk_decide(&d, APPLY_ACCEPT, 2, NULL);
@@ -338,8 +343,9 @@ static void after_redaction_no_byte_is_left(void **state)
                 "{'offender': {'name': 'Unmistakable'}, 'offence_action_date': '2024-01-02', "
                 "'source': {'parser': 'Unmistakable'}}");
     desk_report(&d, "case:edited:hse:1:", "{'offence_result': 'Unmistakable'}");
-    desk_report(&d, SCRAPED,
-                "{'offender': {'name': 'Unmistakable too'}, 'offence_action_date': '2020-02-03'}");
+    desk_report(
+        &d, SCRAPED,
+        "{'offender': {'name': 'Unmistakable too'}, 'offence_action_date': '2020-02-03'}");
     desk_report(&d, "case:redacted:hse:1:", NULL);
     expect(CASEBUS_OUTCOME_REDACTED, "redacted 1 progressed s1");
     assert_false(desk_holds(&d, "Unmistakable"));
@@ -356,8 +362,9 @@ static void redaction_leaves_the_offenders_other_cases(void **state)
     (void)state;
     desk_report(&d, "case:scraped:hse:2:",
                 "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD', 'town': 'Ayr'}}");
-    desk_report(&d, SCRAPED,
-                "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD', 'town': 'Zanzibar'}}");
+    desk_report(
+        &d, SCRAPED,
+        "{'offender': {'name': 'Acme Ltd', 'postcode': 'AB1 2CD', 'town': 'Zanzibar'}}");
     desk_report(&d, "case:redacted:hse:1:", NULL);
     expect(CASEBUS_OUTCOME_REDACTED, "redacted 1");
     assert_false(desk_holds(&d, "Zanzibar"));
@@ -370,7 +377,8 @@ static void redaction_reaches_what_an_offender_kept_of_it(void **state)
     desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'Acme Ltd', 'town': 'Ayr'}}");
     desk_report(&d, "case:scraped:hse:3:", "{'offender': {'name': 'Bolt Ltd', 'town': 'Rye'}}");
     desk_report(&d, SCRAPED, "{'offender': {'name': 'Acme Ltd', 'town': 'Zanzibar'}}");
-    desk_report(&d, "case:edited:hse:1:", "{'offender': {'name': 'Bolt Ltd', 'town': 'Timbuktu'}}");
+    desk_report(&d,
+                "case:edited:hse:1:", "{'offender': {'name': 'Bolt Ltd', 'town': 'Timbuktu'}}");
     desk_report(&d, "case:deleted:hse:1:", NULL);
     desk_report(&d, "case:redacted:hse:1:", NULL);
     expect(CASEBUS_OUTCOME_REDACTED, "redacted 1");
@@ -400,7 +408,8 @@ static void two_records_may_share_a_reference(void **state)
 {
     (void)state;
     desk_report(&d, SCRAPED, "{'case_reference': 'R1', 'offender': {'name': 'A'}}");
-    desk_report(&d, "case:scraped:hse:2:", "{'case_reference': 'R1', 'offender': {'name': 'B'}}");
+    desk_report(&d,
+                "case:scraped:hse:2:", "{'case_reference': 'R1', 'offender': {'name': 'B'}}");
     expect(CASEBUS_OUTCOME_CREATED, "created 2");
     assert_int_equal(desk_state(&d).cases, 2);
 }
@@ -411,15 +420,16 @@ static void offenders_are_recognised_across_spellings(void **state)
     desk_report(&d, SCRAPED, "{'offender': {'name': 'Acme Ltd.'}}");
     desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': ' ACME\xc2\xa0 limited'}}");
     assert_int_equal(desk_state(&d).offenders, 1);
-    desk_report(&d, "case:scraped:hse:3:", "{'offender': {'name': 'Acme Ltd.', 'postcode': 'X1'}}");
+    desk_report(&d,
+                "case:scraped:hse:3:", "{'offender': {'name': 'Acme Ltd.', 'postcode': 'X1'}}");
     assert_int_equal(desk_state(&d).offenders, 2);
 }
 
 static struct offender_entry acme(void)
 {
     struct offender_entry entry = {.cases = 0};
-    struct key key = key_offender(casebus_cstr("hse"), casebus_cstr("acme limited"),
-                                  casebus_cstr("AB12CD"));
+    struct key key =
+        key_offender(casebus_cstr("hse"), casebus_cstr("acme limited"), casebus_cstr("AB12CD"));
     struct txn *txn;
     assert_int_equal(txn_new_read(d.store, &txn), 0);
     assert_int_equal(txn_begin(txn), 0);

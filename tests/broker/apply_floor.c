@@ -120,7 +120,8 @@ static void it_does_not_pass_a_running_snapshot(void **state)
 static void a_record_is_kept_in_its_case(void **state)
 {
     (void)state;
-    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
+    desk_report(&d,
+                "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
     desk_report(&d, "case:scraped:hse:2:", NAMED("B"));
     assert_int_equal(copy_size("hse:1"), 0);
     desk_trim(&d, (struct desk_bounds){.events = 1, .most = 100});
@@ -132,9 +133,11 @@ static void a_record_is_kept_in_its_case(void **state)
 static void a_trimmed_case_is_compared_as_any(void **state)
 {
     (void)state;
-    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
+    desk_report(&d,
+                "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
     desk_trim(&d, (struct desk_bounds){.bytes = 1, .most = 100});
-    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
+    desk_report(&d,
+                "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
     assert_string_equal(desk_events(&d), "synced 1");
     assert_true(copy_size("hse:1") > 0);
     desk_report(&d, "case:edited:hse:1:", "{'offence_result': 'two'}");
@@ -147,7 +150,8 @@ static void a_trimmed_case_is_compared_as_any(void **state)
 static void an_older_version_is_not_kept(void **state)
 {
     (void)state;
-    desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
+    desk_report(&d,
+                "case:scraped:hse:1:", "{'offender': {'name': 'A'}, 'offence_result': 'one'}");
     desk_report(&d, "case:edited:hse:1:", "{'offence_result': 'two'}");
     desk_trim(&d, (struct desk_bounds){.events = 1, .most = 100});
     assert_int_equal(copy_size("hse:1"), 0);

@@ -10,14 +10,48 @@ static struct sender sender;
 
 /* What the record held at one time or another. Lower case where an index may have folded it. */
 static const char *const traces[] = {
-    "zq-reference", "zq-type", "1931-02-17", "1931-03-18", "zq-result", "zq-breaches",
-    "zq-function", "zq-description", "zq-legislation", "zq-part", "zq-offence-result",
-    "1931-04-19", "hse:zq-related", "zq-url", "zq-regulator-url", "zq-ext-key", "zq-ext-value",
-    "zq-unknown-key", "zq-unknown-value", "zq-parser", "ZQ Shared Ltd.", "zq-authority",
-    "zq-town", "zq-county", "zq-country", "zQpOsT", "zq-activity", "zq-industry",
-    "zq-sic", "zq-number", "\x1f\x2e\x3d\x4c\x5b", "\x1f\x2e\x3d\x4c\x5c",
-    "zq-edited", "zq-second", "zq-second-parser", "zq-waiting", "zq-rejected", "zq-accepted",
-    "1932-05-20", "zq-moved", "zq-refused", "zq-again",
+    "zq-reference",
+    "zq-type",
+    "1931-02-17",
+    "1931-03-18",
+    "zq-result",
+    "zq-breaches",
+    "zq-function",
+    "zq-description",
+    "zq-legislation",
+    "zq-part",
+    "zq-offence-result",
+    "1931-04-19",
+    "hse:zq-related",
+    "zq-url",
+    "zq-regulator-url",
+    "zq-ext-key",
+    "zq-ext-value",
+    "zq-unknown-key",
+    "zq-unknown-value",
+    "zq-parser",
+    "ZQ Shared Ltd.",
+    "zq-authority",
+    "zq-town",
+    "zq-county",
+    "zq-country",
+    "zQpOsT",
+    "zq-activity",
+    "zq-industry",
+    "zq-sic",
+    "zq-number",
+    "\x1f\x2e\x3d\x4c\x5b",
+    "\x1f\x2e\x3d\x4c\x5c",
+    "zq-edited",
+    "zq-second",
+    "zq-second-parser",
+    "zq-waiting",
+    "zq-rejected",
+    "zq-accepted",
+    "1932-05-20",
+    "zq-moved",
+    "zq-refused",
+    "zq-again",
 };
 #define TRACE_COUNT (sizeof traces / sizeof *traces)
 
@@ -38,21 +72,22 @@ static int close_desk(void **state)
 }
 
 #define CASE "case:scraped:hse:1:"
-#define FULL                                                                                       \
-    "{'case_reference': 'zq-reference', 'offence_action_type': 'zq-type', "                        \
-    "'offence_action_date': '1931-02-17', 'offence_hearing_date': '1931-03-18', "                  \
-    "'offence_result': 'zq-result', 'offence_breaches': 'zq-breaches', "                           \
-    "'offence_fine_pence': 133919755355, 'offence_costs_pence': 133919755356, "                    \
-    "'regulator_function': 'zq-function', 'related_cases': ['hse:zq-related'], "                   \
-    "'offences': [{'number': 1, 'description': 'zq-description', 'part': 'zq-part', "              \
-    "'legislation': 'zq-legislation', 'result': 'zq-offence-result', "                             \
-    "'hearing_date': '1931-04-19'}], "                                                             \
-    "'url': 'http://zq-url', 'regulator_url': 'http://zq-regulator-url', "                         \
-    "'ext': {'zq-ext-key': 'zq-ext-value'}, 'zq-unknown-key': 'zq-unknown-value', "                \
-    "'source': {'parser': 'zq-parser', 'fetched_at': 1600000000000000}, "                          \
-    "'offender': {'name': 'ZQ Shared Ltd.', 'local_authority': 'zq-authority', "                   \
-    "'town': 'zq-town', 'county': 'zq-county', 'country': 'zq-country', 'postcode': 'zQpOsT', "    \
-    "'main_activity': 'zq-activity', 'industry': 'zq-industry', 'sic_code': 'zq-sic', "            \
+#define FULL                                                                                   \
+    "{'case_reference': 'zq-reference', 'offence_action_type': 'zq-type', "                    \
+    "'offence_action_date': '1931-02-17', 'offence_hearing_date': '1931-03-18', "              \
+    "'offence_result': 'zq-result', 'offence_breaches': 'zq-breaches', "                       \
+    "'offence_fine_pence': 133919755355, 'offence_costs_pence': 133919755356, "                \
+    "'regulator_function': 'zq-function', 'related_cases': ['hse:zq-related'], "               \
+    "'offences': [{'number': 1, 'description': 'zq-description', 'part': 'zq-part', "          \
+    "'legislation': 'zq-legislation', 'result': 'zq-offence-result', "                         \
+    "'hearing_date': '1931-04-19'}], "                                                         \
+    "'url': 'http://zq-url', 'regulator_url': 'http://zq-regulator-url', "                     \
+    "'ext': {'zq-ext-key': 'zq-ext-value'}, 'zq-unknown-key': 'zq-unknown-value', "            \
+    "'source': {'parser': 'zq-parser', 'fetched_at': 1600000000000000}, "                      \
+    "'offender': {'name': 'ZQ Shared Ltd.', 'local_authority': 'zq-authority', "               \
+    "'town': 'zq-town', 'county': 'zq-county', 'country': 'zq-country', 'postcode': "          \
+    "'zQpOsT', "                                                                               \
+    "'main_activity': 'zq-activity', 'industry': 'zq-industry', 'sic_code': 'zq-sic', "        \
     "'company_number': 'zq-number'}}"
 /* Another offender and another date than the case has: a conflict. */
 #define OTHER(name) "{'offender': {'name': '" name "'}, 'offence_action_date': '1932-05-20'}"
@@ -72,11 +107,13 @@ static void live(void)
     desk_report(&d, CASE, FULL);
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
     /* Another case of the same offender, so that his entry outlives this one's. */
-    desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'zq shared limited', "
-                                           "'postcode': 'zq post'}}");
+    desk_report(&d, "case:scraped:hse:2:",
+                "{'offender': {'name': 'zq shared limited', "
+                "'postcode': 'zq post'}}");
     desk_report(&d, CASE, FULL);
     desk_report(&d, "case:edited:hse:1:", "{'offence_result': 'zq-edited'}");
-    desk_report(&d, CASE, "{'offence_result': 'zq-second', 'source': {'parser': 'zq-second-parser'}}");
+    desk_report(&d, CASE,
+                "{'offence_result': 'zq-second', 'source': {'parser': 'zq-second-parser'}}");
     desk_decide(&d, APPLY_REJECT, conflict(OTHER("zq-rejected")), NULL);
     desk_decide(&d, APPLY_ACCEPT, conflict(OTHER("zq-accepted")), NULL);
     desk_report(&d, "case:edited:hse:1:", "{'offender': {'name': 'zq-moved'}}");
@@ -84,8 +121,9 @@ static void live(void)
     sender_next(&d, &sender, CASE, "{'url': 'zq-refused'}");
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_REJECTED);
     desk_report(&d, CASE, "{'ext': {'zq-refused': {}}, 'offence_fine_pence': -1}");
-    desk_report(&d, "case:edited:hse:1:", "{'offender': {'name': 'ZQ Shared Ltd.'}, "
-                                          "'case_reference': 'zq-again'}");
+    desk_report(&d, "case:edited:hse:1:",
+                "{'offender': {'name': 'ZQ Shared Ltd.'}, "
+                "'case_reference': 'zq-again'}");
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_UPDATED);
     d.session = NULL;
 }
@@ -186,8 +224,9 @@ static void of_a_case_that_was_created_again(void **state)
 static void an_offender_shows_no_case_that_has_gone(void **state)
 {
     (void)state;
-    desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'zq shared limited', "
-                                           "'town': 'Hull', 'postcode': 'zqpost'}}");
+    desk_report(&d, "case:scraped:hse:2:",
+                "{'offender': {'name': 'zq shared limited', "
+                "'town': 'Hull', 'postcode': 'zqpost'}}");
     desk_report(&d, CASE, FULL); /* the map last reported */
     assert_true(desk_holds(&d, "zq-town"));
     desk_report(&d, "case:redacted:hse:1:", NULL);
@@ -233,10 +272,12 @@ static void of_what_the_same_batch_made(void **state)
 static void of_a_case_that_came_out_of_quarantine(void **state)
 {
     (void)state;
-    desk_report(&d, "case:scraped:hse:8:", "{'offender': {'name': 'Eight'}, "
-                                           "'offence_action_date': '2024-01-01'}");
+    desk_report(&d, "case:scraped:hse:8:",
+                "{'offender': {'name': 'Eight'}, "
+                "'offence_action_date': '2024-01-01'}");
     for (int i = 0; i < 2; i++) { /* again, after it was deleted */
-        desk_report(&d, "case:scraped:hse:8:", i == 0 ? OTHER("zq-accepted") : OTHER("zq-again"));
+        desk_report(&d,
+                    "case:scraped:hse:8:", i == 0 ? OTHER("zq-accepted") : OTHER("zq-again"));
         assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CONFLICT);
         desk_decide(&d, APPLY_ACCEPT, desk_state(&d).seq, "hse:1");
         assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);

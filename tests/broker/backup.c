@@ -15,8 +15,8 @@ static char dir[128];
 static struct backup_report *report; /* large: not on a stack */
 
 #define SCRAPED "case:scraped:hse:1:"
-#define ACME                                                                                    \
-    "{'offender': {'name': 'Acme Ltd'}, 'offence_action_date': '2020-01-01', "                  \
+#define ACME                                                                                   \
+    "{'offender': {'name': 'Acme Ltd'}, 'offence_action_date': '2020-01-01', "                 \
     "'offence_fine_pence': 5}"
 #define OTHER "{'offender': {'name': 'Other'}, 'offence_action_date': '2020-02-03'}"
 
@@ -44,7 +44,8 @@ static void fill(void)
     d.session = NULL;
     desk_report(&d, "session:ended:ea:s1:", "{'status': 'completed'}");
     desk_set(&d, "{'agency': 'ea', 'name': 'Environment Agency', 'enabled': false}");
-    desk_set(&d, "{'agency': 'orr', 'base_url': 'https://orr.example/'}"); /* nothing else of it */
+    desk_set(&d,
+             "{'agency': 'orr', 'base_url': 'https://orr.example/'}"); /* nothing else of it */
     assert_int_equal(desk_findings(&d), 0);
 }
 

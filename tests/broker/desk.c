@@ -111,14 +111,16 @@ static void pack_json(msgpack_packer *pk, json_t *v)
     switch (json_typeof(v)) {
     case JSON_OBJECT:
         msgpack_pack_map(pk, json_object_size(v));
-        json_object_foreach(v, key, member) {
+        json_object_foreach(v, key, member)
+        {
             casebus_pack_text(pk, key);
             pack_json(pk, member);
         }
         break;
     case JSON_ARRAY:
         msgpack_pack_array(pk, json_array_size(v));
-        json_array_foreach(v, i, member) {
+        json_array_foreach(v, i, member)
+        {
             pack_json(pk, member);
         }
         break;
@@ -208,9 +210,9 @@ static void show_events(struct desk *d)
         struct casebus_topic topic;
         enum casebus_event_kind kind;
         assert_int_equal(casebus_topic_event(events[i].topic, &topic, &kind), 0);
-        at += (size_t)snprintf(d->events + at, sizeof d->events - at, "%s%s %.*s", at ? " " : "",
-                               casebus_event_kind_word(kind), (int)topic.segment[3].size,
-                               (const char *)topic.segment[3].data);
+        at += (size_t)snprintf(d->events + at, sizeof d->events - at, "%s%s %.*s",
+                               at ? " " : "", casebus_event_kind_word(kind),
+                               (int)topic.segment[3].size, (const char *)topic.segment[3].data);
     }
     if (count > d->shown) {
         struct casebus_reader r;

@@ -7,8 +7,8 @@
  *   assert_string_equal(desk_events(&d), "created 1");
  *   desk_close(&d);
  *
- * Each report is a batch of its own; desk_begin() and desk_end() make larger ones. The clock is the
- * desk's and moves a second a report. */
+ * Each report is a batch of its own; desk_begin() and desk_end() make larger ones. The clock is
+ * the desk's and moves a second a report. */
 #ifndef TESTS_DESK_H
 #define TESTS_DESK_H
 
@@ -18,10 +18,10 @@
 #include <casebus/event.h>
 #include <casebus/report.h>
 #include <jansson.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 
@@ -32,13 +32,13 @@ struct desk {
     struct txn *txn;
     struct apply *apply;
     uint64_t clock;
-    bool batch;           /* between begin and end */
-    size_t shown;         /* events of this batch that desk_events() has told of */
-    const char *session;  /* reports name this one; NULL: none */
+    bool batch;          /* between begin and end */
+    size_t shown;        /* events of this batch that desk_events() has told of */
+    const char *session; /* reports name this one; NULL: none */
     struct apply_result result;
     char events[4096];
-    json_t *event;        /* the newest event of the last report, as JSON */
-    char *kept[30000];    /* bodies and topics of the batch */
+    json_t *event;     /* the newest event of the last report, as JSON */
+    char *kept[30000]; /* bodies and topics of the batch */
     size_t kept_count;
 };
 
@@ -71,7 +71,8 @@ void desk_stop(struct desk *d, const char *session);
 /* Sets what `settings` say of an agency, in ann's name: JSON, the body of the entry. */
 void desk_set(struct desk *d, const char *settings);
 
-/* The kinds of the events the last report made, each with its case or session id: "updated 1 synced 1". */
+/* The kinds of the events the last report made, each with its case or session id: "updated 1
+ * synced 1". */
 const char *desk_events(const struct desk *d);
 /* A path in the newest event: "payload.offender.name"; NULL: not there. */
 const char *desk_at(const struct desk *d, const char *path);

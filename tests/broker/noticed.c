@@ -1,4 +1,5 @@
-/* What polls know of reports that were not taken: the one to tell of is the next to be decided. */
+/* What polls know of reports that were not taken: the one to tell of is the next to be decided.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

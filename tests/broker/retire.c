@@ -19,7 +19,8 @@ static uint64_t now_us(void)
 
 static void prepare(void)
 {
-    struct sender old = {.actor = "ann", .publisher = {1}}, outbox = {.actor = "ann", .publisher = {2}};
+    struct sender old = {.actor = "ann", .publisher = {1}},
+                  outbox = {.actor = "ann", .publisher = {2}};
     struct sender today = {.actor = "bob", .publisher = {1}};
     desk_open(&d); /* its clock is years ago */
     sender_next(&d, &old, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
@@ -43,7 +44,8 @@ static pid_t start_broker(void)
     pid_t pid = fork();
     if (pid == 0) {
         execl(program, program, "--data", d.dir, "--ingest", "tcp://127.0.0.1:*", "--fanout",
-              "tcp://127.0.0.1:*", "--query", "tcp://127.0.0.1:*", "--map-size", "256M", (char *)NULL);
+              "tcp://127.0.0.1:*", "--query", "tcp://127.0.0.1:*", "--map-size", "256M",
+              (char *)NULL);
         _exit(127);
     }
     assert_true(pid > 0);

@@ -118,12 +118,14 @@ static void agencies_are_checked(void **unused)
 static void only_what_was_reported_can_be_hidden(void **unused)
 {
     (void)unused;
-    static const char *const good[] = {"url",        "offender",         "offender.name",
-                                       "ext",        "ext.any",          "offences.fine_pence",
-                                       "end_reason", "offence_fine_pence", "requested_by"};
-    static const char *const bad[] = {"",         "urls",          "id",        "agency",
-                                      "version",  "offender.",     "url.x",     "offender.nam",
-                                      "ext.",     "session_id",    "status",    "worker.x"};
+    static const char *const good[] = {"url",           "offender",
+                                       "offender.name", "ext",
+                                       "ext.any",       "offences.fine_pence",
+                                       "end_reason",    "offence_fine_pence",
+                                       "requested_by"};
+    static const char *const bad[] = {"",        "urls",       "id",     "agency",
+                                      "version", "offender.",  "url.x",  "offender.nam",
+                                      "ext.",    "session_id", "status", "worker.x"};
     struct scope s = {.form = FORM_FULL};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_null(scope_hide(&s, casebus_cstr(good[i])));
@@ -192,8 +194,9 @@ static void of_a_thin_session_is_left_what_the_broker_says(void **unused)
 {
     (void)unused;
     struct scope s = thin(), named = without("requested_by");
-    const char *session = "{'session_id': 's', 'agency': 'hse', 'requested_by': 'ann', 'odd': 1, "
-                          "'status': 'running', 'cases_found': 3, 'end_reason': 'x'}";
+    const char *session =
+        "{'session_id': 's', 'agency': 'hse', 'requested_by': 'ann', 'odd': 1, "
+        "'status': 'running', 'cases_found': 3, 'end_reason': 'x'}";
     assert_shown(&s, scope_pack_session, session,
                  "{'session_id': 's', 'agency': 'hse', 'status': 'running', 'cases_found': 3}");
     assert_shown(&named, scope_pack_session, session,
@@ -205,7 +208,8 @@ static void of_a_thin_session_is_left_what_the_broker_says(void **unused)
 
 /* An event of this topic as the scope sends it: its `changed` and `payload`. */
 static void assert_sent(const struct scope *scope, const char *topic, const char *changed,
-                        const char *payload, const char *shown_changed, const char *shown_payload)
+                        const char *payload, const char *shown_changed,
+                        const char *shown_payload)
 {
     msgpack_sbuffer parts[] = {packed(changed), packed(payload), packed(shown_changed),
                                packed(shown_payload)};
@@ -219,8 +223,7 @@ static void assert_sent(const struct scope *scope, const char *topic, const char
     before.actor = casebus_cstr("ann");
     before.changed = bytes_of(&parts[0]);
     before.payload = bytes_of(&parts[1]);
-    assert_int_equal(
-        casebus_topic_event(casebus_cstr(topic), &before.topic, &before.kind), 0);
+    assert_int_equal(casebus_topic_event(casebus_cstr(topic), &before.topic, &before.kind), 0);
     assert_int_equal(casebus_event_encode(&before, &body), 0);
     assert_int_equal(scope_event(scope, casebus_cstr(topic), bytes_of(&body), &out, &sent), 0);
     assert_int_equal(casebus_event_decode(casebus_cstr(topic), sent, &after, &fault), 0);
@@ -239,7 +242,8 @@ static void assert_sent(const struct scope *scope, const char *topic, const char
 }
 
 #define CHANGED                                                                                \
-    "[{'field': 'offender.name', 'old': 'A', 'new': 'B'}, {'field': 'url', 'new': 'http://b'}, " \
+    "[{'field': 'offender.name', 'old': 'A', 'new': 'B'}, {'field': 'url', 'new': "            \
+    "'http://b'}, "                                                                            \
     "{'field': 'offences', 'old': [{'number': 1, 'result': 'x'}], 'new': []}]"
 
 static void a_form_changes_bytes_and_no_number(void **unused)
@@ -247,11 +251,13 @@ static void a_form_changes_bytes_and_no_number(void **unused)
     (void)unused;
     struct scope hidden = without("offender.name"), short_form = thin(), hse = of("hse");
     assert_null(scope_hide(&hidden, casebus_cstr("offences.result")));
-    assert_sent(&hidden, "case:updated:hse:1:", CHANGED, "{'id': 'hse:1', 'offender': {'name': 'B'}}",
-                "[{'field': 'url', 'new': 'http://b'}, {'field': 'offences', 'old': [{'number': "
-                "1}], 'new': []}]",
-                "{'id': 'hse:1', 'offender': {}}");
-    assert_sent(&short_form, "case:updated:hse:1:", CHANGED, "{'id': 'hse:1', 'url': 'http://b'}",
+    assert_sent(
+        &hidden, "case:updated:hse:1:", CHANGED, "{'id': 'hse:1', 'offender': {'name': 'B'}}",
+        "[{'field': 'url', 'new': 'http://b'}, {'field': 'offences', 'old': [{'number': "
+        "1}], 'new': []}]",
+        "{'id': 'hse:1', 'offender': {}}");
+    assert_sent(&short_form, "case:updated:hse:1:", CHANGED,
+                "{'id': 'hse:1', 'url': 'http://b'}",
                 "[{'field': 'offender.name'}, {'field': 'url'}, {'field': 'offences'}]",
                 "{'id': 'hse:1'}");
     assert_sent(&hse, "case:updated:hse:1:", CHANGED, "{'id': 'hse:1'}", CHANGED,
@@ -262,9 +268,9 @@ static void a_whole_field_hides_what_changed_in_it(void **unused)
 {
     (void)unused;
     struct scope s = without("offender");
-    assert_sent(&s, "case:updated:hse:1:",
-                "[{'field': 'offender.name', 'old': 'A', 'new': 'B'}]", "{'id': 'hse:1'}", "[]",
-                "{'id': 'hse:1'}");
+    assert_sent(&s,
+                "case:updated:hse:1:", "[{'field': 'offender.name', 'old': 'A', 'new': 'B'}]",
+                "{'id': 'hse:1'}", "[]", "{'id': 'hse:1'}");
 }
 
 static void the_case_of_another_agency_is_not_named(void **unused)

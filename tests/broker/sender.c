@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-void sender_encode(const struct sender *s, uint64_t number, const char *data, msgpack_sbuffer *body)
+void sender_encode(const struct sender *s, uint64_t number, const char *data,
+                   msgpack_sbuffer *body)
 {
     msgpack_sbuffer packed;
     msgpack_sbuffer_init(&packed);

@@ -13,7 +13,8 @@ struct sender {
 };
 
 /* The body of a numbered report with the sender's check. */
-void sender_encode(const struct sender *s, uint64_t number, const char *data, msgpack_sbuffer *body);
+void sender_encode(const struct sender *s, uint64_t number, const char *data,
+                   msgpack_sbuffer *body);
 /* The sender's check and number move on by this report. */
 void sender_advance(struct sender *s, const char *topic, struct casebus_bytes body);
 /* Applies a body as the sender's actor; it is copied. */

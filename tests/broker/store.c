@@ -127,7 +127,8 @@ static void a_read_sees_the_commit_before_it_began(void **state)
 }
 
 /* Writes through LMDB itself, past the checksums. */
-static void tamper_key(const char *tree, struct casebus_bytes key, const char *value, size_t size)
+static void tamper_key(const char *tree, struct casebus_bytes key, const char *value,
+                       size_t size)
 {
     MDB_env *env;
     MDB_txn *txn;
@@ -283,7 +284,8 @@ static void send_refused(const unsigned char *publisher)
 static void a_corrupt_publisher_stops_nobody_else(void **state)
 {
     (void)state;
-    static const unsigned char lost[CASEBUS_PUBLISHER_SIZE] = {1}, sound[CASEBUS_PUBLISHER_SIZE] = {2};
+    static const unsigned char lost[CASEBUS_PUBLISHER_SIZE] = {1},
+                               sound[CASEBUS_PUBLISHER_SIZE] = {2};
     struct key publisher = key_publisher(text("local"), lost);
     struct key other = key_publisher(text("local"), sound);
     struct key refusal = key_refusal(&other, 1);
@@ -387,9 +389,13 @@ static void a_store_of_another_layout_is_refused(void **state)
 static void entries_are_read_back_as_they_were(void **state)
 {
     (void)state;
-    struct case_entry in = {
-        .flags = CASE_EDITED, .version = 300, .record_seq = UINT64_MAX, .seen_count = 127,
-        .last = {1, 128, 16384}, .hash = {9}, .source = casebus_cstr("source")};
+    struct case_entry in = {.flags = CASE_EDITED,
+                            .version = 300,
+                            .record_seq = UINT64_MAX,
+                            .seen_count = 127,
+                            .last = {1, 128, 16384},
+                            .hash = {9},
+                            .source = casebus_cstr("source")};
     struct case_entry out;
     unsigned char bytes[1024];
     assert_true(entry_size(ENTRY_CASE, &in) <= sizeof bytes);

@@ -1,4 +1,5 @@
-/* Accounts: what a file may say, who may read it, and what a token and a password are good for. */
+/* Accounts: what a file may say, who may read it, and what a token and a password are good for.
+ */
 #include "../subscriber/test.h"
 
 #include "accounts.h"
@@ -142,7 +143,8 @@ static void a_token_expires(void **state)
     snprintf(content, sizeof content, "casebus-accounts 1\nann ann setup 1000 %s\n", hex);
     write_file(content, 0600);
     assert_int_equal(set_password("ann", token, "correct horse"), CASEBUS_EDECIDED);
-    snprintf(content, sizeof content, "casebus-accounts 1\nann ann setup 99999999999 %s\n", hex);
+    snprintf(content, sizeof content, "casebus-accounts 1\nann ann setup 99999999999 %s\n",
+             hex);
     write_file(content, 0600);
     assert_int_equal(set_password("ann", token, "correct horse"), 0);
 }

@@ -29,8 +29,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { NOT_OURS, WRITE, META, SYNC, KIND_COUNT };
-enum how { HOW_ERROR, HOW_SHORT, HOW_KILL };
+enum kind {
+    NOT_OURS,
+    WRITE,
+    META,
+    SYNC,
+    KIND_COUNT
+};
+enum how {
+    HOW_ERROR,
+    HOW_SHORT,
+    HOW_KILL
+};
 
 #define DESCRIPTORS 1024
 static unsigned char kind_of[DESCRIPTORS]; /* WRITE or META: a descriptor of the data file */

@@ -47,8 +47,8 @@ struct promise {
 
 struct moment { /* of the run, going forward */
     const unsigned char *trace;
-    size_t trace_size, at;   /* `at`: end of the last record taken in */
-    unsigned char *durable;  /* FILE_MAX bytes */
+    size_t trace_size, at;  /* `at`: end of the last record taken in */
+    unsigned char *durable; /* FILE_MAX bytes */
     size_t durable_size;
     uint32_t *durable_order; /* of each sector: its newest durable write; older ones are past */
     uint32_t writes;
@@ -90,7 +90,13 @@ static size_t end_of_sector(const struct trace_record *r, size_t from)
     return to < r->size ? to : r->size;
 }
 
-enum choice { NOTHING, EVERYTHING, WHOLE_WRITES, SECTORS, CHOICES };
+enum choice {
+    NOTHING,
+    EVERYTHING,
+    WHOLE_WRITES,
+    SECTORS,
+    CHOICES
+};
 
 /* A write, or some sectors of it, reaches an image; not where a newer one is safe already. */
 static void put(const struct moment *m, unsigned char *image, size_t *size,
@@ -316,8 +322,8 @@ static size_t read_promises(const char *path, struct promise **promises)
             }
         }
         struct promise *p = &(*promises)[count++];
-        *p = (struct promise){at, number, who[0] == '-', hash[0] != '-', who[0] == '!', {0},
-                              {0}};
+        *p = (struct promise){at,  number, who[0] == '-', hash[0] != '-', who[0] == '!',
+                              {0}, {0}};
         for (size_t i = 0; i < 16; i++) {
             unsigned byte = 0;
             if (sscanf(p->is_event ? hash + 2 * i : who + 2 * i, "%2x", &byte) == 1) {
@@ -355,7 +361,7 @@ static size_t *draw_moments(const struct moment *m, const struct promise *promis
         at += sizeof *r + r->size;
         ends[(*records)++] = at;
     }
-    for (size_t i = 0; i < *count && *records > 0; i++) {
+    for (size_t i = 0; i<*count && * records> 0; i++) {
         drawn[i] = ends[rng(*records)];
     }
     for (size_t i = 0; i < promise_count * CHOICES; i++) {

@@ -1,5 +1,5 @@
-/* The actors file, under a settings file's roles: it is a table or a sentence with the line, and
- * who is in the table is found by name, may what his roles say and no more.
+/* The actors file, under a settings file's roles: it is a table or a sentence with the line,
+ * and who is in the table is found by name, may what his roles say and no more.
  *
  * The bytes are settings lines and a NUL, then the file. */
 #include "fuzz.h"

@@ -30,7 +30,8 @@ static void start(void)
     broker = zmq_socket(dashboard.zmq, ZMQ_ROUTER);
     HOLDS(broker && zmq_bind(broker, dashboard.settings.query) == 0);
     HOLDS(casebus_call_new(&dashboard.call) == 0);
-    HOLDS(asker_new(&dashboard.asker, dashboard.zmq, dashboard.settings.query, NULL, NULL) == 0);
+    HOLDS(asker_new(&dashboard.asker, dashboard.zmq, dashboard.settings.query, NULL, NULL) ==
+          0);
     HOLDS(channels_new(&dashboard.channels, &dashboard) == 0);
     HOLDS(streams_new(&dashboard.streams, &dashboard) == 0);
 }

@@ -13,7 +13,7 @@
 #define MODEL_CASES 4
 #define MODEL_SESSIONS 2
 #define MODEL_PUBLISHERS 2
-#define MODEL_AGENCIES 3 /* the first has all of these, the second what nobody chose */
+#define MODEL_AGENCIES 3   /* the first has all of these, the second what nobody chose */
 #define MODEL_OPEN_MAX 512 /* conflicts there can be */
 
 /* What a report says of a case: each member from 1, 0: it does not say. */
@@ -27,7 +27,12 @@ struct content model_content(unsigned number);
 /* Contents by number; odd ones have a source, whatever is in it. */
 #define MODEL_CONTENTS (2 * (MODEL_NAMES + 1) * (MODEL_DATES + 1) * (MODEL_FINES + 1))
 
-enum { CASE_NONE, CASE_LIVING, CASE_GONE, CASE_BARRED }; /* gone: deleted; barred: redacted */
+enum {
+    CASE_NONE,
+    CASE_LIVING,
+    CASE_GONE,
+    CASE_BARRED
+}; /* gone: deleted; barred: redacted */
 
 struct model_case {
     unsigned state;
@@ -39,7 +44,12 @@ struct model_case {
 
 /* A content that collided with a case; seq 0: it never did, or was displaced. */
 struct model_collision {
-    enum { NEVER, OPEN, ACCEPTED, REJECTED } status;
+    enum {
+        NEVER,
+        OPEN,
+        ACCEPTED,
+        REJECTED
+    } status;
     uint64_t seq;
     unsigned as; /* accepted as this case, from 1; 0: as the one it collided with */
     uint64_t fetched_at;
@@ -63,7 +73,12 @@ struct model_publisher {
 
 /* What is set of an agency: texts by number, 0: not set, 1: taken away. */
 #define MODEL_TEXTS 4 /* the last is none that can be set */
-enum { MODEL_UNSET, MODEL_OFF, MODEL_ON, MODEL_NEITHER };
+enum {
+    MODEL_UNSET,
+    MODEL_OFF,
+    MODEL_ON,
+    MODEL_NEITHER
+};
 struct model_settings {
     unsigned name, base_url, enabled;
 };

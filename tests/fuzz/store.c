@@ -23,8 +23,10 @@ static const char *const agencies[MODEL_AGENCIES] = {"hse", "ea", "orr"};
 static char too_long[257 + 1];
 /* What an agency's texts are set to; the last of each has a fault. */
 static const char *const agency_names[MODEL_TEXTS] = {NULL, "", "Health and Safety", too_long};
-static const char *const agency_urls[MODEL_TEXTS] = {NULL, "", "https://hse.example/", "ftp://x"};
-static const char *const enabled[] = {"", ", 'enabled': false", ", 'enabled': true", ", 'enabled': 5"};
+static const char *const agency_urls[MODEL_TEXTS] = {NULL, "", "https://hse.example/",
+                                                     "ftp://x"};
+static const char *const enabled[] = {"", ", 'enabled': false", ", 'enabled': true",
+                                      ", 'enabled': 5"};
 
 static struct desk desk;
 static struct model model;
@@ -274,7 +276,8 @@ static void set_agency(void)
     const struct model_settings s = {
         .name = how >> 2 & 3, .base_url = how >> 4 & 3, .enabled = how >> 6};
     char settings[700];
-    snprintf(settings, sizeof settings, "{'agency': '%s'%s", agencies[which], enabled[s.enabled]);
+    snprintf(settings, sizeof settings, "{'agency': '%s'%s", agencies[which],
+             enabled[s.enabled]);
     add_text(settings, sizeof settings, "name", agency_names[s.name]);
     add_text(settings, sizeof settings, "base_url", agency_urls[s.base_url]);
     strcat(settings, "}");
@@ -434,7 +437,8 @@ static void compare_agency(unsigned which)
     struct agency_entry a;
     HOLDS(desk_agency(&desk, agencies[which], &a) == m->exists);
     HOLDS(a.disabled == m->disabled);
-    HOLDS(is_set(a.name, agency_names[m->name]) && is_set(a.base_url, agency_urls[m->base_url]));
+    HOLDS(is_set(a.name, agency_names[m->name]) &&
+          is_set(a.base_url, agency_urls[m->base_url]));
 }
 
 static void compare_publisher(unsigned which)

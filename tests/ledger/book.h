@@ -20,8 +20,7 @@ struct book {
 void book_open(struct book *self, const char *path);
 void book_close(struct book *self);
 /* Adds text to what is flushed next. */
-void book_add(struct book *self, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void book_add(struct book *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void book_add_hex(struct book *self, const unsigned char *data, size_t size);
 void book_flush(struct book *self);
 

@@ -27,7 +27,14 @@ struct row {
     uint64_t version;
 };
 
-enum stage { WAITING, JOINING, ASKING, FOLLOWING, ENDING, DONE };
+enum stage {
+    WAITING,
+    JOINING,
+    ASKING,
+    FOLLOWING,
+    ENDING,
+    DONE
+};
 
 struct view {
     enum stage stage;
@@ -35,9 +42,9 @@ struct view {
     struct casebus_subscriber *subscriber;
     struct casebus_client *client;
     struct casebus_call *call;
-    bool snapped;       /* S is known */
-    uint64_t snapshot;  /* S */
-    uint64_t end;       /* follow up to here */
+    bool snapped;      /* S is known */
+    uint64_t snapshot; /* S */
+    uint64_t end;      /* follow up to here */
     struct casebus_cursor joined;
     struct row *rows;
     size_t count;
@@ -118,7 +125,8 @@ static void subscribe(struct joiner *joiner, struct view *self)
     self->stage = JOINING;
 }
 
-static void ask(struct view *self, enum casebus_op op, struct casebus_bytes next, uint64_t as_of)
+static void ask(struct view *self, enum casebus_op op, struct casebus_bytes next,
+                uint64_t as_of)
 {
     struct casebus_bytes request;
     casebus_call_begin(self->call, op);
@@ -218,7 +226,8 @@ static void write_view(const struct joiner *joiner, const struct view *self, siz
     struct book book;
     snprintf(path, sizeof path, "%s/v%03zu.reader", joiner->folder, index);
     book_open(&book, path);
-    book_add(&book, "{\"run\": 1, \"reader\": \"v%03zu\", \"patterns\": [\"case:*\"]}\n", index);
+    book_add(&book, "{\"run\": 1, \"reader\": \"v%03zu\", \"patterns\": [\"case:*\"]}\n",
+             index);
     book_add(&book, "{\"joined\": %llu, \"snapshot\": %llu, \"epoch\": \"",
              (unsigned long long)self->joined.seq, (unsigned long long)self->snapshot);
     book_add_hex(&book, self->joined.epoch, CASEBUS_EPOCH_SIZE);
@@ -259,21 +268,36 @@ static void run(struct joiner *self)
 
 static void read_options(struct joiner *self, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"folder", required_argument, NULL, 'd'}, {"fanout", required_argument, NULL, 'f'},
-        {"query", required_argument, NULL, 'q'},  {"count", required_argument, NULL, 'c'},
-        {"every", required_argument, NULL, 'e'},  {"after", required_argument, NULL, 'a'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"folder", required_argument, NULL, 'd'},
+                                            {"fanout", required_argument, NULL, 'f'},
+                                            {"query", required_argument, NULL, 'q'},
+                                            {"count", required_argument, NULL, 'c'},
+                                            {"every", required_argument, NULL, 'e'},
+                                            {"after", required_argument, NULL, 'a'},
+                                            {NULL, 0, NULL, 0}};
     *self = (struct joiner){.folder = NULL};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 'd': self->folder = optarg; break;
-        case 'f': self->fanout = optarg; break;
-        case 'q': self->query = optarg; break;
-        case 'c': self->count = number_of(optarg); break;
-        case 'e': self->every = number_of(optarg); break;
-        case 'a': self->after = number_of(optarg); break;
-        default: exit(2);
+        case 'd':
+            self->folder = optarg;
+            break;
+        case 'f':
+            self->fanout = optarg;
+            break;
+        case 'q':
+            self->query = optarg;
+            break;
+        case 'c':
+            self->count = number_of(optarg);
+            break;
+        case 'e':
+            self->every = number_of(optarg);
+            break;
+        case 'a':
+            self->after = number_of(optarg);
+            break;
+        default:
+            exit(2);
         }
     }
     if (!self->folder || !self->fanout || !self->query || self->count == 0) {

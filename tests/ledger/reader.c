@@ -30,9 +30,9 @@ struct reader {
     struct book book;
     struct casebus_subscriber *subscriber;
     msgpack_sbuffer body;
-    bool joined;          /* its line is written */
+    bool joined;              /* its line is written */
     struct casebus_cursor at; /* as written and saved */
-    unsigned unflushed;   /* events */
+    unsigned unflushed;       /* events */
     uint64_t flushed_us;
 };
 
@@ -85,11 +85,12 @@ static void add_event(struct reader *self, const struct casebus_event *event)
     crypto_generichash_update(&state, event->topic_text.data, event->topic_text.size);
     crypto_generichash_update(&state, (const unsigned char *)self->body.data, self->body.size);
     crypto_generichash_final(&state, digest, sizeof digest);
-    book_add(&self->book,
-             "{\"seq\": %llu, \"prev\": %llu, \"topic\": \"%.*s\", \"late\": %lld, \"digest\": \"",
-             (unsigned long long)event->seq, (unsigned long long)event->prev,
-             (int)event->topic_text.size, (const char *)event->topic_text.data,
-             (long long)wall_us() - (long long)event->at);
+    book_add(
+        &self->book,
+        "{\"seq\": %llu, \"prev\": %llu, \"topic\": \"%.*s\", \"late\": %lld, \"digest\": \"",
+        (unsigned long long)event->seq, (unsigned long long)event->prev,
+        (int)event->topic_text.size, (const char *)event->topic_text.data,
+        (long long)wall_us() - (long long)event->at);
     book_add_hex(&self->book, digest, sizeof digest);
     book_add(&self->book, "\"");
     add_epoch(self, event->epoch);
@@ -195,9 +196,10 @@ static void open_subscriber(struct reader *self)
         rc = casebus_subscriber_subscribe(self->subscriber, self->patterns[i], NULL);
     }
     if (rc == 0) {
-        rc = load_cursor(self, &cursor) ? casebus_subscriber_start_cursor(self->subscriber, &cursor)
-             : self->from_start         ? casebus_subscriber_start_at(self->subscriber, 0)
-                                        : casebus_subscriber_start(self->subscriber);
+        rc = load_cursor(self, &cursor)
+                 ? casebus_subscriber_start_cursor(self->subscriber, &cursor)
+             : self->from_start ? casebus_subscriber_start_at(self->subscriber, 0)
+                                : casebus_subscriber_start(self->subscriber);
     }
     if (rc != 0) {
         give_up("subscriber", casebus_strerror(rc));
@@ -206,21 +208,36 @@ static void open_subscriber(struct reader *self)
 
 static void read_options(struct reader *self, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"ledger", required_argument, NULL, 'l'}, {"name", required_argument, NULL, 'n'},
-        {"fanout", required_argument, NULL, 'f'}, {"query", required_argument, NULL, 'q'},
-        {"from-start", no_argument, NULL, 's'},   {"cursor", required_argument, NULL, 'c'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"ledger", required_argument, NULL, 'l'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"fanout", required_argument, NULL, 'f'},
+                                            {"query", required_argument, NULL, 'q'},
+                                            {"from-start", no_argument, NULL, 's'},
+                                            {"cursor", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
     *self = (struct reader){.ledger = NULL};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 'l': self->ledger = optarg; break;
-        case 'n': self->name = optarg; break;
-        case 'f': self->fanout = optarg; break;
-        case 'q': self->query = optarg; break;
-        case 's': self->from_start = true; break;
-        case 'c': self->cursor = optarg; break;
-        default: exit(2);
+        case 'l':
+            self->ledger = optarg;
+            break;
+        case 'n':
+            self->name = optarg;
+            break;
+        case 'f':
+            self->fanout = optarg;
+            break;
+        case 'q':
+            self->query = optarg;
+            break;
+        case 's':
+            self->from_start = true;
+            break;
+        case 'c':
+            self->cursor = optarg;
+            break;
+        default:
+            exit(2);
         }
     }
     self->patterns = argv + optind;

@@ -110,13 +110,14 @@ static void write_session_intent(struct worker *self)
 
 static void write_intent(struct worker *self, uint64_t number, const struct row *row)
 {
-    book_add(&self->book,
-             "{\"intend\": %llu, \"topic\": \"case:scraped:hse:%s:\", \"data\": {\"offender\": "
-             "{\"name\": \"%s\"}, \"offence_action_date\": \"2024-01-02\", \"offence_breaches\": "
-             "\"%s\", \"offence_fine_pence\": %u, \"ext\": {\"turn\": %u}, \"source\": {\"parser\": "
-             "\"%s\", \"row\": %llu}}}\n",
-             (unsigned long long)number, row->key, row->offender, row->breaches, row->fine,
-             row->turn, self->name, (unsigned long long)number);
+    book_add(
+        &self->book,
+        "{\"intend\": %llu, \"topic\": \"case:scraped:hse:%s:\", \"data\": {\"offender\": "
+        "{\"name\": \"%s\"}, \"offence_action_date\": \"2024-01-02\", \"offence_breaches\": "
+        "\"%s\", \"offence_fine_pence\": %u, \"ext\": {\"turn\": %u}, \"source\": {\"parser\": "
+        "\"%s\", \"row\": %llu}}}\n",
+        (unsigned long long)number, row->key, row->offender, row->breaches, row->fine,
+        row->turn, self->name, (unsigned long long)number);
     book_flush(&self->book);
 }
 
@@ -224,8 +225,9 @@ static void begin_run(struct worker *self)
     }
     add_taken(self);
     self->distance = self->row - self->stats->sent - 1;
-    book_add(&self->book, "{\"run\": 1, \"row\": %llu, \"sent\": %llu, \"worker\": \"%s\", "
-                          "\"outbox\": %s",
+    book_add(&self->book,
+             "{\"run\": 1, \"row\": %llu, \"sent\": %llu, \"worker\": \"%s\", "
+             "\"outbox\": %s",
              (unsigned long long)self->row, (unsigned long long)self->stats->sent, self->name,
              self->outbox ? "true" : "false");
     add_publisher(self);
@@ -241,9 +243,9 @@ static int64_t send_session(struct worker *self)
 
 static int64_t send_case(struct worker *self, const struct row *row)
 {
-    return casebus_publisher_send(
-        self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"), casebus_cstr(row->key),
-        casebus_cstr(self->session), casebus_bytes(self->data.data, self->data.size), 200);
+    return casebus_publisher_send(self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"),
+                                  casebus_cstr(row->key), casebus_cstr(self->session),
+                                  casebus_bytes(self->data.data, self->data.size), 200);
 }
 
 /* Until there is room; nothing but a failure ends it. */
@@ -313,22 +315,48 @@ static void read_options(struct worker *self, int argc, char **argv)
         {"cases", required_argument, NULL, 'k'},  {"seed", required_argument, NULL, 's'},
         {"outbox", required_argument, NULL, 'o'}, {"group", required_argument, NULL, 'g'},
         {"hold", required_argument, NULL, 'h'},   {NULL, 0, NULL, 0}};
-    *self = (struct worker){
-        .count = UINT64_MAX, .cases = 100, .hold_ms = 100000, .group = 1, .distance = UINT64_MAX};
+    *self = (struct worker){.count = UINT64_MAX,
+                            .cases = 100,
+                            .hold_ms = 100000,
+                            .group = 1,
+                            .distance = UINT64_MAX};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 'l': self->ledger = optarg; break;
-        case 'n': self->name = optarg; break;
-        case 'i': self->ingest = optarg; break;
-        case 'q': self->query = optarg; break;
-        case 'c': self->count = number_of(optarg); break;
-        case 'r': self->rate = number_of(optarg); break;
-        case 'k': self->cases = number_of(optarg); break;
-        case 's': self->seed = number_of(optarg); break;
-        case 'o': self->outbox = optarg; break;
-        case 'g': self->group = (unsigned)number_of(optarg); break;
-        case 'h': self->hold_ms = number_of(optarg); break;
-        default: exit(2);
+        case 'l':
+            self->ledger = optarg;
+            break;
+        case 'n':
+            self->name = optarg;
+            break;
+        case 'i':
+            self->ingest = optarg;
+            break;
+        case 'q':
+            self->query = optarg;
+            break;
+        case 'c':
+            self->count = number_of(optarg);
+            break;
+        case 'r':
+            self->rate = number_of(optarg);
+            break;
+        case 'k':
+            self->cases = number_of(optarg);
+            break;
+        case 's':
+            self->seed = number_of(optarg);
+            break;
+        case 'o':
+            self->outbox = optarg;
+            break;
+        case 'g':
+            self->group = (unsigned)number_of(optarg);
+            break;
+        case 'h':
+            self->hold_ms = number_of(optarg);
+            break;
+        default:
+            exit(2);
         }
     }
     if (!self->ledger || !self->name || !self->ingest || !self->query || self->cases == 0) {

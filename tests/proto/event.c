@@ -75,7 +75,8 @@ static void halves(struct casebus_bytes body, int read, int check, const char *f
 {
     struct casebus_event event;
     struct casebus_fault fault = {0};
-    assert_int_equal(casebus_event_read(keep(TOPIC, strlen(TOPIC)), body, &event, &fault), read);
+    assert_int_equal(casebus_event_read(keep(TOPIC, strlen(TOPIC)), body, &event, &fault),
+                     read);
     if (read == 0) {
         assert_int_equal(casebus_event_check(&event, &fault), check);
     }
@@ -88,8 +89,8 @@ static void what_is_inside_is_checked_by_who_looks_inside(void **state)
 {
     (void)state;
     halves(build(EVENT("updated", "1", "0", "0", ",changed:[],payload:{a:{b:1}}")), 0, 0, "");
-    halves(build(EVENT("updated", "1", "0", "0", ",payload:{a:{b:1,b:2}}")), 0, CASEBUS_EDUPLICATE,
-           "payload.a.b");
+    halves(build(EVENT("updated", "1", "0", "0", ",payload:{a:{b:1,b:2}}")), 0,
+           CASEBUS_EDUPLICATE, "payload.a.b");
     halves(build(EVENT("updated", "1", "0", "0", ",changed:[{a:1,a:2}],payload:{}")), 0,
            CASEBUS_EDUPLICATE, "changed[0].a");
     struct casebus_bytes cut = build(EVENT("updated", "1", "0", "0", ",payload:{a:'long'}"));

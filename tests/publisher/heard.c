@@ -129,8 +129,8 @@ static void polls_go_on_while_a_session_is_open(void **state)
     open_on(NULL);
     start("s1");
     pump_answers(1);
-    assert_true(casebus_publisher_session_end(publisher, "hse", "s1", "completed", NULL,
-                                              PATIENCE) > 0);
+    assert_true(
+        casebus_publisher_session_end(publisher, "hse", "s1", "completed", NULL, PATIENCE) > 0);
     assert_int_equal(casebus_publisher_confirm(publisher, 0, PATIENCE), 0);
     uint64_t polls = casebus_publisher_stats(publisher)->polls;
     assert_int_equal(casebus_publisher_pump(publisher, CASEBUS_POLL_MAX_MS / 10), 0);
@@ -171,8 +171,8 @@ static void a_session_goes_on_behind_its_last_page(void **state)
     start("s1");
     assert_int_equal(resume("s1", &page), 0);
     assert_int_equal(page, 0);
-    assert_true(
-        casebus_publisher_session_progress(publisher, "hse", "s1", 17, 0, PATIENCE) > 0);
+    assert_true(casebus_publisher_session_progress(publisher, "hse", "s1", 17, 0, PATIENCE) >
+                0);
     assert_int_equal(casebus_publisher_confirm(publisher, 0, PATIENCE), 0);
     casebus_publisher_destroy(&publisher);
     open_on(NULL);

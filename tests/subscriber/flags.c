@@ -36,7 +36,8 @@ static int read_words(const char *one, const char *two, const char *three, const
     }
     settings = (struct settings){.count = FLAG_UNSET, .timeout_ms = -1};
     optind = 0; /* getopt begins anew */
-    return flags_read("program", argc, argv, flags, sizeof flags / sizeof *flags, &settings, &given);
+    return flags_read("program", argc, argv, flags, sizeof flags / sizeof *flags, &settings,
+                      &given);
 }
 
 static void options_stand_before_and_behind_operands(void **state)
