@@ -5,6 +5,7 @@
 #include "start_check.h"
 
 #include <casebus/errors.h>
+#include <stdio.h>
 
 #define PATIENCE_MS 1500
 
@@ -64,4 +65,10 @@ bool start_check_session(const struct casebus_client_options *broker, const char
     }
     question_close(&question);
     return good;
+}
+
+void start_check_say_waiting(const char *program, const char *fanout, bool keyed)
+{
+    fprintf(stderr, "%s: waiting for a broker at %s%s\n", program, fanout,
+            keyed ? ", or for one that takes our key there; its log says whom it refused" : "");
 }

@@ -13,6 +13,10 @@ bool start_check_audience(const struct casebus_client_options *broker, const cha
 bool start_check_session(const struct casebus_client_options *broker, const char *audience,
                          struct casebus_bytes agency, struct casebus_bytes session_id);
 
+/* A line on stderr for who waits for a broker: libzmq gives no reason where one refuses a key.
+ */
+void start_check_say_waiting(const char *program, const char *fanout, bool keyed);
+
 #define START_CHECK_NO_AUDIENCE                                                                \
     "the broker has no audience of this name that we may be part of: its settings file names " \
     "them, and their roles"

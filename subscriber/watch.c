@@ -276,10 +276,8 @@ static int join(struct watch *self)
             return rc;
         }
         if (!said && deadline_left(patience) == 0) {
-            fprintf(stderr, PROGRAM ": waiting for a broker at %s%s\n", self->settings.fanout,
-                    self->settings.secret != NULL
-                        ? ", or for one that takes our key there; its log says whom it refused"
-                        : "");
+            start_check_say_waiting(PROGRAM, self->settings.fanout,
+                                    self->settings.secret != NULL);
             said = true;
         }
     }

@@ -22,8 +22,9 @@
 #include <unistd.h>
 
 #define WINDOW_MS 1000
-#define SLICE_MS 500    /* a signal that comes just before a wait is seen after this */
-#define STARTED_MAX 100 /* sessions that start within a window; of them the first is taken */
+#define PATIENCE_MS 3000 /* before it says that it waits */
+#define SLICE_MS 500     /* a signal that comes just before a wait is seen after this */
+#define STARTED_MAX 100  /* sessions that start within a window; of them the first is taken */
 #define BOLD "\033[1m"
 #define RED "\033[31m"
 #define PLAIN "\033[0m"
@@ -38,6 +39,7 @@ struct live {
     bool knows_newest;
     char started[CASEBUS_CASE_ID_MAX + 1];
     bool terminal, colour, changed, restated;
+    bool unreached;    /* said that no broker is there */
     bool held, turned; /* nothing is stored for now; that is new and not said yet */
     size_t lines;      /* drawn last */
     enum casebus_view_state said;
@@ -263,8 +265,18 @@ static void print_table(const struct live *self, size_t width, size_t height, st
     watch_rows_print(self->settings->what, rows, width, out);
 }
 
+static bool has_joined(const struct live *self)
+{
+    return casebus_views_epoch(self->views) != NULL;
+}
+
 static const char *words_of(const struct live *self)
 {
+    if (self->unreached && !has_joined(self)) {
+        return self->settings->secret != NULL
+                   ? "waiting for a broker that takes our key; its log says whom it refused"
+                   : "waiting for a broker";
+    }
     return self->view != NULL ? casebus_view_words(self->view)
                               : "waiting for a session to start";
 }
@@ -345,6 +357,18 @@ static void look_at_held(struct live *self)
     }
 }
 
+static void look_for_broker(struct live *self, int64_t patience)
+{
+    if (self->unreached || deadline_left(patience) != 0 || has_joined(self)) {
+        return;
+    }
+    self->unreached = self->restated = true;
+    if (!self->terminal || self->settings->json) {
+        start_check_say_waiting(self->settings->program, self->settings->fanout,
+                                self->settings->secret != NULL);
+    }
+}
+
 /* Shows what has changed since the last time. */
 static void show(struct live *self)
 {
@@ -378,6 +402,7 @@ static int show_until_done(struct live *self)
 {
     const struct watch_table *settings = self->settings;
     const int64_t deadline = deadline_after(settings->timeout_ms);
+    const int64_t patience = deadline_after(PATIENCE_MS);
     self->said = CASEBUS_VIEW_CONNECTING;
     while (self->status == EXIT_FINE && !stop_requested() && !is_counted(self)) {
         const int left = deadline_left(deadline);
@@ -391,6 +416,7 @@ static int show_until_done(struct live *self)
             return EXIT_OUTPUT;
         }
         follow_started(self);
+        look_for_broker(self, patience);
         if (self->status == EXIT_FINE) {
             show(self);
         }

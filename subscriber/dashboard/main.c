@@ -5,6 +5,7 @@
  * waits. */
 #include "dashboard.h"
 
+#include "../deadline.h"
 #include "channel.h"
 #include "notify.h"
 #include "people.h"
@@ -22,6 +23,7 @@
 #include <zmq.h>
 
 #define HTTP_DEFAULT "127.0.0.1:7480"
+#define PATIENCE_MS 5000 /* before it says that it waits for a broker */
 #define RING_MAX 65536
 #define STREAMS_MAX 65536
 
@@ -235,10 +237,23 @@ static void step(struct dashboard *self)
     server_step(self->server);
 }
 
+/* Once, where no broker was reached in the beginning. */
+static void say_if_alone(struct dashboard *self, int64_t *patience)
+{
+    if (deadline_left(*patience) == 0) {
+        *patience = INT64_MAX;
+        if (casebus_views_epoch(channels_views(self->channels)) == NULL) {
+            start_check_say_waiting(PROGRAM, self->settings.fanout,
+                                    self->settings.secret != NULL);
+        }
+    }
+}
+
 static int serve(struct dashboard *self, struct notify *notify)
 {
     struct casebus_views *const views = channels_views(self->channels);
     const int people = self->people != NULL;
+    int64_t patience = deadline_after(PATIENCE_MS);
     while (!stop_requested()) {
         zmq_pollitem_t items[] = {
             {.fd = server_descriptor(self->server), .events = ZMQ_POLLIN},
@@ -247,11 +262,13 @@ static int serve(struct dashboard *self, struct notify *notify)
             {.socket = casebus_views_socket(views, 1), .events = ZMQ_POLLIN},
             {.fd = people ? people_descriptor(self->people) : -1, .events = ZMQ_POLLIN},
         };
-        if (zmq_poll(items, 4 + people, timeout_of(self, notify)) < 0 && errno != EINTR) {
+        const int timeout = sooner(timeout_of(self, notify), deadline_left(patience));
+        if (zmq_poll(items, 4 + people, timeout) < 0 && errno != EINTR) {
             fprintf(stderr, PROGRAM ": %s\n", zmq_strerror(errno));
             return EXIT_FAILED;
         }
         step(self);
+        say_if_alone(self, &patience);
         if (notify_due(notify)) { /* the loop has just gone round */
             notify_say(notify, "WATCHDOG=1\nSTATUS=serving: %u pages are kept up to date",
                        streams_count(self->streams));

@@ -332,6 +332,7 @@ def test_without_a_broker():
         with dash.stream("recent") as stream:
             stream.until(lambda s: s.states.get("recent", {}).get("state") == "stale" or
                          s.states.get("recent", {}).get("state") == "connecting", "a state")
+        await_("it says so", lambda: "waiting for a broker at tcp://127.0.0.1:1" in dash.read_log())
 
 
 def run(*args):

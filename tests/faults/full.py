@@ -29,8 +29,7 @@ def fill(path):
 
 
 def until(asked, word):
-    """Asks until the answer begins so. It may change meanwhile: a smaller batch still finds
-    room."""
+    """Asks until the answer begins so."""
     for _ in range(100000):
         if asked().startswith(word):
             return

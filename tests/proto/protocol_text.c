@@ -438,9 +438,10 @@ static void outcomes_are_the_headers(void **state)
     X(REPORT_MAX)                                                                              \
     X(RECORD_MAX)                                                                              \
     X(SOURCE_MAX)                                                                              \
-    X(FRAME_MAX) X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX)             \
-        X(TOPIC_MAX) X(SEGMENT_MAX) X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX)  \
-            X(KEYS_MAX) X(KEY_MAX) X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) \
+    X(FRAME_MAX)                                                                               \
+    X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX)             \
+        X(SEGMENT_MAX) X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX)   \
+            X(KEY_MAX) X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX)             \
                 X(PUBLISHER_SIZE) X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) X(PUBLISHER_WINDOW) \
                     X(PUBLISHERS_MAX) X(PUBLISHER_DAYS) X(VOLATILE_DAYS) X(SESSIONS_MAX)       \
                         X(TICK_MS) X(LEASE_TICKS) X(GET_MANY_MAX) X(KNOWN_MAX) X(PAGE_MAX)     \

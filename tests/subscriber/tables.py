@@ -172,6 +172,14 @@ class TablesTest(WithBroker):
         watch.err.until("live, complete")
         self.assertEqual(watch.end(), 0)
 
+    def test_where_no_broker_is_it_says_that_it_waits(self):
+        self.broker.stop()
+        watch = Watch(self.broker, "--recent", live=False)
+        watch.err.until("waiting for a broker at ")
+        self.broker = self.broker.again()
+        watch.err.until("live, complete")
+        watch.end()
+
     def test_a_session_that_is_not_there_is_said_and_awaited(self):
         watch = Watch(self.broker, "--session", "hse:s9", "--count", "1", live=False)
         self.assertIn("hse:s9: there is no such session", watch.err.next())
