@@ -433,23 +433,22 @@ static void outcomes_are_the_headers(void **state)
 
 /* --- limits ----------------------------------------------------------------------------- */
 
+/* clang-format off */
 #define LIMITS(X)                                                                              \
     X(PROTOCOL_VERSION)                                                                        \
     X(REPORT_MAX)                                                                              \
-    X(RECORD_MAX)                                                                              \
-    X(SOURCE_MAX)                                                                              \
-    X(FRAME_MAX)                                                                               \
-    X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX)             \
-        X(SEGMENT_MAX) X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX)   \
-            X(KEY_MAX) X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX)             \
-                X(PUBLISHER_SIZE) X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) X(PUBLISHER_WINDOW) \
-                    X(PUBLISHERS_MAX) X(PUBLISHER_DAYS) X(VOLATILE_DAYS) X(SESSIONS_MAX)       \
-                        X(TICK_MS) X(LEASE_TICKS) X(GET_MANY_MAX) X(KNOWN_MAX) X(PAGE_MAX)     \
-                            X(PAGE_DEFAULT) X(REPLAY_MAX) X(PATTERNS_MAX) X(SESSIONS_PER_POLL) \
-                                X(POLL_MAX_MS) X(BATCH_MAX) X(BATCH_BYTES) X(HWM)              \
-                                    X(INGEST_HWM) X(REQUESTS_QUEUED) X(REPLIES_QUEUED)         \
-                                        X(UNREAD_MAX) X(UNREAD_ACTOR_MAX) X(HEADS_INTERVAL_MS) \
-                                            X(REJECTS_MAX)
+    X(RECORD_MAX) X(SOURCE_MAX)                                                                \
+    X(FRAME_MAX) X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(TOPIC_MAX) X(SEGMENT_MAX)     \
+        X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX)       \
+            X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE)      \
+                X(CHECK_SIZE) X(HASH_SIZE) X(EPOCH_SIZE) X(PUBLISHER_WINDOW) X(PUBLISHERS_MAX) \
+                X(PUBLISHER_DAYS) X(VOLATILE_DAYS) X(SESSIONS_MAX) X(TICK_MS)                  \
+                X(LEASE_TICKS) X(GET_MANY_MAX)                                                 \
+                    X(KNOWN_MAX) X(PAGE_MAX) X(PAGE_DEFAULT) X(REPLAY_MAX) X(PATTERNS_MAX)     \
+                        X(SESSIONS_PER_POLL) X(POLL_MAX_MS) X(BATCH_MAX) X(BATCH_BYTES) X(HWM) \
+                            X(INGEST_HWM) X(REQUESTS_QUEUED) X(REPLIES_QUEUED) X(UNREAD_MAX) X(UNREAD_ACTOR_MAX)       \
+                                X(HEADS_INTERVAL_MS) X(REJECTS_MAX)
+/* clang-format on */
 
 static const struct {
     const char *name;
