@@ -3,6 +3,8 @@
  * for a store. */
 #include "folder.h"
 
+#include "store_private.h"
+
 #include <casebus/errors.h>
 #include <dirent.h>
 #include <errno.h>
@@ -15,26 +17,9 @@
 
 #define MARKER "unfinished" /* a file in folders that are no store yet */
 
-static int code_of(int error)
-{
-    switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-        return CASEBUS_ENOSPC;
-    case ENOENT: /* the folder that was named, not the disk */
-    case ENOTDIR:
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return CASEBUS_EINVAL;
-    default:
-        return CASEBUS_EIO;
-    }
-}
-
 int folder_failed(const char *path, char *why, size_t why_size)
 {
-    int code = code_of(errno);
+    int code = store_error(errno);
     snprintf(why, why_size, "%s: %s", path, strerror(errno));
     return code;
 }
@@ -166,7 +151,7 @@ int folder_sync(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* EINVAL: it cannot be */
-    int rc = synced ? 0 : code_of(errno);
+    int rc = synced ? 0 : store_error(errno);
     if (fd >= 0) {
         close(fd);
     }

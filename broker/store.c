@@ -27,7 +27,7 @@
 #define READERS_MAX 64
 #define READERS_BYTES (16 << 10) /* more than their table needs */
 
-/* The one place where LMDB's codes become ours. */
+/* The one place where LMDB's codes, the system's among them, become ours. */
 int store_error(int rc)
 {
     switch (rc) {
