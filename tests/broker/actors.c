@@ -203,7 +203,7 @@ static void what_somebody_loses_is_noticed(void **state)
          true}, /* a role, which may be an audience's */
         {"a " KEY_A " viewer\n", "a " KEY_A " viewer,admin\n", false},
         {"a " KEY_A " viewer\n", "a " KEY_A " viewer\na " KEY_B " viewer\nb - admin\n", false},
-        {"a " KEY_A " viewer\n", "", true},
+        {"a " KEY_A " viewer\n", "b - viewer\n", true},
         {"a " KEY_A " viewer\n", "a " KEY_B " viewer\n", true},
         {"a " KEY_A " viewer\n", "b " KEY_A " viewer\n", true},
         {"a " KEY_A " viewer\n", "a " KEY_A " scraper\n", true},
