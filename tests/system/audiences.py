@@ -680,6 +680,26 @@ def tables_of_an_audience_are_its_own():
         assert MARKS["hse"] in shown and MARKS["ea"] not in shown
 
 
+def a_cursor_is_of_its_audience():
+    """Another one sees other events: what it has missed would be skipped."""
+    with Audiences() as broker:
+        Writer(broker).fill()
+        cursor = os.path.join(broker.dir, "cursor")
+
+        def watch(name, *more, code=0):
+            audience = ("--audience", name, "--fanout", broker.audience[name]) if name else ()
+            return broker.run("casebus-watch", *audience, "--cursor", cursor, *more, "case", code=code).stderr
+
+        watch("hse", "--from-start", "--count", 1)
+        kept = open(cursor).read()
+        assert kept.endswith("\naudience hse\ncase\n"), kept
+        for other in "two", None:
+            said = watch(other, code=2)
+            assert "a cursor of another audience or other patterns: audience hse, case." in said, said
+            assert open(cursor).read() == kept
+        watch("hse", "--count", 1)
+
+
 # --- actors -----------------------------------------------------------------------------------
 
 ACTORS = "boss {boss} admin\neye {eye} viewer\ndesk {desk} desk\npress {press} press\nboth {both} press,short\nstopper {stopper} stopper\nmixed {mixed} mixed\n"
@@ -842,5 +862,6 @@ main([an_audience_is_sent_its_agencies_and_their_heads,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
       an_audience_that_is_not_there_is_said_at_the_start, what_is_gone_is_told_to_whom_it_was_shown,
       readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
+      a_cursor_is_of_its_audience,
       an_actor_sees_what_his_role_does, an_audience_lets_its_roles_in_until_they_are_taken_away,
       a_dashboard_of_an_audience_shows_nothing_else])
