@@ -510,7 +510,7 @@ static int show_table(struct watch *self)
         .pattern_count = (size_t)self->pattern_count,
         .limit = settings->limit != FLAG_UNSET ? settings->limit : WATCH_ROWS,
         .count = settings->count,
-        .timeout_ms = settings->timeout_ms,
+        .deadline = self->deadline,
         .json = settings->json,
         .resized = &resized,
     };
@@ -531,7 +531,7 @@ static int run(struct watch *self)
     if (clash != NULL) {
         return usage(clash);
     }
-    if (!start_check_audience(&broker, settings->audience)) {
+    if (!start_check_audience(&broker, settings->audience, self->deadline)) {
         fprintf(stderr, PROGRAM ": --audience %s: " START_CHECK_NO_AUDIENCE "\n",
                 settings->audience);
         return EXIT_USAGE;
@@ -551,7 +551,6 @@ static int run(struct watch *self)
     int status = open_subscriber(self);
     if (status == EXIT_FINE) {
         catch_signals();
-        self->deadline = deadline_after(settings->timeout_ms);
         self->colour = !settings->json && terminal_has_colour(STDOUT_FILENO);
         status = follow_events(self);
         say_losses(self);
@@ -584,6 +583,7 @@ int main(int argc, char **argv)
         }
         return fflush(stdout) == 0 ? EXIT_FINE : EXIT_OUTPUT;
     }
+    self.deadline = deadline_after(self.settings.timeout_ms);
     self.patterns = argv + first;
     self.pattern_count = argc - first;
     return run(&self);

@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 
 import msgpack
 import zmq
@@ -566,6 +568,17 @@ def an_audience_that_is_not_there_is_said_at_the_start():
         assert "ready" not in done.stdout, done.stdout
 
 
+def asking_for_an_audience_is_part_of_the_time():
+    with tempfile.TemporaryDirectory() as folder:
+        nobody = "ipc://%s/nobody" % folder
+        for what in "case", "--recent":
+            begun = time.monotonic()
+            done = subprocess.run([os.path.join(BIN, "casebus-watch"), "--fanout", nobody, "--query", nobody, "--audience",
+                                   "hse", "--timeout", "0.1", "--count", "1", what], timeout=60, capture_output=True)
+            assert done.returncode == 3, done
+            assert time.monotonic() - begun < 1.5, "the question alone waits as long"
+
+
 def what_is_gone_is_told_to_whom_it_was_shown():
     with Audiences("--retain-events", "3") as broker:
         writer = Writer(broker)
@@ -860,7 +873,8 @@ main([an_audience_is_sent_its_agencies_and_their_heads,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
-      an_audience_that_is_not_there_is_said_at_the_start, what_is_gone_is_told_to_whom_it_was_shown,
+      an_audience_that_is_not_there_is_said_at_the_start, asking_for_an_audience_is_part_of_the_time,
+      what_is_gone_is_told_to_whom_it_was_shown,
       readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
       a_cursor_is_of_its_audience,
       an_actor_sees_what_his_role_does, an_audience_lets_its_roles_in_until_they_are_taken_away,
