@@ -376,6 +376,8 @@ class Relay:
         self.query = "tcp://127.0.0.1:%d" % self.front.bind_to_random_port("tcp://127.0.0.1")
         self.back.connect(broker.query)
         self.seen = []
+        self.answers = threading.Event()  # cleared: replies are held back
+        self.answers.set()
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.run)
 
@@ -389,7 +391,7 @@ class Relay:
                 frames = self.front.recv_multipart()
                 self.seen.append(msgpack.unpackb(frames[-1]))
                 self.back.send_multipart(frames)
-            if self.back in ready:
+            if self.back in ready and self.answers.wait(PATIENCE):
                 self.front.send_multipart(self.back.recv_multipart())
 
     def asked(self, begin=0):
@@ -404,6 +406,21 @@ class Relay:
         self.thread.join()
         self.front.close(0)
         self.back.close(0)
+
+
+def test_what_was_done_is_said_though_the_login_has_ended_since():
+    house = House()
+    with Broker() as broker, Relay(broker) as relay, house.dashboard(broker, query=relay.query) as dash, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ann = dash.person("ann")
+        relay.answers.clear()
+        stop = pool.submit(ann.request, "POST", "/api/sessions/hse/S1/stop", "{}", ours(ann))
+        try:
+            await_("asked", lambda: any(op == "session.stop" for op, _ in relay.asked()))
+            ann.form("/logout", 303)
+        finally:
+            relay.answers.set()
+        assert stop.result()[0] == 404, stop.result()  # as the broker has it
 
 
 def test_each_request_is_on_behalf_of_who_asks():
@@ -534,6 +551,7 @@ if __name__ == "__main__":
           test_guessing_is_slow_and_others_go_on, test_what_was_not_wrong_is_not_counted,
           test_who_finds_all_places_taken_has_not_tried, test_one_actor_does_not_have_all_views,
           test_an_unknown_name_is_answered_as_any, test_other_sites_and_other_names_get_nothing,
+          test_what_was_done_is_said_though_the_login_has_ended_since,
           test_each_request_is_on_behalf_of_who_asks, test_behind_a_proxy,
           test_beyond_loopback_only_the_proxy_is_served, test_what_it_does_not_start_with,
           test_without_accounts_there_is_no_door])
