@@ -304,6 +304,21 @@ def test_who_finds_all_places_taken_has_not_tried():
         dash.browser("127.0.5.100").sign_in("ben", PASSWORD)
 
 
+def test_whether_a_password_was_stored_is_said_as_far_as_it_is_known():
+    house = House()
+    token = house.token("add", "ann", "--actor", "local")
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann = dash.browser()
+        with open(house.file + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as another program would hold it
+            assert "was not stored" in ann.set_password("ann", token, PASSWORD, 503)[1]
+        os.chmod(house.file, 0o640)
+        assert "not certain" in ann.set_password("ann", token, PASSWORD, 503)[1]
+        os.chmod(house.file, 0o600)
+        ann.set_password("ann", token, PASSWORD)
+        ann.sign_in("ann", PASSWORD)
+
+
 def test_one_actor_does_not_have_all_views():
     house = House()
     with Broker() as broker, house.dashboard(broker) as dash:
@@ -549,7 +564,8 @@ if __name__ == "__main__":
           test_a_login_that_ends_before_the_body_is_there_does_nothing,
           test_a_file_that_could_not_be_read_is_read_later, test_a_login_ends_by_itself,
           test_guessing_is_slow_and_others_go_on, test_what_was_not_wrong_is_not_counted,
-          test_who_finds_all_places_taken_has_not_tried, test_one_actor_does_not_have_all_views,
+          test_who_finds_all_places_taken_has_not_tried,
+          test_whether_a_password_was_stored_is_said_as_far_as_it_is_known, test_one_actor_does_not_have_all_views,
           test_an_unknown_name_is_answered_as_any, test_other_sites_and_other_names_get_nothing,
           test_what_was_done_is_said_though_the_login_has_ended_since,
           test_each_request_is_on_behalf_of_who_asks, test_behind_a_proxy,
