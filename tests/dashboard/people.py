@@ -219,6 +219,23 @@ def test_a_file_that_could_not_be_read_is_read_later():
         kept.close()
 
 
+def test_each_trouble_of_the_file_is_complained_of_once():
+    house = House()
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann = dash.person("ann")
+
+        def complaints():  # after it has looked again
+            ann.get("/api/recent")
+            return dash.read_log().count("accounts stay as they were")
+
+        os.chmod(house.file, 0o640)
+        assert [complaints() for _ in range(3)] == [1] * 3, dash.read_log()
+        os.rename(house.file, house.file + ".away")  # while it may be looked at again at any time
+        assert [complaints() for _ in range(3)] == [2] * 3, dash.read_log()
+        os.rename(house.file + ".away", house.file)
+        assert [complaints() for _ in range(3)] == [3] * 3, dash.read_log()
+
+
 def test_a_login_ends_by_itself():
     house = House()
     with Broker() as broker, house.dashboard(broker, "--session-idle", 3, "--session-max", 6) as dash:
@@ -562,7 +579,8 @@ if __name__ == "__main__":
           test_the_id_is_a_new_one_at_each_login, test_a_password_may_have_1024_bytes,
           test_where_one_goes_on_is_here, test_what_ends_a_login,
           test_a_login_that_ends_before_the_body_is_there_does_nothing,
-          test_a_file_that_could_not_be_read_is_read_later, test_a_login_ends_by_itself,
+          test_a_file_that_could_not_be_read_is_read_later, test_each_trouble_of_the_file_is_complained_of_once,
+          test_a_login_ends_by_itself,
           test_guessing_is_slow_and_others_go_on, test_what_was_not_wrong_is_not_counted,
           test_who_finds_all_places_taken_has_not_tried,
           test_whether_a_password_was_stored_is_said_as_far_as_it_is_known, test_one_actor_does_not_have_all_views,
