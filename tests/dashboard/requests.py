@@ -289,6 +289,18 @@ def test_lists_are_the_stores():
         assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
 
 
+def test_who_is_over_a_limit_gets_the_whole_file_later():
+    with Broker() as broker:
+        records(broker, *(a_case(i) for i in range(3000)))
+        broker.stop()
+        broker.flags += ["--actor-requests", "2"]
+        broker.start()
+        with Dashboard(broker) as dash:
+            status, _, text = dash.request("GET", "/cases.csv")
+        assert status == 200 and text.count("\r\n") == 3001, (status, text.count("\r\n"))
+        assert re.search(r"limit=actor-requests .*op=case\.list", broker.read_log()), broker.read_log()
+
+
 def test_arguments_of_the_api_are_known_ones():
     with Broker() as broker, Dashboard(broker) as dash:
         for path, field, said in (("/api/cases?agancy=hse", "agancy", "there are agency from to"),
@@ -395,5 +407,6 @@ if __name__ == "__main__":
     SLOWNESS = concurrent.futures.ThreadPoolExecutor(1).submit(be_slow)  # beside the others
     main([test_hosts, test_other_sites_change_nothing, test_bodies, test_get_changes_nothing, test_headers,
           test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores,
+          test_who_is_over_a_limit_gets_the_whole_file_later,
           test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments, test_everything_of_the_sample,
           test_without_a_broker, test_command_line, test_stop, test_slowness])
