@@ -408,5 +408,6 @@ if __name__ == "__main__":
     main([test_hosts, test_other_sites_change_nothing, test_bodies, test_get_changes_nothing, test_headers,
           test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores,
           test_who_is_over_a_limit_gets_the_whole_file_later,
-          test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments, test_everything_of_the_sample,
+          test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
+          test_everything_of_the_sample,
           test_without_a_broker, test_command_line, test_stop, test_slowness])
