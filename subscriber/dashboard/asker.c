@@ -19,14 +19,17 @@
 #define ON_THEIR_WAY_MAX 64
 #define WAITING_MAX 4096
 #define RESEND_MS 1500
-#define RETRY_MS 50 /* a broker that is not there may come */
+#define AGAIN_MS 300 /* after an answer that it is not the time for it */
+#define RETRY_MS 50  /* a broker that is not there may come */
 #define ENVELOPE sizeof(uint64_t)
 
 struct ask {
     struct ask *next;
     uint64_t number;
-    bool sent;
-    int64_t deadline, resend_at;
+    bool insists;
+    bool sent;                 /* and takes a place of those on their way */
+    int error;                 /* what it ends in at its deadline */
+    int64_t deadline, send_at; /* send_at: not before; 0: at any time */
     asker_done *done;
     void *arg;
     size_t size;
@@ -102,8 +105,14 @@ static bool send_ask(struct asker *self, struct ask *ask)
     zmq_send(self->socket, ask->request, ask->size, 0);
     self->on_their_way += !ask->sent;
     ask->sent = true;
-    ask->resend_at = deadline_after(RESEND_MS);
+    ask->error = CASEBUS_ETIMEDOUT;
+    ask->send_at = deadline_after(RESEND_MS);
     return true;
+}
+
+static bool has_place(const struct asker *self, const struct ask *ask)
+{
+    return ask->sent || self->on_their_way < ON_THEIR_WAY_MAX;
 }
 
 /* Those whose turn has come, and those that may have got lost. */
@@ -112,15 +121,13 @@ static void send_due(struct asker *self)
     const int64_t now = clock_mono_ms();
     self->retry_at = INT64_MAX;
     for (struct ask *ask = self->first; ask != NULL; ask = ask->next) {
-        const bool due =
-            ask->sent ? now >= ask->resend_at : self->on_their_way < ON_THEIR_WAY_MAX;
-        if (due && !send_ask(self, ask)) {
+        if (now >= ask->send_at && has_place(self, ask) && !send_ask(self, ask)) {
             return;
         }
     }
 }
 
-int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms,
+int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms, bool insists,
               asker_done *done, void *arg)
 {
     if (self->count == WAITING_MAX) {
@@ -131,6 +138,8 @@ int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms,
         return CASEBUS_ENOMEM;
     }
     *ask = (struct ask){.number = ++self->number,
+                        .insists = insists,
+                        .error = CASEBUS_EUNREACHABLE,
                         .deadline = deadline_after(timeout_ms),
                         .done = done,
                         .arg = arg,
@@ -139,7 +148,7 @@ int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms,
     *self->last = ask;
     self->last = &ask->next;
     self->count++;
-    if (self->on_their_way < ON_THEIR_WAY_MAX) {
+    if (has_place(self, ask)) {
         send_ask(self, ask);
     }
     return 0;
@@ -184,16 +193,34 @@ static struct ask **find(struct asker *self, const zmq_msg_t *envelope)
     return at;
 }
 
+static bool is_for_later(int error)
+{
+    return error == CASEBUS_ELIMITED || error == CASEBUS_EBUSY || error == CASEBUS_EBEHIND;
+}
+
+/* Its place is another's meanwhile. */
+static void put_off(struct asker *self, struct ask *ask, int error)
+{
+    self->on_their_way -= ask->sent;
+    ask->sent = false;
+    ask->error = error;
+    ask->send_at = deadline_after(AGAIN_MS);
+}
+
 static void answer(struct asker *self, struct ask **at, struct casebus_bytes body)
 {
     struct casebus_reply reply;
     struct casebus_fault fault;
-    struct ask *const ask = unlink_ask(self, at);
     int rc = casebus_reply_decode(body, &reply, &fault);
     if (rc != 0) {
         memset(&reply, 0, sizeof reply);
         rc = CASEBUS_EPROTO;
     }
+    if (rc == 0 && (*at)->insists && is_for_later(reply.error)) {
+        put_off(self, *at, reply.error);
+        return;
+    }
+    struct ask *const ask = unlink_ask(self, at);
     ask->done(ask->arg, rc != 0 ? rc : reply.error, &reply, body);
     free(ask);
 }
@@ -237,8 +264,7 @@ static bool expire(struct asker *self, int64_t now)
     }
     static const struct casebus_reply none;
     struct ask *const ask = unlink_ask(self, at);
-    ask->done(ask->arg, ask->sent ? CASEBUS_ETIMEDOUT : CASEBUS_EUNREACHABLE, &none,
-              casebus_bytes(NULL, 0));
+    ask->done(ask->arg, ask->error, &none, casebus_bytes(NULL, 0));
     free(ask);
     return true;
 }
@@ -255,10 +281,11 @@ void asker_step(struct asker *self)
 
 int asker_timeout(const struct asker *self)
 {
+    const bool there = self->retry_at == INT64_MAX; /* the broker; else all wait until then */
     int64_t first = self->first != NULL ? self->retry_at : INT64_MAX;
     for (const struct ask *ask = self->first; ask != NULL; ask = ask->next) {
         first = ask->deadline < first ? ask->deadline : first;
-        first = ask->sent && ask->resend_at < first ? ask->resend_at : first;
+        first = there && has_place(self, ask) && ask->send_at < first ? ask->send_at : first;
     }
     return deadline_left(first);
 }

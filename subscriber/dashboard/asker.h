@@ -23,8 +23,10 @@ int asker_timeout(const struct asker *self); /* -1: nothing to wait for */
 void asker_step(struct asker *self);
 
 /* Copies the request, which must be safe to repeat, as all of the protocol are. `done` is
- * called once, from asker_step(). 0, or CASEBUS_EBUSY: too much is waiting; CASEBUS_ENOMEM. */
-int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms,
+ * called once, from asker_step(). `insists`: where the broker answers that it is not the time
+ * for it (limited, busy, behind) it is asked again, until the timeout. 0, or CASEBUS_EBUSY: too
+ * much is waiting; CASEBUS_ENOMEM. */
+int asker_ask(struct asker *self, struct casebus_bytes request, int timeout_ms, bool insists,
               asker_done *done, void *arg);
 /* Whoever is `arg` need not be told any more. */
 void asker_forget(struct asker *self, const void *arg);

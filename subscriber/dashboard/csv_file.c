@@ -1,8 +1,9 @@
 /* /cases.csv: the filtered list as one stream, a page of it in memory at a time.
  *
  * The first page is asked for as any other request's; when it is there the answer begins, and
- * each further page is asked for when what was there has been read. A page that does not come
- * breaks the transfer off, so that half a list is never taken for the whole. */
+ * each further page is asked for when what was there has been read; where the broker has no
+ * time for it, or the person is over a limit, again after a while. A page that does not come at
+ * all breaks the transfer off, so that half a list is never taken for the whole. */
 #include "routes.h"
 
 #include "csv.h"

@@ -369,6 +369,19 @@ static void begin_setup(struct request *request)
     end_form(request, &form);
 }
 
+/* What came of it; accounts.h says after which codes the file is the old one. */
+static const char *words_of(const struct attempt *attempt, bool theirs)
+{
+    if (theirs) {
+        return attempt->why;
+    }
+    if (attempt->rc == CASEBUS_EIO) {
+        return "It is not certain that the password was stored. Try to sign in with it; where "
+               "that fails, set it again.";
+    }
+    return "The password was not stored. Try again in a moment.";
+}
+
 static void end_setup(struct request *request)
 {
     const struct attempt *const attempt = request->attempt;
@@ -379,10 +392,7 @@ static void end_setup(struct request *request)
         fprintf(stderr, PROGRAM ": audit: setup refused, address %s: %s\n",
                 request->peer.address, attempt->why);
         const bool theirs = attempt->rc == CASEBUS_EDECIDED || attempt->rc == CASEBUS_EVALUE;
-        answer_page(request, theirs ? 403 : 503, "setup",
-                    theirs ? attempt->why
-                           : "It is not certain that the password was stored. Try to sign in "
-                             "with it; where that fails, set it again.");
+        answer_page(request, theirs ? 403 : 503, "setup", words_of(attempt, theirs));
         return;
     }
     fprintf(stderr, PROGRAM ": audit: password set, account %s, address %s\n", attempt->name,

@@ -49,6 +49,17 @@ static void fill_words(struct slots *slots, const struct request *request, uint3
     }
 }
 
+/* With the filters only: the file refuses what it does not take. */
+static void add_csv_link(struct text *out, const struct request *request)
+{
+    static const char *const names[] = {"agency", "from",    "to", "offender",
+                                        "order",  "session", "id"};
+    text_add(out, "/cases.csv?");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        page_add_parameter(out, names[i], request_parameter(request, names[i]));
+    }
+}
+
 static void show_cases(struct request *request)
 {
     static const char *const form[] = {"from", "to", "offender", "id"};
@@ -60,8 +71,7 @@ static void show_cases(struct request *request)
     }
     add_agencies(slot_get(&slots, "agency_options"), request, 1);
     fill_words(&slots, request, one.data != NULL ? 1 : list_of(rows).left);
-    text_add(slot_get(&slots, "csv"), "/cases.csv?");
-    page_query(request, slot_get(&slots, "csv"));
+    add_csv_link(slot_get(&slots, "csv"), request);
     if (one.data != NULL) {
         list_case(slot_get(&slots, "rows"), one);
     } else {

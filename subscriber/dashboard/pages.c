@@ -23,21 +23,28 @@ void page_state(struct slots *slots, const char *slot, const struct fetch *fetch
     }
 }
 
+void page_add_parameter(struct text *out, const char *name, const char *value)
+{
+    if (value != NULL && *value != '\0') {
+        url_add(out, casebus_cstr(name));
+        text_add(out, "=");
+        url_add(out, casebus_cstr(value));
+        text_add(out, "&amp;");
+    }
+}
+
 static bool turns_pages(const char *name)
 {
     return strcmp(name, "next") == 0 || strcmp(name, "as_of") == 0;
 }
 
-void page_query(const struct request *request, struct text *out)
+/* The parameters as they were, but for those that turn pages. */
+static void add_query(const struct request *request, struct text *out)
 {
     for (unsigned i = 0; i < request->url.parameter_count; i++) {
         const char *const name = request->url.parameter[i].name;
-        const char *const value = request->url.parameter[i].value;
-        if (*value != '\0' && !turns_pages(name)) {
-            url_add(out, casebus_cstr(name));
-            text_add(out, "=");
-            url_add(out, casebus_cstr(value));
-            text_add(out, "&amp;");
+        if (!turns_pages(name)) {
+            page_add_parameter(out, name, request->url.parameter[i].value);
         }
     }
 }
@@ -49,12 +56,12 @@ void page_turns(struct slots *slots, const struct request *request, const char *
     struct text *const first = slot_get(slots, "first"), *const next = slot_get(slots, "next");
     if (request_parameter(request, "next") != NULL) {
         text_format(first, "<a href=\"%s?", path);
-        page_query(request, first);
+        add_query(request, first);
         text_add(first, "\">First page</a>");
     }
     if (token.data != NULL) {
         text_format(next, "<a rel=\"next\" href=\"%s?", path);
-        page_query(request, next);
+        add_query(request, next);
         text_add(next, "next=");
         text_add_hex(next, token);
         if (as_of != 0) {

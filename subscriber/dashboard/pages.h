@@ -11,8 +11,8 @@ void page_state(struct slots *slots, const char *slot, const struct fetch *fetch
 bool page_is_unreached(const struct fetch *fetch);
 /* Links to the first page and to the one behind what is in slot 0. */
 void page_turns(struct slots *slots, const struct request *request, const char *path);
-/* The parameters as they were, but for those that turn pages; each ends with &amp;. */
-void page_query(const struct request *request, struct text *out);
+/* "name=value&amp;" for the query string of a link; nothing where there is no value. */
+void page_add_parameter(struct text *out, const char *name, const char *value);
 /* pages/<name>.html as the answer; `title` is somebody else's words. */
 void page_answer(struct request *request, struct slots *slots, unsigned status,
                  const char *name, struct casebus_bytes title);

@@ -23,8 +23,8 @@
 
 struct people {
     const char *path;
-    struct stat seen; /* the file, as it was last looked at; zeros: none, or look again */
-    bool complained;  /* of what may pass */
+    struct stat seen; /* the file, as it was last looked at; zeros: none */
+    bool look_again;  /* then something may pass, of which was complained already */
     struct accounts accounts;
     struct logins *logins;
     struct throttle *by_address, *by_account;
@@ -58,9 +58,8 @@ static int take_file(struct people *self, char *why, size_t why_size)
         accounts_free(&self->accounts);
         self->accounts = fresh;
         logins_keep(self->logins, &self->accounts);
-    } else if (may_pass(rc)) {
-        memset(&self->seen, 0, sizeof self->seen);
     }
+    self->look_again = may_pass(rc);
     return rc;
 }
 
@@ -71,14 +70,14 @@ static void follow_file(struct people *self)
     if (stat(self->path, &now) != 0) {
         memset(&now, 0, sizeof now);
     }
-    if (same_file(&now, &self->seen)) {
+    if (same_file(&now, &self->seen) && !self->look_again) {
         return;
     }
+    const bool complained = self->look_again;
     const int rc = take_file(self, why, sizeof why);
-    if (rc != 0 && !(may_pass(rc) && self->complained)) {
+    if (rc != 0 && !(may_pass(rc) && complained)) {
         fprintf(stderr, PROGRAM ": %s; the accounts stay as they were\n", why);
     }
-    self->complained = may_pass(rc);
 }
 
 /* --- made and ended ----------------------------------------------------------------------- */

@@ -171,10 +171,11 @@ void request_fetch(struct request *self, unsigned slot, struct casebus_call *cal
     struct casebus_bytes encoded;
     free(fetch->body);
     *fetch = (struct fetch){.request = self, .asked = true};
-    const int patience = self->refilled != NULL ? REFILL_MS : FETCH_MS;
+    const bool refills = self->refilled != NULL; /* no status can tell that it must wait */
+    const int patience = refills ? REFILL_MS : FETCH_MS;
     int rc = casebus_call_encoded(call, &encoded);
     if (rc == 0) {
-        rc = asker_ask(self->dashboard->asker, encoded, patience, take_reply, fetch);
+        rc = asker_ask(self->dashboard->asker, encoded, patience, refills, take_reply, fetch);
     }
     if (rc != 0) {
         fetch->here = true;

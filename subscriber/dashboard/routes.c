@@ -30,7 +30,8 @@
         .path = (where), .run = (function), .file = true                                       \
     }
 
-#define CASES "agency from to offender order session limit next as_of id"
+#define CASES "agency from to offender order session id" /* all of them */
+#define A_PAGE " limit next as_of"
 
 static const struct route routes[] = {
     GET("", page_home),
@@ -50,7 +51,7 @@ static const struct route routes[] = {
     FORM("setup", door_setup),
     FORM("logout", door_logout),
     API("api/recent", api_recent, "limit next as_of"),
-    API("api/cases", api_cases, CASES),
+    API("api/cases", api_cases, CASES A_PAGE),
     API("api/cases/*", api_case, ""),
     API("api/offenders", api_offenders, "agency name postcode limit next as_of"),
     API("api/agencies", api_agencies, ""),

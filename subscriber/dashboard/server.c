@@ -282,7 +282,7 @@ static enum MHD_Result go(struct request *request)
     if (!request->answered && request->upload_size > BODY_MAX) {
         request_refuse_text(request, 413, "too_large", "a body has at most 65,536 bytes");
     }
-    if (!request->answered) {
+    if (!request->answered) { /* nor run: what slept is resumed with its answer */
         door_check_again(request);
     }
     if (!request->answered) {

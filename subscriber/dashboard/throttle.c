@@ -1,8 +1,11 @@
 /* How often something may be tried. A key has one number, the time at which all its tries will
  * have been paid for: each puts it off by the refill time, and it may lie ahead by a burst.
  *
- * Whoever floods the table with keys of his own has each paid for by his address; so a set of
- * eight, and the least owing of them leaving, is enough. */
+ * A table has sets of eight, and the least owing of a set leaves for a newcomer. So what a key
+ * owes is forgotten only where the seven others of its set owe as much, and nobody can choose
+ * who these are. A try that was given back owes nothing, however many there are of them; one
+ * that was not is an address's, which has few, and who wants many addresses in the table needs
+ * a network for each. */
 #include "throttle.h"
 
 #include <casebus/errors.h>

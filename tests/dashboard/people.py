@@ -219,6 +219,23 @@ def test_a_file_that_could_not_be_read_is_read_later():
         kept.close()
 
 
+def test_each_trouble_of_the_file_is_complained_of_once():
+    house = House()
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann = dash.person("ann")
+
+        def complaints():  # after it has looked again
+            ann.get("/api/recent")
+            return dash.read_log().count("accounts stay as they were")
+
+        os.chmod(house.file, 0o640)
+        assert [complaints() for _ in range(3)] == [1] * 3, dash.read_log()
+        os.rename(house.file, house.file + ".away")  # while it may be looked at again at any time
+        assert [complaints() for _ in range(3)] == [2] * 3, dash.read_log()
+        os.rename(house.file + ".away", house.file)
+        assert [complaints() for _ in range(3)] == [3] * 3, dash.read_log()
+
+
 def test_a_login_ends_by_itself():
     house = House()
     with Broker() as broker, house.dashboard(broker, "--session-idle", 3, "--session-max", 6) as dash:
@@ -304,6 +321,21 @@ def test_who_finds_all_places_taken_has_not_tried():
         dash.browser("127.0.5.100").sign_in("ben", PASSWORD)
 
 
+def test_whether_a_password_was_stored_is_said_as_far_as_it_is_known():
+    house = House()
+    token = house.token("add", "ann", "--actor", "local")
+    with Broker() as broker, house.dashboard(broker) as dash:
+        ann = dash.browser()
+        with open(house.file + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as another program would hold it
+            assert "was not stored" in ann.set_password("ann", token, PASSWORD, 503)[1]
+        os.chmod(house.file, 0o640)
+        assert "not certain" in ann.set_password("ann", token, PASSWORD, 503)[1]
+        os.chmod(house.file, 0o600)
+        ann.set_password("ann", token, PASSWORD)
+        ann.sign_in("ann", PASSWORD)
+
+
 def test_one_actor_does_not_have_all_views():
     house = House()
     with Broker() as broker, house.dashboard(broker) as dash:
@@ -376,6 +408,8 @@ class Relay:
         self.query = "tcp://127.0.0.1:%d" % self.front.bind_to_random_port("tcp://127.0.0.1")
         self.back.connect(broker.query)
         self.seen = []
+        self.answers = threading.Event()  # cleared: replies are held back
+        self.answers.set()
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.run)
 
@@ -389,7 +423,7 @@ class Relay:
                 frames = self.front.recv_multipart()
                 self.seen.append(msgpack.unpackb(frames[-1]))
                 self.back.send_multipart(frames)
-            if self.back in ready:
+            if self.back in ready and self.answers.wait(PATIENCE):
                 self.front.send_multipart(self.back.recv_multipart())
 
     def asked(self, begin=0):
@@ -404,6 +438,21 @@ class Relay:
         self.thread.join()
         self.front.close(0)
         self.back.close(0)
+
+
+def test_what_was_done_is_said_though_the_login_has_ended_since():
+    house = House()
+    with Broker() as broker, Relay(broker) as relay, house.dashboard(broker, query=relay.query) as dash, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ann = dash.person("ann")
+        relay.answers.clear()
+        stop = pool.submit(ann.request, "POST", "/api/sessions/hse/S1/stop", "{}", ours(ann))
+        try:
+            await_("asked", lambda: any(op == "session.stop" for op, _ in relay.asked()))
+            ann.form("/logout", 303)
+        finally:
+            relay.answers.set()
+        assert stop.result()[0] == 404, stop.result()  # as the broker has it
 
 
 def test_each_request_is_on_behalf_of_who_asks():
@@ -530,10 +579,15 @@ if __name__ == "__main__":
           test_the_id_is_a_new_one_at_each_login, test_a_password_may_have_1024_bytes,
           test_where_one_goes_on_is_here, test_what_ends_a_login,
           test_a_login_that_ends_before_the_body_is_there_does_nothing,
-          test_a_file_that_could_not_be_read_is_read_later, test_a_login_ends_by_itself,
+          test_a_file_that_could_not_be_read_is_read_later,
+          test_each_trouble_of_the_file_is_complained_of_once,
+          test_a_login_ends_by_itself,
           test_guessing_is_slow_and_others_go_on, test_what_was_not_wrong_is_not_counted,
-          test_who_finds_all_places_taken_has_not_tried, test_one_actor_does_not_have_all_views,
+          test_who_finds_all_places_taken_has_not_tried,
+          test_whether_a_password_was_stored_is_said_as_far_as_it_is_known,
+          test_one_actor_does_not_have_all_views,
           test_an_unknown_name_is_answered_as_any, test_other_sites_and_other_names_get_nothing,
+          test_what_was_done_is_said_though_the_login_has_ended_since,
           test_each_request_is_on_behalf_of_who_asks, test_behind_a_proxy,
           test_beyond_loopback_only_the_proxy_is_served, test_what_it_does_not_start_with,
           test_without_accounts_there_is_no_door])

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from dashboard import BIN, DATA, Broker, Dashboard, await_, main, quote
+from dashboard import BIN, DATA, SRC, Broker, Dashboard, await_, main, quote
 
 SCRIPT = "<script>alert('x')</script> \"& Sons\u202e\u200b Ltd"
 
@@ -283,13 +283,29 @@ def test_lists_are_the_stores():
         assert len(dash.json("/api/cases?offender=acme%20999")["rows"]) == 1
         assert dash.json("/api/offenders?agency=hse&name=acme%20999%20ltd")["rows"][0]["id"] == "hse:999"
         assert dash.json("/api/agencies")["rows"][0]["cases"] == 1000
+        link = re.search(r'href="(/cases\.csv[^"]*)"', dash.get("/cases?agency=hse&from=2024-03-05&limit=7&odd=x"))
+        dash.get(link.group(1).replace("&amp;", "&"))  # takes all that the link has
+        assert "agency=hse" in link.group(1) and "from=2024-03-05" in link.group(1), link.group(1)
         assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
+
+
+def test_who_is_over_a_limit_gets_the_whole_file_later():
+    with Broker() as broker:
+        records(broker, *(a_case(i) for i in range(3000)))
+        broker.stop()
+        broker.flags += ["--actor-requests", "2"]
+        broker.start()
+        with Dashboard(broker) as dash:
+            status, _, text = dash.request("GET", "/cases.csv")
+        assert status == 200 and text.count("\r\n") == 3001, (status, text.count("\r\n"))
+        assert re.search(r"limit=actor-requests .*op=case\.list", broker.read_log()), broker.read_log()
 
 
 def test_arguments_of_the_api_are_known_ones():
     with Broker() as broker, Dashboard(broker) as dash:
         for path, field, said in (("/api/cases?agancy=hse", "agancy", "there are agency from to"),
                                   ("/cases.csv?agancy=hse", "agancy", "there are agency from to"),
+                                  ("/cases.csv?limit=5", "limit", "there are agency from to"),
                                   ("/api/status?x", "x", "there is none"), ("/api/sessions?agency=hse&agency=ea", "agency", "twice"),
                                   ("/api/recent?limit=&limit=5", "limit", "twice"), ("/api/recent?%3Cb%3E=1", "<b>", "limit next as_of")):
             status, _, text = dash.request("GET", path)
@@ -300,6 +316,18 @@ def test_arguments_of_the_api_are_known_ones():
         status, _, text = dash.request("POST", "/api/quarantine/1/reject?as=hse%3A1",
                                        "{}", {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"})
         assert status == 400 and "there is none" in text, (status, text)
+
+
+def test_the_text_and_the_routes_take_the_same_arguments():
+    with open(os.path.join(SRC, "subscriber", "dashboard", "API.md")) as file:
+        rows = re.findall(r"^\| `(/api/[^`]+)` \| ([^|]*)\|", file.read(), re.M)
+    rows = [(path, words) for path, words in rows if not path.endswith(("stop", "accept", "reject"))]
+    assert len(rows) == 10, rows
+    with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
+        for path, words in rows:
+            said = dash.json(path + "?unheard-of", 400)["error"]["text"].split("; there ")[1]
+            taken = set(said.split()) - {"is", "none", "are"}
+            assert taken == set(re.findall(r"`(\w+)`", words)), (path, said, words)
 
 
 def test_everything_of_the_sample():
@@ -379,5 +407,7 @@ if __name__ == "__main__":
     SLOWNESS = concurrent.futures.ThreadPoolExecutor(1).submit(be_slow)  # beside the others
     main([test_hosts, test_other_sites_change_nothing, test_bodies, test_get_changes_nothing, test_headers,
           test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores,
-          test_arguments_of_the_api_are_known_ones, test_everything_of_the_sample,
+          test_who_is_over_a_limit_gets_the_whole_file_later,
+          test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
+          test_everything_of_the_sample,
           test_without_a_broker, test_command_line, test_stop, test_slowness])
