@@ -86,9 +86,8 @@ static void deny(struct admission *self, const struct item *item, const char *ac
 
 /* --- how many ---------------------------------------------------------------------------- */
 
-#define MISSED_NS                                                                              \
-    1000000000 /* so long what is missing is waited for, and nothing else taken                \
-                */
+/* So long what is missing is waited for, and nothing else taken. */
+#define MISSED_NS 1000000000
 
 /* Is it behind one of its publisher's that was not taken? */
 static bool is_behind(const struct missing *missing, const struct casebus_report_head *head,

@@ -376,6 +376,9 @@ static void apply_asked(struct apply *self, const struct apply_entry *entry,
         result->outcome = CASEBUS_OUTCOME_REJECTED;
         result->asked = false;
     }
+    result->quiet =
+        entry->kind == APPLY_AGENCY && (result->outcome == CASEBUS_OUTCOME_CREATED ||
+                                        result->outcome == CASEBUS_OUTCOME_UPDATED);
 }
 
 static void apply_ack(struct apply *self, const struct apply_entry *entry,

@@ -76,7 +76,7 @@ struct apply_result {
     enum casebus_outcome outcome;
     struct casebus_fault fault;            /* of a rejection; code 0 otherwise */
     char case_id[CASEBUS_CASE_ID_MAX + 1]; /* of a decision: the case it was stored as */
-    bool quiet; /* a report has changed something that no event of its own tells of */
+    bool quiet; /* it has changed something that no event of its own tells of */
     /* a session was asked to stop that had not been: polls that name it have news */
     bool asked;
     bool numbered;

@@ -14,12 +14,25 @@
 
 /* --- publish ---------------------------------------------------------------------------- */
 
+/* Of which agency it is; absent: of none. */
+static struct casebus_bytes agency_of(const struct apply_entry *entry)
+{
+    struct casebus_topic topic;
+    if (entry->kind != APPLY_REPORT) {
+        return casebus_as_str(casebus_map_get(entry->body, "agency"));
+    }
+    return casebus_topic_split(entry->topic, &topic) == 0 && topic.count >= 3
+               ? topic.segment[2]
+               : casebus_bytes(NULL, 0);
+}
+
 /* What the batch has changed without events is named by its heads. */
 static void name_quiet(struct bus *self, const struct batch *b)
 {
     for (size_t i = b->first; i < b->end; i++) {
         if (b->items[i].result.quiet) {
-            fanout_quiet(self->fanout, b->items[i].entry.topic, apply_state(b->apply)->entry);
+            fanout_quiet(self->fanout, agency_of(&b->items[i].entry),
+                         apply_state(b->apply)->entry);
         }
     }
 }

@@ -19,8 +19,8 @@ struct apply {
     msgpack_sbuffer changed_fields;
     /* Of the entry being decided: */
     uint64_t at;
-    bool time_stands; /* the clock was set back: `at` is that of an entry before, a second ahead
-                       */
+    /* The clock was set back: `at` is that of an entry before, a second ahead. */
+    bool time_stands;
     struct casebus_bytes actor;
     const struct casebus_report *report;
     /* what was prepared of the report; NULL: of a decision */

@@ -121,11 +121,11 @@ int fanout_publish(struct fanout *self, const struct apply_event *events, size_t
     return 0;
 }
 
-void fanout_quiet(struct fanout *self, struct casebus_bytes topic, uint64_t entry)
+void fanout_quiet(struct fanout *self, struct casebus_bytes agency, uint64_t entry)
 {
     for (unsigned i = 0; i < self->outlets; i++) {
         struct outlet *o = &self->outlet[i];
-        if (scope_covers_topic(o->scope, topic)) {
+        if (scope_covers(o->scope, agency)) {
             o->quiet = entry;
             o->quiet_at = o->quiet_sent + HEADS_LEAST_MS;
         }

@@ -48,10 +48,11 @@ int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MA
  * while. */
 void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors);
 
-/* A report of this topic has changed something without an event of its own, in the batch that
- * is published next, which has been committed up to `entry`. Heads say so to those who may know
- * of the topic: those of the batch, or heads of their own soon: a flood of it is few heads. */
-void fanout_quiet(struct fanout *self, struct casebus_bytes topic, uint64_t entry);
+/* Something of this agency (absent: of none) has changed without an event of its own, in the
+ * batch that is published next, which has been committed up to `entry`. Heads say so to those
+ * who may know of the agency: those of the batch, or heads of their own soon: a flood of it is
+ * few heads. */
+void fanout_quiet(struct fanout *self, struct casebus_bytes agency, uint64_t entry);
 /* Sends a committed batch's events, in the order of their seqs, and the batch's heads. 0 or
  * CASEBUS_ENOMEM: heads are no longer known, the bus must not go on. */
 int fanout_publish(struct fanout *self, const struct apply_event *events, size_t count);

@@ -19,7 +19,7 @@
 
 int folder_failed(const char *path, char *why, size_t why_size)
 {
-    int code = store_error(errno);
+    int code = store_open_error(errno);
     snprintf(why, why_size, "%s: %s", path, strerror(errno));
     return code;
 }

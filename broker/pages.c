@@ -10,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE_HEAD                                                                              \
-    16u                /* number 8, unused 2, flags 2, lower 2, upper 2 (large value: count 4) \
-                        */
+/* number 8, unused 2, flags 2, lower 2, upper 2 (large value: count 4) */
+#define PAGE_HEAD 16u
 #define NODE_HEAD 8u   /* low 2, high 2, flags 2, key size 2 */
 #define META_TREES 40u /* in a meta page: the free list's tree, then the main one */
 #define META_LAST_PAGE 136u

@@ -50,7 +50,7 @@ int submit(struct query *q, enum apply_kind kind, const msgpack_sbuffer *body, b
     if (wait && self->submissions == SUBMISSIONS_MAX) {
         return CASEBUS_EBUSY;
     }
-    int rc = wait ? check_waiting(q) : 0; /* before anything comes of it */
+    int rc = wait ? find_place(q) : 0;
     if (rc != 0) {
         return rc;
     }

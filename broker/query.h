@@ -54,7 +54,7 @@ struct waiting {
     size_t size;                 /* of its frames */
 };
 #define WAITING_MAX 4096
-#define WAITING_BYTES (64u << 20) /* of all of them: a poll may be as large as any request */
+#define WAITING_BYTES (64u << 20) /* of all of them, each of CASEBUS_WAITING_MAX at most */
 
 #define ARRIVED_MAX 4096
 
@@ -174,6 +174,7 @@ struct query {
     const struct waiting *resumed;          /* of a request that waited: NULL the first time */
     const struct submission_result *answer; /* to its submission */
     bool time_up;
+    size_t size;        /* of what would wait: the request, with its way back */
     int64_t wait_until; /* for QUERY_WAITS */
     enum waiting_kind wait_kind;
     uint64_t wait_id;
@@ -380,6 +381,9 @@ const struct noticed *find_arrived(const struct queries *self, struct casebus_by
 int check_rate(struct query *q, size_t size);
 /* May it wait, with what waits for its actor already? 0, or CASEBUS_ELIMITED likewise. */
 int check_waiting(struct query *q);
+/* Could this request wait? It has to be asked before anything is begun that it would wait for.
+ * 0; CASEBUS_ETOOLARGE, CASEBUS_EBUSY, or CASEBUS_ELIMITED: its actor has no place left. */
+int find_place(struct query *q);
 /* One more request of the actor waits, or one less. */
 void count_waiter(struct queries *self, const char *actor, int change);
 

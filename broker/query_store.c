@@ -68,7 +68,8 @@ int query_store_verify(struct query *q)
     }
     const struct run *run = verifier_run(q->self->verifier);
     if (!q->resumed && run->state != RUN_RUNNING && (asked == 0 || asked != run->number)) {
-        rc = verifier_start(q->self->verifier);
+        rc = wait_ms > 0 ? find_place(q) : 0;
+        rc = rc ? rc : verifier_start(q->self->verifier);
         if (rc != 0) {
             return rc;
         }
@@ -157,7 +158,8 @@ int query_store_backup(struct query *q)
     }
     const struct run *run = backup_run(q->self->backup);
     if (!q->resumed && (asked == 0 || asked != run->number)) {
-        rc = start_backup(q);
+        rc = wait_ms > 0 ? find_place(q) : 0;
+        rc = rc ? rc : start_backup(q);
         if (rc != 0) {
             return rc;
         }

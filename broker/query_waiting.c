@@ -17,25 +17,31 @@ static void count_waiting(struct queries *self)
     atomic_store(&c->submissions, self->submissions);
 }
 
-/* 0, and it waits; CASEBUS_EBUSY: there is no place; CASEBUS_ELIMITED: none for its actor. */
-static int put_aside(struct queries *self, struct query *q, struct envelope *e, zmq_msg_t *body)
+int find_place(struct query *q)
 {
-    size_t size = zmq_msg_size(body);
-    int rc = check_waiting(q);
-    if (rc != 0) {
-        return rc;
+    const struct queries *self = q->self;
+    if (q->resumed) {
+        return 0; /* it has just left one */
     }
-    for (unsigned i = 0; i < e->count; i++) {
-        size += zmq_msg_size(&e->frame[i]);
+    if (q->size > CASEBUS_WAITING_MAX) {
+        return CASEBUS_ETOOLARGE;
     }
-    bool room =
-        self->waiting_count < WAITING_MAX && self->waiting_bytes + size <= WAITING_BYTES;
-    struct waiting *w = room ? calloc(1, sizeof *w) : NULL;
-    if (!w) {
+    if (self->waiting_count == WAITING_MAX || self->waiting_bytes + q->size > WAITING_BYTES) {
         return CASEBUS_EBUSY;
     }
-    w->size = size;
-    self->waiting_bytes += size;
+    return check_waiting(q);
+}
+
+/* 0, and it waits; or why it cannot. */
+static int put_aside(struct queries *self, struct query *q, struct envelope *e, zmq_msg_t *body)
+{
+    int rc = find_place(q);
+    struct waiting *w = rc == 0 ? calloc(1, sizeof *w) : NULL;
+    if (!w) {
+        return rc ? rc : CASEBUS_ENOMEM;
+    }
+    w->size = q->size;
+    self->waiting_bytes += q->size;
     w->kind = q->wait_kind;
     w->until = q->wait_until;
     w->id = q->wait_id;
@@ -57,6 +63,10 @@ void handle(struct queries *self, struct envelope *e, zmq_msg_t *body, struct qu
     zmq_msg_t reply;
     q->self = self;
     q->reader = &self->readers[0];
+    q->size = zmq_msg_size(body);
+    for (unsigned i = 0; i < e->count; i++) {
+        q->size += zmq_msg_size(&e->frame[i]);
+    }
     reader_refresh(q->reader);
     int rc = answer(q, envelope_asker(e), body, &reply);
     if (rc == QUERY_WAITS) {

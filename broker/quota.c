@@ -118,8 +118,7 @@ static int64_t cost(enum limit limit, uint64_t more, uint64_t value)
 /* Has he less than one left? */
 static bool is_over(struct account *self, enum limit limit, uint64_t value, int64_t now)
 {
-    if (self->value[limit] !=
-        value) { /* another one since: what he owed by that is forgotten */
+    if (self->value[limit] != value) { /* what he owed by another one is forgotten */
         self->value[limit] = value;
         self->paid_until[limit] = 0;
     }

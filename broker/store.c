@@ -51,14 +51,22 @@ int store_error(int rc)
     case MDB_PANIC:
     case EIO:
         return CASEBUS_EIO;
-    case ENOENT: /* the folder that was named, not the disk */
+    default:
+        return rc > 0 ? CASEBUS_EIO : CASEBUS_EINTERNAL;
+    }
+}
+
+int store_open_error(int rc)
+{
+    switch (rc) {
+    case ENOENT:
     case ENOTDIR:
     case EACCES:
     case EPERM:
     case EROFS:
         return CASEBUS_EINVAL;
     default:
-        return rc > 0 ? CASEBUS_EIO : CASEBUS_EINTERNAL;
+        return store_error(rc);
     }
 }
 
@@ -79,7 +87,7 @@ static int reserve_readers(struct store *self, char *why, size_t why_size)
         return 0;
     }
     snprintf(why, why_size, "%s: %s", path, strerror(rc));
-    return store_error(rc);
+    return store_open_error(rc);
 }
 
 static int open_env(struct store *self, const char *path, unsigned flags, char *why,
@@ -100,7 +108,7 @@ static int open_env(struct store *self, const char *path, unsigned flags, char *
     }
     if (rc != 0) {
         snprintf(why, why_size, "%s: cannot open the store: %s", self->dir, mdb_strerror(rc));
-        return store_error(rc);
+        return store_open_error(rc);
     }
     MDB_stat st;
     mdb_env_stat(self->env, &st);
@@ -159,7 +167,7 @@ static int put_first_state(struct store *self)
 
 static int give_name(struct store *self, const char *from, const char *to)
 {
-    int rc = rename(from, to) < 0 ? store_error(errno) : 0;
+    int rc = rename(from, to) < 0 ? store_open_error(errno) : 0;
     rc = rc ? rc : folder_sync(self->dir);
     return rc ? rc : folder_sync_parent(self->dir);
 }
@@ -241,7 +249,7 @@ int store_open(struct store **self_p, const struct store_options *options, char 
     int rc = self->dir ? 0 : CASEBUS_ENOMEM;
     if (rc == 0 && !options->read_only && mkdir(self->dir, 0700) < 0 && errno != EEXIST) {
         snprintf(why, why_size, "%s: cannot create the folder: %s", self->dir, strerror(errno));
-        rc = store_error(errno);
+        rc = store_open_error(errno);
     }
     if (rc == 0 && !options->read_only) {
         rc = folder_lock(self->dir, &self->lock_fd, why, why_size);

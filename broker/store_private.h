@@ -31,8 +31,11 @@ struct txn {
     int error;
 };
 
-/* The one place where LMDB's codes become ours. */
+/* The one place where LMDB's codes, the system's among them, become ours. */
 int store_error(int lmdb_code);
+/* While a store is opened: what is wrong with the folder that was named, CASEBUS_EINVAL, is no
+ * failure of the disk. */
+int store_open_error(int lmdb_code);
 /* Makes sure that the file has room for all that a commit of this transaction can write. */
 int store_reserve(struct txn *txn);
 /* Takes the checksum off a value that LMDB gave; CASEBUS_ECORRUPT. */

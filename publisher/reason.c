@@ -7,13 +7,8 @@
 #include "fields.h"
 
 #include <casebus/errors.h>
-#include <casebus/limits.h>
 #include <stdio.h>
 #include <string.h>
-
-/* A limit's digits, for a sentence. */
-#define DIGITS(limit) DIGITS_OF(limit)
-#define DIGITS_OF(digits) #digits
 
 /* The field a path names, a place in an array being of the array's field; NULL: none. */
 static const struct casebus_field *find(const char *path)
@@ -57,8 +52,8 @@ static const char *wrong_value(const struct casebus_field *field)
     static const char *const by_type[] = {
         [CASEBUS_TYPE_TEXT] = "must not have control characters but tab and line ends",
         [CASEBUS_TYPE_DATE] = "not a date, as in 2025-03-31",
-        [CASEBUS_TYPE_PENCE] = "not pence, a whole number from 0 to " DIGITS(CASEBUS_PENCE_MAX),
-        [CASEBUS_TYPE_COUNT] = "not a whole number from 0 to 9007199254740991",
+        [CASEBUS_TYPE_PENCE] = "not pence, a whole number from 0 on",
+        [CASEBUS_TYPE_COUNT] = "not a whole number from 0 on",
         [CASEBUS_TYPE_INSTANT] = "not microseconds since 1970, nor as in 2025-03-01T10:20:30Z",
         [CASEBUS_TYPE_URL] = "must begin with http:// or https:// and have no blanks",
         [CASEBUS_TYPE_CASE_IDS] = "not a case id, as in hse:4812345",

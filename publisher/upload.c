@@ -32,24 +32,16 @@ static void refuse(struct upload *self, const char *field, const char *reason)
                 (int)strlen(reason));
 }
 
-/* No reason, or no more than the code's own sentence. */
-static bool is_bare(const struct casebus_refusal *refusal)
-{
-    return !refusal->reason.data ||
-           casebus_bytes_is(refusal->reason, casebus_strerror(refusal->code));
-}
-
 static struct casebus_bytes reason_of(const struct casebus_refusal *refusal)
 {
-    if (!is_bare(refusal)) {
-        return refusal->reason;
-    }
     if (refusal->code == CASEBUS_EUNKNOWN_CASE) {
-        return casebus_cstr(
-            "there is no such case that could be corrected, deleted or redacted");
+        return casebus_cstr("there is no such case that could be corrected or deleted");
     }
-    return casebus_cstr(refusal->code ? casebus_strerror(refusal->code)
-                                      : "another offender and another action date");
+    if (refusal->reason.data || refusal->code) {
+        return refusal->reason.data ? refusal->reason
+                                    : casebus_cstr(casebus_strerror(refusal->code));
+    }
+    return casebus_cstr("another offender and another action date");
 }
 
 static const char *text_or_empty(struct casebus_bytes text)

@@ -4,7 +4,6 @@
 
 #include <casebus/client.h>
 
-#include "deadline.h"
 #include "flags.h"
 #include "json.h"
 #include "table.h"
@@ -52,12 +51,6 @@ bool ctl_add_page(struct ctl *self);
 /* Sends the call; the exit status, after a complaint where it is not 0. `about` (may be NULL)
  * is what the complaint is about. */
 int ctl_ask(struct ctl *self, const char *about);
-/* The same for one of many requests, which a passing refusal does not end: where the broker is
- * busy or we are over a limit it is asked again, for as long as --timeout. */
-int ctl_ask_on(struct ctl *self);
-/* After an answer `rc`: waits a little and is true where that refusal passes and the deadline
- * has not. */
-bool ctl_asks_again(int rc, int64_t deadline);
 /* What is left of --timeout, for one request. */
 int ctl_timeout(const struct ctl *self);
 /* The value of a key of the last reply's result. */

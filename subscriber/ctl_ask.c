@@ -9,11 +9,8 @@
 #include "terminal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
-
-#define AGAIN_MS 100 /* before a refusal that passes is asked again */
 
 /* --- complaining ------------------------------------------------------------------------ */
 
@@ -140,25 +137,6 @@ int ctl_ask(struct ctl *self, const char *about)
 {
     int rc = casebus_call_send(self->call, self->client, &self->reply, ctl_timeout(self));
     return rc == 0 ? EXIT_FINE : ctl_failed(self, about, rc);
-}
-
-bool ctl_asks_again(int rc, int64_t deadline)
-{
-    if ((rc != CASEBUS_EBUSY && rc != CASEBUS_ELIMITED) || deadline_left(deadline) == 0) {
-        return false;
-    }
-    poll(NULL, 0, AGAIN_MS);
-    return true;
-}
-
-int ctl_ask_on(struct ctl *self)
-{
-    const int64_t deadline = deadline_after(ctl_timeout(self));
-    int rc;
-    do {
-        rc = casebus_call_send(self->call, self->client, &self->reply, ctl_timeout(self));
-    } while (ctl_asks_again(rc, deadline));
-    return rc == 0 ? EXIT_FINE : ctl_failed(self, NULL, rc);
 }
 
 struct casebus_bytes ctl_result(const struct ctl *self, const char *key)

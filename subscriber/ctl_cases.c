@@ -318,7 +318,7 @@ static int ask_batch(struct ctl *self, struct batch *batch)
     }
     casebus_call_begin(self->call, CASEBUS_OP_CASE_KNOWN);
     casebus_call_texts(self->call, "ids", (const char *const *)batch->ids, batch->count);
-    const int status = ctl_ask_on(self);
+    const int status = ctl_ask(self, NULL);
     empty_batch(batch);
     return status == EXIT_FINE ? take_known(self, batch) : status;
 }

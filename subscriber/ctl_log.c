@@ -88,28 +88,15 @@ static int print_page(struct ctl *self, struct casebus_replay *replay)
     return status;
 }
 
-/* The page behind `after`: 0 or a code, with what the broker said of it in self->reply. */
-static int ask_page(struct ctl *self, struct casebus_replay *replay, uint64_t after)
-{
-    const int64_t deadline = deadline_after(ctl_timeout(self));
-    int rc;
-    do {
-        rc = casebus_replay_ask(replay, after);
-        if (rc == 0) {
-            rc = casebus_replay_page(replay, ctl_timeout(self));
-        }
-    } while (ctl_asks_again(rc, deadline));
-    self->reply = (struct casebus_reply){.error = rc};
-    self->reply.error_text = casebus_replay_error_text(replay);
-    return rc;
-}
-
 static int replay_pages(struct ctl *self, struct casebus_replay *replay)
 {
     uint64_t after = self->settings.after == FLAG_UNSET ? 0 : self->settings.after;
     int status = EXIT_FINE;
     do {
-        const int rc = ask_page(self, replay, after);
+        int rc = casebus_replay_ask(replay, after);
+        if (rc == 0) {
+            rc = casebus_replay_page(replay, ctl_timeout(self));
+        }
         if (rc == CASEBUS_EBEHIND) { /* nothing has happened after it */
             return EXIT_FINE;
         }

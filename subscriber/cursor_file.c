@@ -2,16 +2,13 @@
  *
  * Whoever begins with it must find the old one or the new one, whatever was killed or lost its
  * power in between (replace_file.h). A cursor says that everything before it was shown, which
- * is true of the audience and the patterns it was saved with and no others, so they stand there
- * too:
+ * is true of the patterns it was saved with and no others, so they stand there too:
  *
  *   casebus-cursor 2 <epoch, 16 hexadecimal digits> <seq>
- *   audience partners
  *   case:created
  *   session
  *
- * The 2 is the version of this file. Without an audience there is no such line; no pattern
- * begins like it. */
+ * The 2 is the version of this file. */
 #include "cursor_file.h"
 
 #include "replace_file.h"
@@ -24,9 +21,9 @@
 #include <unistd.h>
 
 #define HEADER "casebus-cursor 2 "
-#define FILE_SIZE_MAX (256 + CASEBUS_PATTERNS_MAX * (CASEBUS_TOPIC_MAX + 1))
+#define FILE_SIZE_MAX (128 + CASEBUS_PATTERNS_MAX * (CASEBUS_TOPIC_MAX + 1))
 
-/* --- what it is of ---------------------------------------------------------------------- */
+/* --- patterns --------------------------------------------------------------------------- */
 
 struct prefix {
     char text[CASEBUS_TOPIC_MAX + 1];
@@ -53,8 +50,7 @@ static int read_patterns(const char *const *patterns, size_t count, struct prefi
     return 0;
 }
 
-int cursor_file_scope(const char *audience, const char *const *patterns, size_t count,
-                      struct text *lines)
+int cursor_file_patterns(const char *const *patterns, size_t count, struct text *lines)
 {
     struct prefix *const prefixes = calloc(count, sizeof *prefixes);
     if (prefixes == NULL) {
@@ -62,11 +58,6 @@ int cursor_file_scope(const char *audience, const char *const *patterns, size_t 
     }
     const int rc = read_patterns(patterns, count, prefixes);
     text_clear(lines);
-    if (audience != NULL) {
-        text_add(lines, "audience ");
-        text_add(lines, audience);
-        text_add(lines, "\n");
-    }
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (i == 0 || compare(&prefixes[i - 1], &prefixes[i]) != 0) {
             text_add(lines, prefixes[i].text);
@@ -101,7 +92,7 @@ static const char *parse(char *content, struct casebus_cursor *cursor)
 }
 
 /* Whole lines, one at least. */
-static int compare_scope(const char *kept, struct text *lines)
+static int compare_patterns(const char *kept, struct text *lines)
 {
     const size_t size = strlen(kept);
     if (size == 0 || kept[size - 1] != '\n') {
@@ -139,7 +130,7 @@ int cursor_file_read(const char *path, struct casebus_cursor *cursor, struct tex
     int rc = read_content(path, content, FILE_SIZE_MAX);
     if (rc > 0) {
         const char *const kept = parse(content, cursor);
-        rc = kept != NULL ? compare_scope(kept, lines) : CASEBUS_EMALFORMED;
+        rc = kept != NULL ? compare_patterns(kept, lines) : CASEBUS_EMALFORMED;
     }
     const int error = errno;
     free(content);

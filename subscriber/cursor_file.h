@@ -1,4 +1,4 @@
-/* A cursor in a file, with the audience and the patterns it is of; replaced as a whole. */
+/* A cursor in a file, with the patterns it is of; replaced as a whole. */
 #ifndef CASEBUS_CURSOR_FILE_H
 #define CASEBUS_CURSOR_FILE_H
 
@@ -6,14 +6,12 @@
 
 #include <casebus/subscriber.h>
 
-/* What a watch is shown, as its file keeps it: a line for the audience (NULL: none), and one
- * for each pattern, sorted, each once, without what only spells the same otherwise.
- * CASEBUS_EPATTERN: one of the patterns is none. */
-int cursor_file_scope(const char *audience, const char *const *patterns, size_t count,
-                      struct text *lines);
+/* The patterns of a watch, as its file keeps them: a line each, sorted, each once, without what
+ * only spells the same otherwise. CASEBUS_EPATTERN: one of them is none. */
+int cursor_file_patterns(const char *const *patterns, size_t count, struct text *lines);
 
 /* 1; 0: there is no such file; CASEBUS_EMALFORMED: it holds no cursor; CASEBUS_EIO: errno;
- * CASEBUS_EPATTERN: it is of another audience or other patterns, which `lines` has then. */
+ * CASEBUS_EPATTERN: it is the cursor of other patterns, which `lines` has then. */
 int cursor_file_read(const char *path, struct casebus_cursor *cursor, struct text *lines);
 /* Durable when it returns 0; CASEBUS_EIO: errno, and the file is the old one or the
  * new one (replace_file.h). */

@@ -4,8 +4,6 @@
  * told only when it asks the log. Here that is one question at the start. */
 #include "start_check.h"
 
-#include "deadline.h"
-
 #include <casebus/errors.h>
 #include <stdio.h>
 
@@ -27,11 +25,9 @@ static bool question_open(struct question *self, const struct casebus_client_opt
 }
 
 /* The broker's refusal; 0 where there is none, or no answer. */
-static int ask(struct question *self, int64_t deadline)
+static int ask(struct question *self)
 {
-    const int left = deadline_left(deadline);
-    casebus_call_send(self->call, self->client, &self->reply,
-                      left < 0 || left > PATIENCE_MS ? PATIENCE_MS : left);
+    casebus_call_send(self->call, self->client, &self->reply, PATIENCE_MS);
     return self->reply.error;
 }
 
@@ -41,8 +37,7 @@ static void question_close(struct question *self)
     casebus_client_destroy(&self->client);
 }
 
-bool start_check_audience(const struct casebus_client_options *broker, const char *audience,
-                          int64_t deadline)
+bool start_check_audience(const struct casebus_client_options *broker, const char *audience)
 {
     struct question question;
     bool good = true;
@@ -51,16 +46,14 @@ bool start_check_audience(const struct casebus_client_options *broker, const cha
     }
     if (question_open(&question, broker, audience)) {
         casebus_call_begin(question.call, CASEBUS_OP_HEADS);
-        good = ask(&question, deadline) == 0 ||
-               !casebus_bytes_is(question.reply.error_field, "audience");
+        good = ask(&question) == 0 || !casebus_bytes_is(question.reply.error_field, "audience");
     }
     question_close(&question);
     return good;
 }
 
 bool start_check_session(const struct casebus_client_options *broker, const char *audience,
-                         struct casebus_bytes agency, struct casebus_bytes session_id,
-                         int64_t deadline)
+                         struct casebus_bytes agency, struct casebus_bytes session_id)
 {
     struct question question;
     bool good = true;
@@ -68,7 +61,7 @@ bool start_check_session(const struct casebus_client_options *broker, const char
         casebus_call_begin(question.call, CASEBUS_OP_SESSION_GET);
         casebus_call_str(question.call, "agency", agency);
         casebus_call_str(question.call, "session_id", session_id);
-        good = ask(&question, deadline) != CASEBUS_ENOTFOUND;
+        good = ask(&question) != CASEBUS_ENOTFOUND;
     }
     question_close(&question);
     return good;

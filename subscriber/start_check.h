@@ -4,17 +4,14 @@
 
 #include <casebus/client.h>
 
-/* Each waits a little for an answer, not past the deadline (deadline.h): a program that starts
- * before its broker is not kept. No answer, or another refusal than the one asked about, is no
- * fault: true. */
+/* Each waits a little for an answer: a program that starts before its broker is not kept. No
+ * answer, or another refusal than the one asked about, is no fault: true. */
 
 /* Is there such an audience, for us? NULL is everybody's, which there is. */
-bool start_check_audience(const struct casebus_client_options *broker, const char *audience,
-                          int64_t deadline);
+bool start_check_audience(const struct casebus_client_options *broker, const char *audience);
 /* Is there such a session, as far as the audience (or NULL) is shown any? */
 bool start_check_session(const struct casebus_client_options *broker, const char *audience,
-                         struct casebus_bytes agency, struct casebus_bytes session_id,
-                         int64_t deadline);
+                         struct casebus_bytes agency, struct casebus_bytes session_id);
 
 /* A line on stderr for who waits for a broker: libzmq gives no reason where one refuses a key.
  */

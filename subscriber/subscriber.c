@@ -40,11 +40,12 @@ static int keep_text(char **kept, const char *text)
 
 /* Its I/O thread is a batch job to the scheduler: with many readers on one machine it does not
  * push the broker aside each time that a few kilobytes have come, which would then be sent to
- * all of them in pieces. Where a processor is idle nothing is different. */
+ * all of them in pieces. Where a processor is idle nothing is different. One that is of another
+ * kind already stays that: libzmq would end the process where it must not be changed. */
 static void *new_context(void)
 {
     void *zmq = zmq_ctx_new();
-    if (zmq != NULL) {
+    if (zmq != NULL && sched_getscheduler(0) == SCHED_OTHER) {
         zmq_ctx_set(zmq, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH);
     }
     return zmq;

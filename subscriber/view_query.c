@@ -233,9 +233,10 @@ static const unsigned watched[] = {
     [CASEBUS_QUERY_QUARANTINE] = CASES,
 };
 
+/* A case comes with its agency's record, which is set without an event. */
 bool query_watches_quiet(const struct casebus_query *query)
 {
-    return (watched[query->kind] & SESSIONS) != 0;
+    return (watched[query->kind] & SESSIONS) != 0 || query->kind == CASEBUS_QUERY_CASE;
 }
 
 size_t query_watches(const struct casebus_query *query, struct watch *watches)

@@ -50,7 +50,7 @@ struct watch {
     int64_t deadline, save_at;
     uint64_t shown, unsaved;
     struct casebus_cursor saved;
-    struct text saved_scope; /* the cursor's file is of this */
+    struct text saved_patterns; /* of the cursor's file */
     struct text line;
 };
 
@@ -114,8 +114,8 @@ static void print_help(void)
     fputs(
         "\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
         "again;\n"
-        "--from-start and --after then count only while FILE does not exist, and another\n"
-        "audience or other PATTERNs than it was made with are refused.\n"
+        "--from-start and --after then count only while FILE does not exist, and other\n"
+        "PATTERNs than those it was made with are refused.\n"
         "A table is drawn in place on a terminal, elsewhere printed again when it has "
         "changed;\n"
         "with --json each change is a line: the keys in order, and the rows that are other.\n"
@@ -156,10 +156,11 @@ static int subscribe(struct watch *self)
  * CASEBUS_EPATTERN and CASEBUS_EIO are the file's. */
 static int read_cursor(struct watch *self)
 {
-    const struct settings *settings = &self->settings;
-    const int rc = cursor_file_scope(settings->audience, (const char *const *)self->patterns,
-                                     (size_t)self->pattern_count, &self->saved_scope);
-    return rc != 0 ? rc : cursor_file_read(settings->cursor, &self->saved, &self->saved_scope);
+    const int rc = cursor_file_patterns((const char *const *)self->patterns,
+                                        (size_t)self->pattern_count, &self->saved_patterns);
+    return rc != 0
+               ? rc
+               : cursor_file_read(self->settings.cursor, &self->saved, &self->saved_patterns);
 }
 
 /* From the cursor, if there is one; else from where the command line says: 0 or a code. */
@@ -180,27 +181,27 @@ static int start(struct watch *self)
     return casebus_subscriber_start(self->subscriber);
 }
 
-static void say_other_scope(const struct watch *self)
+static void say_other_patterns(const struct watch *self)
 {
-    struct text scope = {0};
-    for (const char *line = text_get(&self->saved_scope), *end;
+    struct text patterns = {0};
+    for (const char *line = text_get(&self->saved_patterns), *end;
          (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        text_add(&scope, scope.size > 0 ? ", " : "");
-        text_add_foreign(&scope, casebus_bytes(line, (size_t)(end - line)));
+        text_add(&patterns, " ");
+        text_add_foreign(&patterns, casebus_bytes(line, (size_t)(end - line)));
     }
     fprintf(stderr,
             PROGRAM
-            ": %s: a cursor of another audience or other patterns: %s. What these have missed "
-            "before it would be skipped: give those, or another file\n",
-            self->settings.cursor, text_get(&scope));
-    text_free(&scope);
+            ": %s: a cursor of other patterns:%s. What these have missed before it would "
+            "be skipped: give those, or another file\n",
+            self->settings.cursor, text_get(&patterns));
+    text_free(&patterns);
 }
 
 static int say_no_start(const struct watch *self, int rc)
 {
     const struct settings *settings = &self->settings;
     if (rc == CASEBUS_EPATTERN) {
-        say_other_scope(self);
+        say_other_patterns(self);
     } else if (settings->cursor != NULL && (rc == CASEBUS_EMALFORMED || rc == CASEBUS_EIO)) {
         fprintf(stderr, PROGRAM ": %s: %s\n", settings->cursor,
                 rc == CASEBUS_EIO ? strerror(errno) : "holds no cursor");
@@ -301,7 +302,7 @@ static int save_cursor(struct watch *self)
         fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(errno));
         return EXIT_OUTPUT;
     }
-    if (cursor_file_write(self->settings.cursor, &cursor, &self->saved_scope) != 0) {
+    if (cursor_file_write(self->settings.cursor, &cursor, &self->saved_patterns) != 0) {
         fprintf(stderr, PROGRAM ": %s: %s\n", self->settings.cursor, strerror(errno));
         return EXIT_OUTPUT;
     }
@@ -510,7 +511,7 @@ static int show_table(struct watch *self)
         .pattern_count = (size_t)self->pattern_count,
         .limit = settings->limit != FLAG_UNSET ? settings->limit : WATCH_ROWS,
         .count = settings->count,
-        .deadline = self->deadline,
+        .timeout_ms = settings->timeout_ms,
         .json = settings->json,
         .resized = &resized,
     };
@@ -531,7 +532,7 @@ static int run(struct watch *self)
     if (clash != NULL) {
         return usage(clash);
     }
-    if (!start_check_audience(&broker, settings->audience, self->deadline)) {
+    if (!start_check_audience(&broker, settings->audience)) {
         fprintf(stderr, PROGRAM ": --audience %s: " START_CHECK_NO_AUDIENCE "\n",
                 settings->audience);
         return EXIT_USAGE;
@@ -551,13 +552,14 @@ static int run(struct watch *self)
     int status = open_subscriber(self);
     if (status == EXIT_FINE) {
         catch_signals();
+        self->deadline = deadline_after(settings->timeout_ms);
         self->colour = !settings->json && terminal_has_colour(STDOUT_FILENO);
         status = follow_events(self);
         say_losses(self);
     }
     casebus_subscriber_destroy(&self->subscriber);
     text_free(&self->line);
-    text_free(&self->saved_scope);
+    text_free(&self->saved_patterns);
     return status;
 }
 
@@ -583,7 +585,6 @@ int main(int argc, char **argv)
         }
         return fflush(stdout) == 0 ? EXIT_FINE : EXIT_OUTPUT;
     }
-    self.deadline = deadline_after(self.settings.timeout_ms);
     self.patterns = argv + first;
     self.pattern_count = argc - first;
     return run(&self);

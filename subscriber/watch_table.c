@@ -159,7 +159,7 @@ static void warn_of_no_session(const struct live *self)
     const struct casebus_client_options broker = {
         .query = settings->query, .secret = settings->secret, .server = settings->server};
     if (casebus_case_id_split(casebus_cstr(settings->session), &agency, &id) == 0 &&
-        !start_check_session(&broker, settings->audience, agency, id, settings->deadline)) {
+        !start_check_session(&broker, settings->audience, agency, id)) {
         complain(self, settings->session,
                  "there is no such session; waiting for it to start (--sessions shows those "
                  "there are)");
@@ -401,10 +401,11 @@ static void follow_started(struct live *self)
 static int show_until_done(struct live *self)
 {
     const struct watch_table *settings = self->settings;
+    const int64_t deadline = deadline_after(settings->timeout_ms);
     const int64_t patience = deadline_after(PATIENCE_MS);
     self->said = CASEBUS_VIEW_CONNECTING;
     while (self->status == EXIT_FINE && !stop_requested() && !is_counted(self)) {
-        const int left = deadline_left(settings->deadline);
+        const int left = deadline_left(deadline);
         if (left == 0) {
             return settings->count != FLAG_UNSET ? EXIT_SHORT : EXIT_FINE;
         }

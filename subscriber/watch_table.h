@@ -31,7 +31,7 @@ struct watch_table {
     const char *const *patterns;
     size_t pattern_count;
     uint64_t limit, count; /* count: FLAG_UNSET: without end */
-    int64_t deadline;      /* deadline.h */
+    int timeout_ms;
     bool json;
     volatile sig_atomic_t *resized;
 };

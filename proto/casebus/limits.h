@@ -50,6 +50,7 @@
 #define CASEBUS_PATTERNS_MAX 64           /* patterns of one log.replay or one subscriber */
 #define CASEBUS_SESSIONS_PER_POLL 64      /* sessions named in one publisher.confirm */
 #define CASEBUS_POLL_MAX_MS 3000          /* a long poll is answered after this at the latest */
+#define CASEBUS_WAITING_MAX (32 * 1024)   /* a request that waits for its answer */
 #define CASEBUS_BATCH_MAX 1024            /* reports in one commit */
 #define CASEBUS_BATCH_BYTES (8 * 1024 * 1024)
 #define CASEBUS_HWM 16384                 /* messages queued a subscriber */

@@ -282,7 +282,7 @@ static int check_audience(const struct settings *settings)
 {
     const struct casebus_client_options broker = {
         .query = settings->query, .secret = settings->secret, .server = settings->server};
-    return start_check_audience(&broker, settings->audience, deadline_after(-1))
+    return start_check_audience(&broker, settings->audience)
                ? EXIT_FINE
                : complain(settings->audience, START_CHECK_NO_AUDIENCE, EXIT_USAGE);
 }

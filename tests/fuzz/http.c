@@ -105,6 +105,16 @@ static void go(struct request *request, struct casebus_bytes body, struct casebu
     check_answer(request);
 }
 
+/* As the server does before anything else; where not, it says why not. */
+static bool takes_arguments(const struct request *request)
+{
+    struct text why = {0};
+    const bool good = route_wrong_argument(request->route, &request->url, &why) == NULL;
+    HOLDS(good || text_get(&why)[0] != '\0');
+    text_free(&why);
+    return good;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char target[URL_TARGET_MAX + 2];
@@ -121,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     request->route = request->url_error == 0 ? route_find(&request->url, post, &other) : NULL;
     if (request->route && request->route->stream) {
         check_views(&request->url);
-    } else if (request->route) {
+    } else if (request->route && takes_arguments(request)) {
         go(request, body, rest);
     }
     request_free(request);

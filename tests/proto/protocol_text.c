@@ -445,7 +445,7 @@ static void outcomes_are_the_headers(void **state)
                 X(PUBLISHER_DAYS) X(VOLATILE_DAYS) X(SESSIONS_MAX) X(TICK_MS)                  \
                 X(LEASE_TICKS) X(GET_MANY_MAX)                                                 \
                     X(KNOWN_MAX) X(PAGE_MAX) X(PAGE_DEFAULT) X(REPLAY_MAX) X(PATTERNS_MAX)     \
-                        X(SESSIONS_PER_POLL) X(POLL_MAX_MS) X(BATCH_MAX) X(BATCH_BYTES) X(HWM) \
+                        X(SESSIONS_PER_POLL) X(POLL_MAX_MS) X(WAITING_MAX) X(BATCH_MAX) X(BATCH_BYTES) X(HWM) \
                             X(INGEST_HWM) X(REQUESTS_QUEUED) X(REPLIES_QUEUED) X(UNREAD_MAX) X(UNREAD_ACTOR_MAX)       \
                                 X(HEADS_INTERVAL_MS) X(REJECTS_MAX)
 /* clang-format on */

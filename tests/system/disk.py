@@ -3,7 +3,6 @@ are told, and what was held is stored as soon as there is space."""
 import json
 import os
 import subprocess
-import threading
 import time
 
 import msgpack
@@ -112,14 +111,12 @@ def said_of_space(broker):
     return [word for line in broker.read_log().splitlines() for word in words if word in line]
 
 
-def await_line(process, words, patience=60):
-    """Reads what it says on stderr until a line has these words; it is killed where none has in time."""
-    timer = threading.Timer(patience, process.kill)
-    timer.start()
-    try:
-        assert any(words in line for line in process.stderr), "it never said " + words
-    finally:
-        timer.cancel()
+def await_line(process, words):
+    """Reads what it says on stderr until a line has these words."""
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError("it never said " + words)
 
 
 class SmallDisk:
@@ -175,7 +172,8 @@ def a_full_disk_holds_and_resumes_by_itself():
         tried = broker.publish("--timeout", 3, small, code=3)  # no small one ends it
         assert tried["confirmed"] == 0 and "read-only: no space" in tried["stderr"], tried
         assert said_of_space(broker) == ["no space is left"], broker.read_log()
-        assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
+        if at > 0:
+            assert client.result("case.get", id="hse:D000000")["case"]["version"] == 1
         assert stored(client) == at, "stored while there was no space"
         disk.make_room()
         out, err = publishing.communicate(timeout=120)

@@ -220,8 +220,13 @@ def number(full, short, tiny):
 
 
 def a_million_subscriptions(siege):
-    for said in siege.assault("patterns", who="eve", count=number(1000000, 50000, 1000)):
-        assert said == "there subscribed\n" or siege.refused("limited"), said
+    """More than a connection may have are cut off."""
+    before, count = siege.refused("limited"), number(1000000, 50000, 1000)
+    said = siege.assault("patterns", who="eve", count=count)
+    if count > 16384:
+        assert siege.refused("limited") > before
+    else:
+        assert set(said) == {"there subscribed\n"}, said
 
 
 def connections_that_say_nothing(siege):
@@ -233,10 +238,11 @@ def connections_that_say_nothing(siege):
 
 
 def connections_with_a_key(siege):
+    """Beyond what an actor may open a minute, they come when it is over."""
     count = number(9999, 999, 30)
-    before = siege.status()["connections"]
+    before, limited = siege.status()["connections"], siege.refused("limited")
     for said in siege.assault("connected", count=count):
-        assert said == "there %d\n" % count or siege.refused("limited"), said
+        assert said == "there %d\n" % count or siege.refused("limited") > limited, said
     after = siege.status()["connections"]
     assert after["opened"] >= before["opened"] + count and after["open"] == before["open"], (before, after)
 
@@ -244,7 +250,7 @@ def connections_with_a_key(siege):
 def replies_that_nobody_reads(siege):
     before = siege.refused("busy")
     siege.assault("unread", count=number(1000, 100, 10), each=12, ids=siege.large)
-    assert siege.refused("busy") > before or siege.refused("limited")
+    assert siege.refused("busy") > before
     assert "busy actor=mallory op=case.get_many" in siege.log()
 
 
