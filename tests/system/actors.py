@@ -273,6 +273,21 @@ def scraped(socket, number):
         {"v": 1, "data": {"agency": "hse", "regulator_id": str(number), "offender": {"name": "Acme"}}})])
 
 
+def the_brokers_own_key_changes_with_a_restart():
+    """Who knows only the old one waits outside, and is let in with the new one."""
+    with Guarded("boss {boss} admin\n") as broker:
+        old = broker.server
+        assert broker.asker("boss").code("actor.whoami") == "ok"
+        broker.stop()
+        broker.flags[broker.flags.index(broker.secret_of("broker-1"))] = broker.secret_of("broker-2")
+        broker.server = keygen(broker.keys, "broker-2")[0]
+        broker.start()
+        late = broker.asker("boss", server=old)
+        await_("refused", lambda: "refused actor=- key=- door=query" in broker.whole_log())
+        assert late.ask("actor.whoami", patience=0.5) is None
+        assert broker.asker("boss").code("actor.whoami") == "ok"
+
+
 def what_is_taken_away_is_gone_within_a_second():
     both = "w {w} scraper\neye {eye} viewer\np {p} press\nboss {boss} admin\n"
     press = "role.press = stop@hse\n[audience press]\nendpoint = tcp://127.0.0.1:*\nroles = press\n"
@@ -350,7 +365,7 @@ def without_the_handler_nobody_is_served():
 
 main([keygen_makes_two_files_and_never_overwrites, a_loose_key_file_is_refused_with_what_to_do,
       what_may_bind_depends_on_keys, every_program_works_with_its_key, settings_of_actors_are_checked_line_by_line,
-      an_actors_file_that_others_may_change_is_refused, keys_rotate_without_a_gap,
+      an_actors_file_that_others_may_change_is_refused, keys_rotate_without_a_gap, the_brokers_own_key_changes_with_a_restart,
       no_poll_tells_of_sessions_its_asker_could_not_have_started,
       roles_of_the_settings_file_hold_for_their_agencies, some_may_speak_for_others,
       without_an_actors_file_local_may_everything, with_an_actors_file_local_is_what_it_says,
