@@ -5,21 +5,6 @@
 
 static struct desk d;
 
-static int open_desk(void **state)
-{
-    (void)state;
-    desk_open(&d);
-    return 0;
-}
-
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 #define HSE                                                                                    \
     "{'agency': 'hse', 'name': 'Health', 'base_url': 'https://hse.example/', 'enabled': "      \
     "false}"
@@ -228,7 +213,8 @@ static void verify_names_what_cannot_have_been_set(void **state)
     desk_set(&d, "{'agency': 'hse', 'base_url': ''}");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name)                                                                             \
+    cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_tear_down, &d)
 
 int main(void)
 {

@@ -13,21 +13,6 @@
 
 static struct desk d;
 
-static int open_desk(void **state)
-{
-    (void)state;
-    desk_open(&d);
-    return 0;
-}
-
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 static void expect(enum casebus_outcome outcome, const char *events)
 {
     assert_string_equal(casebus_outcome_word(d.result.outcome), casebus_outcome_word(outcome));
@@ -465,7 +450,8 @@ static void an_event_over_16_kib_is_sent_thin_and_kept_whole(void **state)
     assert_true(desk_holds(&d, "xxxxxxxxxxxxxxxxxxxxxxxx"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name)                                                                             \
+    cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_tear_down, &d)
 
 int main(void)
 {

@@ -6,21 +6,6 @@
 
 static struct desk d;
 
-static int open_desk(void **state)
-{
-    (void)state;
-    desk_open(&d);
-    return 0;
-}
-
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 #define NAMED(name) "{'offender': {'name': '" name "'}, 'offence_action_date': '2024-01-02'}"
 
 static void some_cases(unsigned count)
@@ -228,7 +213,8 @@ static void a_damaged_event_stops_it(void **state)
     txn_end(d.txn);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name)                                                                             \
+    cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_tear_down, &d)
 
 int main(void)
 {

@@ -14,14 +14,6 @@ static int open_desk(void **state)
     return 0;
 }
 
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 static void ticks(int n)
 {
     for (int i = 0; i < n; i++) {
@@ -362,7 +354,7 @@ static void an_actor_has_so_many_open_sessions_and_no_more(void **state)
     assert_int_equal(desk_entries(&d, TREE_ACTIVE), CASEBUS_SESSIONS_MAX);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, open_desk, desk_tear_down, &d)
 
 int main(void)
 {

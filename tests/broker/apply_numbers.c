@@ -14,14 +14,6 @@ static int open_desk(void **state)
     return 0;
 }
 
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 /* Sends the next number and moves on. */
 static void send_next(const char *topic, const char *data)
 {
@@ -244,7 +236,7 @@ static void an_actor_has_so_many_publishers_and_no_more(void **state)
     set_publishers(1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, open_desk, desk_tear_down, &d)
 
 int main(void)
 {

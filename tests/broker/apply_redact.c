@@ -63,14 +63,6 @@ static int open_desk(void **state)
     return 0;
 }
 
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 #define CASE "case:scraped:hse:1:"
 #define FULL                                                                                   \
     "{'case_reference': 'zq-reference', 'offence_action_type': 'zq-type', "                    \
@@ -292,7 +284,7 @@ static void of_a_case_that_came_out_of_quarantine(void **state)
     assert_true(desk_holds(&d, "Eight"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, open_desk, desk_tear_down, &d)
 
 int main(void)
 {

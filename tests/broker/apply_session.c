@@ -13,14 +13,6 @@ static int open_desk(void **state)
     return 0;
 }
 
-static int close_desk(void **state)
-{
-    (void)state;
-    unsigned findings = desk_findings(&d);
-    desk_close(&d);
-    return findings == 0 ? 0 : -1;
-}
-
 static void start(void)
 {
     desk_report(&d, "session:started:hse:s1:", "{'database': 'prosecutions', 'max_pages': 9}");
@@ -176,7 +168,7 @@ static void sessions_make_no_more_agencies_than_there_may_be(void **state)
     assert_int_equal(desk_state(&d).agencies, CASEBUS_AGENCIES_MAX);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, open_desk, desk_tear_down, &d)
 
 int main(void)
 {

@@ -69,6 +69,20 @@ void desk_close(struct desk *d)
     rmdir(d->dir);
 }
 
+int desk_set_up(void **state)
+{
+    desk_open(*state);
+    return 0;
+}
+
+int desk_tear_down(void **state)
+{
+    struct desk *d = *state;
+    unsigned findings = desk_findings(d);
+    desk_close(d);
+    return findings == 0 ? 0 : -1;
+}
+
 void desk_reopen(struct desk *d)
 {
     close_store(d);

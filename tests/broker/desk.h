@@ -47,6 +47,10 @@ void desk_open(struct desk *d);
 void desk_open_map(struct desk *d, uint64_t map_bytes);
 /* Closes the store; the folder goes too. */
 void desk_close(struct desk *d);
+/* For cmocka, with the desk as the state before a test: opens it; closes it, and the test has
+ * failed where its store does not agree with itself. */
+int desk_set_up(void **state);
+int desk_tear_down(void **state);
 void desk_reopen(struct desk *d);
 
 void desk_begin(struct desk *d);
