@@ -163,7 +163,7 @@ int backup_start(struct backup *self, const char *dir, const char *asker, backup
     bool same = strcmp(self->dir, dir) == 0;
     *taken = NULL;
     if (self->run.state == RUN_RUNNING) {
-        return same ? 0 : CASEBUS_EBUSY;
+        return same ? BACKUP_JOINED : CASEBUS_EBUSY;
     }
     *taken = folder_is_free(dir);
     if (*taken) {

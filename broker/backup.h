@@ -35,8 +35,9 @@ void backup_destroy(struct backup **self_p);
  * asked for it, and the folder. */
 typedef void backup_tell_fn(const char *word, const char *asker, const char *dir,
                             const char *why);
-/* Begins one, or joins where one to the same folder runs, of which its own asker is told. 0;
- * CASEBUS_EBUSY: another runs; CASEBUS_EVALUE: the folder is not free, as *taken says. */
+#define BACKUP_JOINED 1
+/* Begins one: 0. BACKUP_JOINED: one to the same folder runs already, of which its own asker is
+ * told. CASEBUS_EBUSY: another runs; CASEBUS_EVALUE: the folder is not free, as *taken says. */
 int backup_start(struct backup *self, const char *dir, const char *asker, backup_tell_fn *tell,
                  const char **taken);
 const struct run *backup_run(struct backup *self);

@@ -73,7 +73,9 @@ const char *endpoint_place_fault(const char *endpoint, bool keyed)
 static bool is_any_free_one(const char *endpoint)
 {
     const char *last = strrchr(endpoint, ':') + 1;
-    return strcmp(last, "*") == 0 || strcmp(last, "0") == 0 || strcmp(last, "//*") == 0;
+    return strncmp(endpoint, "ipc://", 6) == 0
+               ? strcmp(endpoint, "ipc://*") == 0
+               : strcmp(last, "*") == 0 || strcmp(last, "0") == 0;
 }
 
 /* Do these hosts, of so many bytes each, share an address? A name is taken as it is spelt. */

@@ -127,8 +127,13 @@ static int read_dir(struct query *q, char dir[FOLDER_PATH_MAX])
 
 static void audit_backup(const char *word, const char *asker, const char *dir, const char *why)
 {
-    log_name_thread("backup");
     log_audit("%s %s op=store.backup on=%s%s%s", word, asker, dir, why[0] ? ": " : "", why);
+}
+
+static void tell_backup(const char *word, const char *asker, const char *dir, const char *why)
+{
+    log_name_thread("backup");
+    audit_backup(word, asker, dir, why);
 }
 
 static int start_backup(struct query *q)
@@ -140,8 +145,11 @@ static int start_backup(struct query *q)
         return rc;
     }
     audit_asker(q, asker, sizeof asker);
-    rc = backup_start(q->self->backup, dir, asker, audit_backup, &taken);
-    if (rc == CASEBUS_EBUSY) {
+    rc = backup_start(q->self->backup, dir, asker, tell_backup, &taken);
+    if (rc == BACKUP_JOINED) {
+        audit_backup("joined", asker, dir, "");
+        rc = 0;
+    } else if (rc == CASEBUS_EBUSY) {
         snprintf(q->text, sizeof q->text, "another backup is being made");
     } else if (rc == CASEBUS_EVALUE) {
         bad_arg(q, "dir", taken);

@@ -6,16 +6,9 @@
 #include <signal.h>
 
 #include "text.h"
+#include "watch.h"
 
 #define WATCH_ROWS 20
-
-/* The exit codes of casebus-watch. */
-enum {
-    EXIT_FINE = 0,
-    EXIT_OUTPUT = 1,
-    EXIT_USAGE = 2,
-    EXIT_SHORT = 3
-};
 
 enum watch_what {
     WATCH_RECENT,

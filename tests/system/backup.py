@@ -232,6 +232,8 @@ def one_backup_at_a_time_and_the_same_one_is_joined():
         while run["state"] == "running":
             run = client.result("store.backup", dir=two, run=run["run"])
         assert run["state"] == "passed" and run["dir"] == one and not os.path.exists(two)
+        said = [line.split("] ")[-1] for line in broker.read_log().splitlines() if " audit " in line]
+        assert sorted(said) == ["%s actor=local op=store.backup on=%s" % (word, one) for word in ("began", "done", "joined")], said
 
 
 def a_disk_too_small_for_it_is_said():

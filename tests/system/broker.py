@@ -101,6 +101,7 @@ def two_sockets_never_share_an_endpoint():
     audience = "data = /tmp/x\n[audience a]\nendpoint = %s\n"
     for text, said in (("data = /tmp/x\nquery = tcp://127.0.0.1:7401\n", "query: is where ingest is already"),
                        ("data = /tmp/x\nquery = ipc:///tmp/a\nfanout = ipc:///tmp/a\n", "query: is where fanout is already"),
+                       ("data = /tmp/x\nquery = ipc:///tmp/x:0\nfanout = ipc:///tmp/x:0\n", "query: is where fanout is already"),
                        (audience % "tcp://127.0.0.1:7402", "a: is where fanout is already")):
         done, _ = with_config(text, "-n")
         assert done.returncode == 2 and said in done.stderr, (text, done.stderr)
