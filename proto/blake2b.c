@@ -1,9 +1,9 @@
 /* BLAKE2b as RFC 7693 gives it; see blake2b.h.
  *
- * A message is read block by block, where it lies if a block is whole there. Of several, as many
- * as there are lanes go side by side, each with its own count of bytes and its own last block;
- * where one ends, the next message takes its lane. What is left when there are too few to be
- * worth it goes on alone. */
+ * A message is read block by block, where it lies if a block is whole there. Of several, as
+ * many as there are lanes go side by side, each with its own count of bytes and its own last
+ * block; where one ends, the next message takes its lane. What is left when there are too few
+ * to be worth it goes on alone. */
 #include "blake2b.h"
 
 #include "blake2b_lanes.h"
