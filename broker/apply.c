@@ -208,6 +208,8 @@ static decide_fn *const decide[CASEBUS_REPORT_KIND_COUNT] = {
 void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
                    struct apply_prepared *p)
 {
+    p->topic = topic;
+    p->body = body;
     p->fault.code = 0;
     p->report.topic.count = 0;
     p->report.session = casebus_bytes(NULL, 0);
@@ -216,11 +218,6 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
     }
     int rc = casebus_report_decode(topic, body, &p->report, &p->fault);
     p->fault.code = rc;
-    if (p->head.numbered) {
-        casebus_report_hash(topic, body, p->head.check_at, p->hash);
-        memcpy(p->next_check, p->head.check, sizeof p->next_check);
-        casebus_check_next(p->next_check, p->hash);
-    }
     p->offender.size = 0;
     if (rc == 0 && p->report.kind == CASEBUS_REPORT_SCRAPED && p->report.record.encoded.data) {
         struct casebus_bytes offender = p->report.record.field[CASEBUS_CASE_OFFENDER];
@@ -229,6 +226,21 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
             p->offender = offender_key(p->report.topic.segment[2], offender);
         }
     }
+}
+
+void apply_tie(struct apply_prepared *const prepared[], size_t count)
+{
+    struct casebus_tied tied[CASEBUS_TIED_MAX];
+    size_t numbered = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct apply_prepared *p = prepared[i];
+        if (p->head.numbered) {
+            memcpy(p->next_check, p->head.check, sizeof p->next_check);
+            tied[numbered++] =
+                (struct casebus_tied){p->topic, p->body, p->head.check_at, p->next_check};
+        }
+    }
+    casebus_checks_next(tied, numbered);
 }
 
 static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry,
@@ -303,8 +315,10 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     const struct apply_prepared *prepared = entry->prepared;
     struct publisher_entry publisher;
     if (!prepared) {
-        apply_prepare(entry->topic, entry->body, &self->prepared);
-        prepared = &self->prepared;
+        struct apply_prepared *own = &self->prepared;
+        apply_prepare(entry->topic, entry->body, own);
+        apply_tie(&own, 1);
+        prepared = own;
     }
     const struct casebus_report_head *head = &prepared->head;
     struct before before = remember(self);

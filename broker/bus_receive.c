@@ -68,6 +68,26 @@ static bool receive_submission(struct bus *self, struct item *item)
     return true;
 }
 
+/* Prepared, but not tied yet. */
+struct untied {
+    struct apply_prepared *report[CASEBUS_TIED_MAX];
+    size_t count;
+};
+
+static void tie(struct untied *untied)
+{
+    apply_tie(untied->report, untied->count);
+    untied->count = 0;
+}
+
+static void tie_with_others(struct untied *untied, struct apply_prepared *report)
+{
+    untied->report[untied->count++] = report;
+    if (untied->count == CASEBUS_TIED_MAX) {
+        tie(untied);
+    }
+}
+
 /* A slice at a time, so that subscriptions and heads are not kept waiting by a flood; and no
  * longer than the commit at hand takes, for the next one begins with what is here. */
 #define RECEIVE_SLICE 256
@@ -75,6 +95,7 @@ static bool receive_submission(struct bus *self, struct item *item)
 void bus_receive(struct bus *self)
 {
     struct batch *b = self->filling;
+    struct untied untied = {.count = 0};
     while (b->count < CASEBUS_BATCH_MAX / 2 && receive_submission(self, &b->items[b->count])) {
         b->bytes += b->items[b->count++].entry.body.size;
     }
@@ -92,7 +113,9 @@ void bus_receive(struct bus *self)
             zmq_msg_close(&item->body);
             continue;
         }
+        tie_with_others(&untied, &item->prepared);
         b->count++;
         b->bytes += item->entry.topic.size + item->entry.body.size;
     }
+    tie(&untied);
 }

@@ -1,116 +1,232 @@
-/* BLAKE2b as RFC 7693 gives it; see blake2b.h. The rounds are written out, so that the order in
- * which they take the message's words is known where the code is made and costs nothing when it
- * runs. */
+/* BLAKE2b as RFC 7693 gives it; see blake2b.h.
+ *
+ * A message is read block by block, where it lies if a block is whole there. Of several, as
+ * many as there are lanes go side by side, each with its own count of bytes and its own last
+ * block; where one ends, the next message takes its lane. What is left when there are too few
+ * to be worth it goes on alone. */
 #include "blake2b.h"
+
+#include "blake2b_lanes.h"
+#include "blake2b_rounds.h"
 
 #include <endian.h>
 #include <string.h>
 
-/* RFC 7693, section 2.6: the first 64 bits of the fractions of the square roots of the first
- * primes. */
-static const uint64_t iv[8] = {
-    UINT64_C(0x6a09e667f3bcc908), UINT64_C(0xbb67ae8584caa73b), UINT64_C(0x3c6ef372fe94f82b),
-    UINT64_C(0xa54ff53a5f1d36f1), UINT64_C(0x510e527fade682d1), UINT64_C(0x9b05688c2b3e6c1f),
-    UINT64_C(0x1f83d9abfb41bd6b), UINT64_C(0x5be0cd19137e2179),
+/* --- a message, block by block ------------------------------------------------------------ */
+
+struct stream {
+    const struct blake2b_message *message; /* NULL: none */
+    struct casebus_bytes rest[BLAKE2B_PARTS], *at;
+    uint64_t left, hashed; /* bytes */
+    unsigned char block[BLAKE2B_BLOCK];
 };
 
-static inline uint64_t rotated(uint64_t x, unsigned right)
+static void start(struct stream *self, const struct blake2b_message *message)
 {
-    return x >> right | x << (64 - right);
+    self->message = message;
+    self->at = self->rest;
+    self->left = self->hashed = 0;
+    for (int i = 0; i < BLAKE2B_PARTS; i++) {
+        self->rest[i] = message->part[i];
+        self->left += message->part[i].size;
+    }
 }
 
-/* Section 3.1. */
-#define MIX(a, b, c, d, x, y)                                                                  \
-    do {                                                                                       \
-        v[a] += v[b] + m[x];                                                                   \
-        v[d] = rotated(v[d] ^ v[a], 32);                                                       \
-        v[c] += v[d];                                                                          \
-        v[b] = rotated(v[b] ^ v[c], 24);                                                       \
-        v[a] += v[b] + m[y];                                                                   \
-        v[d] = rotated(v[d] ^ v[a], 16);                                                       \
-        v[c] += v[d];                                                                          \
-        v[b] = rotated(v[b] ^ v[c], 63);                                                       \
-    } while (0)
+static const unsigned char *skip(struct stream *self, size_t size)
+{
+    const unsigned char *data = self->at->data;
+    self->at->data = data + size;
+    self->at->size -= size;
+    return data;
+}
 
-/* Columns, then diagonals, with the message's words in this round's order (section 2.7). */
-#define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)            \
-    do {                                                                                       \
-        MIX(0, 4, 8, 12, s0, s1);                                                              \
-        MIX(1, 5, 9, 13, s2, s3);                                                              \
-        MIX(2, 6, 10, 14, s4, s5);                                                             \
-        MIX(3, 7, 11, 15, s6, s7);                                                             \
-        MIX(0, 5, 10, 15, s8, s9);                                                             \
-        MIX(1, 6, 11, 12, s10, s11);                                                           \
-        MIX(2, 7, 8, 13, s12, s13);                                                            \
-        MIX(3, 4, 9, 14, s14, s15);                                                            \
-    } while (0)
+/* The next so many bytes, zeros behind them. */
+static const unsigned char *gather(struct stream *self, size_t size)
+{
+    size_t filled = 0;
+    while (filled < size) {
+        size_t wanted = size - filled, there = self->at->size;
+        if (there == 0) {
+            self->at++;
+            continue;
+        }
+        size_t taken = there < wanted ? there : wanted;
+        memcpy(self->block + filled, skip(self, taken), taken);
+        filled += taken;
+    }
+    memset(self->block + filled, 0, BLAKE2B_BLOCK - filled);
+    return self->block;
+}
 
-static void compress(struct blake2b *self, const unsigned char *block, uint64_t last)
+static const unsigned char *next_block(struct stream *self)
+{
+    size_t size = self->left < BLAKE2B_BLOCK ? (size_t)self->left : BLAKE2B_BLOCK;
+    self->left -= size;
+    self->hashed += size;
+    return self->at->size >= BLAKE2B_BLOCK ? skip(self, BLAKE2B_BLOCK) : gather(self, size);
+}
+
+static uint64_t is_last(const struct stream *self)
+{
+    return self->left == 0 ? UINT64_MAX : 0;
+}
+
+/* --- alone -------------------------------------------------------------------------------- */
+
+static void compress(uint64_t h[8], const unsigned char *block, uint64_t hashed, uint64_t last)
 {
     uint64_t m[16], v[16];
     for (int i = 0; i < 16; i++) {
         memcpy(&m[i], block + 8 * i, 8);
         m[i] = le64toh(m[i]);
     }
-    memcpy(v, self->h, sizeof self->h);
-    memcpy(v + 8, iv, sizeof iv);
-    v[12] ^= self->hashed;
+    memcpy(v, h, 64);
+    memcpy(v + 8, blake2b_iv, 64);
+    v[12] ^= hashed;
     v[14] ^= last;
-    ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3);
-    ROUND(11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4);
-    ROUND(7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8);
-    ROUND(9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13);
-    ROUND(2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9);
-    ROUND(12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11);
-    ROUND(13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10);
-    ROUND(6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5);
-    ROUND(10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0);
-    ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3);
+    BLAKE2B_ROUNDS();
     for (int i = 0; i < 8; i++) {
-        self->h[i] ^= v[i] ^ v[i + 8];
+        h[i] ^= v[i] ^ v[i + 8];
     }
 }
 
-void blake2b_init(struct blake2b *self, size_t digest_size)
+static void begin(uint64_t h[8], size_t digest_size)
 {
-    memcpy(self->h, iv, sizeof self->h);
-    self->h[0] ^= 0x01010000u ^ digest_size; /* no key, one message after another */
-    self->hashed = 0;
-    self->filled = 0;
+    memcpy(h, blake2b_iv, sizeof blake2b_iv);
+    h[0] ^= 0x01010000u ^ digest_size; /* no key, one message after another */
 }
 
-void blake2b_update(struct blake2b *self, const void *data, size_t size)
+static void put_digest(const struct stream *stream, uint64_t h[8], size_t digest_size)
 {
-    const unsigned char *at = data;
-    while (size > 0) {
-        if (self->filled == BLAKE2B_BLOCK) {
-            self->hashed += BLAKE2B_BLOCK;
-            compress(self, self->block, 0);
-            self->filled = 0;
-        }
-        while (self->filled == 0 && size > BLAKE2B_BLOCK) { /* straight from where it lies */
-            self->hashed += BLAKE2B_BLOCK;
-            compress(self, at, 0);
-            at += BLAKE2B_BLOCK;
-            size -= BLAKE2B_BLOCK;
-        }
-        size_t room = BLAKE2B_BLOCK - self->filled, taken = size < room ? size : room;
-        memcpy(self->block + self->filled, at, taken);
-        self->filled += taken;
-        at += taken;
-        size -= taken;
-    }
-}
-
-void blake2b_final(struct blake2b *self, void *digest, size_t digest_size)
-{
-    memset(self->block + self->filled, 0, BLAKE2B_BLOCK - self->filled);
-    self->hashed += self->filled;
-    compress(self, self->block, UINT64_MAX);
     for (int i = 0; i < 8; i++) {
-        self->h[i] = htole64(self->h[i]);
+        h[i] = htole64(h[i]);
     }
-    memcpy(digest, self->h, digest_size);
+    memcpy(stream->message->digest, h, digest_size);
+}
+
+/* An empty message has a block too. */
+static void finish(struct stream *self, uint64_t h[8], size_t digest_size)
+{
+    do {
+        const unsigned char *block = next_block(self);
+        compress(h, block, self->hashed, is_last(self));
+    } while (self->left > 0);
+    put_digest(self, h, digest_size);
+}
+
+static void hash_alone(const struct blake2b_message *message, size_t digest_size)
+{
+    struct stream stream;
+    uint64_t h[8];
+    start(&stream, message);
+    begin(h, digest_size);
+    finish(&stream, h, digest_size);
+}
+
+/* --- side by side ------------------------------------------------------------------------- */
+
+struct hashing {
+    const struct blake2b_message *next, *end; /* messages that wait for a lane */
+    size_t digest_size, busy;
+    struct stream stream[BLAKE2B_LANES];
+    struct blake2b_lanes lanes;
+};
+
+static void get_state(const struct blake2b_lanes *lanes, int lane, uint64_t h[8])
+{
+    for (int i = 0; i < 8; i++) {
+        h[i] = lanes->h[i][lane];
+    }
+}
+
+static void start_lane(struct hashing *self, int lane)
+{
+    uint64_t h[8];
+    if (self->next == self->end) {
+        static const unsigned char nothing[BLAKE2B_BLOCK];
+        self->stream[lane].message = NULL;
+        self->lanes.block[lane] = nothing;
+        return;
+    }
+    self->busy++;
+    start(&self->stream[lane], self->next++);
+    begin(h, self->digest_size);
+    for (int i = 0; i < 8; i++) {
+        self->lanes.h[i][lane] = h[i];
+    }
+}
+
+static void advance_lane(struct hashing *self, int lane)
+{
+    struct stream *stream = &self->stream[lane];
+    self->lanes.block[lane] = next_block(stream);
+    self->lanes.hashed[lane] = stream->hashed;
+    self->lanes.last[lane] = is_last(stream);
+}
+
+static void end_lane(struct hashing *self, int lane)
+{
+    uint64_t h[8];
+    get_state(&self->lanes, lane, h);
+    put_digest(&self->stream[lane], h, self->digest_size);
+    self->busy--;
+    start_lane(self, lane);
+}
+
+static void step(struct hashing *self, const struct blake2b_way *way)
+{
+    for (int lane = 0; lane < BLAKE2B_LANES; lane++) {
+        if (self->stream[lane].message) {
+            advance_lane(self, lane);
+        }
+    }
+    way->compress(&self->lanes);
+    for (int lane = 0; lane < BLAKE2B_LANES; lane++) {
+        if (self->stream[lane].message && self->stream[lane].left == 0) {
+            end_lane(self, lane);
+        }
+    }
+}
+
+static void hash_together(const struct blake2b_way *way, const struct blake2b_message *messages,
+                          size_t count, size_t digest_size)
+{
+    struct hashing self;
+    self.next = messages;
+    self.end = messages + count;
+    self.digest_size = digest_size;
+    self.busy = 0;
+    memset(&self.lanes, 0, sizeof self.lanes); /* idle lanes are computed as well */
+    for (int lane = 0; lane < BLAKE2B_LANES; lane++) {
+        start_lane(&self, lane);
+    }
+    while (self.busy >= way->worth) {
+        step(&self, way);
+    }
+    for (int lane = 0; lane < BLAKE2B_LANES; lane++) {
+        if (self.stream[lane].message) {
+            uint64_t h[8];
+            get_state(&self.lanes, lane, h);
+            finish(&self.stream[lane], h, digest_size);
+        }
+    }
+}
+
+void blake2b_by(const struct blake2b_way *way, const struct blake2b_message *messages,
+                size_t count, size_t digest_size)
+{
+    if (way->compress && count >= way->worth) {
+        hash_together(way, messages, count, digest_size);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        hash_alone(&messages[i], digest_size);
+    }
+}
+
+void blake2b(const struct blake2b_message *messages, size_t count, size_t digest_size)
+{
+    const struct blake2b_way *ways[BLAKE2B_WAYS];
+    blake2b_ways(ways);
+    blake2b_by(ways[0], messages, count, digest_size);
 }

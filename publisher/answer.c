@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define POLL_PAUSE_MS 20  /* after an answer without news */
+#define POLL_GATHER_MS 5  /* after one with news, where nobody waits for the next */
 #define POLL_ERROR_MS 500 /* after an answer that is an error, behind, or not storable */
 #define SETTLE_EVERY 1024 /* decided reports stay on the disk at most so long */
 
@@ -162,6 +163,13 @@ static void serve(struct casebus_publisher *self, const struct confirm_answer *a
     }
 }
 
+/* Well below the time after which silence is taken for a loss. */
+static int64_t gather_ms(const struct casebus_publisher *self)
+{
+    int64_t most = self->options.resend_ms / 4;
+    return most < POLL_GATHER_MS ? most : POLL_GATHER_MS;
+}
+
 static int take(struct casebus_publisher *self, const struct confirm_answer *answer,
                 int64_t now)
 {
@@ -182,7 +190,11 @@ static int take(struct casebus_publisher *self, const struct confirm_answer *ans
     self->decided = decided;
     self->granted = self->poll_after;
     self->met = true;
-    self->poll_due = self->stats.confirmed > before ? now : now + POLL_PAUSE_MS;
+    self->poll_due = now + POLL_PAUSE_MS;
+    self->poll_gathers = self->stats.confirmed > before;
+    if (self->poll_gathers) {
+        self->poll_due = now + gather_ms(self);
+    }
     note_held(self, answer->held);
     serve(self, answer, now);
     return 0;
@@ -194,6 +206,7 @@ int casebus_publisher_answered(struct casebus_publisher *self, struct casebus_by
     struct confirm_answer answer;
     self->poll_out = false;
     self->poll_due = now + POLL_ERROR_MS;
+    self->poll_gathers = false;
     self->stats.answers++;
     self->stats.broker_error = casebus_confirm_decode(body, self->id, &answer);
     if (self->stats.broker_error || is_behind(&self->settled.broker, &answer.state)) {

@@ -53,6 +53,7 @@ struct casebus_publisher {
     uint64_t poll_after; /* ... what comes after this number ... */
     int64_t poll_retry;  /* ... and given up then */
     int64_t poll_due;    /* when the next may be sent */
+    bool poll_gathers;   /* ... unless it is hurried: the last one brought news */
     bool poll_unsent;    /* there was no connection for it */
 
     struct sessions sessions; /* named in polls, until they are ended */
@@ -119,6 +120,8 @@ int casebus_publisher_turn(struct casebus_publisher *self, int64_t now);
  * turn, and only while that has not brought what is waited for. 0, self->dead or
  * CASEBUS_EINTR. */
 int casebus_publisher_step(struct casebus_publisher *self, int64_t until);
+/* Somebody waits for what the next poll brings: it is not put off. */
+void casebus_publisher_hurry(struct casebus_publisher *self, int64_t now);
 /* The instant `timeout_ms` from now; negative: the end of time. */
 int64_t casebus_publisher_until(int timeout_ms);
 

@@ -6,8 +6,10 @@
  * new, when the broker names the number it wants, and when nothing has moved for a while
  * (pace.c).
  *
- * Confirmations come by a long poll, one at a time. The next goes out as soon as one has
- * brought something; after one that has not, a moment later, so that a broker which answers
+ * Confirmations come by a long poll, one at a time. The next goes out when one has brought
+ * something: at once if the caller waits or the window is half full; otherwise some
+ * milliseconds later, for a poll wakes threads here and at the broker, and would be answered
+ * after each commit. After one that has not, a moment later, so that a broker which answers
  * `want` at once is not asked in a tight loop. The poll's `after` is also what the broker
  * measures its window by: no report is sent beyond the last one it has certainly seen, and when
  * half the window has been confirmed since, a poll that does not wait moves it. Polls name the
@@ -103,6 +105,12 @@ static bool wants_poll(const struct casebus_publisher *self)
     return is_undecided(self) || self->sessions.count > 0;
 }
 
+static bool is_half_full(const struct casebus_publisher *self)
+{
+    return self->window.count > self->options.window / 2 ||
+           self->window.bytes > self->options.window_bytes / 2;
+}
+
 static int send_poll(struct casebus_publisher *self, int64_t now)
 {
     bool behind = self->stats.confirmed - self->granted > CASEBUS_PUBLISHER_WINDOW / 2;
@@ -149,6 +157,14 @@ static int take_answers(struct casebus_publisher *self, int64_t now)
     return error;
 }
 
+void casebus_publisher_hurry(struct casebus_publisher *self, int64_t now)
+{
+    if (self->poll_gathers) {
+        self->poll_gathers = false;
+        self->poll_due = now;
+    }
+}
+
 /* --- turns -------------------------------------------------------------------------------- */
 
 static bool silence_counts(const struct casebus_publisher *self)
@@ -173,6 +189,9 @@ static int turn(struct casebus_publisher *self, int64_t now)
     if (self->poll_out && now >= self->poll_retry) {
         self->poll_out = false;
         self->poll_due = now;
+    }
+    if (self->poll_gathers && is_half_full(self)) {
+        casebus_publisher_hurry(self, now);
     }
     if (!error && !self->poll_out && wants_poll(self) && now >= self->poll_due) {
         error = send_poll(self, now);
@@ -217,6 +236,9 @@ int casebus_publisher_step(struct casebus_publisher *self, int64_t until)
         return self->dead;
     }
     int64_t now = clock_mono_ms();
+    if (until > self->poll_due) { /* the caller has nothing else to do meanwhile */
+        casebus_publisher_hurry(self, now);
+    }
     int64_t wait = next_timer(self, now, until) - now;
     zmq_pollitem_t items[2] = {
         {.socket = self->ingest.socket, .events = ZMQ_POLLIN},

@@ -305,7 +305,9 @@ int casebus_publisher_confirm(struct casebus_publisher *self, uint64_t number, i
         return CASEBUS_EINVAL;
     }
     int error = goal > self->stats.stored ? casebus_publisher_sync(self) : self->dead;
-    error = error ? error : casebus_publisher_turn(self, clock_mono_ms());
+    int64_t now = clock_mono_ms();
+    casebus_publisher_hurry(self, now);
+    error = error ? error : casebus_publisher_turn(self, now);
     while (!error && self->stats.confirmed < goal) {
         if (clock_mono_ms() >= until) {
             return CASEBUS_ETIMEDOUT;

@@ -18,4 +18,15 @@ void casebus_report_hash(struct casebus_bytes topic, struct casebus_bytes body, 
 void casebus_check_next(unsigned char check[CASEBUS_CHECK_SIZE],
                         const unsigned char hash[CASEBUS_HASH_SIZE]);
 
+/* A report and the check it carries. */
+struct casebus_tied {
+    struct casebus_bytes topic, body;
+    size_t check_at;      /* as above; not 0 */
+    unsigned char *check; /* CASEBUS_CHECK_SIZE bytes: in check(n), out check(n + 1) */
+};
+/* The same of up to CASEBUS_TIED_MAX reports, whosesoever: many together take a fraction of the
+ * time where the processor can hash several at once. */
+#define CASEBUS_TIED_MAX 32
+void casebus_checks_next(const struct casebus_tied *reports, size_t count);
+
 #endif

@@ -94,6 +94,32 @@ static void a_pair_past_the_end_is_no_pair(void **state)
     assert_memory_equal(hash, whole, sizeof hash);
 }
 
+/* Whosesoever they are, and however many. */
+static void checks_of_several_are_those_of_each(void **state)
+{
+    (void)state;
+    struct casebus_tied tied[CASEBUS_TIED_MAX];
+    unsigned char several[CASEBUS_TIED_MAX][CASEBUS_CHECK_SIZE];
+    for (size_t count = 0; count <= CASEBUS_TIED_MAX; count++) {
+        for (size_t i = 0; i < count; i++) {
+            struct casebus_report_head head;
+            memset(several[i], (int)i, sizeof several[i]);
+            struct casebus_bytes report = body(i + 1, several[i]);
+            assert_int_equal(casebus_report_head_decode(report, &head), 0);
+            tied[i] = (struct casebus_tied){BYTES("case:scraped:hse:1:"), report, head.check_at,
+                                            several[i]};
+        }
+        casebus_checks_next(tied, count);
+        for (size_t i = 0; i < count; i++) {
+            unsigned char hash[CASEBUS_HASH_SIZE], alone[CASEBUS_CHECK_SIZE];
+            memset(alone, (int)i, sizeof alone);
+            casebus_report_hash(tied[i].topic, tied[i].body, tied[i].check_at, hash);
+            casebus_check_next(alone, hash);
+            assert_memory_equal(several[i], alone, sizeof alone);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +128,7 @@ int main(void)
         cmocka_unit_test(everything_else_is_in_the_hash),
         cmocka_unit_test(without_a_pair_everything_is_hashed),
         cmocka_unit_test(a_pair_past_the_end_is_no_pair),
+        cmocka_unit_test(checks_of_several_are_those_of_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

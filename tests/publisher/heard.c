@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "broker.h"
+#include "clock.h"
 
 #include <casebus/publisher.h>
 #include <casebus/request.h>
@@ -216,6 +217,48 @@ static void an_outbox_brings_no_session_back(void **state)
     assert_int_equal(casebus_publisher_stats(publisher)->polls, 1);
 }
 
+/* --- how often it asks -------------------------------------------------------------------- */
+
+static void send_case(void)
+{
+    assert_true(casebus_publisher_send(publisher, CASEBUS_REPORT_DELETED, casebus_cstr("hse"),
+                                       casebus_cstr("1"), casebus_bytes(NULL, 0),
+                                       casebus_bytes(NULL, 0), PATIENCE) > 0);
+}
+
+static void who_only_sends_does_not_ask_after_each_commit(void **state)
+{
+    (void)state;
+    open_on(NULL);
+    start("s1");
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(publisher);
+    uint64_t polls = stats->polls;
+    int64_t began = clock_mono_ms(), now = began;
+    while (now - began < 200) {
+        if (stats->sent - stats->confirmed < 10) { /* far from half a window */
+            send_case();
+        }
+        assert_true(casebus_publisher_pump(publisher, 0) >= 0);
+        now = clock_mono_ms();
+    }
+    assert_in_range(stats->polls - polls, 1, (now - began) / 5 + 2);
+}
+
+static void who_waits_asks_at_once(void **state)
+{
+    (void)state;
+    open_on(NULL);
+    start("s1");
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(publisher);
+    for (int i = 0; i < 20; i++) {
+        uint64_t polls = stats->polls;
+        send_case();
+        (void)casebus_publisher_confirm(publisher, 0, 0);
+        assert_true(stats->polls > polls);
+        assert_int_equal(casebus_publisher_confirm(publisher, 0, PATIENCE), 0);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -226,6 +269,8 @@ int main(void)
         T(a_session_goes_on_behind_its_last_page),
         T(what_is_not_there_or_has_ended_is_not_resumed),
         T(an_outbox_brings_no_session_back),
+        T(who_only_sends_does_not_ask_after_each_commit),
+        T(who_waits_asks_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
