@@ -118,7 +118,8 @@ static void take_seq(struct apply *self, struct casebus_event *event, const char
     /* The stream is the topic's first three segments. */
     const char *at = strchr(strchr(topic, ':') + 1, ':');
     size_t size = (size_t)(strchr(at + 1, ':') + 1 - topic);
-    struct key stream = key_text(casebus_bytes(topic, size));
+    struct key stream;
+    key_make_text(&stream, casebus_bytes(topic, size));
     txn_load(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
     event->seq = ++self->state.seq;
     event->prev = head.seq;
@@ -245,8 +246,8 @@ static enum casebus_outcome decide_report(struct apply *self, const struct apply
     } else if (report->void_reason.data) {
         outcome = CASEBUS_OUTCOME_VOID;
     } else {
-        struct key id = key_named(report->topic.segment[2], report->topic.segment[3]);
-        self->case_id = txn_copy(self->txn, key_bytes(&id));
+        key_make_named(&self->case_key, report->topic.segment[2], report->topic.segment[3]);
+        self->case_id = txn_copy(self->txn, key_bytes(&self->case_key));
         outcome = decide[report->kind](self);
     }
     count_in_session(self, outcome);

@@ -21,15 +21,14 @@ static struct casebus_event event_for(const struct apply *self, const struct cas
     return (struct casebus_event){.session = self->report->session, .version = entry->version};
 }
 
-static struct key case_key(const struct apply *self)
+static bool load_case(struct apply *self, struct case_entry *entry)
 {
-    return key_text(self->case_id);
+    return txn_load(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, entry);
 }
 
 static void save_case(struct apply *self, const struct case_entry *entry)
 {
-    struct key key = case_key(self);
-    txn_save(self->txn, TREE_CASE, &key, ENTRY_CASE, entry);
+    txn_save(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, entry);
 }
 
 /* --- totals and indexes ----------------------------------------------------------------- */
@@ -39,20 +38,27 @@ static uint64_t fine_of(struct casebus_bytes raw)
     return casebus_as_uint(raw, 0);
 }
 
-/* The key of an offender's map: prepared already where the map is the report's own. */
-static struct key key_of_offender(const struct apply *self, struct casebus_bytes offender)
+/* The key of an offender's map: prepared already where the map is the report's own, or else
+ * made in `room`. */
+static const struct key *key_of_offender(const struct apply *self,
+                                         struct casebus_bytes offender, struct key *room)
 {
     bool prepared = self->being && self->being->offender.size > 0 &&
                     offender.data == self->report->record.field[CASEBUS_CASE_OFFENDER].data;
-    return prepared ? self->being->offender : offender_key(agency_of(self), offender);
+    if (prepared) {
+        return &self->being->offender;
+    }
+    *room = offender_key(agency_of(self), offender);
+    return room;
 }
 
 static void add_to_offender(struct apply *self, struct casebus_bytes offender, uint64_t fine)
 {
-    struct key key = key_of_offender(self, offender);
-    struct key case_ref = key_offender_case(&key, regulator_id_of(self));
+    struct key room, case_ref;
+    const struct key *key = key_of_offender(self, offender, &room);
     struct offender_entry entry = {.first_seen = self->at};
-    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
+    key_make_offender_case(&case_ref, key, regulator_id_of(self));
+    if (!txn_load(self->txn, TREE_OFFENDER, key, ENTRY_OFFENDER, &entry)) {
         self->state.offenders++;
     }
     entry.last_seen = self->at;
@@ -60,7 +66,7 @@ static void add_to_offender(struct apply *self, struct casebus_bytes offender, u
     entry.fine_pence += fine;
     entry.offender = offender;
     entry.reported_by = regulator_id_of(self);
-    txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
+    txn_save(self->txn, TREE_OFFENDER, key, ENTRY_OFFENDER, &entry);
     txn_put(self->txn, TREE_OFFENDER, key_bytes(&case_ref), casebus_bytes("", 0));
 }
 
@@ -92,17 +98,18 @@ static void take_from_offender(struct apply *self, struct casebus_bytes offender
 static void change_offender(struct apply *self, struct casebus_bytes old, uint64_t old_fine,
                             struct casebus_bytes new, uint64_t new_fine)
 {
-    struct key from = offender_key(agency_of(self), old), to = key_of_offender(self, new);
+    struct key room, from = offender_key(agency_of(self), old);
+    const struct key *to = key_of_offender(self, new, &room);
     struct offender_entry entry;
-    if (!casebus_bytes_equal(key_bytes(&from), key_bytes(&to))) {
+    if (!casebus_bytes_equal(key_bytes(&from), key_bytes(to))) {
         take_from_offender(self, old, old_fine);
         add_to_offender(self, new, new_fine);
-    } else if (txn_load(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry)) {
+    } else if (txn_load(self->txn, TREE_OFFENDER, to, ENTRY_OFFENDER, &entry)) {
         entry.last_seen = self->at;
         entry.fine_pence += new_fine - old_fine;
         entry.offender = new;
         entry.reported_by = regulator_id_of(self);
-        txn_save(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry);
+        txn_save(self->txn, TREE_OFFENDER, to, ENTRY_OFFENDER, &entry);
     } else {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
     }
@@ -110,8 +117,8 @@ static void change_offender(struct apply *self, struct casebus_bytes old, uint64
 
 static void index_date(struct apply *self, struct casebus_bytes action_date, bool present)
 {
-    struct key key =
-        key_date(agency_of(self), casebus_as_str(action_date), regulator_id_of(self));
+    struct key key;
+    key_make_date(&key, agency_of(self), casebus_as_str(action_date), regulator_id_of(self));
     if (present) {
         txn_put(self->txn, TREE_DATE, key_bytes(&key), casebus_bytes("", 0));
     } else {
@@ -399,10 +406,9 @@ enum casebus_outcome store_scraped(struct apply *self, struct case_entry *entry,
 
 enum casebus_outcome decide_scraped(struct apply *self)
 {
-    struct key key = case_key(self);
     struct case_entry entry = {.flags = 0};
     const unsigned char *hash = self->being->content;
-    bool known = txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
+    bool known = load_case(self, &entry);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");
     }
@@ -433,8 +439,7 @@ enum casebus_outcome decide_scraped(struct apply *self)
 /* The case of an edit or a deletion: it must be there to be changed. */
 static bool load_living(struct apply *self, struct case_entry *entry)
 {
-    struct key key = case_key(self);
-    if (!txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
+    if (!load_case(self, entry)) {
         reject(self, CASEBUS_EUNKNOWN_CASE, "");
         return false;
     }

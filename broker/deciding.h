@@ -25,10 +25,12 @@ struct apply {
     const struct casebus_report *report;
     /* what was prepared of the report; NULL: of a decision */
     const struct apply_prepared *being;
-    struct casebus_bytes case_id; /* or the session's key */
+    struct key case_key; /* or the session's */
+    struct casebus_bytes case_id; /* the same, in memory of the transaction */
     bool in_session;              /* the report names a session that is known */
     struct key session_key;
     struct session_entry session;
+    struct key publisher_key; /* of a numbered report */
     struct casebus_fault fault;
     struct apply_prepared prepared; /* where nobody else has prepared the entry */
     struct casebus_report restored; /* a report that comes out of quarantine */

@@ -18,8 +18,9 @@ const char *const tree_names[TREE_COUNT] = {
 };
 
 /* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut
- * rather than memory overrun, and verify would name it. */
-static void add(struct key *k, const void *data, size_t size)
+ * rather than memory overrun, and verify would name it. Not inlined: a copy of at most KEY_MAX
+ * bytes would become string instructions, which take longer to start than a part to copy. */
+__attribute__((noinline)) static void add(struct key *k, const void *data, size_t size)
 {
     if (size > KEY_MAX - k->size) {
         size = KEY_MAX - k->size;
@@ -45,9 +46,16 @@ static void add_number(struct key *k, uint64_t number)
     add(k, b, sizeof b);
 }
 
+static void add_byte(struct key *k, unsigned char byte)
+{
+    if (k->size < KEY_MAX) {
+        k->data[k->size++] = byte;
+    }
+}
+
 static void add_nul(struct key *k)
 {
-    add(k, "", 1);
+    add_byte(k, 0);
 }
 
 struct key key_number(uint64_t number)
@@ -90,34 +98,50 @@ const char *key_shown(enum tree tree, struct casebus_bytes key, char text[KEY_SH
     return text;
 }
 
+void key_make_text(struct key *k, struct casebus_bytes text)
+{
+    k->size = 0;
+    add_bytes(k, text);
+}
+
 struct key key_text(struct casebus_bytes text)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, text);
+    key_make_text(&k, text);
     return k;
+}
+
+void key_make_named(struct key *k, struct casebus_bytes agency, struct casebus_bytes id)
+{
+    k->size = 0;
+    add_bytes(k, agency);
+    add_byte(k, ':');
+    add_bytes(k, id);
 }
 
 struct key key_named(struct casebus_bytes agency, struct casebus_bytes id)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, agency);
-    add(&k, ":", 1);
-    add_bytes(&k, id);
+    key_make_named(&k, agency, id);
     return k;
+}
+
+void key_make_date(struct key *k, struct casebus_bytes agency, struct casebus_bytes date,
+                   struct casebus_bytes regulator_id)
+{
+    k->size = 0;
+    add_bytes(k, agency);
+    add_nul(k);
+    add(k, date.size == DATE_SIZE ? date.data : (const void *)NO_DATE, DATE_SIZE);
+    add_nul(k);
+    add_bytes(k, regulator_id);
 }
 
 struct key key_date(struct casebus_bytes agency, struct casebus_bytes date,
                     struct casebus_bytes regulator_id)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, agency);
-    add_nul(&k);
-    add(&k, date.size == DATE_SIZE ? date.data : (const void *)NO_DATE, DATE_SIZE);
-    add_nul(&k);
-    add_bytes(&k, regulator_id);
+    key_make_date(&k, agency, date, regulator_id);
     return k;
 }
 
@@ -166,12 +190,18 @@ struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal
     return k;
 }
 
+void key_make_offender_case(struct key *k, const struct key *offender,
+                            struct casebus_bytes regulator_id)
+{
+    k->size = 0;
+    add_bytes(k, key_bytes(offender));
+    add_bytes(k, regulator_id);
+}
+
 struct key key_offender_case(const struct key *offender, struct casebus_bytes regulator_id)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, key_bytes(offender));
-    add_bytes(&k, regulator_id);
+    key_make_offender_case(&k, offender, regulator_id);
     return k;
 }
 
@@ -184,13 +214,19 @@ struct casebus_bytes key_offender_id(struct casebus_bytes key)
     return casebus_bytes(key.data + at, key.size - at);
 }
 
+void key_make_publisher(struct key *k, struct casebus_bytes actor,
+                        const unsigned char *publisher)
+{
+    k->size = 0;
+    add_bytes(k, actor);
+    add_nul(k);
+    add(k, publisher, CASEBUS_PUBLISHER_SIZE);
+}
+
 struct key key_publisher(struct casebus_bytes actor, const unsigned char *publisher)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, actor);
-    add_nul(&k);
-    add(&k, publisher, CASEBUS_PUBLISHER_SIZE);
+    key_make_publisher(&k, actor, publisher);
     return k;
 }
 
