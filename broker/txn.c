@@ -121,17 +121,16 @@ void txn_forgive(struct txn *self)
     self->error = 0;
 }
 
-struct txn_mark txn_mark(const struct txn *self)
+struct txn_mark txn_mark(struct txn *self)
 {
-    return (struct txn_mark){overlay_mark(self->overlay), self->flushes};
+    return (struct txn_mark){overlay_step(self->overlay), self->flushes};
 }
 
 bool txn_rollback(struct txn *self, struct txn_mark mark)
 {
-    if (self->flushes != mark.flushes) {
+    if (self->flushes != mark.flushes || !overlay_rollback(self->overlay, mark.step)) {
         return false;
     }
-    overlay_rollback(self->overlay, mark.undo);
     self->error = 0;
     return true;
 }
@@ -221,35 +220,36 @@ bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entr
 }
 
 static void set(struct txn *self, enum tree tree, struct casebus_bytes key,
-                enum overlay_state state, enum entry_type type, struct casebus_bytes data)
+                enum overlay_state state, struct casebus_bytes data)
 {
     if (self->error == 0) {
-        txn_fail(self, overlay_set(self->overlay, tree, key, state, type, data));
+        txn_fail(self, overlay_set(self->overlay, tree, key, state, data));
     }
 }
 
 void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes value)
 {
-    set(self, tree, key, OVERLAY_BYTES, ENTRY_TYPE_COUNT, txn_copy(self, value));
+    set(self, tree, key, OVERLAY_BYTES, txn_copy(self, value));
 }
 
 void txn_put_ours(struct txn *self, enum tree tree, const struct key *key,
                   struct casebus_bytes value)
 {
-    set(self, tree, key_bytes(key), OVERLAY_BYTES, ENTRY_TYPE_COUNT, value);
+    set(self, tree, key_bytes(key), OVERLAY_BYTES, value);
 }
 
 void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               const void *entry)
 {
-    struct casebus_bytes copy = txn_copy(self, casebus_bytes(entry, entry_struct_size(type)));
-    set(self, tree, key_bytes(key), OVERLAY_ENTRY, type, copy);
+    if (self->error == 0) {
+        txn_fail(self, overlay_save(self->overlay, tree, key_bytes(key), type, entry));
+    }
 }
 
 void txn_delete(struct txn *self, enum tree tree, const struct key *key)
 {
-    set(self, tree, key_bytes(key), OVERLAY_DELETED, ENTRY_TYPE_COUNT, casebus_bytes(NULL, 0));
+    set(self, tree, key_bytes(key), OVERLAY_DELETED, casebus_bytes(NULL, 0));
 }
 
 /* --- writing ---------------------------------------------------------------------------- */
