@@ -129,17 +129,36 @@ static void take_seq(struct apply *self, struct casebus_event *event, const char
     txn_save(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
 }
 
+static size_t event_bound(const struct apply *self, const struct casebus_event *event,
+                          const struct payload *record)
+{
+    size_t more = record ? draft_bound(record->draft, self->case_id, record->kept) : 0;
+    return casebus_event_bound(event) + more;
+}
+
+static unsigned char *put_event(const struct apply *self, struct casebus_event *event,
+                                const struct payload *record, unsigned char *at)
+{
+    if (!record) {
+        return casebus_event_put(event, at);
+    }
+    at = casebus_event_put_open(event, at);
+    unsigned char *end = draft_put(record->draft, self->case_id, record->kept, at);
+    event->payload = casebus_bytes(at, (size_t)(end - at));
+    return end;
+}
+
 /* Encodes the event once, where it is stored and sent from: its log entry is built around it.
  */
-static bool log_event(struct apply *self, const struct casebus_event *event,
-                      struct log_entry *log)
+static bool log_event(struct apply *self, struct casebus_event *event,
+                      const struct payload *record, struct log_entry *log)
 {
     size_t head = LOG_HEAD_MAX + log->topic.size;
-    unsigned char *out = txn_alloc(self->txn, head + casebus_event_bound(event));
+    unsigned char *out = txn_alloc(self->txn, head + event_bound(self, event, record));
     if (!out) {
         return false;
     }
-    unsigned char *body = out + head, *end = casebus_event_put(event, body);
+    unsigned char *body = out + head, *end = put_event(self, event, record, body);
     log->body = casebus_bytes(body, (size_t)(end - body));
     struct casebus_bytes value = log_entry_around(log, out);
     txn_trim(self->txn, out, (size_t)(end - out));
@@ -149,8 +168,9 @@ static bool log_event(struct apply *self, const struct casebus_event *event,
     return true;
 }
 
-void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
-          struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last)
+void emit_with(struct apply *self, struct casebus_event *event, const struct payload *record,
+               enum casebus_event_kind kind, struct casebus_bytes agency,
+               struct casebus_bytes key, uint64_t *last)
 {
     char topic[CASEBUS_TOPIC_MAX + 1];
     int size = casebus_topic_build(topic, sizeof topic, casebus_event_kind_resource(kind),
@@ -169,13 +189,19 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
         log.session_before = self->session.newest;
         self->session.newest = event->seq;
     }
-    if (log_event(self, event, &log)) {
+    if (log_event(self, event, record, &log)) {
         self->events[self->event_count++] =
             (struct apply_event){.seq = event->seq,
                                  .kind = kind,
                                  .topic = log.topic,
                                  .body = sent_form(self, event, log.body)};
     }
+}
+
+void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
+          struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last)
+{
+    emit_with(self, event, NULL, kind, agency, key, last);
 }
 
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry)

@@ -129,12 +129,12 @@ static void index_date(struct apply *self, struct casebus_bytes action_date, boo
 static void index_case(struct apply *self, const struct draft *draft, struct case_entry *entry,
                        struct agency_entry *agency)
 {
-    uint64_t fine = fine_of(draft->field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
+    uint64_t fine = fine_of(draft->record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct created_entry created = {agency->created_seq, self->case_id};
     struct key key = key_number(entry->created_seq);
     txn_save(self->txn, TREE_CREATED, &key, ENTRY_CREATED, &created);
-    index_date(self, draft->field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
-    add_to_offender(self, draft->field[CASEBUS_CASE_OFFENDER], fine);
+    index_date(self, draft->record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
+    add_to_offender(self, draft->record.field[CASEBUS_CASE_OFFENDER], fine);
     agency->created_seq = entry->created_seq;
     agency->cases++;
     agency->fine_pence += fine;
@@ -160,7 +160,7 @@ void unindex_case(struct apply *self, const struct casebus_record *record)
 static void reindex_case(struct apply *self, const struct casebus_record *old,
                          const struct draft *draft)
 {
-    const struct casebus_bytes *new = draft->field;
+    const struct casebus_bytes *new = draft->record.field;
     uint64_t old_fine = fine_of(old->field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     uint64_t new_fine = fine_of(new[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct casebus_bytes old_date = old->field[CASEBUS_CASE_OFFENCE_ACTION_DATE];
@@ -182,33 +182,21 @@ static void reindex_case(struct apply *self, const struct casebus_record *old,
 
 /* --- events of a case ------------------------------------------------------------------- */
 
-/* The record a draft makes, in memory of the transaction. */
-static struct casebus_bytes draft_record(struct apply *self, const struct draft *draft,
-                                         const struct case_entry *entry)
-{
-    unsigned char *out = txn_alloc(self->txn, draft_bound(draft, self->case_id, entry));
-    if (!out) {
-        return casebus_bytes(NULL, 0);
-    }
-    size_t size = (size_t)(draft_put(draft, self->case_id, entry, out) - out);
-    txn_trim(self->txn, out, size);
-    return casebus_bytes(out, size);
-}
-
 static void emit_record(struct apply *self, enum casebus_event_kind kind,
                         const struct draft *draft, struct case_entry *entry,
                         size_t change_count)
 {
     struct casebus_event event = event_for(self, entry);
+    const struct payload payload = {draft, entry};
     msgpack_packer pk;
-    event.payload = draft_record(self, draft, entry);
     if (kind == CASEBUS_EVENT_UPDATED) {
         msgpack_sbuffer_clear(&self->changed_fields);
         msgpack_packer_init(&pk, &self->changed_fields, msgpack_sbuffer_write);
         changes_pack(&pk, self->changes, change_count);
         event.changed = packed(&self->changed_fields);
     }
-    emit(self, &event, kind, agency_of(self), regulator_id_of(self), &entry->last[kind]);
+    emit_with(self, &event, &payload, kind, agency_of(self), regulator_id_of(self),
+              &entry->last[kind]);
 }
 
 static void emit_synced(struct apply *self, struct case_entry *entry, bool stale)
@@ -284,6 +272,13 @@ static enum casebus_outcome synced(struct apply *self, struct case_entry *entry,
     return CASEBUS_OUTCOME_SYNCED;
 }
 
+static size_t size_of_record(struct apply *self, const struct draft *draft,
+                             const struct case_entry *entry)
+{
+    unsigned char *out = txn_alloc(self->txn, draft_bound(draft, self->case_id, entry));
+    return out ? (size_t)(draft_put(draft, self->case_id, entry, out) - out) : 0;
+}
+
 /* Refuses a draft that is not a record. */
 static int check_draft(struct apply *self, const struct draft *draft,
                        const struct case_entry *entry)
@@ -294,7 +289,7 @@ static int check_draft(struct apply *self, const struct draft *draft,
     if (rc == 0 && draft_bound(draft, self->case_id, entry) + kept > CASEBUS_RECORD_MAX) {
         struct case_entry bare = *entry;
         bare.source = casebus_bytes(NULL, 0);
-        if (draft_record(self, draft, &bare).size + kept > CASEBUS_RECORD_MAX) {
+        if (size_of_record(self, draft, &bare) + kept > CASEBUS_RECORD_MAX) {
             reject(self, CASEBUS_ETOOLARGE, "");
             rc = CASEBUS_ETOOLARGE;
         }

@@ -62,6 +62,16 @@ enum casebus_outcome reject(struct apply *self, int code, const char *field);
 void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
           struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last);
 
+/* A record that is written where its event is. */
+struct payload {
+    const struct draft *draft;
+    const struct case_entry *kept;
+};
+/* The same with a record for payload, which `event` has not (NULL: it has its payload). */
+void emit_with(struct apply *self, struct casebus_event *event, const struct payload *record,
+               enum casebus_event_kind kind, struct casebus_bytes agency,
+               struct casebus_bytes key, uint64_t *last);
+
 /* An event of the case whose payload is its id alone. */
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry);
 

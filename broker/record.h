@@ -22,9 +22,8 @@ struct pair {
 };
 
 struct draft {
-    struct casebus_bytes field[CASEBUS_CASE_FIELD_COUNT]; /* as encoded; NULL data: absent */
-    struct pair *unknown;                                 /* in the order of their names */
-    size_t unknown_count;
+    struct casebus_record record; /* `encoded` is the report's; unknown_count is of `unknown` */
+    struct pair *unknown;         /* in the order of their names */
 };
 
 /* Merges `report` into `before` (NULL: a new record). Writes the draft and every difference:

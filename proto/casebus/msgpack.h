@@ -160,9 +160,20 @@ static inline unsigned char *casebus_put_uint(unsigned char *at, uint64_t n)
         *at = (unsigned char)n;
         return at + 1;
     }
-    unsigned size = n <= 0xff ? 1 : n <= 0xffff ? 2 : n <= 0xffffffff ? 4 : 8;
-    *at = (unsigned char)(size == 1 ? 0xcc : size == 2 ? 0xcd : size == 4 ? 0xce : 0xcf);
-    return casebus_put_big_endian(at + 1, n, size);
+    if (n <= 0xff) {
+        *at = 0xcc;
+        return casebus_put_big_endian(at + 1, n, 1);
+    }
+    if (n <= 0xffff) {
+        *at = 0xcd;
+        return casebus_put_big_endian(at + 1, n, 2);
+    }
+    if (n <= 0xffffffff) {
+        *at = 0xce;
+        return casebus_put_big_endian(at + 1, n, 4);
+    }
+    *at = 0xcf;
+    return casebus_put_big_endian(at + 1, n, 8);
 }
 static inline unsigned char *casebus_put_raw(unsigned char *at, struct casebus_bytes encoded)
 {
