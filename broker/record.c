@@ -292,11 +292,9 @@ static unsigned count_kept(const struct case_entry *kept)
            (kept->updated_seq ? 1u : 0u) + (kept->source.data ? 1u : 0u);
 }
 
-static unsigned char *put_count(unsigned char *at, enum casebus_case_field field,
-                                uint64_t value)
+CASEBUS_INLINE unsigned char *put_count(unsigned char *at, const char *name, uint64_t value)
 {
-    const struct casebus_field *f = &casebus_case_schema[field];
-    return casebus_put_uint(casebus_put_str(at, casebus_bytes(f->name, f->name_size)), value);
+    return casebus_put_uint(casebus_put_text(at, name), value);
 }
 
 static unsigned char *put_kept(unsigned char *at, const struct case_entry *kept)
@@ -304,18 +302,18 @@ static unsigned char *put_kept(unsigned char *at, const struct case_entry *kept)
     if (kept->source.data) {
         at = casebus_put_raw(casebus_put_text(at, "source"), kept->source);
     }
-    at = put_count(at, CASEBUS_CASE_VERSION, kept->version);
-    at = put_count(at, CASEBUS_CASE_INSERTED_AT, kept->inserted_at);
-    at = put_count(at, CASEBUS_CASE_UPDATED_AT, kept->updated_at);
+    at = put_count(at, "version", kept->version);
+    at = put_count(at, "inserted_at", kept->inserted_at);
+    at = put_count(at, "updated_at", kept->updated_at);
     if (kept->last_synced_at) {
-        at = put_count(at, CASEBUS_CASE_LAST_SYNCED_AT, kept->last_synced_at);
+        at = put_count(at, "last_synced_at", kept->last_synced_at);
     }
-    at = put_count(at, CASEBUS_CASE_SEEN_COUNT, kept->seen_count);
+    at = put_count(at, "seen_count", kept->seen_count);
     if (kept->created_seq) {
-        at = put_count(at, CASEBUS_CASE_CREATED_SEQ, kept->created_seq);
+        at = put_count(at, "created_seq", kept->created_seq);
     }
     if (kept->updated_seq) {
-        at = put_count(at, CASEBUS_CASE_UPDATED_SEQ, kept->updated_seq);
+        at = put_count(at, "updated_seq", kept->updated_seq);
     }
     return at;
 }

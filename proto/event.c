@@ -265,7 +265,7 @@ size_t casebus_event_bound(const struct casebus_event *event)
            event->payload.size;
 }
 
-static unsigned char *put_number(unsigned char *at, const char *key, uint64_t number)
+CASEBUS_INLINE unsigned char *put_number(unsigned char *at, const char *key, uint64_t number)
 {
     return casebus_put_uint(casebus_put_text(at, key), number);
 }

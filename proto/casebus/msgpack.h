@@ -145,6 +145,8 @@ void casebus_pack_raw(msgpack_packer *pk, struct casebus_bytes encoded); /* as i
  * the bytes themselves. Each gives the byte behind what it wrote; the encoding is the shortest
  * one, as msgpack-c's packer's is. */
 #define CASEBUS_PUT_MAX 9
+/* Of a name that is a literal nothing is left but to store it, if only this is inlined. */
+#define CASEBUS_INLINE static inline __attribute__((always_inline))
 
 static inline unsigned char *casebus_put_big_endian(unsigned char *at, uint64_t value,
                                                     unsigned size)
@@ -175,14 +177,14 @@ static inline unsigned char *casebus_put_uint(unsigned char *at, uint64_t n)
     *at = 0xcf;
     return casebus_put_big_endian(at + 1, n, 8);
 }
-static inline unsigned char *casebus_put_raw(unsigned char *at, struct casebus_bytes encoded)
+CASEBUS_INLINE unsigned char *casebus_put_raw(unsigned char *at, struct casebus_bytes encoded)
 {
     if (encoded.size > 0) {
         memcpy(at, encoded.data, encoded.size);
     }
     return at + encoded.size;
 }
-static inline unsigned char *casebus_put_str(unsigned char *at, struct casebus_bytes text)
+CASEBUS_INLINE unsigned char *casebus_put_str(unsigned char *at, struct casebus_bytes text)
 {
     if (text.size < 32) {
         *at++ = (unsigned char)(0xa0u | text.size);
@@ -193,7 +195,7 @@ static inline unsigned char *casebus_put_str(unsigned char *at, struct casebus_b
     }
     return casebus_put_raw(at, text);
 }
-static inline unsigned char *casebus_put_text(unsigned char *at, const char *text)
+CASEBUS_INLINE unsigned char *casebus_put_text(unsigned char *at, const char *text)
 {
     return casebus_put_str(at, casebus_bytes(text, strlen(text)));
 }
