@@ -163,7 +163,8 @@ static bool log_event(struct apply *self, struct casebus_event *event,
     struct casebus_bytes value = log_entry_around(log, out);
     txn_trim(self->txn, out, (size_t)(end - out));
     self->state.log_bytes += value.size;
-    struct key key = key_number(event->seq);
+    struct key key;
+    key_make_number(&key, event->seq);
     txn_put_ours(self->txn, TREE_LOG, &key, value);
     return true;
 }

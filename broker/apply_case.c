@@ -131,7 +131,8 @@ static void index_case(struct apply *self, const struct draft *draft, struct cas
 {
     uint64_t fine = fine_of(draft->record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct created_entry created = {agency->created_seq, self->case_id};
-    struct key key = key_number(entry->created_seq);
+    struct key key;
+    key_make_number(&key, entry->created_seq);
     txn_save(self->txn, TREE_CREATED, &key, ENTRY_CREATED, &created);
     index_date(self, draft->record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
     add_to_offender(self, draft->record.field[CASEBUS_CASE_OFFENDER], fine);

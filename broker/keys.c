@@ -39,10 +39,7 @@ static void add_bytes(struct key *k, struct casebus_bytes part)
 static void add_number(struct key *k, uint64_t number)
 {
     unsigned char b[8];
-    for (int i = 7; i >= 0; i--) {
-        b[i] = (unsigned char)number;
-        number >>= 8;
-    }
+    casebus_put_big_endian(b, number, sizeof b);
     add(k, b, sizeof b);
 }
 
@@ -58,11 +55,16 @@ static void add_nul(struct key *k)
     add_byte(k, 0);
 }
 
+void key_make_number(struct key *k, uint64_t number)
+{
+    k->size = 8;
+    casebus_put_big_endian(k->data, number, 8);
+}
+
 struct key key_number(uint64_t number)
 {
     struct key k;
-    k.size = 0;
-    add_number(&k, number);
+    key_make_number(&k, number);
     return k;
 }
 

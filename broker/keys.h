@@ -94,6 +94,7 @@ struct key key_quarantine(struct casebus_bytes case_id, const unsigned char *has
 
 /* The same, made in place. A struct key is half a kilobyte, and one that is returned is copied
  * as a whole: what is made for every report is made here. */
+void key_make_number(struct key *k, uint64_t number);
 void key_make_text(struct key *k, struct casebus_bytes text);
 void key_make_named(struct key *k, struct casebus_bytes agency, struct casebus_bytes id);
 void key_make_date(struct key *k, struct casebus_bytes agency, struct casebus_bytes date,

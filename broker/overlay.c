@@ -15,7 +15,7 @@ struct chunk {
     unsigned char data[];
 };
 
-/* An item as it was when the step began: each has one at most. */
+/* An item as it was when the step began. */
 struct undo {
     uint32_t item;
     unsigned char state, type;
@@ -35,7 +35,8 @@ struct overlay {
         uint32_t last; /* index + 1 of the one asked for last: mostly it is asked for again */
     } of_tree[TREE_COUNT];
     uint32_t step;
-    struct undo *undo;
+    size_t first_of_step; /* items from here on have been added by it */
+    struct undo *undo;    /* of those before */
     size_t undo_count, undo_capacity;
     unsigned char *kept;
     size_t kept_size, kept_capacity;
@@ -110,9 +111,8 @@ void overlay_clear(struct overlay *self)
     self->current = self->chunks;
 }
 
-void *overlay_alloc(struct overlay *self, size_t size)
+static void *alloc_elsewhere(struct overlay *self, size_t size)
 {
-    size = (size + 15) & ~(size_t)15;
     while (self->current && self->current->size - self->current->used < size) {
         if (!self->current->next) {
             break;
@@ -135,9 +135,25 @@ void *overlay_alloc(struct overlay *self, size_t size)
         }
         self->current = c;
     }
-    void *p = self->current->data + self->current->used;
     self->current->used += size;
-    return p;
+    return self->current->data + self->current->used - size;
+}
+
+/* Size rounded up to what keeps the next allocation aligned. */
+static inline void *alloc(struct overlay *self, size_t size)
+{
+    struct chunk *c = self->current;
+    size = (size + 15) & ~(size_t)15;
+    if (!c || c->size - c->used < size) {
+        return alloc_elsewhere(self, size);
+    }
+    c->used += size;
+    return c->data + c->used - size;
+}
+
+void *overlay_alloc(struct overlay *self, size_t size)
+{
+    return alloc(self, size);
 }
 
 void overlay_trim(struct overlay *self, void *newest, size_t used)
@@ -216,9 +232,6 @@ static int grow(void **array, size_t *capacity, size_t need, size_t item)
 
 static int widen_slots(struct overlay *self)
 {
-    if ((self->count + 1) * 2 <= self->slot_count) {
-        return 0;
-    }
     size_t wider = self->slot_count * 2;
     uint32_t *slots = calloc(wider, sizeof *slots);
     if (!slots) {
@@ -237,25 +250,33 @@ static int widen_slots(struct overlay *self)
     return 0;
 }
 
-/* Room for whatever one put can add. */
-static int make_room(struct overlay *self, enum tree tree)
+/* Room for one more item, at the place where it is to come. */
+static int make_room(struct overlay *self, enum tree tree, struct casebus_bytes key,
+                     struct place *place)
 {
     struct of_tree *of_tree = &self->of_tree[tree];
-    int rc = widen_slots(self);
-    rc = rc ? rc
-            : grow((void **)&self->items, &self->capacity, self->count + 1,
-                   sizeof *self->items);
-    rc = rc ? rc
-            : grow((void **)&of_tree->list, &of_tree->capacity, of_tree->count + 1,
-                   sizeof *of_tree->list);
-    return rc ? rc
-              : grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
-                     sizeof *self->undo);
+    if (self->count == self->capacity &&
+        grow((void **)&self->items, &self->capacity, self->count + 1, sizeof *self->items) <
+            0) {
+        return CASEBUS_ENOMEM;
+    }
+    if (of_tree->count == of_tree->capacity &&
+        grow((void **)&of_tree->list, &of_tree->capacity, of_tree->count + 1,
+             sizeof *of_tree->list) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    if ((self->count + 1) * 2 > self->slot_count) {
+        if (widen_slots(self) < 0) {
+            return CASEBUS_ENOMEM;
+        }
+        place->slot = find_slot(self, place->hash, tree, key);
+    }
+    return 0;
 }
 
 static struct casebus_bytes copy(struct overlay *self, const void *data, size_t size)
 {
-    unsigned char *p = overlay_alloc(self, size + 1);
+    unsigned char *p = alloc(self, size + 1);
     if (p && size > 0) {
         memcpy(p, data, size);
     }
@@ -266,16 +287,16 @@ static int add_item(struct overlay *self, enum tree tree, struct casebus_bytes k
                     struct place *place)
 {
     struct of_tree *of_tree = &self->of_tree[tree];
-    struct overlay_item item = {.hash = place->hash,
-                                .tree = (unsigned char)tree,
-                                .state = OVERLAY_UNKNOWN,
-                                .step = self->step - 1,
-                                .key = copy(self, key.data, key.size)};
-    if (!item.key.data) {
+    struct casebus_bytes own_key = copy(self, key.data, key.size);
+    if (!own_key.data || make_room(self, tree, key, place) < 0) {
         return CASEBUS_ENOMEM;
     }
     place->item = self->count++;
-    self->items[place->item] = item;
+    self->items[place->item] = (struct overlay_item){.hash = place->hash,
+                                                     .tree = (unsigned char)tree,
+                                                     .state = OVERLAY_UNKNOWN,
+                                                     .step = self->step,
+                                                     .key = own_key};
     self->slots[place->slot] = (uint32_t)place->item + 1;
     of_tree->list[of_tree->count++] = (uint32_t)place->item;
     return 0;
@@ -285,9 +306,6 @@ static int add_item(struct overlay *self, enum tree tree, struct casebus_bytes k
 static struct overlay_item *item_of(struct overlay *self, enum tree tree,
                                     struct casebus_bytes key)
 {
-    if (make_room(self, tree) < 0) {
-        return NULL;
-    }
     struct place place = find(self, tree, key);
     if (place.item == SIZE_MAX && add_item(self, tree, key, &place) < 0) {
         return NULL;
@@ -296,22 +314,29 @@ static struct overlay_item *item_of(struct overlay *self, enum tree tree,
     return &self->items[place.item];
 }
 
+static int keep(struct overlay *self, struct casebus_bytes data, size_t *at)
+{
+    *at = self->kept_size;
+    if (grow((void **)&self->kept, &self->kept_capacity, self->kept_size + data.size, 1) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    memcpy(self->kept + self->kept_size, data.data, data.size);
+    self->kept_size += data.size;
+    return 0;
+}
+
 /* Remembers how the item is, once a step: with the struct it has, where that is written over. */
 static int remember(struct overlay *self, struct overlay_item *item, bool written_over)
 {
+    struct undo u = {(uint32_t)(item - self->items), item->state, item->type, item->data,
+                     SIZE_MAX};
     if (item->step == self->step) {
         return 0;
     }
-    struct undo u = {(uint32_t)(item - self->items), item->state, item->type, item->data,
-                     SIZE_MAX};
-    if (written_over) {
-        if (grow((void **)&self->kept, &self->kept_capacity,
-                 self->kept_size + item->data.size, 1) < 0) {
-            return CASEBUS_ENOMEM;
-        }
-        u.kept = self->kept_size;
-        memcpy(self->kept + u.kept, item->data.data, item->data.size);
-        self->kept_size += item->data.size;
+    if (grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
+             sizeof *self->undo) < 0 ||
+        (written_over && keep(self, item->data, &u.kept) < 0)) {
+        return CASEBUS_ENOMEM;
     }
     self->undo[self->undo_count++] = u;
     item->step = self->step;
@@ -361,6 +386,7 @@ int overlay_save(struct overlay *self, enum tree tree, struct casebus_bytes key,
 uint32_t overlay_step(struct overlay *self)
 {
     self->undo_count = self->kept_size = 0;
+    self->first_of_step = self->count;
     return ++self->step;
 }
 
@@ -368,6 +394,9 @@ bool overlay_rollback(struct overlay *self, uint32_t step)
 {
     if (step != self->step) {
         return false;
+    }
+    for (size_t i = self->first_of_step; i < self->count; i++) {
+        self->items[i].state = OVERLAY_UNKNOWN;
     }
     while (self->undo_count > 0) {
         const struct undo *u = &self->undo[--self->undo_count];
