@@ -419,12 +419,43 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
+static void fetch(const void *data, size_t size)
+{
+    const size_t line = 64;
+    for (size_t at = 0; at < size; at += line) {
+        __builtin_prefetch((const unsigned char *)data + at);
+    }
+}
+
+void apply_expect(const struct apply_entry *entry)
+{
+    const struct apply_prepared *p = entry->prepared;
+    fetch(entry->body.data, entry->body.size);
+    if (p) {
+        fetch(p, offsetof(struct apply_prepared, fault)); /* what was read of the report */
+        fetch(p->next_check, 1);
+        fetch(&p->offender, 1);
+    }
+}
+
+/* Nothing yet. What holds no text is not wiped: each line of the memory is far away. */
+static void clear(struct apply_result *result)
+{
+    result->effect = EFFECT_DECIDED;
+    result->outcome = 0;
+    result->quiet = result->asked = result->numbered = false;
+    result->number = 0;
+    result->fault.code = 0;
+    result->fault.field[0] = '\0';
+    result->case_id[0] = '\0';
+}
+
 int apply_entry(struct apply *self, const struct apply_entry *entry,
                 struct apply_result *result)
 {
-    memset(result, 0, sizeof *result);
-    result->effect = EFFECT_DECIDED;
-    self->fault = (struct casebus_fault){.code = 0};
+    clear(result);
+    self->fault.code = 0;
+    self->fault.field[0] = '\0';
     self->at = entry->at > self->state.at ? entry->at : self->state.at;
     self->time_stands = entry->at + PROGRESS_EVERY <= self->state.at;
     self->actor = entry->actor;
@@ -453,7 +484,9 @@ int apply_entry(struct apply *self, const struct apply_entry *entry,
         decide_tick(self, entry);
         break;
     }
-    result->fault = self->fault;
+    if (self->fault.code != 0) {
+        result->fault = self->fault;
+    }
     if (result->effect == EFFECT_DECIDED) {
         self->changed = true;
         self->state.entry++;
