@@ -51,6 +51,7 @@ void txn_destroy(struct txn **self_p)
         mdb_txn_abort(self->mdb);
     }
     overlay_destroy(&self->overlay);
+    free(self->encoded);
     free(self);
     *self_p = NULL;
 }
@@ -161,6 +162,7 @@ struct casebus_bytes txn_copy(struct txn *self, struct casebus_bytes bytes)
     return casebus_bytes(p, bytes.size);
 }
 
+/* In memory of the transaction: somebody has asked for its bytes. */
 static struct casebus_bytes encoded(struct txn *self, const struct overlay_item *item)
 {
     enum entry_type type = (enum entry_type)item->type;
@@ -173,17 +175,25 @@ static struct casebus_bytes encoded(struct txn *self, const struct overlay_item 
     return casebus_bytes(out, size);
 }
 
-bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
-             struct casebus_bytes *value)
+/* What was put under the key in this transaction, if anything was, and if it can be read. */
+static const struct overlay_item *gathered(struct txn *self, enum tree tree,
+                                           struct casebus_bytes key)
+{
+    return self->overlay && self->error == 0 ? overlay_get(self->overlay, tree, key) : NULL;
+}
+
+static bool get_gathered(struct txn *self, const struct overlay_item *item,
+                         struct casebus_bytes *value)
+{
+    *value = item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+    return item->state != OVERLAY_DELETED && self->error == 0;
+}
+
+static bool get_stored(struct txn *self, enum tree tree, struct casebus_bytes key,
+                       struct casebus_bytes *value)
 {
     if (self->error != 0 || key.size == 0 || key.size > KEY_MAX) {
         return false;
-    }
-    const struct overlay_item *item =
-        self->overlay ? overlay_get(self->overlay, tree, key) : NULL;
-    if (item) {
-        *value = item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
-        return item->state != OVERLAY_DELETED && self->error == 0;
     }
     MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
     int rc = mdb_get(self->mdb, self->store->dbi[tree], &k, &v);
@@ -199,17 +209,24 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
     return self->error == 0;
 }
 
+bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
+             struct casebus_bytes *value)
+{
+    const struct overlay_item *item = gathered(self, tree, key);
+    return item ? get_gathered(self, item, value) : get_stored(self, tree, key, value);
+}
+
 bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               void *entry)
 {
     struct casebus_bytes value;
-    const struct overlay_item *item =
-        self->overlay ? overlay_get(self->overlay, tree, key_bytes(key)) : NULL;
-    if (item && item->state == OVERLAY_ENTRY && item->type == type && self->error == 0) {
+    const struct overlay_item *item = gathered(self, tree, key_bytes(key));
+    if (item && item->state == OVERLAY_ENTRY && item->type == type) {
         memcpy(entry, item->data.data, item->data.size);
         return true;
     }
-    if (!txn_get(self, tree, key_bytes(key), &value)) {
+    if (item ? !get_gathered(self, item, &value)
+             : !get_stored(self, tree, key_bytes(key), &value)) {
         return false;
     }
     int rc = entry_decode(type, value, entry);
@@ -289,6 +306,22 @@ static int put_value(MDB_cursor *cursor, const struct overlay_item *item,
     return rc;
 }
 
+/* Valid until the next one: a page takes it at once, and memory that is at hand still is used
+ * again for all of them. */
+static struct casebus_bytes encoded_for_page(struct txn *self, const struct overlay_item *item)
+{
+    enum entry_type type = (enum entry_type)item->type;
+    size_t size = entry_size(type, item->data.data);
+    if (size > self->encoded_capacity) {
+        free(self->encoded);
+        self->encoded = malloc(size);
+        self->encoded_capacity = self->encoded ? size : 0;
+    }
+    return self->encoded ? casebus_bytes(self->encoded, entry_encode(type, item->data.data,
+                                                                     self->encoded))
+                         : casebus_bytes(NULL, 0);
+}
+
 static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_item *item)
 {
     MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
@@ -296,7 +329,7 @@ static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_i
         return delete_item(cursor, &k);
     }
     struct casebus_bytes value =
-        item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+        item->state == OVERLAY_ENTRY ? encoded_for_page(self, item) : item->data;
     self->put_bytes += k.mv_size + value.size;
     return value.data ? put_value(cursor, item, value) : ENOMEM;
 }
