@@ -254,7 +254,7 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
         struct casebus_bytes offender = p->report.record.field[CASEBUS_CASE_OFFENDER];
         content_hash(&p->report.record, p->content);
         if (offender_name(offender).data) {
-            p->offender = offender_key(p->report.topic.segment[2], offender);
+            offender_make_key(&p->offender, p->report.topic.segment[2], offender);
         }
     }
 }

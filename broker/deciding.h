@@ -25,7 +25,7 @@ struct apply {
     const struct casebus_report *report;
     /* what was prepared of the report; NULL: of a decision */
     const struct apply_prepared *being;
-    struct key case_key; /* or the session's */
+    struct key case_key;          /* or the session's */
     struct casebus_bytes case_id; /* the same, in memory of the transaction */
     bool in_session;              /* the report names a session that is known */
     struct key session_key;

@@ -178,17 +178,23 @@ static void add_name(struct key *k, struct casebus_bytes name)
     add(k, digits, 16);
 }
 
+void key_make_offender(struct key *k, struct casebus_bytes agency,
+                       struct casebus_bytes normal_name, struct casebus_bytes postcode)
+{
+    k->size = 0;
+    add_bytes(k, agency);
+    add_nul(k);
+    add_name(k, normal_name);
+    add_nul(k);
+    add_bytes(k, postcode);
+    add_nul(k);
+}
+
 struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal_name,
                         struct casebus_bytes postcode)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, agency);
-    add_nul(&k);
-    add_name(&k, normal_name);
-    add_nul(&k);
-    add_bytes(&k, postcode);
-    add_nul(&k);
+    key_make_offender(&k, agency, normal_name, postcode);
     return k;
 }
 

@@ -99,6 +99,8 @@ void key_make_text(struct key *k, struct casebus_bytes text);
 void key_make_named(struct key *k, struct casebus_bytes agency, struct casebus_bytes id);
 void key_make_date(struct key *k, struct casebus_bytes agency, struct casebus_bytes date,
                    struct casebus_bytes regulator_id);
+void key_make_offender(struct key *k, struct casebus_bytes agency,
+                       struct casebus_bytes normal_name, struct casebus_bytes postcode);
 void key_make_offender_case(struct key *k, const struct key *offender,
                             struct casebus_bytes regulator_id);
 void key_make_publisher(struct key *k, struct casebus_bytes actor,

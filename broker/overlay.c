@@ -20,7 +20,8 @@ struct undo {
     uint32_t item;
     unsigned char state, type;
     struct casebus_bytes data;
-    size_t kept; /* where in `kept` the struct that `data` points to is; SIZE_MAX: not changed */
+    size_t
+        kept; /* where in `kept` the struct that `data` points to is; SIZE_MAX: not changed */
 };
 
 struct overlay {
@@ -255,9 +256,8 @@ static int make_room(struct overlay *self, enum tree tree, struct casebus_bytes 
                      struct place *place)
 {
     struct of_tree *of_tree = &self->of_tree[tree];
-    if (self->count == self->capacity &&
-        grow((void **)&self->items, &self->capacity, self->count + 1, sizeof *self->items) <
-            0) {
+    if (self->count == self->capacity && grow((void **)&self->items, &self->capacity,
+                                              self->count + 1, sizeof *self->items) < 0) {
         return CASEBUS_ENOMEM;
     }
     if (of_tree->count == of_tree->capacity &&
@@ -325,7 +325,8 @@ static int keep(struct overlay *self, struct casebus_bytes data, size_t *at)
     return 0;
 }
 
-/* Remembers how the item is, once a step: with the struct it has, where that is written over. */
+/* Remembers how the item is, once a step: with the struct it has, where that is written over.
+ */
 static int remember(struct overlay *self, struct overlay_item *item, bool written_over)
 {
     struct undo u = {(uint32_t)(item - self->items), item->state, item->type, item->data,
@@ -434,6 +435,9 @@ const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree
     bool in_order = true;
     for (size_t i = 0; i < of_tree->count; i++) {
         const struct overlay_item *item = &self->items[of_tree->list[i]];
+        if (i + OVERLAY_AHEAD < of_tree->count) {
+            __builtin_prefetch(self->items[of_tree->list[i + OVERLAY_AHEAD]].key.data);
+        }
         if (item->state == OVERLAY_UNKNOWN) {
             continue;
         }

@@ -1,5 +1,5 @@
-/* What a write transaction has put so far: a hash table over (tree, key). What was put since the
- * newest step began can be taken back.
+/* What a write transaction has put so far: a hash table over (tree, key). What was put since
+ * the newest step began can be taken back.
  *
  * Memory comes from an arena that one transaction fills and the next reuses. An entry that is
  * put again, as totals and counters are by every report, takes no more of it. */
@@ -51,6 +51,10 @@ void overlay_trim(struct overlay *self, void *newest, size_t used);
 uint32_t overlay_step(struct overlay *self);
 /* Takes back the step, if it is the newest. */
 bool overlay_rollback(struct overlay *self, uint32_t step);
+
+/* Who goes through a batch touches memory that was written a batch ago: so many items before it
+ * is needed, it is asked for. */
+#define OVERLAY_AHEAD 8
 
 /* The items of one tree in key order: *count of them, valid until the next change. */
 const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree tree,

@@ -366,8 +366,8 @@ static unsigned char *put_fields(const struct draft *draft, unsigned char *at)
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
                          const struct case_entry *kept, unsigned char *at)
 {
-    const size_t agency = (size_t)((const unsigned char *)memchr(case_id.data, ':', case_id.size) -
-                                   case_id.data);
+    const size_t agency =
+        (size_t)((const unsigned char *)memchr(case_id.data, ':', case_id.size) - case_id.data);
     unsigned fields = 3 + count_kept(kept);
     for (int f = 0; f < FIELDS_END; f++) {
         fields += draft->record.field[f].data ? 1u : 0u;
@@ -375,9 +375,8 @@ unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id
     at = casebus_put_map(at, fields + draft->record.unknown_count);
     at = casebus_put_str(casebus_put_text(at, "id"), case_id);
     at = casebus_put_str(casebus_put_text(at, "agency"), casebus_bytes(case_id.data, agency));
-    at = casebus_put_str(
-        casebus_put_text(at, "regulator_id"),
-        casebus_bytes(case_id.data + agency + 1, case_id.size - agency - 1));
+    at = casebus_put_str(casebus_put_text(at, "regulator_id"),
+                         casebus_bytes(case_id.data + agency + 1, case_id.size - agency - 1));
     at = put_kept(put_fields(draft, at), kept);
     for (size_t i = 0; i < draft->record.unknown_count; i++) {
         at = casebus_put_str(at, draft->unknown[i].key);
@@ -545,10 +544,18 @@ struct casebus_bytes offender_name(const struct casebus_bytes offender_map)
                              : casebus_bytes(NULL, 0);
 }
 
-struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map)
+void offender_make_key(struct key *key, struct casebus_bytes agency,
+                       struct casebus_bytes offender_map)
 {
     struct normal name = normal_name(offender_name(offender_map));
     struct casebus_bytes code = casebus_as_str(casebus_map_get(offender_map, "postcode"));
     struct normal postcode = normal_postcode(code);
-    return key_offender(agency, normal_bytes(&name), normal_bytes(&postcode));
+    key_make_offender(key, agency, normal_bytes(&name), normal_bytes(&postcode));
+}
+
+struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map)
+{
+    struct key key;
+    offender_make_key(&key, agency, offender_map);
+    return key;
 }

@@ -61,5 +61,8 @@ void content_hash(const struct casebus_record *report, unsigned char hash[CASEBU
 struct casebus_bytes offender_name(const struct casebus_bytes offender_map);
 /* The key of the offender that a map of a case describes. */
 struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map);
+/* The same, made in place (keys.h). */
+void offender_make_key(struct key *key, struct casebus_bytes agency,
+                       struct casebus_bytes offender_map);
 
 #endif

@@ -24,8 +24,8 @@ struct store {
 struct txn {
     struct store *store;
     MDB_txn *mdb;
-    struct overlay *overlay;       /* NULL: a read */
-    unsigned char *encoded;        /* room for the entry that is handed to LMDB */
+    struct overlay *overlay; /* NULL: a read */
+    unsigned char *encoded;  /* room for the entry that is handed to LMDB */
     size_t encoded_capacity;
     bool renewable;                /* a read that was reset, not aborted */
     unsigned flushes;              /* of this write */

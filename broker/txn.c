@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CACHE_LINE 64
+
 static const struct key *state_key(void)
 {
     static const struct key key = {5, "state"};
@@ -317,8 +319,8 @@ static struct casebus_bytes encoded_for_page(struct txn *self, const struct over
         self->encoded = malloc(size);
         self->encoded_capacity = self->encoded ? size : 0;
     }
-    return self->encoded ? casebus_bytes(self->encoded, entry_encode(type, item->data.data,
-                                                                     self->encoded))
+    return self->encoded ? casebus_bytes(self->encoded,
+                                         entry_encode(type, item->data.data, self->encoded))
                          : casebus_bytes(NULL, 0);
 }
 
@@ -334,6 +336,14 @@ static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_i
     return value.data ? put_value(cursor, item, value) : ENOMEM;
 }
 
+/* A struct, or the beginning of a value, which the processor then sees being read. */
+static void fetch_item(const struct overlay_item *item)
+{
+    for (size_t at = 0; at < item->data.size && at < 4 * CACHE_LINE; at += CACHE_LINE) {
+        __builtin_prefetch(item->data.data + at);
+    }
+}
+
 static int flush_tree(struct txn *self, enum tree tree)
 {
     size_t count;
@@ -346,6 +356,9 @@ static int flush_tree(struct txn *self, enum tree tree)
     self->put_count += count;
     rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], &cursor);
     for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (i + OVERLAY_AHEAD < count) {
+            fetch_item(items[i + OVERLAY_AHEAD]);
+        }
         rc = put_item(self, cursor, items[i]);
     }
     if (cursor) {
