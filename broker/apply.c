@@ -118,7 +118,8 @@ static void take_seq(struct apply *self, struct casebus_event *event, const char
     /* The stream is the topic's first three segments. */
     const char *at = strchr(strchr(topic, ':') + 1, ':');
     size_t size = (size_t)(strchr(at + 1, ':') + 1 - topic);
-    struct key stream = key_text(casebus_bytes(topic, size));
+    struct key stream;
+    key_make_text(&stream, casebus_bytes(topic, size));
     txn_load(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
     event->seq = ++self->state.seq;
     event->prev = head.seq;
@@ -128,28 +129,49 @@ static void take_seq(struct apply *self, struct casebus_event *event, const char
     txn_save(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
 }
 
+static size_t event_bound(const struct apply *self, const struct casebus_event *event,
+                          const struct payload *record)
+{
+    size_t more = record ? draft_bound(record->draft, self->case_id, record->kept) : 0;
+    return casebus_event_bound(event) + more;
+}
+
+static unsigned char *put_event(const struct apply *self, struct casebus_event *event,
+                                const struct payload *record, unsigned char *at)
+{
+    if (!record) {
+        return casebus_event_put(event, at);
+    }
+    at = casebus_event_put_open(event, at);
+    unsigned char *end = draft_put(record->draft, self->case_id, record->kept, at);
+    event->payload = casebus_bytes(at, (size_t)(end - at));
+    return end;
+}
+
 /* Encodes the event once, where it is stored and sent from: its log entry is built around it.
  */
-static bool log_event(struct apply *self, const struct casebus_event *event,
-                      struct log_entry *log)
+static bool log_event(struct apply *self, struct casebus_event *event,
+                      const struct payload *record, struct log_entry *log)
 {
     size_t head = LOG_HEAD_MAX + log->topic.size;
-    unsigned char *out = txn_alloc(self->txn, head + casebus_event_bound(event));
+    unsigned char *out = txn_alloc(self->txn, head + event_bound(self, event, record));
     if (!out) {
         return false;
     }
-    unsigned char *body = out + head, *end = casebus_event_put(event, body);
+    unsigned char *body = out + head, *end = put_event(self, event, record, body);
     log->body = casebus_bytes(body, (size_t)(end - body));
     struct casebus_bytes value = log_entry_around(log, out);
     txn_trim(self->txn, out, (size_t)(end - out));
     self->state.log_bytes += value.size;
-    struct key key = key_number(event->seq);
+    struct key key;
+    key_make_number(&key, event->seq);
     txn_put_ours(self->txn, TREE_LOG, &key, value);
     return true;
 }
 
-void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
-          struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last)
+void emit_with(struct apply *self, struct casebus_event *event, const struct payload *record,
+               enum casebus_event_kind kind, struct casebus_bytes agency,
+               struct casebus_bytes key, uint64_t *last)
 {
     char topic[CASEBUS_TOPIC_MAX + 1];
     int size = casebus_topic_build(topic, sizeof topic, casebus_event_kind_resource(kind),
@@ -168,13 +190,19 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
         log.session_before = self->session.newest;
         self->session.newest = event->seq;
     }
-    if (log_event(self, event, &log)) {
+    if (log_event(self, event, record, &log)) {
         self->events[self->event_count++] =
             (struct apply_event){.seq = event->seq,
                                  .kind = kind,
                                  .topic = log.topic,
                                  .body = sent_form(self, event, log.body)};
     }
+}
+
+void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
+          struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last)
+{
+    emit_with(self, event, NULL, kind, agency, key, last);
 }
 
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry)
@@ -223,7 +251,7 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
         struct casebus_bytes offender = p->report.record.field[CASEBUS_CASE_OFFENDER];
         content_hash(&p->report.record, p->content);
         if (offender_name(offender).data) {
-            p->offender = offender_key(p->report.topic.segment[2], offender);
+            offender_make_key(&p->offender, p->report.topic.segment[2], offender);
         }
     }
 }
@@ -257,8 +285,8 @@ static enum casebus_outcome decide_report(struct apply *self, const struct apply
     } else if (report->void_reason.data) {
         outcome = CASEBUS_OUTCOME_VOID;
     } else {
-        struct key id = key_named(report->topic.segment[2], report->topic.segment[3]);
-        self->case_id = txn_copy(self->txn, key_bytes(&id));
+        key_make_named(&self->case_key, report->topic.segment[2], report->topic.segment[3]);
+        self->case_id = txn_copy(self->txn, key_bytes(&self->case_key));
         outcome = decide[report->kind](self);
     }
     count_in_session(self, outcome);
@@ -405,12 +433,43 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
+static void fetch(const void *data, size_t size)
+{
+    const size_t line = 64;
+    for (size_t at = 0; at < size; at += line) {
+        __builtin_prefetch((const unsigned char *)data + at);
+    }
+}
+
+void apply_expect(const struct apply_entry *entry)
+{
+    const struct apply_prepared *p = entry->prepared;
+    fetch(entry->body.data, entry->body.size);
+    if (p) {
+        fetch(p, offsetof(struct apply_prepared, fault)); /* what was read of the report */
+        fetch(p->next_check, 1);
+        fetch(&p->offender, 1);
+    }
+}
+
+/* Nothing yet. What holds no text is not wiped: each line of the memory is far away. */
+static void clear(struct apply_result *result)
+{
+    result->effect = EFFECT_DECIDED;
+    result->outcome = 0;
+    result->quiet = result->asked = result->numbered = false;
+    result->number = 0;
+    result->fault.code = 0;
+    result->fault.field[0] = '\0';
+    result->case_id[0] = '\0';
+}
+
 int apply_entry(struct apply *self, const struct apply_entry *entry,
                 struct apply_result *result)
 {
-    memset(result, 0, sizeof *result);
-    result->effect = EFFECT_DECIDED;
-    self->fault = (struct casebus_fault){.code = 0};
+    clear(result);
+    self->fault.code = 0;
+    self->fault.field[0] = '\0';
     self->at = entry->at > self->state.at ? entry->at : self->state.at;
     self->time_stands = entry->at + PROGRESS_EVERY <= self->state.at;
     self->actor = entry->actor;
@@ -439,7 +498,9 @@ int apply_entry(struct apply *self, const struct apply_entry *entry,
         decide_tick(self, entry);
         break;
     }
-    result->fault = self->fault;
+    if (self->fault.code != 0) {
+        result->fault = self->fault;
+    }
     if (result->effect == EFFECT_DECIDED) {
         self->changed = true;
         self->state.entry++;

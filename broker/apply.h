@@ -78,14 +78,14 @@ enum apply_effect {
 struct apply_result {
     enum apply_effect effect;
     enum casebus_outcome outcome;
-    struct casebus_fault fault;            /* of a rejection; code 0 otherwise */
-    char case_id[CASEBUS_CASE_ID_MAX + 1]; /* of a decision: the case it was stored as */
     bool quiet; /* it has changed something that no event of its own tells of */
     /* a session was asked to stop that had not been: polls that name it have news */
     bool asked;
     bool numbered;
-    unsigned char publisher[CASEBUS_PUBLISHER_SIZE];
+    unsigned char publisher[CASEBUS_PUBLISHER_SIZE]; /* of a numbered report */
     uint64_t number;
+    struct casebus_fault fault;            /* of a rejection; code 0 otherwise */
+    char case_id[CASEBUS_CASE_ID_MAX + 1]; /* of a decision: the case it was stored as, or "" */
 };
 
 /* An event to publish: topic and body as they go out (thin where the rule says so). Valid until
@@ -106,6 +106,10 @@ bool log_too_long(const struct state *state, const struct log_bounds *bounds);
 
 /* Has the publisher been silent for so long at that time that its id is to go? */
 bool publisher_is_idle(const struct publisher_entry *publisher, uint64_t at);
+
+/* Has the memory of an entry that is decided next fetched meanwhile: another thread has written
+ * it, and its processor's cache is far away. */
+void apply_expect(const struct apply_entry *entry);
 
 struct apply;
 

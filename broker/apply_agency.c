@@ -8,7 +8,8 @@
 
 bool load_agency(struct apply *self, struct casebus_bytes code, struct agency_entry *agency)
 {
-    struct key key = key_text(code);
+    struct key key;
+    key_make_text(&key, code);
     memset(agency, 0, sizeof *agency);
     if (txn_load(self->txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency)) {
         return true;
@@ -23,7 +24,8 @@ bool load_agency(struct apply *self, struct casebus_bytes code, struct agency_en
 void save_agency(struct apply *self, struct casebus_bytes code,
                  const struct agency_entry *agency)
 {
-    struct key key = key_text(code);
+    struct key key;
+    key_make_text(&key, code);
     txn_save(self->txn, TREE_AGENCY, &key, ENTRY_AGENCY, agency);
 }
 

@@ -21,15 +21,14 @@ static struct casebus_event event_for(const struct apply *self, const struct cas
     return (struct casebus_event){.session = self->report->session, .version = entry->version};
 }
 
-static struct key case_key(const struct apply *self)
+static bool load_case(struct apply *self, struct case_entry *entry)
 {
-    return key_text(self->case_id);
+    return txn_load(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, entry);
 }
 
 static void save_case(struct apply *self, const struct case_entry *entry)
 {
-    struct key key = case_key(self);
-    txn_save(self->txn, TREE_CASE, &key, ENTRY_CASE, entry);
+    txn_save(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, entry);
 }
 
 /* --- totals and indexes ----------------------------------------------------------------- */
@@ -39,20 +38,27 @@ static uint64_t fine_of(struct casebus_bytes raw)
     return casebus_as_uint(raw, 0);
 }
 
-/* The key of an offender's map: prepared already where the map is the report's own. */
-static struct key key_of_offender(const struct apply *self, struct casebus_bytes offender)
+/* The key of an offender's map: prepared already where the map is the report's own, or else
+ * made in `room`. */
+static const struct key *key_of_offender(const struct apply *self,
+                                         struct casebus_bytes offender, struct key *room)
 {
     bool prepared = self->being && self->being->offender.size > 0 &&
                     offender.data == self->report->record.field[CASEBUS_CASE_OFFENDER].data;
-    return prepared ? self->being->offender : offender_key(agency_of(self), offender);
+    if (prepared) {
+        return &self->being->offender;
+    }
+    *room = offender_key(agency_of(self), offender);
+    return room;
 }
 
 static void add_to_offender(struct apply *self, struct casebus_bytes offender, uint64_t fine)
 {
-    struct key key = key_of_offender(self, offender);
-    struct key case_ref = key_offender_case(&key, regulator_id_of(self));
+    struct key room, case_ref;
+    const struct key *key = key_of_offender(self, offender, &room);
     struct offender_entry entry = {.first_seen = self->at};
-    if (!txn_load(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry)) {
+    key_make_offender_case(&case_ref, key, regulator_id_of(self));
+    if (!txn_load(self->txn, TREE_OFFENDER, key, ENTRY_OFFENDER, &entry)) {
         self->state.offenders++;
     }
     entry.last_seen = self->at;
@@ -60,7 +66,7 @@ static void add_to_offender(struct apply *self, struct casebus_bytes offender, u
     entry.fine_pence += fine;
     entry.offender = offender;
     entry.reported_by = regulator_id_of(self);
-    txn_save(self->txn, TREE_OFFENDER, &key, ENTRY_OFFENDER, &entry);
+    txn_save(self->txn, TREE_OFFENDER, key, ENTRY_OFFENDER, &entry);
     txn_put(self->txn, TREE_OFFENDER, key_bytes(&case_ref), casebus_bytes("", 0));
 }
 
@@ -92,17 +98,18 @@ static void take_from_offender(struct apply *self, struct casebus_bytes offender
 static void change_offender(struct apply *self, struct casebus_bytes old, uint64_t old_fine,
                             struct casebus_bytes new, uint64_t new_fine)
 {
-    struct key from = offender_key(agency_of(self), old), to = key_of_offender(self, new);
+    struct key room, from = offender_key(agency_of(self), old);
+    const struct key *to = key_of_offender(self, new, &room);
     struct offender_entry entry;
-    if (!casebus_bytes_equal(key_bytes(&from), key_bytes(&to))) {
+    if (!casebus_bytes_equal(key_bytes(&from), key_bytes(to))) {
         take_from_offender(self, old, old_fine);
         add_to_offender(self, new, new_fine);
-    } else if (txn_load(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry)) {
+    } else if (txn_load(self->txn, TREE_OFFENDER, to, ENTRY_OFFENDER, &entry)) {
         entry.last_seen = self->at;
         entry.fine_pence += new_fine - old_fine;
         entry.offender = new;
         entry.reported_by = regulator_id_of(self);
-        txn_save(self->txn, TREE_OFFENDER, &to, ENTRY_OFFENDER, &entry);
+        txn_save(self->txn, TREE_OFFENDER, to, ENTRY_OFFENDER, &entry);
     } else {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
     }
@@ -110,8 +117,8 @@ static void change_offender(struct apply *self, struct casebus_bytes old, uint64
 
 static void index_date(struct apply *self, struct casebus_bytes action_date, bool present)
 {
-    struct key key =
-        key_date(agency_of(self), casebus_as_str(action_date), regulator_id_of(self));
+    struct key key;
+    key_make_date(&key, agency_of(self), casebus_as_str(action_date), regulator_id_of(self));
     if (present) {
         txn_put(self->txn, TREE_DATE, key_bytes(&key), casebus_bytes("", 0));
     } else {
@@ -122,12 +129,13 @@ static void index_date(struct apply *self, struct casebus_bytes action_date, boo
 static void index_case(struct apply *self, const struct draft *draft, struct case_entry *entry,
                        struct agency_entry *agency)
 {
-    uint64_t fine = fine_of(draft->field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
+    uint64_t fine = fine_of(draft->record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct created_entry created = {agency->created_seq, self->case_id};
-    struct key key = key_number(entry->created_seq);
+    struct key key;
+    key_make_number(&key, entry->created_seq);
     txn_save(self->txn, TREE_CREATED, &key, ENTRY_CREATED, &created);
-    index_date(self, draft->field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
-    add_to_offender(self, draft->field[CASEBUS_CASE_OFFENDER], fine);
+    index_date(self, draft->record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
+    add_to_offender(self, draft->record.field[CASEBUS_CASE_OFFENDER], fine);
     agency->created_seq = entry->created_seq;
     agency->cases++;
     agency->fine_pence += fine;
@@ -153,7 +161,7 @@ void unindex_case(struct apply *self, const struct casebus_record *record)
 static void reindex_case(struct apply *self, const struct casebus_record *old,
                          const struct draft *draft)
 {
-    const struct casebus_bytes *new = draft->field;
+    const struct casebus_bytes *new = draft->record.field;
     uint64_t old_fine = fine_of(old->field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     uint64_t new_fine = fine_of(new[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct casebus_bytes old_date = old->field[CASEBUS_CASE_OFFENCE_ACTION_DATE];
@@ -175,33 +183,21 @@ static void reindex_case(struct apply *self, const struct casebus_record *old,
 
 /* --- events of a case ------------------------------------------------------------------- */
 
-/* The record a draft makes, in memory of the transaction. */
-static struct casebus_bytes draft_record(struct apply *self, const struct draft *draft,
-                                         const struct case_entry *entry)
-{
-    unsigned char *out = txn_alloc(self->txn, draft_bound(draft, self->case_id, entry));
-    if (!out) {
-        return casebus_bytes(NULL, 0);
-    }
-    size_t size = (size_t)(draft_put(draft, self->case_id, entry, out) - out);
-    txn_trim(self->txn, out, size);
-    return casebus_bytes(out, size);
-}
-
 static void emit_record(struct apply *self, enum casebus_event_kind kind,
                         const struct draft *draft, struct case_entry *entry,
                         size_t change_count)
 {
     struct casebus_event event = event_for(self, entry);
+    const struct payload payload = {draft, entry};
     msgpack_packer pk;
-    event.payload = draft_record(self, draft, entry);
     if (kind == CASEBUS_EVENT_UPDATED) {
         msgpack_sbuffer_clear(&self->changed_fields);
         msgpack_packer_init(&pk, &self->changed_fields, msgpack_sbuffer_write);
         changes_pack(&pk, self->changes, change_count);
         event.changed = packed(&self->changed_fields);
     }
-    emit(self, &event, kind, agency_of(self), regulator_id_of(self), &entry->last[kind]);
+    emit_with(self, &event, &payload, kind, agency_of(self), regulator_id_of(self),
+              &entry->last[kind]);
 }
 
 static void emit_synced(struct apply *self, struct case_entry *entry, bool stale)
@@ -277,6 +273,13 @@ static enum casebus_outcome synced(struct apply *self, struct case_entry *entry,
     return CASEBUS_OUTCOME_SYNCED;
 }
 
+static size_t size_of_record(struct apply *self, const struct draft *draft,
+                             const struct case_entry *entry)
+{
+    unsigned char *out = txn_alloc(self->txn, draft_bound(draft, self->case_id, entry));
+    return out ? (size_t)(draft_put(draft, self->case_id, entry, out) - out) : 0;
+}
+
 /* Refuses a draft that is not a record. */
 static int check_draft(struct apply *self, const struct draft *draft,
                        const struct case_entry *entry)
@@ -287,7 +290,7 @@ static int check_draft(struct apply *self, const struct draft *draft,
     if (rc == 0 && draft_bound(draft, self->case_id, entry) + kept > CASEBUS_RECORD_MAX) {
         struct case_entry bare = *entry;
         bare.source = casebus_bytes(NULL, 0);
-        if (draft_record(self, draft, &bare).size + kept > CASEBUS_RECORD_MAX) {
+        if (size_of_record(self, draft, &bare) + kept > CASEBUS_RECORD_MAX) {
             reject(self, CASEBUS_ETOOLARGE, "");
             rc = CASEBUS_ETOOLARGE;
         }
@@ -399,10 +402,9 @@ enum casebus_outcome store_scraped(struct apply *self, struct case_entry *entry,
 
 enum casebus_outcome decide_scraped(struct apply *self)
 {
-    struct key key = case_key(self);
     struct case_entry entry = {.flags = 0};
     const unsigned char *hash = self->being->content;
-    bool known = txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
+    bool known = load_case(self, &entry);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");
     }
@@ -433,8 +435,7 @@ enum casebus_outcome decide_scraped(struct apply *self)
 /* The case of an edit or a deletion: it must be there to be changed. */
 static bool load_living(struct apply *self, struct case_entry *entry)
 {
-    struct key key = case_key(self);
-    if (!txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
+    if (!load_case(self, entry)) {
         reject(self, CASEBUS_EUNKNOWN_CASE, "");
         return false;
     }

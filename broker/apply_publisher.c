@@ -43,9 +43,10 @@ static void count_publisher(struct apply *self, struct casebus_bytes of, uint64_
 enum apply_effect publisher_admits(struct apply *self, const struct casebus_report_head *head,
                                    struct publisher_entry *publisher)
 {
-    struct key key = key_publisher(self->actor, head->publisher);
+    const struct key *key = &self->publisher_key;
+    key_make_publisher(&self->publisher_key, self->actor, head->publisher);
     memset(publisher, 0, sizeof *publisher);
-    if (!txn_load(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher) &&
+    if (!txn_load(self->txn, TREE_PUBLISHER, key, ENTRY_PUBLISHER, publisher) &&
         load_actor(self, self->actor).publishers >= CASEBUS_PUBLISHERS_MAX) {
         return EFFECT_CROWDED;
     }
@@ -135,7 +136,7 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
                        enum casebus_outcome outcome)
 {
     const struct casebus_report_head *head = &prepared->head;
-    struct key key = key_publisher(self->actor, head->publisher);
+    const struct key *key = &self->publisher_key;
     if (outcome == CASEBUS_OUTCOME_VOID) {
         casebus_check_next(publisher->check, prepared->report.void_hash);
     } else { /* its `check` was the publisher's, or it would not be decided */
@@ -147,10 +148,10 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
     publisher->decided = head->number;
     publisher->last_seen_at = self->at;
     publisher->outcome[outcome]++;
-    txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, publisher);
+    txn_save(self->txn, TREE_PUBLISHER, key, ENTRY_PUBLISHER, publisher);
     if (outcome == CASEBUS_OUTCOME_REJECTED || outcome == CASEBUS_OUTCOME_CONFLICT) {
         struct refusal_entry refusal = refusal_of(self, entry, head, outcome);
-        struct key at = key_refusal(&key, head->number);
+        struct key at = key_refusal(key, head->number);
         txn_save(self->txn, TREE_REFUSAL, &at, ENTRY_REFUSAL, &refusal);
     }
 }

@@ -36,7 +36,7 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
                                      const struct casebus_record *record,
                                      const unsigned char *hash)
 {
-    struct key key = key_quarantine(self->case_id, hash), case_key = key_text(self->case_id);
+    struct key key = key_quarantine(self->case_id, hash);
     struct quarantine_entry q = {.status = QUARANTINE_ACCEPTED};
     bool known = txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
     if (known && (q.status == QUARANTINE_REJECTED || q.as.data)) { /* not of this case */
@@ -73,7 +73,7 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
     struct key number = key_number(q.seq);
     txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
     txn_put(self->txn, TREE_CONFLICT, key_bytes(&number), key_bytes(&key));
-    txn_save(self->txn, TREE_CASE, &case_key, ENTRY_CASE, entry);
+    txn_save(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, entry);
     self->state.quarantined++;
     self->quarantine = q.seq;
     return CASEBUS_OUTCOME_CONFLICT;
@@ -184,6 +184,7 @@ static int restore_report(struct apply *self, const struct decision *d, struct c
     report->kind = CASEBUS_REPORT_SCRAPED;
     report->data = d->q.data;
     report->topic.count = 4;
+    key_make_text(&self->case_key, id);
     self->case_id = txn_copy(self->txn, id);
     if (casebus_case_id_split(self->case_id, &report->topic.segment[2],
                               &report->topic.segment[3]) != 0) {
@@ -200,8 +201,7 @@ static enum casebus_outcome accept_report(struct apply *self, struct decision *d
     if (rc != 0) {
         return reject(self, rc, "as");
     }
-    struct key key = key_text(self->case_id);
-    bool known = txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
+    bool known = txn_load(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, &entry);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");
     }
@@ -237,6 +237,7 @@ enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_en
     struct casebus_bytes id = d.as.data ? d.as : d.case_id;
     if (id.size <= CASEBUS_CASE_ID_MAX) {
         memcpy(result->case_id, id.data, id.size);
+        result->case_id[id.size] = '\0';
     }
     if (d.q.status != QUARANTINE_OPEN) { /* deciding the same way again is harmless */
         return d.q.status == wanted && casebus_bytes_equal(d.q.as, d.as)

@@ -121,10 +121,9 @@ static void empty_quarantine(struct apply *self)
 
 enum casebus_outcome decide_redacted(struct apply *self)
 {
-    struct key key = key_text(self->case_id);
     struct case_entry entry;
     struct casebus_record old;
-    if (!txn_load(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry)) {
+    if (!txn_load(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, &entry)) {
         return reject(self, CASEBUS_EUNKNOWN_CASE, "");
     }
     if (entry.flags & CASE_REDACTED) {
@@ -149,6 +148,6 @@ enum casebus_outcome decide_redacted(struct apply *self)
     memset(entry.hash, 0, sizeof entry.hash);
     entry.source = entry.record = casebus_bytes(NULL, 0);
     emit_id(self, CASEBUS_EVENT_REDACTED, &entry);
-    txn_save(self->txn, TREE_CASE, &key, ENTRY_CASE, &entry);
+    txn_save(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, &entry);
     return CASEBUS_OUTCOME_REDACTED;
 }

@@ -27,7 +27,7 @@ void find_session(struct apply *self)
 {
     const struct casebus_report *report = self->report;
     if (report->topic.count == 4 && report->session.data && is_case_report(self)) {
-        self->session_key = key_named(report->topic.segment[2], report->session);
+        key_make_named(&self->session_key, report->topic.segment[2], report->session);
         if (load_session(self)) {
             hear_session(self, self->state.ticks + 1);
         }
@@ -154,8 +154,7 @@ static enum casebus_outcome end(struct apply *self)
 enum casebus_outcome decide_session(struct apply *self)
 {
     enum casebus_report_kind kind = self->report->kind;
-    self->session_key =
-        key_named(self->report->topic.segment[2], self->report->topic.segment[3]);
+    key_make_text(&self->session_key, key_bytes(&self->case_key));
     if (!load_session(self)) {
         return kind == CASEBUS_REPORT_SESSION_STARTED
                    ? start(self)

@@ -89,6 +89,9 @@ static int commit(struct batch *b)
         rc = apply_begin(b->apply);
     }
     for (size_t i = b->first; rc == 0 && i < b->end; i++) {
+        if (i + 1 < b->end) {
+            apply_expect(&b->items[i + 1].entry);
+        }
         rc = apply_entry(b->apply, &b->items[i].entry, &b->items[i].result);
     }
     if (rc == 0) {

@@ -25,10 +25,12 @@ struct apply {
     const struct casebus_report *report;
     /* what was prepared of the report; NULL: of a decision */
     const struct apply_prepared *being;
-    struct casebus_bytes case_id; /* or the session's key */
+    struct key case_key;          /* or the session's */
+    struct casebus_bytes case_id; /* the same, in memory of the transaction */
     bool in_session;              /* the report names a session that is known */
     struct key session_key;
     struct session_entry session;
+    struct key publisher_key; /* of a numbered report */
     struct casebus_fault fault;
     struct apply_prepared prepared; /* where nobody else has prepared the entry */
     struct casebus_report restored; /* a report that comes out of quarantine */
@@ -59,6 +61,16 @@ enum casebus_outcome reject(struct apply *self, int code, const char *field);
  * before, and becomes its seq. */
 void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
           struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last);
+
+/* A record that is written where its event is. */
+struct payload {
+    const struct draft *draft;
+    const struct case_entry *kept;
+};
+/* The same with a record for payload, which `event` has not (NULL: it has its payload). */
+void emit_with(struct apply *self, struct casebus_event *event, const struct payload *record,
+               enum casebus_event_kind kind, struct casebus_bytes agency,
+               struct casebus_bytes key, uint64_t *last);
 
 /* An event of the case whose payload is its id alone. */
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry);

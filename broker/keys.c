@@ -18,8 +18,9 @@ const char *const tree_names[TREE_COUNT] = {
 };
 
 /* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut
- * rather than memory overrun, and verify would name it. */
-static void add(struct key *k, const void *data, size_t size)
+ * rather than memory overrun, and verify would name it. Not inlined: a copy of at most KEY_MAX
+ * bytes would become string instructions, which take longer to start than a part to copy. */
+__attribute__((noinline)) static void add(struct key *k, const void *data, size_t size)
 {
     if (size > KEY_MAX - k->size) {
         size = KEY_MAX - k->size;
@@ -38,23 +39,32 @@ static void add_bytes(struct key *k, struct casebus_bytes part)
 static void add_number(struct key *k, uint64_t number)
 {
     unsigned char b[8];
-    for (int i = 7; i >= 0; i--) {
-        b[i] = (unsigned char)number;
-        number >>= 8;
-    }
+    casebus_put_big_endian(b, number, sizeof b);
     add(k, b, sizeof b);
+}
+
+static void add_byte(struct key *k, unsigned char byte)
+{
+    if (k->size < KEY_MAX) {
+        k->data[k->size++] = byte;
+    }
 }
 
 static void add_nul(struct key *k)
 {
-    add(k, "", 1);
+    add_byte(k, 0);
+}
+
+void key_make_number(struct key *k, uint64_t number)
+{
+    k->size = 8;
+    casebus_put_big_endian(k->data, number, 8);
 }
 
 struct key key_number(uint64_t number)
 {
     struct key k;
-    k.size = 0;
-    add_number(&k, number);
+    key_make_number(&k, number);
     return k;
 }
 
@@ -90,34 +100,50 @@ const char *key_shown(enum tree tree, struct casebus_bytes key, char text[KEY_SH
     return text;
 }
 
+void key_make_text(struct key *k, struct casebus_bytes text)
+{
+    k->size = 0;
+    add_bytes(k, text);
+}
+
 struct key key_text(struct casebus_bytes text)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, text);
+    key_make_text(&k, text);
     return k;
+}
+
+void key_make_named(struct key *k, struct casebus_bytes agency, struct casebus_bytes id)
+{
+    k->size = 0;
+    add_bytes(k, agency);
+    add_byte(k, ':');
+    add_bytes(k, id);
 }
 
 struct key key_named(struct casebus_bytes agency, struct casebus_bytes id)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, agency);
-    add(&k, ":", 1);
-    add_bytes(&k, id);
+    key_make_named(&k, agency, id);
     return k;
+}
+
+void key_make_date(struct key *k, struct casebus_bytes agency, struct casebus_bytes date,
+                   struct casebus_bytes regulator_id)
+{
+    k->size = 0;
+    add_bytes(k, agency);
+    add_nul(k);
+    add(k, date.size == DATE_SIZE ? date.data : (const void *)NO_DATE, DATE_SIZE);
+    add_nul(k);
+    add_bytes(k, regulator_id);
 }
 
 struct key key_date(struct casebus_bytes agency, struct casebus_bytes date,
                     struct casebus_bytes regulator_id)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, agency);
-    add_nul(&k);
-    add(&k, date.size == DATE_SIZE ? date.data : (const void *)NO_DATE, DATE_SIZE);
-    add_nul(&k);
-    add_bytes(&k, regulator_id);
+    key_make_date(&k, agency, date, regulator_id);
     return k;
 }
 
@@ -152,26 +178,38 @@ static void add_name(struct key *k, struct casebus_bytes name)
     add(k, digits, 16);
 }
 
+void key_make_offender(struct key *k, struct casebus_bytes agency,
+                       struct casebus_bytes normal_name, struct casebus_bytes postcode)
+{
+    k->size = 0;
+    add_bytes(k, agency);
+    add_nul(k);
+    add_name(k, normal_name);
+    add_nul(k);
+    add_bytes(k, postcode);
+    add_nul(k);
+}
+
 struct key key_offender(struct casebus_bytes agency, struct casebus_bytes normal_name,
                         struct casebus_bytes postcode)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, agency);
-    add_nul(&k);
-    add_name(&k, normal_name);
-    add_nul(&k);
-    add_bytes(&k, postcode);
-    add_nul(&k);
+    key_make_offender(&k, agency, normal_name, postcode);
     return k;
+}
+
+void key_make_offender_case(struct key *k, const struct key *offender,
+                            struct casebus_bytes regulator_id)
+{
+    k->size = 0;
+    add_bytes(k, key_bytes(offender));
+    add_bytes(k, regulator_id);
 }
 
 struct key key_offender_case(const struct key *offender, struct casebus_bytes regulator_id)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, key_bytes(offender));
-    add_bytes(&k, regulator_id);
+    key_make_offender_case(&k, offender, regulator_id);
     return k;
 }
 
@@ -184,13 +222,19 @@ struct casebus_bytes key_offender_id(struct casebus_bytes key)
     return casebus_bytes(key.data + at, key.size - at);
 }
 
+void key_make_publisher(struct key *k, struct casebus_bytes actor,
+                        const unsigned char *publisher)
+{
+    k->size = 0;
+    add_bytes(k, actor);
+    add_nul(k);
+    add(k, publisher, CASEBUS_PUBLISHER_SIZE);
+}
+
 struct key key_publisher(struct casebus_bytes actor, const unsigned char *publisher)
 {
     struct key k;
-    k.size = 0;
-    add_bytes(&k, actor);
-    add_nul(&k);
-    add(&k, publisher, CASEBUS_PUBLISHER_SIZE);
+    key_make_publisher(&k, actor, publisher);
     return k;
 }
 

@@ -92,6 +92,20 @@ struct key key_publisher(struct casebus_bytes actor, const unsigned char *publis
 struct key key_refusal(const struct key *publisher, uint64_t number);
 struct key key_quarantine(struct casebus_bytes case_id, const unsigned char *hash);
 
+/* The same, made in place. A struct key is half a kilobyte, and one that is returned is copied
+ * as a whole: what is made for every report is made here. */
+void key_make_number(struct key *k, uint64_t number);
+void key_make_text(struct key *k, struct casebus_bytes text);
+void key_make_named(struct key *k, struct casebus_bytes agency, struct casebus_bytes id);
+void key_make_date(struct key *k, struct casebus_bytes agency, struct casebus_bytes date,
+                   struct casebus_bytes regulator_id);
+void key_make_offender(struct key *k, struct casebus_bytes agency,
+                       struct casebus_bytes normal_name, struct casebus_bytes postcode);
+void key_make_offender_case(struct key *k, const struct key *offender,
+                            struct casebus_bytes regulator_id);
+void key_make_publisher(struct key *k, struct casebus_bytes actor,
+                        const unsigned char *publisher);
+
 /* The parts of keys that readers of an index need. */
 struct casebus_bytes key_date_id(struct casebus_bytes key, struct casebus_bytes *date);
 struct casebus_bytes key_offender_id(struct casebus_bytes key); /* empty: the offender itself */

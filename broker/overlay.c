@@ -15,10 +15,13 @@ struct chunk {
     unsigned char data[];
 };
 
+/* An item as it was when the step began. */
 struct undo {
-    size_t item;
-    struct casebus_bytes data;
+    uint32_t item;
     unsigned char state, type;
+    struct casebus_bytes data;
+    size_t
+        kept; /* where in `kept` the struct that `data` points to is; SIZE_MAX: not changed */
 };
 
 struct overlay {
@@ -32,8 +35,12 @@ struct overlay {
         size_t count, capacity;
         uint32_t last; /* index + 1 of the one asked for last: mostly it is asked for again */
     } of_tree[TREE_COUNT];
-    struct undo *undo;
+    uint32_t step;
+    size_t first_of_step; /* items from here on have been added by it */
+    struct undo *undo;    /* of those before */
     size_t undo_count, undo_capacity;
+    unsigned char *kept;
+    size_t kept_size, kept_capacity;
     const struct overlay_item **sorted;
     size_t sorted_capacity;
     size_t bytes;
@@ -70,6 +77,7 @@ void overlay_destroy(struct overlay **self_p)
     free(self->items);
     free(self->slots);
     free(self->undo);
+    free(self->kept);
     free(self->sorted);
     free(self);
     *self_p = NULL;
@@ -82,8 +90,8 @@ void overlay_forget(struct overlay *self)
         self->of_tree[t].count = self->of_tree[t].last = 0;
     }
     self->count = 0;
-    self->undo_count = 0;
     self->bytes = 0;
+    overlay_step(self);
 }
 
 void overlay_clear(struct overlay *self)
@@ -104,9 +112,8 @@ void overlay_clear(struct overlay *self)
     self->current = self->chunks;
 }
 
-void *overlay_alloc(struct overlay *self, size_t size)
+static void *alloc_elsewhere(struct overlay *self, size_t size)
 {
-    size = (size + 15) & ~(size_t)15;
     while (self->current && self->current->size - self->current->used < size) {
         if (!self->current->next) {
             break;
@@ -129,9 +136,25 @@ void *overlay_alloc(struct overlay *self, size_t size)
         }
         self->current = c;
     }
-    void *p = self->current->data + self->current->used;
     self->current->used += size;
-    return p;
+    return self->current->data + self->current->used - size;
+}
+
+/* Size rounded up to what keeps the next allocation aligned. */
+static inline void *alloc(struct overlay *self, size_t size)
+{
+    struct chunk *c = self->current;
+    size = (size + 15) & ~(size_t)15;
+    if (!c || c->size - c->used < size) {
+        return alloc_elsewhere(self, size);
+    }
+    c->used += size;
+    return c->data + c->used - size;
+}
+
+void *overlay_alloc(struct overlay *self, size_t size)
+{
+    return alloc(self, size);
 }
 
 void overlay_trim(struct overlay *self, void *newest, size_t used)
@@ -159,31 +182,36 @@ static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tre
     return at;
 }
 
-/* The index of an item, SIZE_MAX: there is none. The hash is asked for only where it is needed.
- */
-static size_t find_item(const struct overlay *self, enum tree tree, struct casebus_bytes key,
-                        uint64_t *hash)
+struct place {
+    size_t item; /* SIZE_MAX: none */
+    /* Where it would come; not looked for where the newest of its tree is asked for again. */
+    uint64_t hash;
+    size_t slot;
+};
+
+static struct place find(const struct overlay *self, enum tree tree, struct casebus_bytes key)
 {
     uint32_t last = self->of_tree[tree].last;
     if (last && casebus_bytes_equal(self->items[last - 1].key, key)) {
-        return last - 1;
+        return (struct place){.item = last - 1};
     }
-    *hash = overlay_hash(tree, key);
-    size_t at = find_slot(self, *hash, tree, key);
-    return self->slots[at] ? self->slots[at] - 1 : SIZE_MAX;
+    uint64_t hash = overlay_hash(tree, key);
+    size_t slot = find_slot(self, hash, tree, key);
+    return (struct place){self->slots[slot] ? self->slots[slot] - 1 : SIZE_MAX, hash, slot};
 }
 
 const struct overlay_item *overlay_get(struct overlay *self, enum tree tree,
                                        struct casebus_bytes key)
 {
-    uint64_t hash;
-    size_t i = self->count > 0 ? find_item(self, tree, key, &hash) : SIZE_MAX;
+    size_t i = self->count > 0 ? find(self, tree, key).item : SIZE_MAX;
     if (i == SIZE_MAX) {
         return NULL;
     }
     self->of_tree[tree].last = (uint32_t)i + 1;
     return self->items[i].state != OVERLAY_UNKNOWN ? &self->items[i] : NULL;
 }
+
+/* --- putting ---------------------------------------------------------------------------- */
 
 static int grow(void **array, size_t *capacity, size_t need, size_t item)
 {
@@ -205,9 +233,6 @@ static int grow(void **array, size_t *capacity, size_t need, size_t item)
 
 static int widen_slots(struct overlay *self)
 {
-    if ((self->count + 1) * 2 <= self->slot_count) {
-        return 0;
-    }
     size_t wider = self->slot_count * 2;
     uint32_t *slots = calloc(wider, sizeof *slots);
     if (!slots) {
@@ -226,77 +251,170 @@ static int widen_slots(struct overlay *self)
     return 0;
 }
 
-static struct casebus_bytes copy(struct overlay *self, struct casebus_bytes b)
-{
-    unsigned char *p = overlay_alloc(self, b.size + 1);
-    if (p && b.size > 0) {
-        memcpy(p, b.data, b.size);
-    }
-    return casebus_bytes(p, p ? b.size : 0);
-}
-
-static int add_item(struct overlay *self, uint64_t hash, enum tree tree,
-                    struct casebus_bytes key, size_t *index)
+/* Room for one more item, at the place where it is to come. */
+static int make_room(struct overlay *self, enum tree tree, struct casebus_bytes key,
+                     struct place *place)
 {
     struct of_tree *of_tree = &self->of_tree[tree];
-    if (widen_slots(self) < 0 ||
-        grow((void **)&self->items, &self->capacity, self->count + 1, sizeof *self->items) <
-            0 ||
+    if (self->count == self->capacity && grow((void **)&self->items, &self->capacity,
+                                              self->count + 1, sizeof *self->items) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    if (of_tree->count == of_tree->capacity &&
         grow((void **)&of_tree->list, &of_tree->capacity, of_tree->count + 1,
              sizeof *of_tree->list) < 0) {
         return CASEBUS_ENOMEM;
     }
-    struct overlay_item item = {.hash = hash,
-                                .tree = (unsigned char)tree,
-                                .state = OVERLAY_UNKNOWN,
-                                .key = copy(self, key)};
-    if (!item.key.data) {
+    if ((self->count + 1) * 2 > self->slot_count) {
+        if (widen_slots(self) < 0) {
+            return CASEBUS_ENOMEM;
+        }
+        place->slot = find_slot(self, place->hash, tree, key);
+    }
+    return 0;
+}
+
+static struct casebus_bytes copy(struct overlay *self, const void *data, size_t size)
+{
+    unsigned char *p = alloc(self, size + 1);
+    if (p && size > 0) {
+        memcpy(p, data, size);
+    }
+    return casebus_bytes(p, p ? size : 0);
+}
+
+static int add_item(struct overlay *self, enum tree tree, struct casebus_bytes key,
+                    struct place *place)
+{
+    struct of_tree *of_tree = &self->of_tree[tree];
+    struct casebus_bytes own_key = copy(self, key.data, key.size);
+    if (!own_key.data || make_room(self, tree, key, place) < 0) {
         return CASEBUS_ENOMEM;
     }
-    size_t at = find_slot(self, hash, tree, key);
-    *index = self->count++;
-    self->items[*index] = item;
-    self->slots[at] = (uint32_t)*index + 1;
-    of_tree->list[of_tree->count++] = (uint32_t)*index;
+    place->item = self->count++;
+    self->items[place->item] = (struct overlay_item){.hash = place->hash,
+                                                     .tree = (unsigned char)tree,
+                                                     .state = OVERLAY_UNKNOWN,
+                                                     .step = self->step,
+                                                     .key = own_key};
+    self->slots[place->slot] = (uint32_t)place->item + 1;
+    of_tree->list[of_tree->count++] = (uint32_t)place->item;
+    return 0;
+}
+
+/* The item under that key, found or added, and the newest of its tree. NULL: no memory. */
+static struct overlay_item *item_of(struct overlay *self, enum tree tree,
+                                    struct casebus_bytes key)
+{
+    struct place place = find(self, tree, key);
+    if (place.item == SIZE_MAX && add_item(self, tree, key, &place) < 0) {
+        return NULL;
+    }
+    self->of_tree[tree].last = (uint32_t)place.item + 1;
+    return &self->items[place.item];
+}
+
+static int keep(struct overlay *self, struct casebus_bytes data, size_t *at)
+{
+    *at = self->kept_size;
+    if (grow((void **)&self->kept, &self->kept_capacity, self->kept_size + data.size, 1) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    memcpy(self->kept + self->kept_size, data.data, data.size);
+    self->kept_size += data.size;
+    return 0;
+}
+
+/* Remembers how the item is, once a step: with the struct it has, where that is written over.
+ */
+static int remember(struct overlay *self, struct overlay_item *item, bool written_over)
+{
+    struct undo u = {(uint32_t)(item - self->items), item->state, item->type, item->data,
+                     SIZE_MAX};
+    if (item->step == self->step) {
+        return 0;
+    }
+    if (grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
+             sizeof *self->undo) < 0 ||
+        (written_over && keep(self, item->data, &u.kept) < 0)) {
+        return CASEBUS_ENOMEM;
+    }
+    self->undo[self->undo_count++] = u;
+    item->step = self->step;
+    return 0;
+}
+
+static int set(struct overlay *self, struct overlay_item *item, enum overlay_state state,
+               enum entry_type type, struct casebus_bytes data)
+{
+    if (remember(self, item, false) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    item->data = data;
+    item->state = (unsigned char)state;
+    item->type = (unsigned char)type;
+    self->bytes += item->key.size + data.size;
     return 0;
 }
 
 int overlay_set(struct overlay *self, enum tree tree, struct casebus_bytes key,
-                enum overlay_state state, enum entry_type type, struct casebus_bytes data)
+                enum overlay_state state, struct casebus_bytes data)
 {
-    uint64_t hash = 0;
-    size_t index = find_item(self, tree, key, &hash);
-    if (grow((void **)&self->undo, &self->undo_capacity, self->undo_count + 1,
-             sizeof *self->undo) < 0) {
-        return CASEBUS_ENOMEM;
-    }
-    if (index == SIZE_MAX && add_item(self, hash, tree, key, &index) < 0) {
-        return CASEBUS_ENOMEM;
-    }
-    self->of_tree[tree].last = (uint32_t)index + 1;
-    struct overlay_item *i = &self->items[index];
-    self->undo[self->undo_count++] = (struct undo){index, i->data, i->state, i->type};
-    i->data = data;
-    i->state = (unsigned char)state;
-    i->type = (unsigned char)type;
-    self->bytes += key.size + data.size;
-    return 0;
+    struct overlay_item *item = item_of(self, tree, key);
+    return item ? set(self, item, state, ENTRY_TYPE_COUNT, data) : CASEBUS_ENOMEM;
 }
 
-size_t overlay_mark(const struct overlay *self)
+int overlay_save(struct overlay *self, enum tree tree, struct casebus_bytes key,
+                 enum entry_type type, const void *entry)
 {
-    return self->undo_count;
+    struct overlay_item *item = item_of(self, tree, key);
+    if (!item) {
+        return CASEBUS_ENOMEM;
+    }
+    if (item->state == OVERLAY_ENTRY && item->type == type) {
+        if (remember(self, item, true) < 0) {
+            return CASEBUS_ENOMEM;
+        }
+        memcpy((void *)(uintptr_t)item->data.data, entry, item->data.size);
+        return 0;
+    }
+    struct casebus_bytes data = copy(self, entry, entry_struct_size(type));
+    return data.data ? set(self, item, OVERLAY_ENTRY, type, data) : CASEBUS_ENOMEM;
 }
 
-void overlay_rollback(struct overlay *self, size_t mark)
+/* --- steps ------------------------------------------------------------------------------ */
+
+uint32_t overlay_step(struct overlay *self)
 {
-    while (self->undo_count > mark) {
+    self->undo_count = self->kept_size = 0;
+    self->first_of_step = self->count;
+    return ++self->step;
+}
+
+bool overlay_rollback(struct overlay *self, uint32_t step)
+{
+    if (step != self->step) {
+        return false;
+    }
+    for (size_t i = self->first_of_step; i < self->count; i++) {
+        self->items[i].state = OVERLAY_UNKNOWN;
+    }
+    while (self->undo_count > 0) {
         const struct undo *u = &self->undo[--self->undo_count];
-        self->items[u->item].data = u->data;
-        self->items[u->item].state = u->state;
-        self->items[u->item].type = u->type;
+        struct overlay_item *item = &self->items[u->item];
+        item->data = u->data;
+        item->state = u->state;
+        item->type = u->type;
+        item->step = self->step - 1;
+        if (u->kept != SIZE_MAX) {
+            memcpy((void *)(uintptr_t)u->data.data, self->kept + u->kept, u->data.size);
+        }
     }
+    self->kept_size = 0;
+    return true;
 }
+
+/* --- handing on ------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -317,6 +435,9 @@ const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree
     bool in_order = true;
     for (size_t i = 0; i < of_tree->count; i++) {
         const struct overlay_item *item = &self->items[of_tree->list[i]];
+        if (i + OVERLAY_AHEAD < of_tree->count) {
+            __builtin_prefetch(self->items[of_tree->list[i + OVERLAY_AHEAD]].key.data);
+        }
         if (item->state == OVERLAY_UNKNOWN) {
             continue;
         }

@@ -37,6 +37,9 @@ static void note(struct diff *d, const char *prefix, struct casebus_bytes name,
     }
 }
 
+/* What follows in the table is kept by the store (or is the source): it is in no draft. */
+#define FIELDS_END CASEBUS_CASE_SOURCE
+
 static int field_of(struct casebus_bytes name)
 {
     for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
@@ -131,9 +134,13 @@ static int merge_pairs(struct diff *d, const char *prefix, struct pair *pairs, s
     return 0;
 }
 
+/* The byte that is nil stands in no text: mostly, nothing has to be walked through. */
 static bool has_nil(struct casebus_bytes map)
 {
     struct casebus_reader r;
+    if (!memchr(map.data, 0xc0, map.size)) {
+        return false;
+    }
     casebus_reader_init(&r, map);
     for (uint32_t n = casebus_read_map(&r); n > 0 && !r.error; n--) {
         casebus_skip(&r);
@@ -226,7 +233,7 @@ static int merge_unknown(struct diff *d, const struct casebus_record *before,
     int rc = merge_pairs(d, "", pairs, &count, update, updates);
     qsort(pairs, count, sizeof *pairs, compare_pairs);
     draft->unknown = pairs;
-    draft->unknown_count = count;
+    draft->record.unknown_count = (unsigned)count;
     return rc;
 }
 
@@ -236,22 +243,23 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
 {
     struct diff d = {txn, changes, 0};
     memset(draft, 0, sizeof *draft);
-    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
+    draft->record.encoded = report->encoded;
+    for (int f = 0; f < FIELDS_END; f++) {
         const struct casebus_field *field = &casebus_case_schema[f];
         struct casebus_bytes old = before ? before->field[f] : casebus_bytes(NULL, 0);
         struct casebus_bytes new = report->field[f];
         if (field->setter == CASEBUS_SET_MERGED && new.data) {
-            int rc = merge_map(&d, field, old, new, &draft->field[f]);
+            int rc = merge_map(&d, field, old, new, &draft->record.field[f]);
             if (rc != 0) {
                 return rc;
             }
         } else if (field->setter == CASEBUS_SET_MERGED || field->setter == CASEBUS_SET_REPORT) {
             struct casebus_bytes value = new.data ? present(new) : old;
-            if (new.data &&
+            if (d.changes && new.data &&
                 !(old.data && value.data ? same(old, value) : old.data == value.data)) {
                 note(&d, "", casebus_cstr(field->name), old, value);
             }
-            draft->field[f] = value;
+            draft->record.field[f] = value;
         }
     }
     int rc = merge_unknown(&d, before, report, draft);
@@ -263,16 +271,13 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
 
 int draft_check(const struct draft *draft, struct casebus_fault *fault)
 {
-    struct casebus_record record = {.unknown_count = 0};
-    memcpy(record.field, draft->field, sizeof record.field);
-    int rc = casebus_record_complete(&record, fault);
+    const struct casebus_bytes *field = draft->record.field;
+    int rc = casebus_record_complete(&draft->record, fault);
     if (rc != 0) {
         return rc;
     }
-    struct casebus_bytes action =
-        casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
-    struct casebus_bytes hearing =
-        casebus_as_str(draft->field[CASEBUS_CASE_OFFENCE_HEARING_DATE]);
+    struct casebus_bytes action = casebus_as_str(field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
+    struct casebus_bytes hearing = casebus_as_str(field[CASEBUS_CASE_OFFENCE_HEARING_DATE]);
     if (action.data && hearing.data && casebus_bytes_compare(hearing, action) < 0) {
         fault->code = CASEBUS_EVALUE;
         snprintf(fault->field, sizeof fault->field, "offence_hearing_date");
@@ -287,11 +292,9 @@ static unsigned count_kept(const struct case_entry *kept)
            (kept->updated_seq ? 1u : 0u) + (kept->source.data ? 1u : 0u);
 }
 
-static unsigned char *put_count(unsigned char *at, enum casebus_case_field field,
-                                uint64_t value)
+CASEBUS_INLINE unsigned char *put_count(unsigned char *at, const char *name, uint64_t value)
 {
-    const struct casebus_field *f = &casebus_case_schema[field];
-    return casebus_put_uint(casebus_put_str(at, casebus_bytes(f->name, f->name_size)), value);
+    return casebus_put_uint(casebus_put_text(at, name), value);
 }
 
 static unsigned char *put_kept(unsigned char *at, const struct case_entry *kept)
@@ -299,18 +302,18 @@ static unsigned char *put_kept(unsigned char *at, const struct case_entry *kept)
     if (kept->source.data) {
         at = casebus_put_raw(casebus_put_text(at, "source"), kept->source);
     }
-    at = put_count(at, CASEBUS_CASE_VERSION, kept->version);
-    at = put_count(at, CASEBUS_CASE_INSERTED_AT, kept->inserted_at);
-    at = put_count(at, CASEBUS_CASE_UPDATED_AT, kept->updated_at);
+    at = put_count(at, "version", kept->version);
+    at = put_count(at, "inserted_at", kept->inserted_at);
+    at = put_count(at, "updated_at", kept->updated_at);
     if (kept->last_synced_at) {
-        at = put_count(at, CASEBUS_CASE_LAST_SYNCED_AT, kept->last_synced_at);
+        at = put_count(at, "last_synced_at", kept->last_synced_at);
     }
-    at = put_count(at, CASEBUS_CASE_SEEN_COUNT, kept->seen_count);
+    at = put_count(at, "seen_count", kept->seen_count);
     if (kept->created_seq) {
-        at = put_count(at, CASEBUS_CASE_CREATED_SEQ, kept->created_seq);
+        at = put_count(at, "created_seq", kept->created_seq);
     }
     if (kept->updated_seq) {
-        at = put_count(at, CASEBUS_CASE_UPDATED_SEQ, kept->updated_seq);
+        at = put_count(at, "updated_seq", kept->updated_seq);
     }
     return at;
 }
@@ -320,37 +323,62 @@ size_t draft_bound(const struct draft *draft, struct casebus_bytes case_id,
 {
     /* Every name of the table and the numbers the store keeps, with their headers. */
     size_t size = 1024 + 2 * case_id.size + kept->source.size;
-    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
-        size += draft->field[f].size;
+    for (int f = 0; f < FIELDS_END; f++) {
+        size += draft->record.field[f].size;
     }
-    for (size_t i = 0; i < draft->unknown_count; i++) {
+    for (size_t i = 0; i < draft->record.unknown_count; i++) {
         size += CASEBUS_PUT_MAX + draft->unknown[i].key.size + draft->unknown[i].value.size;
     }
     return size;
 }
 
+static bool is_within(struct casebus_bytes value, struct casebus_bytes map)
+{
+    return (uintptr_t)value.data - (uintptr_t)map.data < map.size;
+}
+
+/* Fields that stand in the report one behind the other, as they are written here, are copied as
+ * one piece: behind a value in its map there is the next one's key, and where that is as long
+ * as it has to be, nothing else. */
+static unsigned char *put_fields(const struct draft *draft, unsigned char *at)
+{
+    const struct casebus_bytes report = draft->record.encoded;
+    struct casebus_bytes piece = casebus_bytes(NULL, 0);
+    for (int f = 0; f < FIELDS_END; f++) {
+        const struct casebus_field *field = &casebus_case_schema[f];
+        const struct casebus_bytes value = draft->record.field[f];
+        if (!value.data) {
+            continue;
+        }
+        size_t head = (field->name_size < 32 ? 1 : 2) + field->name_size;
+        if (is_within(piece, report) && is_within(value, report) &&
+            value.data == piece.data + piece.size + head) {
+            piece.size += head + value.size;
+            continue;
+        }
+        at = casebus_put_raw(at, piece);
+        at = casebus_put_str(at, casebus_bytes(field->name, field->name_size));
+        piece = value;
+    }
+    return casebus_put_raw(at, piece);
+}
+
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
                          const struct case_entry *kept, unsigned char *at)
 {
-    struct casebus_bytes agency, regulator_id;
+    const size_t agency =
+        (size_t)((const unsigned char *)memchr(case_id.data, ':', case_id.size) - case_id.data);
     unsigned fields = 3 + count_kept(kept);
-    casebus_case_id_split(case_id, &agency, &regulator_id);
-    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
-        fields += draft->field[f].data ? 1u : 0u;
+    for (int f = 0; f < FIELDS_END; f++) {
+        fields += draft->record.field[f].data ? 1u : 0u;
     }
-    at = casebus_put_map(at, fields + draft->unknown_count);
+    at = casebus_put_map(at, fields + draft->record.unknown_count);
     at = casebus_put_str(casebus_put_text(at, "id"), case_id);
-    at = casebus_put_str(casebus_put_text(at, "agency"), agency);
-    at = casebus_put_str(casebus_put_text(at, "regulator_id"), regulator_id);
-    for (int f = 0; f < CASEBUS_CASE_FIELD_COUNT; f++) {
-        if (draft->field[f].data) {
-            const struct casebus_field *field = &casebus_case_schema[f];
-            at = casebus_put_str(at, casebus_bytes(field->name, field->name_size));
-            at = casebus_put_raw(at, draft->field[f]);
-        }
-    }
-    at = put_kept(at, kept);
-    for (size_t i = 0; i < draft->unknown_count; i++) {
+    at = casebus_put_str(casebus_put_text(at, "agency"), casebus_bytes(case_id.data, agency));
+    at = casebus_put_str(casebus_put_text(at, "regulator_id"),
+                         casebus_bytes(case_id.data + agency + 1, case_id.size - agency - 1));
+    at = put_kept(put_fields(draft, at), kept);
+    for (size_t i = 0; i < draft->record.unknown_count; i++) {
         at = casebus_put_str(at, draft->unknown[i].key);
         at = casebus_put_raw(at, draft->unknown[i].value);
     }
@@ -516,10 +544,18 @@ struct casebus_bytes offender_name(const struct casebus_bytes offender_map)
                              : casebus_bytes(NULL, 0);
 }
 
-struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map)
+void offender_make_key(struct key *key, struct casebus_bytes agency,
+                       struct casebus_bytes offender_map)
 {
     struct normal name = normal_name(offender_name(offender_map));
     struct casebus_bytes code = casebus_as_str(casebus_map_get(offender_map, "postcode"));
     struct normal postcode = normal_postcode(code);
-    return key_offender(agency, normal_bytes(&name), normal_bytes(&postcode));
+    key_make_offender(key, agency, normal_bytes(&name), normal_bytes(&postcode));
+}
+
+struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map)
+{
+    struct key key;
+    offender_make_key(&key, agency, offender_map);
+    return key;
 }

@@ -22,9 +22,8 @@ struct pair {
 };
 
 struct draft {
-    struct casebus_bytes field[CASEBUS_CASE_FIELD_COUNT]; /* as encoded; NULL data: absent */
-    struct pair *unknown;                                 /* in the order of their names */
-    size_t unknown_count;
+    struct casebus_record record; /* `encoded` is the report's; unknown_count is of `unknown` */
+    struct pair *unknown;         /* in the order of their names */
 };
 
 /* Merges `report` into `before` (NULL: a new record). Writes the draft and every difference:
@@ -62,5 +61,8 @@ void content_hash(const struct casebus_record *report, unsigned char hash[CASEBU
 struct casebus_bytes offender_name(const struct casebus_bytes offender_map);
 /* The key of the offender that a map of a case describes. */
 struct key offender_key(struct casebus_bytes agency, struct casebus_bytes offender_map);
+/* The same, made in place (keys.h). */
+void offender_make_key(struct key *key, struct casebus_bytes agency,
+                       struct casebus_bytes offender_map);
 
 #endif

@@ -90,12 +90,12 @@ void txn_fail(struct txn *self, int error); /* the first one stays */
 void txn_forgive(struct txn *self);
 
 struct txn_mark {
-    size_t undo;
+    uint32_t step;
     unsigned flushes;
 };
-struct txn_mark txn_mark(const struct txn *self);
-/* Takes back every put since the mark, and an error that came with them. False where a flush
- * lies between: then only the whole transaction can be given up. */
+struct txn_mark txn_mark(struct txn *self);
+/* Takes back every put since the mark, and an error that came with them. False where a flush or
+ * another mark lies between: then only the whole transaction can be given up. */
 bool txn_rollback(struct txn *self, struct txn_mark mark);
 
 /* false: not there, or the transaction has failed. */

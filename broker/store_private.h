@@ -24,7 +24,9 @@ struct store {
 struct txn {
     struct store *store;
     MDB_txn *mdb;
-    struct overlay *overlay;       /* NULL: a read */
+    struct overlay *overlay; /* NULL: a read */
+    unsigned char *encoded;  /* room for the entry that is handed to LMDB */
+    size_t encoded_capacity;
     bool renewable;                /* a read that was reset, not aborted */
     unsigned flushes;              /* of this write */
     uint64_t put_bytes, put_count; /* by all of them: what a commit has to write */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CACHE_LINE 64
+
 static const struct key *state_key(void)
 {
     static const struct key key = {5, "state"};
@@ -51,6 +53,7 @@ void txn_destroy(struct txn **self_p)
         mdb_txn_abort(self->mdb);
     }
     overlay_destroy(&self->overlay);
+    free(self->encoded);
     free(self);
     *self_p = NULL;
 }
@@ -121,17 +124,16 @@ void txn_forgive(struct txn *self)
     self->error = 0;
 }
 
-struct txn_mark txn_mark(const struct txn *self)
+struct txn_mark txn_mark(struct txn *self)
 {
-    return (struct txn_mark){overlay_mark(self->overlay), self->flushes};
+    return (struct txn_mark){overlay_step(self->overlay), self->flushes};
 }
 
 bool txn_rollback(struct txn *self, struct txn_mark mark)
 {
-    if (self->flushes != mark.flushes) {
+    if (self->flushes != mark.flushes || !overlay_rollback(self->overlay, mark.step)) {
         return false;
     }
-    overlay_rollback(self->overlay, mark.undo);
     self->error = 0;
     return true;
 }
@@ -162,6 +164,7 @@ struct casebus_bytes txn_copy(struct txn *self, struct casebus_bytes bytes)
     return casebus_bytes(p, bytes.size);
 }
 
+/* In memory of the transaction: somebody has asked for its bytes. */
 static struct casebus_bytes encoded(struct txn *self, const struct overlay_item *item)
 {
     enum entry_type type = (enum entry_type)item->type;
@@ -174,17 +177,25 @@ static struct casebus_bytes encoded(struct txn *self, const struct overlay_item 
     return casebus_bytes(out, size);
 }
 
-bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
-             struct casebus_bytes *value)
+/* What was put under the key in this transaction, if anything was, and if it can be read. */
+static const struct overlay_item *gathered(struct txn *self, enum tree tree,
+                                           struct casebus_bytes key)
+{
+    return self->overlay && self->error == 0 ? overlay_get(self->overlay, tree, key) : NULL;
+}
+
+static bool get_gathered(struct txn *self, const struct overlay_item *item,
+                         struct casebus_bytes *value)
+{
+    *value = item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+    return item->state != OVERLAY_DELETED && self->error == 0;
+}
+
+static bool get_stored(struct txn *self, enum tree tree, struct casebus_bytes key,
+                       struct casebus_bytes *value)
 {
     if (self->error != 0 || key.size == 0 || key.size > KEY_MAX) {
         return false;
-    }
-    const struct overlay_item *item =
-        self->overlay ? overlay_get(self->overlay, tree, key) : NULL;
-    if (item) {
-        *value = item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
-        return item->state != OVERLAY_DELETED && self->error == 0;
     }
     MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
     int rc = mdb_get(self->mdb, self->store->dbi[tree], &k, &v);
@@ -200,17 +211,24 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
     return self->error == 0;
 }
 
+bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
+             struct casebus_bytes *value)
+{
+    const struct overlay_item *item = gathered(self, tree, key);
+    return item ? get_gathered(self, item, value) : get_stored(self, tree, key, value);
+}
+
 bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               void *entry)
 {
     struct casebus_bytes value;
-    const struct overlay_item *item =
-        self->overlay ? overlay_get(self->overlay, tree, key_bytes(key)) : NULL;
-    if (item && item->state == OVERLAY_ENTRY && item->type == type && self->error == 0) {
+    const struct overlay_item *item = gathered(self, tree, key_bytes(key));
+    if (item && item->state == OVERLAY_ENTRY && item->type == type) {
         memcpy(entry, item->data.data, item->data.size);
         return true;
     }
-    if (!txn_get(self, tree, key_bytes(key), &value)) {
+    if (item ? !get_gathered(self, item, &value)
+             : !get_stored(self, tree, key_bytes(key), &value)) {
         return false;
     }
     int rc = entry_decode(type, value, entry);
@@ -221,35 +239,36 @@ bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entr
 }
 
 static void set(struct txn *self, enum tree tree, struct casebus_bytes key,
-                enum overlay_state state, enum entry_type type, struct casebus_bytes data)
+                enum overlay_state state, struct casebus_bytes data)
 {
     if (self->error == 0) {
-        txn_fail(self, overlay_set(self->overlay, tree, key, state, type, data));
+        txn_fail(self, overlay_set(self->overlay, tree, key, state, data));
     }
 }
 
 void txn_put(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes value)
 {
-    set(self, tree, key, OVERLAY_BYTES, ENTRY_TYPE_COUNT, txn_copy(self, value));
+    set(self, tree, key, OVERLAY_BYTES, txn_copy(self, value));
 }
 
 void txn_put_ours(struct txn *self, enum tree tree, const struct key *key,
                   struct casebus_bytes value)
 {
-    set(self, tree, key_bytes(key), OVERLAY_BYTES, ENTRY_TYPE_COUNT, value);
+    set(self, tree, key_bytes(key), OVERLAY_BYTES, value);
 }
 
 void txn_save(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               const void *entry)
 {
-    struct casebus_bytes copy = txn_copy(self, casebus_bytes(entry, entry_struct_size(type)));
-    set(self, tree, key_bytes(key), OVERLAY_ENTRY, type, copy);
+    if (self->error == 0) {
+        txn_fail(self, overlay_save(self->overlay, tree, key_bytes(key), type, entry));
+    }
 }
 
 void txn_delete(struct txn *self, enum tree tree, const struct key *key)
 {
-    set(self, tree, key_bytes(key), OVERLAY_DELETED, ENTRY_TYPE_COUNT, casebus_bytes(NULL, 0));
+    set(self, tree, key_bytes(key), OVERLAY_DELETED, casebus_bytes(NULL, 0));
 }
 
 /* --- writing ---------------------------------------------------------------------------- */
@@ -289,6 +308,22 @@ static int put_value(MDB_cursor *cursor, const struct overlay_item *item,
     return rc;
 }
 
+/* Valid until the next one: a page takes it at once, and memory that is at hand still is used
+ * again for all of them. */
+static struct casebus_bytes encoded_for_page(struct txn *self, const struct overlay_item *item)
+{
+    enum entry_type type = (enum entry_type)item->type;
+    size_t size = entry_size(type, item->data.data);
+    if (size > self->encoded_capacity) {
+        free(self->encoded);
+        self->encoded = malloc(size);
+        self->encoded_capacity = self->encoded ? size : 0;
+    }
+    return self->encoded ? casebus_bytes(self->encoded,
+                                         entry_encode(type, item->data.data, self->encoded))
+                         : casebus_bytes(NULL, 0);
+}
+
 static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_item *item)
 {
     MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
@@ -296,9 +331,17 @@ static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_i
         return delete_item(cursor, &k);
     }
     struct casebus_bytes value =
-        item->state == OVERLAY_ENTRY ? encoded(self, item) : item->data;
+        item->state == OVERLAY_ENTRY ? encoded_for_page(self, item) : item->data;
     self->put_bytes += k.mv_size + value.size;
     return value.data ? put_value(cursor, item, value) : ENOMEM;
+}
+
+/* A struct, or the beginning of a value, which the processor then sees being read. */
+static void fetch_item(const struct overlay_item *item)
+{
+    for (size_t at = 0; at < item->data.size && at < 4 * CACHE_LINE; at += CACHE_LINE) {
+        __builtin_prefetch(item->data.data + at);
+    }
 }
 
 static int flush_tree(struct txn *self, enum tree tree)
@@ -313,6 +356,9 @@ static int flush_tree(struct txn *self, enum tree tree)
     self->put_count += count;
     rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], &cursor);
     for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (i + OVERLAY_AHEAD < count) {
+            fetch_item(items[i + OVERLAY_AHEAD]);
+        }
         rc = put_item(self, cursor, items[i]);
     }
     if (cursor) {

@@ -265,7 +265,7 @@ size_t casebus_event_bound(const struct casebus_event *event)
            event->payload.size;
 }
 
-static unsigned char *put_number(unsigned char *at, const char *key, uint64_t number)
+CASEBUS_INLINE unsigned char *put_number(unsigned char *at, const char *key, uint64_t number)
 {
     return casebus_put_uint(casebus_put_text(at, key), number);
 }
@@ -278,11 +278,12 @@ static unsigned char *put_epoch(unsigned char *at, const unsigned char *epoch)
     return casebus_put_raw(at, casebus_bytes(epoch, CASEBUS_EPOCH_SIZE));
 }
 
-unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *at)
+/* All that stands before the payload, in a map with so many pairs more. */
+static unsigned char *put_head(const struct casebus_event *event, unsigned more,
+                               unsigned char *at)
 {
     at = casebus_put_map(at, 8u + (event->session.data ? 1u : 0) + (event->version ? 1u : 0) +
-                                 (event->changed.data ? 1u : 0) +
-                                 (event->payload.data ? 1u : 0) + (event->thin ? 1u : 0));
+                                 (event->changed.data ? 1u : 0) + more);
     at = put_number(at, "v", CASEBUS_PROTOCOL_VERSION);
     at = put_epoch(at, event->epoch);
     at = casebus_put_text(at, "event");
@@ -301,6 +302,17 @@ unsigned char *casebus_event_put(const struct casebus_event *event, unsigned cha
     if (event->changed.data) {
         at = casebus_put_raw(casebus_put_text(at, "changed"), event->changed);
     }
+    return at;
+}
+
+unsigned char *casebus_event_put_open(const struct casebus_event *event, unsigned char *at)
+{
+    return casebus_put_text(put_head(event, 1, at), "payload");
+}
+
+unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *at)
+{
+    at = put_head(event, (event->payload.data ? 1u : 0) + (event->thin ? 1u : 0), at);
     if (event->payload.data) {
         at = casebus_put_raw(casebus_put_text(at, "payload"), event->payload);
     }

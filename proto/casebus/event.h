@@ -35,6 +35,9 @@ int casebus_event_check(const struct casebus_event *event, struct casebus_fault 
 /* Writes the body at `out`, which has room for casebus_event_bound(); the byte behind it. */
 size_t casebus_event_bound(const struct casebus_event *event);
 unsigned char *casebus_event_put(const struct casebus_event *event, unsigned char *out);
+/* The same up to where the payload begins, of an event that is not thin and has none yet: the
+ * caller writes it there, once and in its place, and that is the end of the body. */
+unsigned char *casebus_event_put_open(const struct casebus_event *event, unsigned char *out);
 /* Appends the body to out. */
 int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out);
 /* Appends the thin form of an event: the maps of `changed` keep `field` only, `payload` keeps

@@ -145,6 +145,8 @@ void casebus_pack_raw(msgpack_packer *pk, struct casebus_bytes encoded); /* as i
  * the bytes themselves. Each gives the byte behind what it wrote; the encoding is the shortest
  * one, as msgpack-c's packer's is. */
 #define CASEBUS_PUT_MAX 9
+/* Of a name that is a literal nothing is left but to store it, if only this is inlined. */
+#define CASEBUS_INLINE static inline __attribute__((always_inline))
 
 static inline unsigned char *casebus_put_big_endian(unsigned char *at, uint64_t value,
                                                     unsigned size)
@@ -160,18 +162,29 @@ static inline unsigned char *casebus_put_uint(unsigned char *at, uint64_t n)
         *at = (unsigned char)n;
         return at + 1;
     }
-    unsigned size = n <= 0xff ? 1 : n <= 0xffff ? 2 : n <= 0xffffffff ? 4 : 8;
-    *at = (unsigned char)(size == 1 ? 0xcc : size == 2 ? 0xcd : size == 4 ? 0xce : 0xcf);
-    return casebus_put_big_endian(at + 1, n, size);
+    if (n <= 0xff) {
+        *at = 0xcc;
+        return casebus_put_big_endian(at + 1, n, 1);
+    }
+    if (n <= 0xffff) {
+        *at = 0xcd;
+        return casebus_put_big_endian(at + 1, n, 2);
+    }
+    if (n <= 0xffffffff) {
+        *at = 0xce;
+        return casebus_put_big_endian(at + 1, n, 4);
+    }
+    *at = 0xcf;
+    return casebus_put_big_endian(at + 1, n, 8);
 }
-static inline unsigned char *casebus_put_raw(unsigned char *at, struct casebus_bytes encoded)
+CASEBUS_INLINE unsigned char *casebus_put_raw(unsigned char *at, struct casebus_bytes encoded)
 {
     if (encoded.size > 0) {
         memcpy(at, encoded.data, encoded.size);
     }
     return at + encoded.size;
 }
-static inline unsigned char *casebus_put_str(unsigned char *at, struct casebus_bytes text)
+CASEBUS_INLINE unsigned char *casebus_put_str(unsigned char *at, struct casebus_bytes text)
 {
     if (text.size < 32) {
         *at++ = (unsigned char)(0xa0u | text.size);
@@ -182,7 +195,7 @@ static inline unsigned char *casebus_put_str(unsigned char *at, struct casebus_b
     }
     return casebus_put_raw(at, text);
 }
-static inline unsigned char *casebus_put_text(unsigned char *at, const char *text)
+CASEBUS_INLINE unsigned char *casebus_put_text(unsigned char *at, const char *text)
 {
     return casebus_put_str(at, casebus_bytes(text, strlen(text)));
 }
