@@ -22,8 +22,10 @@
 /* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared.
  */
 #define PAGES_PER_PUT 2
-#define AHEAD_BYTES (256 << 10)        /* at once: as many as tens of small commits need */
-#define AHEAD_GROWTH (AHEAD_BYTES / 8) /* a commit that adds more is a flood's */
+/* At once: what tens of small commits need. */
+#define AHEAD_BYTES (256 << 10)
+/* A commit that adds more is a flood's; and so much is always there when one begins. */
+#define AHEAD_GROWTH (AHEAD_BYTES / 8)
 
 /* --- reserved ---------------------------------------------------------------------------- */
 
@@ -115,7 +117,7 @@ int store_write_ahead(struct txn *txn)
     const uint64_t to =
         used + AHEAD_BYTES < self->reserved ? used + AHEAD_BYTES : self->reserved;
     self->used = used;
-    if (growth == 0 || growth > AHEAD_GROWTH || from >= used + 2 * growth || from >= to) {
+    if (growth == 0 || growth > AHEAD_GROWTH || from >= used + AHEAD_GROWTH || from >= to) {
         return 0;
     }
     return write_zeros(self, from, to);
