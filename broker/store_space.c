@@ -6,9 +6,9 @@
  *
  * Written ahead: while commits are small, zeros behind the last page. A page that is written
  * where the file had been written before is all that its sync has to write; in space that is
- * only reserved, or behind the end, the sync writes the file's inode too, one access after the
- * other, and takes nearly twice as long. A flood has its pages written once: its syncs take
- * their time for the bytes. */
+ * only reserved, or behind the end, the sync writes the file's inode too, or a journal of it,
+ * one access after the other, and takes nearly twice as long. A flood has its pages written
+ * once: its syncs take their time for the bytes. */
 #include "store_private.h"
 
 #include <assert.h>
