@@ -231,7 +231,11 @@ static void again_smaller(struct bus *self, struct batch *b)
 
 static int take(struct bus *self)
 {
+    if (!self->done.may_have && !committer_is_done(self->committer)) {
+        return 0;
+    }
     struct batch *b = committer_take(self->committer);
+    self->done.may_have = false;
     if (!b) {
         return 0;
     }
@@ -271,6 +275,7 @@ static int take(struct bus *self)
 /* Everybody who is connected shows his key again: what he has got in no longer counts. */
 static void unbind(struct bus *self)
 {
+    inlet_used(&self->in);
     if (!self->ingest_unbound) {
         port_unbind(self->ingest, self->options->ingest_bound);
     }
@@ -283,19 +288,24 @@ static bool rebind(struct bus *self)
 {
     if (self->ingest_unbound) {
         self->ingest_unbound = !port_rebind(self->ingest, self->options->ingest_bound);
+        inlet_used(&self->in);
     }
     return fanout_rebind(self->fanout) && !self->ingest_unbound;
 }
 
 static void read_pipe(struct bus *self)
 {
-    char *command = zstr_recv(self->pipe);
-    if (!command || streq(command, "$TERM")) {
-        self->stop = true;
-    } else if (streq(command, BUS_REBIND)) {
+    zmq_msg_t command;
+    zmq_msg_init(&command);
+    if (!inlet_receive(&self->command, &command)) {
+        self->stop = self->stop || self->command.may_have; /* it has failed */
+    } else if (casebus_bytes_is(casebus_bytes(zmq_msg_data(&command), zmq_msg_size(&command)),
+                                BUS_REBIND)) {
         unbind(self);
+    } else {
+        self->stop = true;
     }
-    zstr_free(&command);
+    zmq_msg_close(&command);
 }
 
 static void keep_time(struct bus *self)
@@ -332,29 +342,32 @@ static long wait_ms(const struct bus *self)
     return wait > 0 ? (long)wait : 0;
 }
 
+/* All that the thread waits for, last what fills a batch: how many they are. */
+static unsigned wait_for(struct bus *self, struct inlet *inlets[INLETS_MAX])
+{
+    unsigned n = 0;
+    _Static_assert(OUTLETS_MAX + 4 <= INLETS_MAX, "there is room for all");
+    inlets[n++] = &self->command;
+    inlets[n++] = &self->done;
+    n += fanout_inlets(self->fanout, inlets + n);
+    inlets[n++] = &self->peer;
+    inlets[n++] = &self->in;
+    return n;
+}
+
 static void serve(struct bus *self)
 {
-    enum {
-        PIPE,
-        COMMITTER,
-        FANOUT
-    };
-    zmq_pollitem_t items[FANOUT + OUTLETS_MAX + 2] = {
-        [PIPE] = {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
-        [COMMITTER] = {NULL, committer_fd(self->committer), ZMQ_POLLIN, 0},
-    };
+    struct inlet *inlets[INLETS_MAX];
     struct health *health = &self->options->counters->health;
-    const int always = FANOUT + fanout_poll_items(self->fanout, items + FANOUT);
-    items[always] = (zmq_pollitem_t){self->peer, 0, ZMQ_POLLIN, 0};
-    items[always + 1] = (zmq_pollitem_t){self->in, 0, ZMQ_POLLIN, 0};
+    const unsigned all = wait_for(self, inlets);
     int rc = 0;
     /* Asked to stop, it finishes what it has taken in. */
     while (rc == 0 && !(self->stop && !self->busy && self->filling->count == 0)) {
         bool room = has_room(self->filling) && !self->stop;
         health_waits(health, WORKER_BUS);
-        zmq_poll(items, room ? always + 2 : always, wait_ms(self));
+        inlets_wait(inlets, room ? all : all - 2, wait_ms(self));
         health_works(health, WORKER_BUS);
-        if (items[PIPE].revents & ZMQ_POLLIN) {
+        if (self->command.may_have) {
             read_pipe(self);
         }
         actors_refresh(self->options->gate->actors, &self->admission.table);
@@ -455,9 +468,12 @@ static bool start(struct bus *self)
     if (!self->exchange || !self->ingest) {
         return false;
     }
-    self->in = zsock_resolve(self->ingest);
-    self->peer = zsock_resolve(self->exchange);
-    zmq_send(self->in, "\x01", 1, 0); /* everything: storing never depends on who watches */
+    self->command = inlet_of(zsock_resolve(self->pipe));
+    self->done = inlet_of_descriptor(committer_fd(self->committer));
+    self->in = inlet_of(zsock_resolve(self->ingest));
+    self->peer = inlet_of(zsock_resolve(self->exchange));
+    zmq_send(self->in.socket, "\x01", 1,
+             0); /* everything: storing never depends on who watches */
     return true;
 }
 

@@ -15,7 +15,8 @@ struct bus {
     zsock_t *pipe, *ingest, *exchange;
     struct admission admission;
     bool ingest_unbound, bound; /* to be bound again; all of them are */
-    void *in, *peer;            /* the libzmq sockets, for the hot path */
+    struct inlet in, peer;      /* the libzmq sockets, for the hot path */
+    struct inlet command, done; /* the pipe; the committer has done a batch */
     struct fanout *fanout;
     struct committer *committer;
     struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */

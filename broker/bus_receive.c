@@ -22,15 +22,15 @@ static struct casebus_bytes bytes_of(zmq_msg_t *m)
 static bool receive_report(struct bus *self, struct item *item)
 {
     zmq_msg_init(&item->topic);
-    if (zmq_msg_recv(&item->topic, self->in, ZMQ_DONTWAIT) < 0) {
+    if (!inlet_receive(&self->in, &item->topic)) {
         return false;
     }
     zmq_msg_init(&item->body);
     bool two_frames = zmq_msg_more(&item->topic);
     if (two_frames) {
-        zmq_msg_recv(&item->body, self->in, 0); /* frames of a message arrive together */
+        zmq_msg_recv(&item->body, self->in.socket, 0); /* frames of a message arrive together */
         if (zmq_msg_more(&item->body)) {
-            skip_rest(self->in, &item->body);
+            skip_rest(self->in.socket, &item->body);
             two_frames = false;
         }
     }
@@ -50,11 +50,11 @@ static bool receive_submission(struct bus *self, struct item *item)
 {
     struct submission s;
     zmq_msg_init(&item->topic);
-    if (zmq_msg_recv(&item->topic, self->peer, ZMQ_DONTWAIT) < 0) {
+    if (!inlet_receive(&self->peer, &item->topic)) {
         return false;
     }
     zmq_msg_init(&item->body);
-    zmq_msg_recv(&item->body, self->peer, 0);
+    zmq_msg_recv(&item->body, self->peer.socket, 0);
     memcpy(&s, zmq_msg_data(&item->topic), sizeof s);
     const struct submission *kept = zmq_msg_data(&item->topic);
     item->submission = s.id ? s.id : NOBODY_ASKED;
@@ -96,12 +96,13 @@ void bus_receive(struct bus *self)
 {
     struct batch *b = self->filling;
     struct untied untied = {.count = 0};
-    while (b->count < CASEBUS_BATCH_MAX / 2 && receive_submission(self, &b->items[b->count])) {
+    while (self->peer.may_have && b->count < CASEBUS_BATCH_MAX / 2 &&
+           receive_submission(self, &b->items[b->count])) {
         b->bytes += b->items[b->count++].entry.body.size;
     }
-    for (int n = 0;
-         n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX && b->bytes < CASEBUS_BATCH_BYTES &&
-         !committer_is_done(self->committer) && receive_report(self, &b->items[b->count]);
+    for (int n = 0; self->in.may_have && n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX &&
+                    b->bytes < CASEBUS_BATCH_BYTES && !committer_is_done(self->committer) &&
+                    receive_report(self, &b->items[b->count]);
          n++) {
         struct item *item = &b->items[b->count];
         struct noticed untaken;

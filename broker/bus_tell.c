@@ -41,20 +41,36 @@ void bus_note_arrived(struct bus *self, const struct item *item, const unsigned 
 
 /* --- tell ------------------------------------------------------------------------------- */
 
+static bool has_to_say(const struct bus *self)
+{
+    return self->unsent_count > 0 || self->notice.count > 0 || self->notice.everybody;
+}
+
+static bool say(struct bus *self, const void *message, size_t size)
+{
+    inlet_used(&self->peer);
+    return zmq_send(self->peer.socket, message, size, ZMQ_DONTWAIT) >= 0;
+}
+
 void bus_hand_over(struct bus *self)
 {
+    if (!has_to_say(self)) {
+        return;
+    }
     unsigned sent = 0;
-    while (sent < self->unsent_count &&
-           zmq_send(self->peer, &self->unsent[sent], sizeof *self->unsent, ZMQ_DONTWAIT) >= 0) {
+    while (sent < self->unsent_count && say(self, &self->unsent[sent], sizeof *self->unsent)) {
         sent++;
     }
     self->unsent_count -= sent;
     memmove(self->unsent, self->unsent + sent, self->unsent_count * sizeof *self->unsent);
     struct notice *n = &self->notice;
     size_t size = offsetof(struct notice, publisher) + n->count * sizeof *n->publisher;
-    if ((n->count > 0 || n->everybody) && zmq_send(self->peer, n, size, ZMQ_DONTWAIT) >= 0) {
+    if ((n->count > 0 || n->everybody) && say(self, n, size)) {
         n->count = 0;
         n->everybody = false;
+    }
+    if (has_to_say(self)) { /* the pipe is full: that there is room ends the wait */
+        inlet_look(&self->peer);
     }
 }
 

@@ -14,7 +14,7 @@
 
 struct outlet {
     zsock_t *socket;
-    void *out; /* the libzmq socket, for the hot path */
+    struct inlet out; /* the libzmq socket, for the hot path; subscriptions come in there */
     char *bound;
     bool unbound; /* to be bound again */
     const struct scope *scope;
@@ -42,8 +42,9 @@ struct fanout {
 
 static void send_two(struct outlet *o, struct casebus_bytes topic, struct casebus_bytes body)
 {
-    if (zmq_send(o->out, topic.data, topic.size, ZMQ_SNDMORE) >= 0) {
-        zmq_send(o->out, body.data, body.size, 0);
+    inlet_used(&o->out);
+    if (zmq_send(o->out.socket, topic.data, topic.size, ZMQ_SNDMORE) >= 0) {
+        zmq_send(o->out.socket, body.data, body.size, 0);
     }
 }
 
@@ -249,7 +250,7 @@ static void read_subscriptions(struct fanout *self, struct outlet *o,
 {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    for (int n = 0; n < 1000 && zmq_msg_recv(&frame, o->out, ZMQ_DONTWAIT) >= 0; n++) {
+    for (int n = 0; n < 1000 && inlet_receive(&o->out, &frame); n++) {
         if (asks_for_heads(&frame)) {
             hurry(o);
         }
@@ -263,16 +264,18 @@ static void read_subscriptions(struct fanout *self, struct outlet *o,
 void fanout_read_subscriptions(struct fanout *self, const struct actor_table *actors)
 {
     for (unsigned i = 0; i < self->outlets; i++) {
-        read_subscriptions(self, &self->outlet[i], actors);
+        if (self->outlet[i].out.may_have) {
+            read_subscriptions(self, &self->outlet[i], actors);
+        }
     }
 }
 
-int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MAX])
+unsigned fanout_inlets(struct fanout *self, struct inlet *inlets[OUTLETS_MAX])
 {
     for (unsigned i = 0; i < self->outlets; i++) {
-        items[i] = (zmq_pollitem_t){self->outlet[i].out, 0, ZMQ_POLLIN, 0};
+        inlets[i] = &self->outlet[i].out;
     }
-    return (int)self->outlets;
+    return self->outlets;
 }
 
 /* --- start and end ---------------------------------------------------------------------- */
@@ -298,7 +301,7 @@ static bool bind_outlet(struct fanout *self, const struct gate *gate, const char
     if (!o->socket) {
         return false;
     }
-    o->out = zsock_resolve(o->socket);
+    o->out = inlet_of(zsock_resolve(o->socket));
     o->scope = scope;
     o->named = self->seq;
     o->quiet = self->entry; /* which it was before the broker began is not known any more */
@@ -361,6 +364,7 @@ void fanout_unbind(struct fanout *self)
         struct outlet *o = &self->outlet[i];
         if (!o->unbound) {
             port_unbind(o->socket, o->bound);
+            inlet_used(&o->out);
             o->unbound = true;
         }
     }
@@ -371,7 +375,10 @@ bool fanout_rebind(struct fanout *self)
     bool all = true;
     for (unsigned i = 0; i < self->outlets; i++) {
         struct outlet *o = &self->outlet[i];
-        o->unbound = o->unbound && !port_rebind(o->socket, o->bound);
+        if (o->unbound) {
+            o->unbound = !port_rebind(o->socket, o->bound);
+            inlet_used(&o->out);
+        }
         all = all && !o->unbound;
     }
     return all;

@@ -10,6 +10,7 @@
 
 #include "apply.h"
 #include "audience.h"
+#include "inlet.h"
 #include "ports.h"
 
 #include <czmq.h>
@@ -41,8 +42,9 @@ char *fanout_bound(const struct fanout *self, unsigned outlet);
  * not all yet, call it again soon). */
 void fanout_unbind(struct fanout *self);
 bool fanout_rebind(struct fanout *self);
-/* Fills in the outlets' items for zmq_poll() and says how many they are. */
-int fanout_poll_items(const struct fanout *self, zmq_pollitem_t items[OUTLETS_MAX]);
+/* What tells that something has been subscribed to: fills in one for each outlet, borrowed, and
+ * says how many they are. */
+unsigned fanout_inlets(struct fanout *self, struct inlet *inlets[OUTLETS_MAX]);
 /* Takes in what has been subscribed to; somebody who asks for heads gets them soon. A
  * connection that has more patterns than one may is cut off, and its actor kept out for a
  * while. */

@@ -12,6 +12,19 @@ struct inlet inlet_of(void *socket)
     return self;
 }
 
+struct inlet inlet_of_descriptor(int fd)
+{
+    return (struct inlet){.fd = fd, .may_have = true};
+}
+
+void inlet_look(struct inlet *self)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &size);
+    self->may_have = (events & ZMQ_POLLIN) != 0;
+}
+
 bool inlet_receive(struct inlet *self, zmq_msg_t *frame)
 {
     bool received = zmq_msg_recv(frame, self->socket, ZMQ_DONTWAIT) >= 0;
@@ -19,17 +32,17 @@ bool inlet_receive(struct inlet *self, zmq_msg_t *frame)
     return received;
 }
 
-void inlets_wait(struct inlet *inlets, unsigned count, int64_t ms)
+void inlets_wait(struct inlet *const *inlets, unsigned count, int64_t ms)
 {
     struct pollfd fds[INLETS_MAX];
     for (unsigned i = 0; i < count; i++) {
-        fds[i] = (struct pollfd){.fd = inlets[i].fd, .events = POLLIN};
-        ms = inlets[i].may_have || ms < 0 ? 0 : ms;
+        fds[i] = (struct pollfd){.fd = inlets[i]->fd, .events = POLLIN};
+        ms = inlets[i]->may_have || ms < 0 ? 0 : ms;
     }
     if (poll(fds, count, (int)ms) <= 0) {
         return;
     }
     for (unsigned i = 0; i < count; i++) {
-        inlets[i].may_have = inlets[i].may_have || fds[i].revents != 0;
+        inlets[i]->may_have = inlets[i]->may_have || fds[i].revents != 0;
     }
 }

@@ -22,18 +22,23 @@ struct inlet {
     int fd;
     bool may_have;
 };
-#define INLETS_MAX 8
+#define INLETS_MAX 24
 
 struct inlet inlet_of(void *socket);
-/* After a send. */
+/* Of what is no socket; who has read it says so: may_have = false. */
+struct inlet inlet_of_descriptor(int fd);
+/* After a send, or anything else that is done with the socket. */
 static inline void inlet_used(struct inlet *self)
 {
     self->may_have = true;
 }
+/* Asks the socket itself whether it has one, where a send that failed is tried again and again:
+ * may_have becomes what it says. */
+void inlet_look(struct inlet *self);
 /* The first frame of the next message, or false: there is none, or zmq_errno() says what is
  * wrong. The frames behind it, which are there with it, are received as ever. */
 bool inlet_receive(struct inlet *self, zmq_msg_t *frame);
 /* Until one of them may have a message, at most `ms`; returns at once if one may already. */
-void inlets_wait(struct inlet *inlets, unsigned count, int64_t ms);
+void inlets_wait(struct inlet *const *inlets, unsigned count, int64_t ms);
 
 #endif

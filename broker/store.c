@@ -1,9 +1,7 @@
 /* LMDB behind the store's own words; see store.h for what users may rely on.
  *
  * Durability: default flags only, so a commit returns after data and meta page are synced.
- * Before a commit writes, file space for everything it can need is reserved (fallocate keeping
- * the size): a full disk is met there, where nothing has been touched, and not as EIO inside
- * the commit. */
+ * Where its pages go is store_space.c's. */
 #include "folder.h"
 #include "store_private.h"
 
@@ -18,12 +16,6 @@
 #define XXH_INLINE_ALL /* short inputs: the call costs more than the hash */
 #include <xxhash.h>
 
-#define RESERVE_STEP (16ull << 20)
-#define RESERVE_LEAST (1ull << 20)  /* beyond what is counted: free list, roots */
-#define RESERVE_AGAIN (32ull << 20) /* once there was none: some large batches' */
-/* Pages a put may dirty: its leaf, and a split or a branch above; the rest of a path is shared.
- */
-#define PAGES_PER_PUT 2
 #define READERS_MAX 64
 #define READERS_BYTES (16 << 10) /* more than their table needs */
 
@@ -191,7 +183,7 @@ static int make(struct store *self, char *why, size_t why_size)
         mdb_env_close(self->env);
         self->env = NULL;
     }
-    self->reserved = 0; /* of a file that is opened again */
+    self->reserved = self->used = self->written = 0; /* of a file that is opened again */
     rc = rc ? rc : give_name(self, unfinished, path);
     if (rc != 0 && !why[0]) {
         snprintf(why, why_size, "%s: cannot make the store: %s", self->dir,
@@ -381,57 +373,4 @@ int store_open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
     }
     *value = casebus_bytes(v.mv_data, size);
     return 0;
-}
-
-static int allocate(struct store *self, uint64_t to)
-{
-    if (fallocate(self->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0 &&
-        errno != EOPNOTSUPP &&
-        errno != ENOSYS) { /* a file system that cannot: then the commit itself tells */
-        return store_error(errno);
-    }
-    self->reserved = to;
-    return 0;
-}
-
-/* Room for `more` bytes behind what is used: in large steps, or where the disk has less, just
- * that. */
-static int reserve(struct store *self, uint64_t more)
-{
-    MDB_envinfo info;
-    mdb_env_info(self->env, &info);
-    uint64_t need = (info.me_last_pgno + 1) * self->page_size + more;
-    if (need > self->map_bytes) {
-        return CASEBUS_ENOSPC;
-    }
-    if (need <= self->reserved) {
-        return 0;
-    }
-    uint64_t step = (need / RESERVE_STEP + 1) * RESERVE_STEP;
-    int rc = allocate(self, step < self->map_bytes ? step : self->map_bytes);
-    return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
-}
-
-/* The disk says no here or nowhere: space for all that this commit can write is reserved before
- * LMDB writes its first page. What is still gathered counts without the byte strings of its
- * entries. */
-int store_reserve(struct txn *self)
-{
-    uint64_t bytes = self->put_bytes + overlay_bytes(self->overlay);
-    uint64_t count = self->put_count + overlay_count(self->overlay);
-    self->store->wanted =
-        bytes * 2 + count * PAGES_PER_PUT * self->store->page_size + RESERVE_LEAST;
-    return reserve(self->store, self->store->wanted);
-}
-
-uint64_t store_room_wanted(const struct store *self)
-{
-    uint64_t of_map =
-        self->map_bytes / 16; /* a small one has no room for several such batches */
-    return self->wanted + (of_map < RESERVE_AGAIN ? of_map : RESERVE_AGAIN);
-}
-
-int store_has_room(struct store *self)
-{
-    return reserve(self, store_room_wanted(self));
 }

@@ -1,4 +1,5 @@
-/* What store.c, txn.c and cursor.c share. Private to them: nobody else knows LMDB. */
+/* What store.c, store_space.c, txn.c and cursor.c share. Private to them: nobody else knows
+ * LMDB. */
 #ifndef BROKER_STORE_PRIVATE_H
 #define BROKER_STORE_PRIVATE_H
 
@@ -18,6 +19,8 @@ struct store {
     uint64_t page_size, map_bytes;
     uint64_t reserved; /* file bytes allocated so far */
     uint64_t wanted;   /* what the newest commit asked for behind what was used */
+    uint64_t used;     /* when the newest write began; 0: none has */
+    uint64_t written;  /* up to where zeros were written ahead */
     atomic_uint_fast64_t snapshot[SNAPSHOTS_MAX]; /* seq + 1 of those that run; 0: free */
 };
 
@@ -40,6 +43,9 @@ int store_error(int lmdb_code);
 int store_open_error(int lmdb_code);
 /* Makes sure that the file has room for all that a commit of this transaction can write. */
 int store_reserve(struct txn *txn);
+/* Writes ahead what file this transaction, which has just begun, is likely to need: 0, or as
+ * store_reserve() CASEBUS_ENOSPC, CASEBUS_EIO. */
+int store_write_ahead(struct txn *txn);
 /* Takes the checksum off a value that LMDB gave; CASEBUS_ECORRUPT. */
 int store_open_value(enum tree tree, struct casebus_bytes key, MDB_val v,
                      struct casebus_bytes *value);

@@ -71,6 +71,9 @@ int txn_begin(struct txn *self)
         rc = mdb_txn_begin(self->store->env, NULL, self->overlay ? 0u : MDB_RDONLY, &self->mdb);
     }
     self->error = store_error(rc);
+    if (self->error == 0 && self->overlay) {
+        txn_fail(self, store_write_ahead(self));
+    }
     return self->error;
 }
 

@@ -14,7 +14,7 @@
 
 struct pair {
     void *context, *far;
-    struct inlet near;
+    struct inlet near, *nears;
 };
 
 static int set_up(void **state)
@@ -29,6 +29,7 @@ static int set_up(void **state)
         return -1;
     }
     pair.near = inlet_of(near);
+    pair.nears = &pair.near;
     return 0;
 }
 
@@ -54,7 +55,7 @@ static void a_new_inlet_may_have_a_message(void **state)
 {
     struct pair *pair = *state;
     zmq_send(pair->far, "", 0, 0);
-    inlets_wait(&pair->near, 1, LONG_MS);
+    inlets_wait(&pair->nears, 1, LONG_MS);
     assert_true(pair->near.may_have);
     assert_true(receive(&pair->near));
 }
@@ -64,7 +65,7 @@ static void it_has_none_when_a_receive_has_found_none(void **state)
     struct pair *pair = *state;
     assert_false(receive(&pair->near));
     assert_false(pair->near.may_have);
-    inlets_wait(&pair->near, 1, 1);
+    inlets_wait(&pair->nears, 1, 1);
     assert_false(pair->near.may_have);
 }
 
@@ -73,7 +74,7 @@ static void a_message_that_comes_ends_the_wait(void **state)
     struct pair *pair = *state;
     assert_false(receive(&pair->near));
     zmq_send(pair->far, "", 0, 0);
-    inlets_wait(&pair->near, 1, LONG_MS);
+    inlets_wait(&pair->nears, 1, LONG_MS);
     assert_true(receive(&pair->near));
     assert_false(receive(&pair->near));
 }
@@ -86,7 +87,7 @@ static void of_several_messages_each_ends_a_wait(void **state)
         zmq_send(pair->far, "", 0, 0);
     }
     for (int i = 0; i < 3; i++) {
-        inlets_wait(&pair->near, 1, LONG_MS);
+        inlets_wait(&pair->nears, 1, LONG_MS);
         assert_true(receive(&pair->near));
     }
     assert_false(receive(&pair->near));
@@ -106,8 +107,37 @@ static void a_message_whose_sign_a_send_has_taken_is_found(void **state)
         char frame[1];
         zmq_recv(pair->far, frame, sizeof frame, 0);
     }
-    inlets_wait(&pair->near, 1, LONG_MS);
+    inlets_wait(&pair->nears, 1, LONG_MS);
     assert_true(receive(&pair->near));
+}
+
+static void a_look_says_what_there_is(void **state)
+{
+    struct pair *pair = *state;
+    inlet_look(&pair->near);
+    assert_false(pair->near.may_have);
+    zmq_send(pair->far, "", 0, 0);
+    inlets_wait(&pair->nears, 1, LONG_MS);
+    inlet_look(&pair->near);
+    assert_true(pair->near.may_have);
+    assert_true(receive(&pair->near));
+}
+
+static void a_descriptor_of_no_socket_ends_the_wait(void **state)
+{
+    (void)state;
+    struct inlet inlet, *inlets = &inlet;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    inlet = inlet_of_descriptor(ends[0]);
+    inlet.may_have = false;
+    inlets_wait(&inlets, 1, 1);
+    assert_false(inlet.may_have);
+    assert_int_equal(write(ends[1], "", 1), 1);
+    inlets_wait(&inlets, 1, LONG_MS);
+    assert_true(inlet.may_have);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 #define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -120,6 +150,8 @@ int main(void)
         FACT(a_message_that_comes_ends_the_wait),
         FACT(of_several_messages_each_ends_a_wait),
         FACT(a_message_whose_sign_a_send_has_taken_is_found),
+        FACT(a_look_says_what_there_is),
+        FACT(a_descriptor_of_no_socket_ends_the_wait),
     };
     return cmocka_run_group_tests_name("inlet", tests, NULL, NULL);
 }

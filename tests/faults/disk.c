@@ -3,7 +3,8 @@
  * nothing else.
  *
  *   CASEBUS_DISK_FAIL=KIND:N:HOW[:PART][:on]
- *     KIND  write, sync, or meta: a write through the descriptor opened with O_DSYNC
+ *     KIND  write, sync, meta: a write through the descriptor opened with O_DSYNC, or ahead: a
+ *           write of zeros where there is no page yet
  *     N     which one of its kind, counted from the start of the process, from 1
  *     HOW   EIO, ENOSPC, short (fewer bytes written than asked), or kill (SIGKILL)
  *     PART  how much of it happens first: none (the default), half, whole
@@ -33,6 +34,7 @@ enum kind {
     NOT_OURS,
     WRITE,
     META,
+    AHEAD,
     SYNC,
     KIND_COUNT
 };
@@ -67,7 +69,7 @@ static void refuse(const char *text)
 
 static void read_word(const char *word, unsigned index)
 {
-    static const char *const kinds[KIND_COUNT] = {"", "write", "meta", "sync"};
+    static const char *const kinds[KIND_COUNT] = {"", "write", "meta", "ahead", "sync"};
     if (index == 0) {
         for (int k = WRITE; k < KIND_COUNT; k++) {
             fault.kind = strcmp(word, kinds[k]) == 0 ? (enum kind)k : fault.kind;
@@ -145,6 +147,14 @@ static enum kind ours(int fd)
 
 /* --- writes and syncs -------------------------------------------------------------------- */
 
+/* LMDB's pages begin with their number, which is 0 at the beginning of the file alone. */
+static enum kind kind_of_write(int fd, const void *bytes, size_t size, off_t offset)
+{
+    static const char no_page[8];
+    bool ahead = offset > 0 && size > sizeof no_page && !memcmp(bytes, no_page, sizeof no_page);
+    return ours(fd) == WRITE && ahead ? AHEAD : ours(fd);
+}
+
 static ssize_t fail_write(int fd, const void *bytes, size_t size, off_t offset)
 {
     size_t part = size / 4 * fault.quarters;
@@ -163,7 +173,7 @@ static ssize_t fail_write(int fd, const void *bytes, size_t size, off_t offset)
 
 static ssize_t write_ours(int fd, const void *bytes, size_t size, off_t offset)
 {
-    enum kind kind = ours(fd);
+    enum kind kind = kind_of_write(fd, bytes, size, offset);
     ssize_t written;
     pthread_mutex_lock(&lock);
     record(kind == META ? TRACE_WRITE_THROUGH : TRACE_WRITE, offset, bytes, size);

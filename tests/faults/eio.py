@@ -1,21 +1,22 @@
-"""EIO (and its kin) at the Nth write, sync and meta page of the store: the broker ends with its
-own exit code, having told nobody anything that is not stored; the next start is clean, and the
-publishers go on.
+"""EIO (and its kin) at the Nth write, sync, meta page and write ahead of the store: the broker ends
+with its own exit code, having told nobody anything that is not stored; the next start is clean, and
+the publishers go on.
 
     eio.py COUNT     a seeded sample of COUNT
-    eio.py all       every N up to 200 of each kind"""
+    eio.py all       every N up to 200 of each kind, 10 ahead"""
 import random
 import sys
 
 from faults import EXIT_START, EXIT_STORE, Broker, Load, failing, main, verify
 
-MOST = 200
+MOST = {"write": 200, "sync": 200, "meta": 200, "ahead": 10}
 STEPS = 2000                                    # enough to come to the 200th of anything
 
 
 def variants(rng, kind, number):
     """How it fails: the error, how much happened first, and whether it goes on failing."""
-    how = rng.choice(["EIO", "EIO", "ENOSPC", *(["short"] if kind != "sync" else [])])
+    how = rng.choice(["EIO", "EIO", *(["ENOSPC"] if kind != "ahead" else []),
+                      *(["short"] if kind in ("write", "meta") else [])])
     part = rng.choice(["none", "whole"] if kind == "sync" else ["none", "half", "whole"])
     if how == "short" and part == "whole":
         part = "half"                           # a write that is whole has not failed
@@ -24,11 +25,11 @@ def variants(rng, kind, number):
 
 def plan(count):
     rng = random.Random(5)
-    kinds = ("write", "sync", "meta")
+    kinds = tuple(MOST)
     if count == "all":
-        pairs = [(kind, number) for kind in kinds for number in range(1, MOST + 1)]
+        pairs = [(kind, number) for kind in kinds for number in range(1, MOST[kind] + 1)]
     else:                                       # the first ones: while the store is made and opened
-        pairs = [(kinds[i % 3], 1 + i // 3 if i < 9 else rng.randrange(4, MOST + 1))
+        pairs = [(kinds[i % 4], 1 + i // 4 if i < 12 else rng.randrange(4, MOST[kinds[i % 4]] + 1))
                  for i in range(int(count))]
     return [variants(rng, *pair) for pair in pairs]
 
@@ -80,4 +81,37 @@ def a_disk_that_fails_ends_the_broker_and_nothing_told_is_lost():
     print("%d failures, %d confirmations and events kept" % (len(fails), promises))
 
 
-main([a_disk_that_fails_ends_the_broker_and_nothing_told_is_lost])
+def a_write_ahead_that_finds_no_space_loses_nothing_and_ends_nothing():
+    fails = ("ahead:2:ENOSPC", "ahead:3:ENOSPC:half", "ahead:1:short:half", "ahead:2:short")
+    for seed, fail in enumerate(fails):
+        broker = Broker(ipc=True, env=failing(fail))
+        load = Load(broker, seed)
+        for _ in range(100):
+            load.step()
+        load.settle_all()
+        load.compare_in_full()
+        assert broker.client().verify() == [], fail
+        load.close()
+        broker.stop()
+        broker.close()
+
+
+def a_broker_killed_while_it_writes_ahead_has_its_store():
+    for seed, fail in enumerate(("ahead:1:kill", "ahead:2:kill:half", "ahead:3:kill:whole")):
+        broker = Broker(ipc=True, env=failing(fail))
+        load = Load(broker, seed)
+        assert load.run_until_gone(STEPS), "the disk never failed"
+        broker.process.wait()
+        broker.env = {}
+        broker.start()
+        load.compare()
+        load.settle_all()
+        load.compare_in_full()
+        assert broker.client().verify() == [], fail
+        load.close()
+        broker.close()
+
+
+main([a_disk_that_fails_ends_the_broker_and_nothing_told_is_lost,
+      a_write_ahead_that_finds_no_space_loses_nothing_and_ends_nothing,
+      a_broker_killed_while_it_writes_ahead_has_its_store])
