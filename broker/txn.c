@@ -200,24 +200,27 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
     return self->error == 0;
 }
 
-bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
+bool txn_read(struct txn *self, enum tree tree, struct casebus_bytes key, enum entry_type type,
               void *entry)
 {
     struct casebus_bytes value;
+    if (!txn_get(self, tree, key, &value)) {
+        return false;
+    }
+    txn_fail(self, entry_decode(type, value, entry));
+    return self->error == 0;
+}
+
+bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
+              void *entry)
+{
     const struct overlay_item *item =
         self->overlay ? overlay_get(self->overlay, tree, key_bytes(key)) : NULL;
     if (item && item->state == OVERLAY_ENTRY && item->type == type && self->error == 0) {
         memcpy(entry, item->data.data, item->data.size);
         return true;
     }
-    if (!txn_get(self, tree, key_bytes(key), &value)) {
-        return false;
-    }
-    int rc = entry_decode(type, value, entry);
-    if (rc != 0) {
-        txn_fail(self, rc);
-    }
-    return rc == 0;
+    return txn_read(self, tree, key_bytes(key), type, entry);
 }
 
 static void set(struct txn *self, enum tree tree, struct casebus_bytes key,
@@ -367,6 +370,7 @@ void txn_set_state(struct txn *self, const struct state *state)
 
 bool txn_log(struct txn *self, uint64_t seq, struct log_entry *entry)
 {
-    struct key key = key_number(seq);
-    return txn_load(self, TREE_LOG, &key, ENTRY_LOG, entry);
+    unsigned char key[8];
+    casebus_put_big_endian(key, seq, sizeof key);
+    return txn_read(self, TREE_LOG, casebus_bytes(key, sizeof key), ENTRY_LOG, entry);
 }
