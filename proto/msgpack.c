@@ -193,7 +193,8 @@ static inline bool pass(struct casebus_reader *r, int64_t left)
         return false;
     }
     for (; left > 0; left--) {
-        size_t size = at < r->end ? whole_size[*at] : 0;
+        size_t size = wire_short(at, r->end);
+        size = size > 0 ? size + 1 : at < r->end ? whole_size[*at] : 0;
         if (size > 0 && size <= (size_t)(r->end - at)) { /* most values */
             at += size;
             continue;
