@@ -194,7 +194,7 @@ static int begin_reply(struct query *q)
     msgpack_packer_init(&q->pk, &r->reply, msgpack_sbuffer_write);
     msgpack_packer_init(&q->rows_pk, &r->rows, msgpack_sbuffer_write);
     return msgpack_sbuffer_write(&r->reply, r->head.data, r->head.size) == 0 ? 0
-                                                                           : CASEBUS_ENOMEM;
+                                                                             : CASEBUS_ENOMEM;
 }
 
 /* What was packed is taken back. */
