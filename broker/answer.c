@@ -48,14 +48,8 @@ static const struct {
 
 bool walks_far(struct casebus_bytes body)
 {
-    const struct casebus_bytes name = casebus_as_str(casebus_map_get(body, "op"));
-    for (int op = 0; op < CASEBUS_OP_COUNT; op++) {
-        if ((operations[op].does & FAR) &&
-            casebus_bytes_is(name, casebus_op_name((enum casebus_op)op))) {
-            return true;
-        }
-    }
-    return false;
+    const enum casebus_op op = casebus_op_find(casebus_as_str(casebus_map_get(body, "op")));
+    return op < CASEBUS_OP_COUNT && (operations[op].does & FAR);
 }
 
 /* --- readers ---------------------------------------------------------------------------- */
@@ -66,6 +60,7 @@ int reader_open(struct reader *self, struct store *store, struct actors *actors)
 {
     self->actors = actors;
     self->denials.per_s = DENIALS_PER_S;
+    msgpack_sbuffer_init(&self->head);
     msgpack_sbuffer_init(&self->rows);
     msgpack_sbuffer_init(&self->reply);
     msgpack_sbuffer_init(&self->whole);
@@ -83,10 +78,28 @@ void reader_close(struct reader *self)
 {
     txn_destroy(&self->txn);
     actor_table_release(self->table);
+    msgpack_sbuffer_destroy(&self->head);
     msgpack_sbuffer_destroy(&self->rows);
     msgpack_sbuffer_destroy(&self->reply);
     msgpack_sbuffer_destroy(&self->whole);
     msgpack_sbuffer_destroy(&self->formed);
+}
+
+static struct casebus_reply reply_of(const struct state *state)
+{
+    struct casebus_reply reply = {.seq = state->seq, .entry = state->entry};
+    memcpy(reply.epoch, state->epoch, sizeof reply.epoch);
+    return reply;
+}
+
+/* What all replies from this state begin with is made once. */
+static int take_state(struct reader *self, const struct state *state)
+{
+    const struct casebus_reply reply = reply_of(state);
+    msgpack_sbuffer_clear(&self->head);
+    int rc = casebus_reply_begin(&reply, &self->head);
+    self->state = rc == 0 ? *state : self->state;
+    return rc;
 }
 
 /* A reply names the epoch even where the store cannot be read: the one read last. */
@@ -95,14 +108,11 @@ void reader_refresh(struct reader *self)
     struct state state;
     actors_refresh(self->actors, &self->table);
     self->error = txn_refresh(self->txn);
-    if (self->error == 0 && self->state_of != txn_snapshot(self->txn)) {
-        if (txn_state(self->txn, &state)) {
-            self->state = state;
-            self->state_of = txn_snapshot(self->txn);
-        } else {
-            self->error = CASEBUS_ECORRUPT;
-        }
+    if (self->error != 0 || self->state_of == txn_snapshot(self->txn)) {
+        return;
     }
+    self->error = txn_state(self->txn, &state) ? take_state(self, &state) : CASEBUS_ECORRUPT;
+    self->state_of = self->error == 0 ? txn_snapshot(self->txn) : self->state_of;
 }
 
 /* --- what is not read --------------------------------------------------------------------- */
@@ -161,6 +171,7 @@ static int carry_out(struct query *q, struct casebus_bytes asker, zmq_msg_t *bod
     if (q->only_reads && !(operations[q->request.op].does & READS)) {
         return QUERY_APART;
     }
+    read_args(q);
     rc = identify(q, body);
     rc = rc || q->resumed ? rc : check_rate(q, zmq_msg_size(body));
     rc = rc ? rc : check_unread(q, asker);
@@ -175,29 +186,22 @@ static int carry_out(struct query *q, struct casebus_bytes asker, zmq_msg_t *bod
     return rc;
 }
 
-static struct casebus_reply reply_of(const struct query *q)
-{
-    struct casebus_reply reply = {.seq = q->state.seq, .entry = q->state.entry};
-    memcpy(reply.epoch, q->state.epoch, sizeof reply.epoch);
-    return reply;
-}
-
 /* The operation packs its result where it is sent from. */
 static int begin_reply(struct query *q)
 {
     struct reader *r = q->reader;
-    struct casebus_reply reply = reply_of(q);
     msgpack_sbuffer_clear(&r->rows);
     msgpack_sbuffer_clear(&r->reply);
     msgpack_packer_init(&q->pk, &r->reply, msgpack_sbuffer_write);
     msgpack_packer_init(&q->rows_pk, &r->rows, msgpack_sbuffer_write);
-    return casebus_reply_begin(&reply, &r->reply);
+    return msgpack_sbuffer_write(&r->reply, r->head.data, r->head.size) == 0 ? 0
+                                                                             : CASEBUS_ENOMEM;
 }
 
 /* What was packed is taken back. */
 static void refuse(struct query *q, int rc)
 {
-    struct casebus_reply reply = reply_of(q);
+    struct casebus_reply reply = reply_of(&q->state);
     if (rc == CASEBUS_ECORRUPT || rc == CASEBUS_EIO) {
         log_error("request %s failed: %s", casebus_op_name(q->request.op),
                   casebus_strerror(rc));

@@ -34,6 +34,7 @@ struct crew {
     atomic_uint next;
 };
 
+/* The clock is looked at only where there is more to do: most heaps are of one item. */
 static void do_items(struct crew *self, unsigned hand)
 {
     do {
@@ -42,7 +43,7 @@ static void do_items(struct crew *self, unsigned hand)
             return;
         }
         self->work(self->arg, hand, item);
-    } while (zclock_mono() < self->until);
+    } while (atomic_load(&self->next) < self->count && zclock_mono() < self->until);
 }
 
 static bool is_wanted(const struct crew *self, unsigned hand, uint64_t last)

@@ -24,6 +24,7 @@
 #define QUERY_APART 2 /* not for any hand: the queries' own thread does it */
 /* Store entries one request may look at: then it answers what it has, with `next`. */
 #define WORK_MAX 20000
+#define ARGS_KEPT 12            /* arguments of a request that are found without a search */
 #define BACKUP_DIR_MAX 1024     /* bytes of a backup's path */
 #define ENVELOPE_FRAMES (8 + 1) /* of the asker's, and the router's name for him */
 #define ENVELOPE_BYTES 1024     /* without that name */
@@ -73,7 +74,7 @@ struct asked {
     size_t size;
     bool walks; /* far */
 };
-#define ASKED_MAX 32
+#define ASKED_MAX 64
 
 /* Those that walk far, and what their askers have asked since, in the order they came in. */
 #define LINE_PLACES 1024
@@ -99,6 +100,7 @@ struct reader {
     struct log_limit unread; /* refused for that */
     /* of the request at hand, where its actor has some agencies and no audience */
     struct scope own;
+    msgpack_sbuffer head; /* of every reply from this state */
     msgpack_sbuffer rows, reply;
     msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
 };
@@ -158,6 +160,8 @@ struct query {
     struct reader *reader;
     bool only_reads; /* whatever does more is QUERY_APART */
     struct casebus_request request;
+    struct pair args[ARGS_KEPT]; /* its first ones */
+    unsigned arg_count, args_kept;
     struct casebus_bytes actor;      /* his name */
     const struct actor *who;         /* NULL: nobody we know */
     const struct actor *by;          /* who speaks for him; NULL: he himself */
@@ -244,6 +248,10 @@ void pack_session_map(struct query *q, msgpack_packer *pk, struct casebus_bytes 
 int form_event(struct query *q, const struct log_entry *log, struct casebus_bytes body,
                struct casebus_bytes *sent);
 
+/* Finds the arguments of a request that was decoded. */
+void read_args(struct query *q);
+/* One of them as encoded, or absent. */
+struct casebus_bytes arg_raw(const struct query *q, const char *name);
 /* Arguments. A wrong type or range fails with CASEBUS_EINVAL and the argument's name. */
 int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text);
 int arg_number(struct query *q, const char *name, uint64_t min, uint64_t max, uint64_t missing,

@@ -95,7 +95,7 @@ int identify(struct query *q, zmq_msg_t *body)
                        : "local is no actor of this broker: connect with a key");
         return deny(q);
     }
-    struct casebus_bytes raw = casebus_map_get(q->request.map, "on_behalf");
+    struct casebus_bytes raw = arg_raw(q, "on_behalf");
     if (raw.data) {
         struct casebus_bytes name = casebus_as_str(raw);
         int rc = name.data ? speak_for(q, name) : bad_arg(q, "on_behalf", "must be a name");
@@ -163,7 +163,7 @@ int authorise(struct query *q)
     if (need->about == ABOUT_NONE && (q->who->somewhere & need->any_of)) {
         return 0; /* which agency it is about its operation finds out */
     }
-    struct casebus_bytes agency = casebus_as_str(casebus_map_get(q->request.map, "agency"));
+    struct casebus_bytes agency = casebus_as_str(arg_raw(q, "agency"));
     bool valid = need->about == ABOUT_AGENCY && casebus_agency_valid(agency);
     return may_any(q, need->any_of, valid ? agency : casebus_bytes(NULL, 0));
 }

@@ -8,14 +8,33 @@ int bad_arg(struct query *q, const char *name, const char *text)
     return CASEBUS_EINVAL;
 }
 
-static struct casebus_bytes arg(const struct query *q, const char *name)
+void read_args(struct query *q)
 {
-    return casebus_map_get(q->request.map, name);
+    struct casebus_reader r;
+    casebus_reader_init(&r, q->request.map);
+    q->arg_count = casebus_read_map(&r);
+    q->args_kept = q->arg_count < ARGS_KEPT ? q->arg_count : ARGS_KEPT;
+    for (unsigned i = 0; i < q->args_kept; i++) {
+        q->args[i].key = casebus_read_str(&r);
+        q->args[i].value = casebus_read_raw(&r);
+    }
+}
+
+struct casebus_bytes arg_raw(const struct query *q, const char *name)
+{
+    const struct casebus_bytes wanted = casebus_cstr(name);
+    for (unsigned i = 0; i < q->args_kept; i++) {
+        if (casebus_bytes_equal(q->args[i].key, wanted)) {
+            return q->args[i].value;
+        }
+    }
+    return q->arg_count > q->args_kept ? casebus_map_get(q->request.map, name)
+                                       : casebus_bytes(NULL, 0);
 }
 
 int arg_text(struct query *q, const char *name, bool required, struct casebus_bytes *text)
 {
-    struct casebus_bytes raw = arg(q, name);
+    struct casebus_bytes raw = arg_raw(q, name);
     *text = casebus_bytes(NULL, 0);
     if (!raw.data) {
         return required ? bad_arg(q, name, "is required") : 0;
@@ -27,7 +46,7 @@ int arg_text(struct query *q, const char *name, bool required, struct casebus_by
 int arg_number(struct query *q, const char *name, uint64_t min, uint64_t max, uint64_t missing,
                uint64_t *number)
 {
-    struct casebus_bytes raw = arg(q, name);
+    struct casebus_bytes raw = arg_raw(q, name);
     *number = missing;
     if (!raw.data) {
         return missing < min || missing > max ? bad_arg(q, name, "is required") : 0;
@@ -44,7 +63,7 @@ int arg_number(struct query *q, const char *name, uint64_t min, uint64_t max, ui
 int arg_bin(struct query *q, const char *name, size_t size, bool required,
             struct casebus_bytes *bin)
 {
-    struct casebus_bytes raw = arg(q, name);
+    struct casebus_bytes raw = arg_raw(q, name);
     *bin = casebus_bytes(NULL, 0);
     if (!raw.data) {
         return required ? bad_arg(q, name, "is required") : 0;
@@ -59,7 +78,7 @@ int arg_bin(struct query *q, const char *name, size_t size, bool required,
 int arg_array(struct query *q, const char *name, uint32_t max, struct casebus_reader *r,
               uint32_t *count)
 {
-    struct casebus_bytes raw = arg(q, name);
+    struct casebus_bytes raw = arg_raw(q, name);
     casebus_reader_init(r, raw);
     *count = 0;
     if (!raw.data || casebus_peek(r) != CASEBUS_ARRAY) {
@@ -74,7 +93,7 @@ int arg_array(struct query *q, const char *name, uint32_t max, struct casebus_re
 
 int arg_bool(struct query *q, const char *name, bool *value)
 {
-    struct casebus_bytes raw = arg(q, name);
+    struct casebus_bytes raw = arg_raw(q, name);
     struct casebus_reader r;
     casebus_reader_init(&r, raw);
     *value = false;

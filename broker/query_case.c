@@ -15,8 +15,7 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
     if (!scope_covers(q->scope, agency)) {
         return CASEBUS_ENOTFOUND;
     }
-    struct key key = key_text(id);
-    if (!txn_load(q->txn, TREE_CASE, &key, ENTRY_CASE, entry)) {
+    if (!txn_read(q->txn, TREE_CASE, id, ENTRY_CASE, entry)) {
         return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
     }
     return entry->flags & CASE_REDACTED  ? CASEBUS_EREDACTED
@@ -32,7 +31,7 @@ int read_load(struct query *q, unsigned allowed, unsigned *load)
     struct casebus_reader r;
     uint32_t n;
     *load = 0;
-    if (!casebus_map_get(q->request.map, "load").data) {
+    if (!arg_raw(q, "load").data) {
         return 0;
     }
     int rc = arg_array(q, "load", 3, &r, &n);

@@ -381,8 +381,8 @@ static uint64_t newest_before(struct query *q, uint64_t instant)
 
 static int read_log_cases(struct query *q, struct met *m, uint64_t *after)
 {
-    bool by_seq = casebus_map_get(q->request.map, "after").data;
-    bool by_time = casebus_map_get(q->request.map, "since").data;
+    bool by_seq = arg_raw(q, "after").data;
+    bool by_time = arg_raw(q, "since").data;
     m->seq = q->state.seq;
     int rc = arg_number(q, "after", 0, UINT64_MAX - 1, 0, after);
     rc = rc ? rc : arg_number(q, "since", 0, UINT64_MAX, 0, &m->since);

@@ -103,12 +103,12 @@ static int submit_settings(struct query *q)
     msgpack_sbuffer *body = &q->reader->rows;
     size_t count = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        count += casebus_map_get(q->request.map, names[i]).data != NULL;
+        count += arg_raw(q, names[i]).data != NULL;
     }
     msgpack_packer_init(&pk, body, msgpack_sbuffer_write);
     msgpack_pack_map(&pk, count);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct casebus_bytes value = casebus_map_get(q->request.map, names[i]);
+        struct casebus_bytes value = arg_raw(q, names[i]);
         if (value.data) {
             casebus_pack_text(&pk, names[i]);
             casebus_pack_raw(&pk, value);

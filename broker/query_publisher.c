@@ -46,7 +46,7 @@ static bool names_a_session(struct casebus_bytes map)
 
 static int check_sessions(struct query *q)
 {
-    struct casebus_bytes sessions = casebus_map_get(q->request.map, "sessions");
+    struct casebus_bytes sessions = arg_raw(q, "sessions");
     struct casebus_reader r;
     casebus_reader_init(&r, sessions);
     if (!sessions.data) {
@@ -91,7 +91,7 @@ static void look_at_session(struct query *q, struct poll *p, struct casebus_byte
 
 static void look_at_sessions(struct query *q, struct poll *p)
 {
-    struct casebus_bytes sessions = casebus_map_get(q->request.map, "sessions");
+    struct casebus_bytes sessions = arg_raw(q, "sessions");
     struct casebus_reader r;
     casebus_reader_init(&r, sessions);
     for (uint32_t n = sessions.data ? casebus_read_array(&r) : 0; n > 0; n--) {
@@ -116,7 +116,7 @@ static int check_position(struct query *q)
 
 static int read_poll(struct query *q, struct poll *p)
 {
-    struct casebus_bytes outbox = casebus_map_get(q->request.map, "outbox");
+    struct casebus_bytes outbox = arg_raw(q, "outbox");
     int rc = arg_bin(q, "publisher", CASEBUS_PUBLISHER_SIZE, true, &p->publisher);
     rc = rc ? rc : arg_number(q, "after", 0, UINT64_MAX - 1, 0, &p->after);
     rc =

@@ -195,7 +195,7 @@ int query_session_cases(struct query *q)
     int rc = arg_bool(q, "once", &once);
     rc = rc ? rc : arg_limit(q, &limit);
     rc = rc ? rc : arg_bin(q, "next", once ? MET_NEXT_SIZE : 8, false, &next);
-    if (rc == 0 && !once && casebus_map_get(q->request.map, "load").data) {
+    if (rc == 0 && !once && arg_raw(q, "load").data) {
         rc = bad_arg(q, "load", "goes with once");
     }
     rc = rc ? rc : asked_session(q, &agency, &id, &session);

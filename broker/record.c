@@ -405,17 +405,16 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
 }
 
 /* The payload of a stored event: the last value of its map, as it is written (event.c). Found
- * without walking through it; an event that has others behind it is walked through. */
+ * by passing what is before it; an event that has others behind it is looked through. */
 static struct casebus_bytes payload_of(struct casebus_bytes event)
 {
+    static const struct casebus_bytes name = {(const unsigned char *)"payload", 7};
     struct casebus_reader r;
     casebus_reader_init(&r, event);
-    for (uint32_t left = casebus_read_map(&r); left > 1 && r.error == 0; left--) {
-        casebus_skip(&r);
-        casebus_skip(&r);
-    }
-    return casebus_bytes_is(casebus_read_str(&r), "payload")
-               ? casebus_bytes(r.at, (size_t)(r.end - r.at))
+    const uint32_t pairs = casebus_read_map(&r);
+    casebus_skip_values(&r, pairs > 0 ? 2 * (pairs - 1) : 0);
+    return casebus_is_next(&r, name)
+               ? casebus_bytes(r.at + 1 + name.size, (size_t)(r.end - r.at) - 1 - name.size)
                : casebus_map_get(event, "payload");
 }
 
@@ -451,16 +450,24 @@ bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus
     return rc == 0;
 }
 
-/* Is it one of what put_kept() writes, up to `last`? They stand together, from `source` on. */
-static bool is_kept(struct casebus_bytes name, enum casebus_case_field last)
+/* What put_kept() writes stands together in the table, from `source` on, and in a record. */
+#define KEPT (CASEBUS_CASE_UPDATED_SEQ - CASEBUS_CASE_SOURCE + 1)
+
+static bool is_next(const struct casebus_reader *r, unsigned kept)
 {
-    for (unsigned f = CASEBUS_CASE_SOURCE; f <= last; f++) {
-        const struct casebus_field *field = &casebus_case_schema[f];
-        if (name.size == field->name_size && memcmp(name.data, field->name, name.size) == 0) {
-            return true;
+    const struct casebus_field *field = &casebus_case_schema[CASEBUS_CASE_SOURCE + kept];
+    return casebus_is_next(r, casebus_bytes(field->name, field->name_size));
+}
+
+/* Which of what is kept comes next, most likely `from` or one soon behind it; KEPT: none. */
+static unsigned next_kept(const struct casebus_reader *r, unsigned from)
+{
+    for (unsigned i = 0; i < KEPT; i++) {
+        if (is_next(r, (from + i) % KEPT)) {
+            return (from + i) % KEPT;
         }
     }
-    return false;
+    return KEPT;
 }
 
 /* A stored record, cut before and behind what the entry has newer. */
@@ -469,35 +476,34 @@ struct cut {
     uint32_t pairs;                      /* of both */
 };
 
-/* Passes pairs that are `kept`, or those that are not, and gives how many. */
-static uint32_t pass_pairs(struct casebus_reader *r, uint32_t most, bool kept,
-                           enum casebus_case_field last)
+/* Passes the pairs before what is kept, which begins with a source, where there is one, or with
+ * the version. How many are left. */
+static uint32_t pass_before(struct casebus_reader *r, uint32_t left)
 {
-    uint32_t passed = 0;
-    while (passed < most && r->error == 0) {
-        const unsigned char *pair = r->at;
-        if (is_kept(casebus_read_str(r), last) != kept) {
-            r->at = pair;
-            break;
-        }
-        casebus_skip(r);
-        passed++;
+    static const struct casebus_bytes source = {(const unsigned char *)"source", 6};
+    static const struct casebus_bytes version = {(const unsigned char *)"version", 7};
+    while (left > 0 && r->error == 0 && !casebus_is_next(r, source) &&
+           !casebus_is_next(r, version)) {
+        casebus_skip_values(r, 2);
+        left--;
     }
-    return passed;
+    return left;
 }
 
-/* What is kept begins with a source, where there is one, or with the version. */
 static bool cut_kept(struct casebus_bytes payload, struct cut *cut)
 {
     struct casebus_reader r;
     casebus_reader_init(&r, payload);
-    uint32_t count = casebus_read_map(&r);
+    const uint32_t pairs = casebus_read_map(&r);
     const unsigned char *first = r.at;
-    uint32_t before = pass_pairs(&r, count, false, CASEBUS_CASE_VERSION);
+    const uint32_t left = pass_before(&r, pairs);
+    uint32_t kept = 0;
     cut->before = casebus_bytes(first, (size_t)(r.at - first));
-    uint32_t kept = pass_pairs(&r, count - before, true, CASEBUS_CASE_UPDATED_SEQ);
+    for (unsigned at = 0; kept < left && (at = next_kept(&r, at)) != KEPT; kept++, at++) {
+        casebus_skip_values(&r, 2);
+    }
     cut->behind = casebus_bytes(r.at, (size_t)(r.end - r.at));
-    cut->pairs = count - kept;
+    cut->pairs = pairs - kept;
     return r.error == 0 && kept > 0; /* a record without a version is none */
 }
 

@@ -103,6 +103,9 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
              struct casebus_bytes *value);
 bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               void *entry);
+/* The same by bytes that are a key as they are. */
+bool txn_read(struct txn *self, enum tree tree, struct casebus_bytes key, enum entry_type type,
+              void *entry);
 /* Key and value are copied; of an entry that is saved only the struct is: what its byte strings
  * point to must live until the transaction ends (an entry being applied, memory of the
  * transaction, or what txn_get() lent do). */

@@ -221,6 +221,20 @@ bool txn_get(struct txn *self, enum tree tree, struct casebus_bytes key,
     return item ? get_gathered(self, item, value) : get_stored(self, tree, key, value);
 }
 
+static bool decode(struct txn *self, enum entry_type type, struct casebus_bytes value,
+                   void *entry)
+{
+    txn_fail(self, entry_decode(type, value, entry));
+    return self->error == 0;
+}
+
+bool txn_read(struct txn *self, enum tree tree, struct casebus_bytes key, enum entry_type type,
+              void *entry)
+{
+    struct casebus_bytes value;
+    return txn_get(self, tree, key, &value) && decode(self, type, value, entry);
+}
+
 bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entry_type type,
               void *entry)
 {
@@ -230,15 +244,9 @@ bool txn_load(struct txn *self, enum tree tree, const struct key *key, enum entr
         memcpy(entry, item->data.data, item->data.size);
         return true;
     }
-    if (item ? !get_gathered(self, item, &value)
-             : !get_stored(self, tree, key_bytes(key), &value)) {
-        return false;
-    }
-    int rc = entry_decode(type, value, entry);
-    if (rc != 0) {
-        txn_fail(self, rc);
-    }
-    return rc == 0;
+    return (item ? get_gathered(self, item, &value)
+                 : get_stored(self, tree, key_bytes(key), &value)) &&
+           decode(self, type, value, entry);
 }
 
 static void set(struct txn *self, enum tree tree, struct casebus_bytes key,
@@ -416,6 +424,7 @@ void txn_set_state(struct txn *self, const struct state *state)
 
 bool txn_log(struct txn *self, uint64_t seq, struct log_entry *entry)
 {
-    struct key key = key_number(seq);
-    return txn_load(self, TREE_LOG, &key, ENTRY_LOG, entry);
+    unsigned char key[8];
+    casebus_put_big_endian(key, seq, sizeof key);
+    return txn_read(self, TREE_LOG, casebus_bytes(key, sizeof key), ENTRY_LOG, entry);
 }

@@ -153,37 +153,73 @@ struct casebus_bytes casebus_read_bin(struct casebus_reader *r)
     return take_bytes(r, CASEBUS_BIN);
 }
 
+/* How long a value is, its head included, that says so in its first byte; 0: it does not. */
+#define SAME4(n) n, n, n, n
+#define SAME16(n) SAME4(n), SAME4(n), SAME4(n), SAME4(n)
+#define RISING8(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
+/* clang-format off */
+static const unsigned char whole_size[256] = {
+    /* 00 */ SAME16(1), SAME16(1), SAME16(1), SAME16(1),
+    /* 40 */ SAME16(1), SAME16(1), SAME16(1), SAME16(1),
+    /* 80 */ SAME16(0), SAME16(0), /* maps, arrays */
+    /* a0 */ RISING8(1), RISING8(9), RISING8(17), RISING8(25), /* text */
+    /* c0 */ 1, 0, 1, 1, SAME4(0), 0, 0, 5, 9, /* nil, -, bool, bin, -, float */
+    /* cc */ 2, 3, 5, 9, 2, 3, 5, 9, SAME4(0), SAME4(0), SAME4(0), /* integers, long ones */
+    /* e0 */ SAME16(1), SAME16(1),
+};
+/* clang-format on */
+
+/* Passes the head of any other value, and the bytes of a str or bin. How many values follow
+ * that are part of it; less than 0: what is wrong. */
+static int64_t pass_head(const unsigned char **at, const unsigned char *end)
+{
+    struct wire wire;
+    int error = wire_read(at, end, &wire);
+    if (error) {
+        return error;
+    }
+    if (wire.kind == CASEBUS_STR || wire.kind == CASEBUS_BIN) {
+        *at += wire.count;
+    }
+    return wire.kind == CASEBUS_ARRAY ? (int64_t)wire.count
+           : wire.kind == CASEBUS_MAP ? (int64_t)wire.count * 2
+                                      : 0;
+}
+
+/* Passes values; false: the reader has failed. */
+static inline bool pass(struct casebus_reader *r, int64_t left)
+{
+    const unsigned char *at = r->at;
+    if (r->error) {
+        return false;
+    }
+    for (; left > 0; left--) {
+        size_t size = wire_short(at, r->end);
+        size = size > 0 ? size + 1 : at < r->end ? whole_size[*at] : 0;
+        if (size > 0 && size <= (size_t)(r->end - at)) { /* most values */
+            at += size;
+            continue;
+        }
+        int64_t inside = pass_head(&at, r->end);
+        if (inside < 0) {
+            fail(r, (int)inside);
+            return false;
+        }
+        left += inside;
+    }
+    r->at = at;
+    return true;
+}
+
+void casebus_skip_values(struct casebus_reader *r, uint32_t count)
+{
+    (void)pass(r, count);
+}
+
 struct casebus_bytes casebus_read_raw(struct casebus_reader *r)
 {
     const unsigned char *begin = r->at;
-    uint64_t left = 1; /* values still to pass; each takes a byte at least */
-    if (r->error) {
-        return casebus_bytes(NULL, 0);
-    }
-    while (left > 0) {
-        size_t size = wire_short(r->at, r->end);
-        size = size > 0 ? size + 1 : wire_plain(r->at, r->end);
-        if (size > 0) { /* most values */
-            r->at += size;
-            left--;
-            continue;
-        }
-        struct wire wire;
-        int error = wire_read(&r->at, r->end, &wire);
-        if (error) {
-            fail(r, error);
-            return casebus_bytes(NULL, 0);
-        }
-        left--;
-        if (wire.kind == CASEBUS_STR || wire.kind == CASEBUS_BIN) {
-            r->at += wire.count;
-        } else if (wire.kind == CASEBUS_ARRAY) {
-            left += wire.count;
-        } else if (wire.kind == CASEBUS_MAP) {
-            left += (uint64_t)wire.count * 2;
-        }
-    }
-    return casebus_bytes(begin, (size_t)(r->at - begin));
+    return pass(r, 1) ? casebus_bytes(begin, (size_t)(r->at - begin)) : casebus_bytes(NULL, 0);
 }
 
 /* --- single values -------------------------------------------------------------------- */

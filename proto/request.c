@@ -7,15 +7,28 @@
 #include <casebus/request.h>
 #include <string.h>
 
-static const char *const op_names[CASEBUS_OP_COUNT] = {
-#define X(symbol, name) [symbol] = name,
+static const struct {
+    const char *name;
+    size_t size;
+} ops[CASEBUS_OP_COUNT] = {
+#define X(symbol, name) [symbol] = {name, sizeof name - 1},
     CASEBUS_OPS(X)
 #undef X
 };
 
 const char *casebus_op_name(enum casebus_op op)
 {
-    return (unsigned)op < CASEBUS_OP_COUNT ? op_names[op] : "unknown";
+    return (unsigned)op < CASEBUS_OP_COUNT ? ops[op].name : "unknown";
+}
+
+enum casebus_op casebus_op_find(struct casebus_bytes name)
+{
+    int op = 0;
+    while (op < CASEBUS_OP_COUNT &&
+           !casebus_bytes_equal(name, casebus_bytes(ops[op].name, ops[op].size))) {
+        op++;
+    }
+    return (enum casebus_op)op;
 }
 
 /* --- requests ------------------------------------------------------------------------- */
@@ -38,13 +51,9 @@ int casebus_request_decode(struct casebus_bytes body, struct casebus_request *re
     if (error) {
         return error;
     }
-    for (int op = 0; op < CASEBUS_OP_COUNT; op++) {
-        if (casebus_bytes_is(name, op_names[op])) {
-            request->op = (enum casebus_op)op;
-            return 0;
-        }
-    }
-    return casebus_fault_set(fault, CASEBUS_EUNKNOWN_OP, "op");
+    request->op = casebus_op_find(name);
+    return request->op < CASEBUS_OP_COUNT ? 0
+                                          : casebus_fault_set(fault, CASEBUS_EUNKNOWN_OP, "op");
 }
 
 void casebus_request_begin(msgpack_packer *pk, enum casebus_op op, unsigned args)

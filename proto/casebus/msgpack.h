@@ -98,9 +98,17 @@ struct casebus_bytes casebus_read_str(struct casebus_reader *r);
 struct casebus_bytes casebus_read_bin(struct casebus_reader *r);
 /* The next value, whole, as encoded. */
 struct casebus_bytes casebus_read_raw(struct casebus_reader *r);
+/* Passes so many values, with all that is in them. */
+void casebus_skip_values(struct casebus_reader *r, uint32_t count);
 static inline void casebus_skip(struct casebus_reader *r)
 {
-    (void)casebus_read_raw(r);
+    casebus_skip_values(r, 1);
+}
+/* Is the next value this text, shorter than 32 bytes and encoded as short texts are? */
+static inline bool casebus_is_next(const struct casebus_reader *r, struct casebus_bytes name)
+{
+    return (size_t)(r->end - r->at) > name.size && *r->at == (0xa0u | name.size) &&
+           memcmp(r->at + 1, name.data, name.size) == 0;
 }
 
 /* Finds `key` in an encoded map; the value as encoded, or absent. */

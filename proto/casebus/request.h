@@ -45,6 +45,8 @@ enum casebus_op {
     CASEBUS_OP_COUNT
 };
 const char *casebus_op_name(enum casebus_op op);
+/* The operation of that name, or CASEBUS_OP_COUNT. */
+enum casebus_op casebus_op_find(struct casebus_bytes name);
 
 struct casebus_request {
     unsigned version;

@@ -386,6 +386,50 @@ static void a_store_of_another_layout_is_refused(void **state)
     assert_int_equal(store_open(&d.store, &options, why, sizeof why), CASEBUS_ESCHEMA);
 }
 
+static unsigned next_random(uint64_t *random, unsigned below)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(*random >> 33) % below;
+}
+
+/* A key that begins as others do, and differs from them in its last bytes or in its size. */
+static struct key any_key(uint64_t *random)
+{
+    static const unsigned char bytes[] = {0, 1, 0x7f, 0xff};
+    struct key key = {.size = 1 + next_random(random, 20)};
+    memset(key.data, 1, key.size);
+    for (size_t i = 0; i < 4 && i < key.size; i++) {
+        key.data[key.size - 1 - i] = bytes[next_random(random, 4)];
+    }
+    return key;
+}
+
+static void keys_stand_in_the_order_of_their_bytes(void **state)
+{
+    (void)state;
+    struct cursor c;
+    struct key before = {.size = 0};
+    uint64_t random = 1;
+    unsigned found = 0;
+    assert_int_equal(txn_begin(d.txn), 0);
+    for (unsigned n = 0; n < 2000; n++) {
+        struct key key = any_key(&random);
+        txn_put(d.txn, TREE_CASE, key_bytes(&key), text("x"));
+        if (n % 10 == 9) {
+            assert_int_equal(txn_flush(d.txn), 0);
+        }
+    }
+    cursor_open(&c, d.txn, TREE_CASE);
+    for (bool at = cursor_seek(&c, casebus_bytes("", 1)); at; at = cursor_next(&c), found++) {
+        assert_true(casebus_bytes_compare(key_bytes(&before), c.key) < 0);
+        before = key_text(c.key);
+    }
+    cursor_close(&c);
+    assert_int_equal(txn_error(d.txn), 0);
+    assert_true(found > 1000);
+    txn_end(d.txn);
+}
+
 static void entries_are_read_back_as_they_were(void **state)
 {
     (void)state;
@@ -433,6 +477,7 @@ int main(void)
         TEST(a_second_writer_is_refused),
         TEST(a_full_map_is_no_space_and_keeps_what_was_there),
         TEST(a_store_of_another_layout_is_refused),
+        TEST(keys_stand_in_the_order_of_their_bytes),
         TEST(entries_are_read_back_as_they_were),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* The reader: every encoding, its one sticky error, and its bounds. */
 #include "proto/test.h"
 
+#include <msgpack.h>
+
 static struct casebus_reader over(struct casebus_bytes data)
 {
     struct casebus_reader r;
@@ -203,6 +205,59 @@ static void raw_is_the_next_value_whole(void **state)
     assert_int_equal(r.error, 0);
 }
 
+/* With zeros behind it, as many as there are values in the longest that a byte alone says. */
+static void every_first_byte_is_passed_as_msgpack_c_passes_it(void **state)
+{
+    (void)state;
+    unsigned char bytes[64] = {0};
+    for (unsigned first = 0; first < 256; first++) {
+        bytes[0] = (unsigned char)first;
+        size_t size = 0;
+        msgpack_unpacked unpacked;
+        msgpack_unpacked_init(&unpacked);
+        bool whole = msgpack_unpack_next(&unpacked, (const char *)bytes, sizeof bytes, &size) ==
+                         MSGPACK_UNPACK_SUCCESS &&
+                     unpacked.data.type != MSGPACK_OBJECT_EXT;
+        msgpack_unpacked_destroy(&unpacked);
+        struct casebus_reader r = over(keep(bytes, sizeof bytes));
+        assert_int_equal(casebus_read_raw(&r).size, whole ? size : 0);
+        if (whole && size > 1) {
+            r = over(keep(bytes, size - 1));
+            assert_null(casebus_read_raw(&r).data);
+            assert_int_equal(r.error, CASEBUS_EMALFORMED);
+        }
+    }
+}
+
+static void several_values_are_passed_at_once(void **state)
+{
+    (void)state;
+    struct casebus_bytes list = build("['a',{b:[1,2]},nil,7]");
+    struct casebus_reader r = over(list);
+    casebus_skip_values(&r, casebus_read_array(&r) - 1);
+    assert_int_equal(casebus_read_uint(&r), 7);
+    casebus_skip_values(&r, 0);
+    assert_int_equal(r.error, 0);
+    casebus_skip_values(&r, 1);
+    assert_int_equal(r.error, CASEBUS_EMALFORMED);
+}
+
+static void a_short_text_is_known_before_it_is_read(void **state)
+{
+    (void)state;
+    struct casebus_bytes list = build("['version','versions','ver',7]");
+    struct casebus_reader r = over(list);
+    const bool expected[] = {true, false, false, false, false};
+    casebus_read_array(&r);
+    for (unsigned i = 0; i < 5; i++) { /* the last one behind the end */
+        assert_int_equal(casebus_is_next(&r, casebus_cstr("version")), expected[i]);
+        casebus_skip(&r);
+    }
+    struct casebus_bytes cut = keep("\xa7versio", 7);
+    r = over(cut);
+    assert_false(casebus_is_next(&r, casebus_cstr("version")));
+}
+
 static void raw_passes_any_nesting(void **state)
 {
     (void)state;
@@ -289,6 +344,9 @@ int main(void)
         cmocka_unit_test(a_cut_value_is_refused_wherever_it_is_cut),
         cmocka_unit_test(an_extension_is_refused),
         cmocka_unit_test(raw_is_the_next_value_whole),
+        cmocka_unit_test(every_first_byte_is_passed_as_msgpack_c_passes_it),
+        cmocka_unit_test(several_values_are_passed_at_once),
+        cmocka_unit_test(a_short_text_is_known_before_it_is_read),
         cmocka_unit_test(raw_passes_any_nesting),
         cmocka_unit_test(a_key_of_a_map_is_found),
         cmocka_unit_test(a_key_that_is_not_there_is_absent),
