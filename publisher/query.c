@@ -49,12 +49,11 @@ int casebus_query_ask(struct query *self, struct casebus_bytes request, uint64_t
     }
     self->keys = next;
     *key = next;
-    /* The first frame has chosen the connection: the rest follows, or the socket is broken. */
-    if (put(self->socket, "", 0, ZMQ_SNDMORE) != 1 ||
-        put(self->socket, request.data, request.size, 0) != 1) {
-        return CASEBUS_EIO;
-    }
-    return 1;
+    /* The connection that the first frame has chosen may end before the last one: libzmq then
+     * refuses a frame, forgets those before it and swallows those behind it. */
+    int rest = put(self->socket, "", 0, ZMQ_SNDMORE);
+    int last = put(self->socket, request.data, request.size, 0);
+    return rest < last ? rest : last;
 }
 
 /* Reads frames into `frame` until the last of the message; how many there were, 0: no message.
