@@ -208,14 +208,9 @@ static decide_fn *const decide[CASEBUS_REPORT_KIND_COUNT] = {
 void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
                    struct apply_prepared *p)
 {
-    p->fault.code = 0;
-    p->report.topic.count = 0;
-    p->report.session = casebus_bytes(NULL, 0);
-    if (casebus_report_head_decode(body, &p->head) != 0 && !p->head.numbered) {
-        memset(&p->head, 0, sizeof p->head);
-    }
     int rc = casebus_report_decode(topic, body, &p->report, &p->fault);
     p->fault.code = rc;
+    p->head = p->report.head;
     if (p->head.numbered) {
         casebus_report_hash(topic, body, p->head.check_at, p->hash);
         memcpy(p->next_check, p->head.check, sizeof p->next_check);
