@@ -221,7 +221,8 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
         struct casebus_bytes offender = p->report.record.field[CASEBUS_CASE_OFFENDER];
         content_hash(&p->report.record, p->content);
         if (offender_name(offender).data) {
-            p->offender = offender_key(p->report.topic.segment[2], offender);
+            struct key key = offender_key(p->report.topic.segment[2], offender);
+            key_assign(&p->offender, &key);
         }
     }
 }
@@ -386,12 +387,22 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
+/* As it is where nothing more is said; without the room of its texts, which is most of it. */
+static void begin_result(struct apply_result *result)
+{
+    result->effect = EFFECT_DECIDED;
+    result->outcome = (enum casebus_outcome)0;
+    result->fault.code = 0;
+    result->fault.field[0] = result->case_id[0] = '\0';
+    result->quiet = result->asked = result->numbered = false;
+}
+
 int apply_entry(struct apply *self, const struct apply_entry *entry,
                 struct apply_result *result)
 {
-    memset(result, 0, sizeof *result);
-    result->effect = EFFECT_DECIDED;
-    self->fault = (struct casebus_fault){.code = 0};
+    begin_result(result);
+    self->fault.code = 0;
+    self->fault.field[0] = '\0';
     self->at = entry->at > self->state.at ? entry->at : self->state.at;
     self->time_stands = entry->at + PROGRESS_EVERY <= self->state.at;
     self->actor = entry->actor;
@@ -420,7 +431,9 @@ int apply_entry(struct apply *self, const struct apply_entry *entry,
         decide_tick(self, entry);
         break;
     }
-    result->fault = self->fault;
+    if (self->fault.code != 0) {
+        result->fault = self->fault;
+    }
     if (result->effect == EFFECT_DECIDED) {
         self->changed = true;
         self->state.entry++;

@@ -44,7 +44,12 @@ static struct key key_of_offender(const struct apply *self, struct casebus_bytes
 {
     bool prepared = self->being && self->being->offender.size > 0 &&
                     offender.data == self->report->record.field[CASEBUS_CASE_OFFENDER].data;
-    return prepared ? self->being->offender : offender_key(agency_of(self), offender);
+    if (!prepared) {
+        return offender_key(agency_of(self), offender);
+    }
+    struct key key;
+    key_assign(&key, &self->being->offender);
+    return key;
 }
 
 static void add_to_offender(struct apply *self, struct casebus_bytes offender, uint64_t fine)

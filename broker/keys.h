@@ -71,6 +71,12 @@ static inline struct casebus_bytes key_bytes(const struct key *k)
 {
     return casebus_bytes(k->data, k->size);
 }
+/* What is in the other one, and not the room behind it. */
+static inline void key_assign(struct key *to, const struct key *from)
+{
+    to->size = from->size;
+    memcpy(to->data, from->data, from->size);
+}
 
 struct key key_number(uint64_t number);
 uint64_t key_to_number(struct casebus_bytes key);

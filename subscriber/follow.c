@@ -32,9 +32,10 @@ enum message {
 /* Takes one message off the socket: its number of frames, 0 if none waits, or a code. */
 static int receive(struct casebus_subscriber *self, struct slot *slot)
 {
-    if (zmq_msg_recv(&slot->topic, self->socket, ZMQ_DONTWAIT) < 0) {
+    if (!self->has_first && zmq_msg_recv(&slot->topic, self->socket, ZMQ_DONTWAIT) < 0) {
         return zmq_errno() == EAGAIN ? 0 : casebus_link_error();
     }
+    self->has_first = false;
     int frames = 1;
     for (bool more = zmq_msg_more(&slot->topic); more; more = zmq_msg_more(&slot->body)) {
         if (zmq_msg_recv(&slot->body, self->socket, ZMQ_DONTWAIT) < 0) {
@@ -107,17 +108,24 @@ static int shorter(int left, int other)
     return left < 0 || left > other ? other : left;
 }
 
-/* For the socket, which was found empty just now: its descriptor tells of whatever comes next,
- * in one system call where zmq_poll() takes two. Or, while the log is pulled, for the time
+/* For the socket, which was found empty just now, by receiving from it: libzmq then waits for
+ * its own descriptor, where a poll() of it from here would be one more. The first frame of what
+ * comes stays in the slot that is received into. Or, while the log is pulled, for the time
  * alone. */
 static int wait_for_socket(struct casebus_subscriber *self, int left)
 {
-    struct pollfd item = {.events = POLLIN};
-    size_t size = sizeof item.fd;
-    if (zmq_getsockopt(self->socket, ZMQ_FD, &item.fd, &size) != 0) {
+    if (self->intake.pulling) {
+        return poll(NULL, 0, left);
+    }
+    struct slot *slot = intake_slot(&self->intake); /* as it was: nothing came into it */
+    if (left == 0 || slot == NULL) {
+        return 0;
+    }
+    if (zmq_setsockopt(self->socket, ZMQ_RCVTIMEO, &left, sizeof left) != 0) {
         return -1;
     }
-    return poll(&item, self->intake.pulling ? 0 : 1, left);
+    self->has_first = zmq_msg_recv(&slot->topic, self->socket, 0) >= 0;
+    return self->has_first ? 1 : zmq_errno() == EAGAIN ? 0 : -1;
 }
 
 /* For the socket, unless the log is pulled, and for an answer. */
