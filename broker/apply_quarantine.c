@@ -237,6 +237,7 @@ enum casebus_outcome decide_quarantine(struct apply *self, const struct apply_en
     struct casebus_bytes id = d.as.data ? d.as : d.case_id;
     if (id.size <= CASEBUS_CASE_ID_MAX) {
         memcpy(result->case_id, id.data, id.size);
+        result->case_id[id.size] = '\0';
     }
     if (d.q.status != QUARANTINE_OPEN) { /* deciding the same way again is harmless */
         return d.q.status == wanted && casebus_bytes_equal(d.q.as, d.as)
