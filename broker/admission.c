@@ -41,12 +41,14 @@ static const struct actor *sender_of(const struct admission *self, struct item *
  * is refused by apply, whoever sent it. */
 static bool needs_verb(const struct item *item, enum verb *verb, struct casebus_bytes *agency)
 {
-    enum casebus_report_kind kind;
-    struct casebus_topic topic;
-    bool is_void =
-        item->prepared.fault.code == 0 && item->prepared.report.void_reason.data != NULL;
-    if (is_void || casebus_topic_report(item->entry.topic, &topic, &kind) != 0 ||
-        !casebus_agency_valid(topic.segment[2])) {
+    const struct casebus_report *report = &item->prepared.report;
+    enum casebus_report_kind kind = report->kind;
+    struct casebus_topic topic = report->topic;
+    bool good = item->prepared.fault.code == 0;
+    if (good && report->void_reason.data) {
+        return false;
+    }
+    if (!good && casebus_topic_report(item->entry.topic, &topic, &kind) != 0) {
         return false;
     }
     *verb = verb_of_report(kind);
@@ -156,7 +158,7 @@ bool admit(struct admission *self, struct item *item, struct noticed *untaken)
         return false;
     }
     memcpy(item->actor, actor->name, sizeof actor->name);
-    item->entry.actor = casebus_cstr(item->actor);
+    item->entry.actor = casebus_bytes(item->actor, strlen(actor->name));
     return !are_limited(self->limits) || within_limits(self, item, untaken);
 }
 

@@ -238,14 +238,9 @@ void apply_prepare(struct casebus_bytes topic, struct casebus_bytes body,
 {
     p->topic = topic;
     p->body = body;
-    p->fault.code = 0;
-    p->report.topic.count = 0;
-    p->report.session = casebus_bytes(NULL, 0);
-    if (casebus_report_head_decode(body, &p->head) != 0 && !p->head.numbered) {
-        memset(&p->head, 0, sizeof p->head);
-    }
     int rc = casebus_report_decode(topic, body, &p->report, &p->fault);
     p->fault.code = rc;
+    p->head = p->report.head;
     p->offender.size = 0;
     if (rc == 0 && p->report.kind == CASEBUS_REPORT_SCRAPED && p->report.record.encoded.data) {
         struct casebus_bytes offender = p->report.record.field[CASEBUS_CASE_OFFENDER];

@@ -19,12 +19,6 @@ int casebus_bytes_compare(struct casebus_bytes a, struct casebus_bytes b)
 
 /* --- reader --------------------------------------------------------------------------- */
 
-static void fail(struct casebus_reader *r, int error)
-{
-    r->error = error;
-    r->at = r->end;
-}
-
 /* The head of the next value, which must be of `kind`. */
 static bool take(struct casebus_reader *r, enum casebus_kind kind, struct wire *wire)
 {
@@ -36,7 +30,7 @@ static bool take(struct casebus_reader *r, enum casebus_kind kind, struct wire *
         error = CASEBUS_ETYPE;
     }
     if (error) {
-        fail(r, error);
+        wire_fail(r, error);
         return false;
     }
     return true;
@@ -60,7 +54,7 @@ static uint32_t take_count(struct casebus_reader *r, enum casebus_kind kind, uin
         return 0;
     }
     if ((uint64_t)wire.count * each > (size_t)(r->end - r->at)) {
-        fail(r, CASEBUS_EMALFORMED);
+        wire_fail(r, CASEBUS_EMALFORMED);
         return 0;
     }
     return wire.count;
@@ -103,7 +97,7 @@ int64_t casebus_read_int(struct casebus_reader *r)
         return 0;
     }
     if (wire.number > INT64_MAX) {
-        fail(r, CASEBUS_EVALUE);
+        wire_fail(r, CASEBUS_EVALUE);
         return 0;
     }
     return (int64_t)wire.number;

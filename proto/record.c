@@ -4,6 +4,7 @@
  * has passed is the value as encoded. Keys usually come in the table's order, so the search for
  * a field begins behind the one found before. Paths are built on the way out of a failure. */
 #include "fault.h"
+#include "unscanned.h"
 #include "wire.h"
 
 #include <casebus/schema.h>
@@ -12,8 +13,14 @@
 
 #define WHOLE_MAX ((UINT64_C(1) << 53) - 1) /* what every language's numbers hold exactly */
 
+/* What is asked of a map. */
+enum {
+    FROM_REPORT = 1, /* a nil clears, and what the store keeps is refused */
+    UNSCANNED = 2    /* no scan has passed it: what one would ask is asked here too */
+};
+
 static inline int check_value(struct casebus_reader *r, const struct casebus_field *field,
-                              bool from_report, struct casebus_fault *fault);
+                              unsigned how, struct casebus_fault *fault);
 
 /* --- text ----------------------------------------------------------------------------- */
 
@@ -24,25 +31,27 @@ static bool is_control(unsigned char c)
     return c < 0x20 && c != '\t' && c != '\n' && c != '\r';
 }
 
-/* Is a byte below U+0020? */
-static inline bool any_low(struct casebus_bytes text)
+/* Nothing but ASCII from U+0020 on, as nearly all text is? */
+static inline bool is_simple(struct casebus_bytes text)
 {
     struct wire_ends ends = wire_ends(text.data, text.size);
-    bool low = wire_any_below(ends.first, 0x20) || wire_any_below(ends.last, 0x20);
-    for (size_t i = 8; !low && i + 8 < text.size; i += 8) {
-        low = wire_any_below(wire_eight(text.data + i), 0x20);
+    uint64_t odd = wire_not_within(ends.first, 0x20) | wire_not_within(ends.last, 0x20);
+    for (size_t i = 8; i + 8 < text.size; i += 8) {
+        odd |= wire_not_within(wire_eight(text.data + i), 0x20);
     }
-    return low;
+    return odd == 0;
 }
 
 static bool has_control(struct casebus_bytes text)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        if (is_control(text.data[i])) {
-            return true;
-        }
+    size_t i = 0;
+    while (i + 8 <= text.size && !wire_any_below(wire_eight(text.data + i), 0x20)) {
+        i += 8;
     }
-    return false;
+    while (i < text.size && !is_control(text.data[i])) {
+        i++;
+    }
+    return i < text.size;
 }
 
 /* Bytes of the white space at `at`: ASCII's, and what Unicode calls White_Space. */
@@ -84,7 +93,7 @@ static inline int check_text(struct casebus_bytes text, const struct casebus_fie
     if (text.size > field->max) {
         return CASEBUS_ETOOLONG;
     }
-    if ((any_low(text) && has_control(text)) || (field->required && is_blank(text))) {
+    if ((!is_simple(text) && has_control(text)) || (field->required && is_blank(text))) {
         return CASEBUS_EVALUE;
     }
     return 0;
@@ -179,19 +188,53 @@ static inline bool is_named(const struct casebus_field *field, struct casebus_by
            wire_same((const unsigned char *)field->name, name.data, name.size);
 }
 
-/* The field of that name; the search begins at `next`, where a table's order would have it. */
-static const struct casebus_field *find(const struct casebus_field *schema,
-                                        const struct casebus_field *next,
-                                        struct casebus_bytes name)
+/* A map's way through its table. */
+struct walk {
+    const struct casebus_field *schema, *next;
+    unsigned how;
+    uint32_t seen; /* a bit for each field of the table */
+};
+
+static inline struct walk walk_of(const struct casebus_field *schema, unsigned how)
 {
-    const struct casebus_field *field = next;
+    return (struct walk){.schema = schema, .next = schema, .how = how};
+}
+
+/* The field of that name; the search begins behind the one that a table's order would have, and
+ * behind the end is the beginning. */
+static const struct casebus_field *find(const struct walk *walk, struct casebus_bytes name)
+{
+    const struct casebus_field *field = walk->next;
     do {
+        field = field->name ? field + 1 : walk->schema;
         if (is_named(field, name)) {
             return field;
         }
-        field = field->name ? field + 1 : schema; /* behind the end is the beginning */
-    } while (field != next);
+    } while (field != walk->next);
     return NULL;
+}
+
+/* The field whose key the reader passes; NULL: the table has none of that name, or the reader
+ * has failed. No key comes twice where a scan has been. */
+static inline const struct casebus_field *walk_on(struct walk *walk, struct casebus_reader *r)
+{
+    struct casebus_bytes name = wire_read_name(r);
+    const struct casebus_field *field =
+        is_named(walk->next, name) ? walk->next : find(walk, name);
+    if (!field) {
+        if (walk->how & UNSCANNED) {
+            wire_fail(r, CASEBUS_EVALUE);
+        }
+        return NULL;
+    }
+    uint32_t bit = UINT32_C(1) << (field - walk->schema);
+    if (walk->seen & bit) {
+        wire_fail(r, CASEBUS_EDUPLICATE);
+        return NULL;
+    }
+    walk->seen |= bit;
+    walk->next = field + 1;
+    return field;
 }
 
 static int check_required(struct casebus_bytes map, const struct casebus_field *schema,
@@ -207,20 +250,17 @@ static int check_required(struct casebus_bytes map, const struct casebus_field *
 
 /* The `count` pairs the reader is at. */
 static int check_members(struct casebus_reader *r, uint32_t count,
-                         const struct casebus_field *schema, bool from_report,
+                         const struct casebus_field *schema, unsigned how,
                          struct casebus_fault *fault)
 {
-    const struct casebus_field *next = schema;
+    struct walk walk = walk_of(schema, how);
     for (uint32_t i = 0; i < count && !r->error; i++) {
-        struct casebus_bytes name = wire_read_name(r);
-        const struct casebus_field *field =
-            is_named(next, name) ? next : find(schema, next, name);
+        const struct casebus_field *field = walk_on(&walk, r);
         if (!field) {
             casebus_skip(r);
             continue;
         }
-        next = field + 1;
-        int error = check_value(r, field, from_report, fault);
+        int error = check_value(r, field, how, fault);
         if (error) {
             return error;
         }
@@ -230,11 +270,11 @@ static int check_members(struct casebus_reader *r, uint32_t count,
 
 /* A whole map that must have what its table requires. */
 static int check_whole_map(struct casebus_reader *r, const struct casebus_field *schema,
-                           bool from_report, struct casebus_fault *fault)
+                           unsigned how, struct casebus_fault *fault)
 {
     const unsigned char *begin = r->at;
     uint32_t count = casebus_read_map(r);
-    int error = check_members(r, count, schema, from_report, fault);
+    int error = check_members(r, count, schema, how, fault);
     if (error) {
         return error;
     }
@@ -242,13 +282,14 @@ static int check_whole_map(struct casebus_reader *r, const struct casebus_field 
 }
 
 static int check_maps(struct casebus_reader *r, uint32_t count,
-                      const struct casebus_field *field, struct casebus_fault *fault)
+                      const struct casebus_field *field, unsigned how,
+                      struct casebus_fault *fault)
 {
     if (count > field->max) {
         return casebus_fault_set(fault, CASEBUS_ETOOMANY, "");
     }
     for (uint32_t i = 0; i < count; i++) {
-        int error = check_whole_map(r, field->members, false, fault);
+        int error = check_whole_map(r, field->members, how & UNSCANNED, fault);
         if (error) {
             casebus_fault_under_index(fault, i);
             return error;
@@ -257,24 +298,34 @@ static int check_maps(struct casebus_reader *r, uint32_t count,
     return 0;
 }
 
+/* A map without a table: any keys and values. */
+static int check_free_map(struct casebus_reader *r, unsigned how, struct casebus_fault *fault)
+{
+    struct casebus_bytes map = casebus_read_raw(r);
+    if (r->error) {
+        return casebus_fault_set(fault, r->error, "");
+    }
+    struct casebus_scan_limits limits = casebus_scan_limits();
+    limits.depth -= 2; /* the body's and data's */
+    return how & UNSCANNED ? casebus_scan(map, limits, fault) : 0;
+}
+
 /* A map's pairs. One that will be merged with another (an offender) need not have what is
- * required, and its nils clear; any keys are good where there is no table. */
+ * required, and its nils clear. */
 static int check_map(struct casebus_reader *r, uint32_t count,
-                     const struct casebus_field *field, bool from_report,
+                     const struct casebus_field *field, unsigned how,
                      const unsigned char *begin, struct casebus_fault *fault)
 {
-    if (field->members) {
-        bool merged = field->setter == CASEBUS_SET_MERGED;
-        int error = check_members(r, count, field->members, from_report && merged, fault);
-        if (error || merged) {
-            return error;
-        }
-        return check_required(casebus_bytes(begin, (size_t)(r->at - begin)), field->members,
-                              fault);
+    if (!field->members) {
+        r->at = begin;
+        return check_free_map(r, how, fault);
     }
-    r->at = begin;
-    casebus_skip(r);
-    return r->error ? casebus_fault_set(fault, r->error, "") : 0;
+    bool merged = field->setter == CASEBUS_SET_MERGED;
+    int error = check_members(r, count, field->members, merged ? how : how & UNSCANNED, fault);
+    if (error || merged) {
+        return error;
+    }
+    return check_required(casebus_bytes(begin, (size_t)(r->at - begin)), field->members, fault);
 }
 
 static int check_str(struct casebus_bytes text, const struct casebus_field *field)
@@ -289,6 +340,13 @@ static int check_str(struct casebus_bytes text, const struct casebus_field *fiel
     default:
         return check_text(text, field);
     }
+}
+
+static int check_read_str(struct casebus_bytes text, const struct casebus_field *field,
+                          unsigned how)
+{
+    bool scanned = !(how & UNSCANNED) || is_simple(text) || casebus_utf8_valid(text);
+    return scanned ? check_str(text, field) : CASEBUS_EUTF8;
 }
 
 /* What each type is in msgpack, and the largest number. */
@@ -311,25 +369,38 @@ static const struct {
 /* The value whose head was `wire`, at `begin`; the reader is behind the head. */
 static int check_typed(struct casebus_reader *r, const struct wire *wire,
                        const unsigned char *begin, const struct casebus_field *field,
-                       bool from_report, struct casebus_fault *fault)
+                       unsigned how, struct casebus_fault *fault)
 {
     int error = 0;
     if (wire->kind != types[field->type].kind) {
         bool negative = wire->kind == CASEBUS_INT && types[field->type].kind == CASEBUS_UINT;
         error = negative ? CASEBUS_EVALUE : CASEBUS_ETYPE;
     } else if (wire->kind == CASEBUS_STR) {
-        error = check_str(casebus_bytes(r->at, wire->count), field);
+        error = check_read_str(casebus_bytes(r->at, wire->count), field, how);
         r->at += wire->count;
     } else if (wire->kind == CASEBUS_UINT) {
         error = wire->number <= types[field->type].max ? 0 : CASEBUS_EVALUE;
     } else if (wire->kind == CASEBUS_MAP) {
-        return check_map(r, wire->count, field, from_report, begin, fault);
+        return check_map(r, wire->count, field, how, begin, fault);
     } else if (field->type == CASEBUS_TYPE_MAPS) {
-        return check_maps(r, wire->count, field, fault);
+        return check_maps(r, wire->count, field, how, fault);
     } else {
         return check_case_ids(r, wire->count, field, fault);
     }
     return error ? casebus_fault_set(fault, error, "") : 0;
+}
+
+static inline bool is_usual_text(struct casebus_bytes text, const struct casebus_field *field)
+{
+    switch (field->type) {
+    case CASEBUS_TYPE_TEXT:
+        return text.size <= field->max && is_simple(text) &&
+               !(field->required && is_blank(text));
+    case CASEBUS_TYPE_DATE:
+        return casebus_date_valid(text);
+    default:
+        return false;
+    }
 }
 
 /* Passes a short text or a number that is as it should be, as most values are. */
@@ -338,8 +409,7 @@ static inline bool pass_usual(struct casebus_reader *r, const struct casebus_fie
     uint64_t number;
     size_t size = wire_short(r->at, r->end);
     if (size > 0) {
-        if (field->type != CASEBUS_TYPE_TEXT ||
-            check_text(casebus_bytes(r->at + 1, size), field) != 0) {
+        if (!is_usual_text(casebus_bytes(r->at + 1, size), field)) {
             return false;
         }
         r->at += 1 + size;
@@ -354,8 +424,8 @@ static inline bool pass_usual(struct casebus_reader *r, const struct casebus_fie
     return true;
 }
 
-static int check_any(struct casebus_reader *r, const struct casebus_field *field,
-                     bool from_report, struct casebus_fault *fault)
+static int check_any(struct casebus_reader *r, const struct casebus_field *field, unsigned how,
+                     struct casebus_fault *fault)
 {
     const unsigned char *begin = r->at;
     bool clears = field->setter == CASEBUS_SET_REPORT || field->setter == CASEBUS_SET_MERGED;
@@ -363,8 +433,8 @@ static int check_any(struct casebus_reader *r, const struct casebus_field *field
     int error = wire_read(&r->at, r->end, &wire);
     if (error) {
         casebus_fault_set(fault, error, "");
-    } else if (wire.kind != CASEBUS_NIL || !from_report || !clears) {
-        error = check_typed(r, &wire, begin, field, from_report, fault);
+    } else if (wire.kind != CASEBUS_NIL || !(how & FROM_REPORT) || !clears) {
+        error = check_typed(r, &wire, begin, field, how, fault);
     }
     if (error) {
         casebus_fault_under(fault, casebus_cstr(field->name));
@@ -374,9 +444,14 @@ static int check_any(struct casebus_reader *r, const struct casebus_field *field
 
 /* Checks the value the reader is at, and passes it. */
 static inline int check_value(struct casebus_reader *r, const struct casebus_field *field,
-                              bool from_report, struct casebus_fault *fault)
+                              unsigned how, struct casebus_fault *fault)
 {
-    return pass_usual(r, field) ? 0 : check_any(r, field, from_report, fault);
+    return pass_usual(r, field) ? 0 : check_any(r, field, how, fault);
+}
+
+static inline unsigned how_scanned(bool from_report)
+{
+    return from_report ? FROM_REPORT : 0;
 }
 
 int casebus_value_check(struct casebus_bytes raw, const struct casebus_field *field,
@@ -384,7 +459,7 @@ int casebus_value_check(struct casebus_bytes raw, const struct casebus_field *fi
 {
     struct casebus_reader r;
     casebus_reader_init(&r, raw);
-    return check_value(&r, field, from_report, fault);
+    return check_value(&r, field, how_scanned(from_report), fault);
 }
 
 int casebus_text_check(struct casebus_bytes text, const struct casebus_field *field)
@@ -397,20 +472,20 @@ int casebus_map_check(struct casebus_bytes map, const struct casebus_field *sche
 {
     struct casebus_reader r;
     casebus_reader_init(&r, map);
-    return check_whole_map(&r, schema, from_report, fault);
+    return check_whole_map(&r, schema, how_scanned(from_report), fault);
 }
 
 /* --- the case record ------------------------------------------------------------------ */
 
 static inline int parse_field(struct casebus_reader *r, const struct casebus_field *field,
-                              bool from_report, struct casebus_record *record,
+                              unsigned how, struct casebus_record *record,
                               struct casebus_fault *fault)
 {
     const unsigned char *begin = r->at;
-    if (from_report && field->setter == CASEBUS_SET_STORE) {
+    if (how & FROM_REPORT && field->setter == CASEBUS_SET_STORE) {
         return casebus_fault_set(fault, CASEBUS_EVALUE, field->name);
     }
-    int error = check_value(r, field, from_report, fault);
+    int error = check_value(r, field, how, fault);
     if (!error) {
         record->field[field - casebus_case_schema] =
             casebus_bytes(begin, (size_t)(r->at - begin));
@@ -430,31 +505,45 @@ static int check_dates(const struct casebus_record *record, struct casebus_fault
     return 0;
 }
 
-int casebus_record_parse(struct casebus_bytes map, bool from_report,
-                         struct casebus_record *record, struct casebus_fault *fault)
+/* The map the reader is at, into a record that is empty. */
+static int parse(struct casebus_reader *r, unsigned how, struct casebus_record *record,
+                 struct casebus_fault *fault)
 {
-    struct casebus_reader r;
-    const struct casebus_field *next = casebus_case_schema;
-    memset(record, 0, sizeof *record);
-    record->encoded = map;
-    casebus_reader_init(&r, map);
-    uint32_t count = casebus_read_map(&r);
-    for (uint32_t i = 0; i < count && !r.error; i++) {
-        struct casebus_bytes name = wire_read_name(&r);
-        const struct casebus_field *field =
-            is_named(next, name) ? next : find(casebus_case_schema, next, name);
+    struct walk walk = walk_of(casebus_case_schema, how);
+    uint32_t count = casebus_read_map(r);
+    for (uint32_t i = 0; i < count && !r->error; i++) {
+        const struct casebus_field *field = walk_on(&walk, r);
         if (!field) {
             record->unknown_count++;
-            casebus_skip(&r);
+            casebus_skip(r);
             continue;
         }
-        next = field + 1;
-        int error = parse_field(&r, field, from_report, record, fault);
+        int error = parse_field(r, field, how, record, fault);
         if (error) {
             return error;
         }
     }
-    return r.error ? casebus_fault_set(fault, r.error, "") : check_dates(record, fault);
+    return r->error ? casebus_fault_set(fault, r->error, "") : check_dates(record, fault);
+}
+
+int casebus_record_parse(struct casebus_bytes map, bool from_report,
+                         struct casebus_record *record, struct casebus_fault *fault)
+{
+    struct casebus_reader r;
+    memset(record, 0, sizeof *record);
+    record->encoded = map;
+    casebus_reader_init(&r, map);
+    return parse(&r, how_scanned(from_report), record, fault);
+}
+
+bool casebus_record_parse_unscanned(struct casebus_reader *r, struct casebus_record *record)
+{
+    const unsigned char *begin = r->at;
+    if (parse(r, FROM_REPORT | UNSCANNED, record, NULL) != 0) {
+        return false;
+    }
+    record->encoded = casebus_bytes(begin, (size_t)(r->at - begin));
+    return true;
 }
 
 /* Names the first required member that `map` lacks, or has as nil. */

@@ -142,6 +142,13 @@ static inline int wire_read(const unsigned char **at, const unsigned char *end,
     return wire_read_other(at, end, wire);
 }
 
+/* A reader's first failure: it stays, and moves the reader to its end. */
+static inline void wire_fail(struct casebus_reader *r, int error)
+{
+    r->error = error;
+    r->at = r->end;
+}
+
 /* casebus_read_str(), for a key. */
 static inline struct casebus_bytes wire_read_name(struct casebus_reader *r)
 {
@@ -237,6 +244,12 @@ static inline bool wire_any_below(uint64_t eight, unsigned char least)
 static inline bool wire_any_is(uint64_t eight, unsigned char byte)
 {
     return wire_any_below(eight ^ WIRE_ONES * byte, 1);
+}
+
+/* Not 0 where one of the eight bytes is below `least` or is not ASCII. */
+static inline uint64_t wire_not_within(uint64_t eight, unsigned char least)
+{
+    return ((eight - WIRE_ONES * least) | eight) & WIRE_HIGH;
 }
 
 /* Is the text of these ends ASCII? Nearly all is; casebus_utf8_valid() is for the rest. */

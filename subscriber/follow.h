@@ -38,6 +38,8 @@ struct casebus_subscriber {
 
     struct casebus_client *client;
     struct casebus_replay *replay;
+    bool has_first;       /* of the next message, in the intake's slot */
+    bool has_yielded;     /* the processor, since the last message */
     uint64_t undecodable; /* messages */
     int64_t quiet_since;  /* nothing has come while it waited; 0: something has */
     bool is_silent;       /* for so long that the connection was made again */

@@ -141,8 +141,9 @@ void hold_add(struct hold *self, struct queue *queue, struct slot *slot)
     if (slot->next == NULL) {
         queue->last = slot;
     }
+    slot->bytes = size_of(slot);
     self->count++;
-    self->bytes += size_of(slot);
+    self->bytes += slot->bytes;
 }
 
 struct slot *hold_take(struct hold *self, struct queue *queue)
@@ -153,7 +154,7 @@ struct slot *hold_take(struct hold *self, struct queue *queue)
     queue->hint = queue->hint != slot ? queue->hint : NULL;
     slot->next = NULL;
     self->count--;
-    self->bytes -= size_of(slot);
+    self->bytes -= slot->bytes;
     return slot;
 }
 

@@ -14,6 +14,7 @@ struct slot {
     struct slot *next;
     zmq_msg_t topic, body;
     struct casebus_event event;
+    size_t bytes;    /* that it holds, while it is in a queue */
     unsigned origin; /* the user's mark; 0 in a new slot */
 };
 

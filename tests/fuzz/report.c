@@ -38,6 +38,17 @@ static void round_trip(struct casebus_bytes topic, const struct casebus_report *
     msgpack_sbuffer_destroy(&out);
 }
 
+/* However it was read: it has passed the scan, and its data are what is read behind one. */
+static void scanned(struct casebus_bytes body, const struct casebus_report *report)
+{
+    struct casebus_record record;
+    HOLDS(casebus_scan(body, casebus_scan_limits(), NULL) == 0);
+    if (report->record.encoded.data) {
+        HOLDS(casebus_record_parse(report->record.encoded, true, &record, NULL) == 0);
+        HOLDS(memcmp(&record, &report->record, sizeof record) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct casebus_bytes body = casebus_bytes(data, size);
@@ -56,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else {
             unsigned char hash[CASEBUS_HASH_SIZE];
             casebus_report_hash(topic, body, head.check_at, hash);
+            scanned(body, &report);
             round_trip(topic, &report);
         }
     }
