@@ -196,7 +196,7 @@ static inline bool pass(struct casebus_reader *r, int64_t left)
         }
         int64_t inside = pass_head(&at, r->end);
         if (inside < 0) {
-            fail(r, (int)inside);
+            wire_fail(r, (int)inside);
             return false;
         }
         left += inside;
