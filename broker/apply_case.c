@@ -129,13 +129,13 @@ static void index_date(struct apply *self, struct casebus_bytes action_date, boo
 static void index_case(struct apply *self, const struct draft *draft, struct case_entry *entry,
                        struct agency_entry *agency)
 {
-    uint64_t fine = fine_of(draft->record.field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
+    uint64_t fine = fine_of(draft->record->field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct created_entry created = {agency->created_seq, self->case_id};
     struct key key;
     key_make_number(&key, entry->created_seq);
     txn_save(self->txn, TREE_CREATED, &key, ENTRY_CREATED, &created);
-    index_date(self, draft->record.field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
-    add_to_offender(self, draft->record.field[CASEBUS_CASE_OFFENDER], fine);
+    index_date(self, draft->record->field[CASEBUS_CASE_OFFENCE_ACTION_DATE], true);
+    add_to_offender(self, draft->record->field[CASEBUS_CASE_OFFENDER], fine);
     agency->created_seq = entry->created_seq;
     agency->cases++;
     agency->fine_pence += fine;
@@ -161,7 +161,7 @@ void unindex_case(struct apply *self, const struct casebus_record *record)
 static void reindex_case(struct apply *self, const struct casebus_record *old,
                          const struct draft *draft)
 {
-    const struct casebus_bytes *new = draft->record.field;
+    const struct casebus_bytes *new = draft->record->field;
     uint64_t old_fine = fine_of(old->field[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     uint64_t new_fine = fine_of(new[CASEBUS_CASE_OFFENCE_FINE_PENCE]);
     struct casebus_bytes old_date = old->field[CASEBUS_CASE_OFFENCE_ACTION_DATE];

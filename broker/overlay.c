@@ -20,8 +20,7 @@ struct undo {
     uint32_t item;
     unsigned char state, type;
     struct casebus_bytes data;
-    size_t
-        kept; /* where in `kept` the struct that `data` points to is; SIZE_MAX: not changed */
+    size_t kept; /* where in `kept` the struct is that `data` points to; SIZE_MAX: unchanged */
 };
 
 struct overlay {

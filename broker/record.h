@@ -1,4 +1,4 @@
-/* Case records: reading one from the log, merging a report into one, writing one out.
+/* Case records: reading one from the log, merging a report into one (merge.c), writing one out.
  *
  * A draft is a record in the making: for each field the encoded value, borrowed from the stored
  * record or from the report, whichever it comes from. Nothing is copied before the event is. */
@@ -21,9 +21,17 @@ struct pair {
     struct casebus_bytes key, value;
 };
 
+/* The fields that a draft has, of the table: before them stands the identity, which the topic
+ * says, behind them what the store keeps (and the source). */
+#define DRAFT_FIRST CASEBUS_CASE_CASE_REFERENCE
+#define DRAFT_END CASEBUS_CASE_SOURCE
+
 struct draft {
-    struct casebus_record record; /* `encoded` is the report's; unknown_count is of `unknown` */
-    struct pair *unknown;         /* in the order of their names */
+    const struct casebus_record *record; /* its fields: the report's own, or `merged` */
+    struct casebus_record merged;
+    struct casebus_bytes report; /* as encoded */
+    struct pair *unknown;        /* in the order of their names */
+    size_t unknown_count;
 };
 
 /* Merges `report` into `before` (NULL: a new record). Writes the draft and every difference:

@@ -70,6 +70,57 @@ static void a_rollback_takes_back_what_came_since_the_mark(void **state)
     txn_end(d.txn);
 }
 
+static uint64_t saved(const struct key *key)
+{
+    struct head_entry head = {0};
+    return txn_load(d.txn, TREE_HEAD, key, ENTRY_HEAD, &head) ? head.seq : 0;
+}
+
+static void save(const struct key *key, uint64_t seq)
+{
+    const struct head_entry head = {.seq = seq};
+    txn_save(d.txn, TREE_HEAD, key, ENTRY_HEAD, &head);
+}
+
+static void an_entry_is_taken_back_to_what_it_was_at_the_mark(void **state)
+{
+    (void)state;
+    struct key old = key_text(text("old")), gone = key_text(text("gone")),
+               new = key_text(text("new"));
+    assert_int_equal(txn_begin(d.txn), 0);
+    save(&old, 1);
+    save(&gone, 2);
+    struct txn_mark mark = txn_mark(d.txn);
+    for (int again = 0; again < 2; again++) {
+        save(&old, 11);
+        save(&old, 12);
+        txn_delete(d.txn, TREE_HEAD, &gone);
+        save(&gone, 13);
+        save(&new, 14);
+        assert_int_equal(saved(&old) + saved(&gone) + saved(&new), 12 + 13 + 14);
+        assert_true(txn_rollback(d.txn, mark));
+        assert_int_equal(saved(&old), 1);
+        assert_int_equal(saved(&gone), 2);
+        assert_int_equal(saved(&new), 0);
+    }
+    txn_end(d.txn);
+}
+
+static void only_what_came_since_the_newest_mark_is_taken_back(void **state)
+{
+    (void)state;
+    struct key key = key_text(text("a"));
+    assert_int_equal(txn_begin(d.txn), 0);
+    struct txn_mark first = txn_mark(d.txn);
+    save(&key, 1);
+    struct txn_mark second = txn_mark(d.txn);
+    save(&key, 2);
+    assert_false(txn_rollback(d.txn, first));
+    assert_true(txn_rollback(d.txn, second));
+    assert_int_equal(saved(&key), 1);
+    txn_end(d.txn);
+}
+
 static void a_rollback_does_not_reach_past_a_flush(void **state)
 {
     (void)state;
@@ -463,6 +514,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_put_is_seen_in_the_transaction_and_after_it),
         TEST(a_rollback_takes_back_what_came_since_the_mark),
+        TEST(an_entry_is_taken_back_to_what_it_was_at_the_mark),
+        TEST(only_what_came_since_the_newest_mark_is_taken_back),
         TEST(a_rollback_does_not_reach_past_a_flush),
         TEST(an_ended_write_leaves_nothing),
         TEST(the_first_error_stays_and_the_commit_returns_it),

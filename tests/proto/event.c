@@ -254,6 +254,22 @@ static void an_event_reads_the_same_in_the_order_it_is_written_in(void **state)
     }
 }
 
+static void a_payload_may_be_written_behind_the_rest(void **state)
+{
+    (void)state;
+    struct casebus_event event =
+        decoded(TOPIC, build(EVENT("updated", "9", "7", "5",
+                                   ",session:'s1',version:3,changed:[{field:'url'}],"
+                                   "payload:{id:'hse:4812345'}")));
+    struct casebus_bytes whole = encoded(&event, 0), payload = event.payload;
+    unsigned char out[512];
+    assert_true(whole.size < sizeof out);
+    event.payload = casebus_bytes(NULL, 0);
+    unsigned char *end = casebus_put_raw(casebus_event_put_open(&event, out), payload);
+    assert_int_equal(end - out, whole.size);
+    assert_memory_equal(out, whole.data, whole.size);
+}
+
 static void the_thin_form_keeps_names_and_id(void **state)
 {
     (void)state;
@@ -433,6 +449,7 @@ int main(void)
         cmocka_unit_test(an_event_has_its_types),
         cmocka_unit_test(what_is_encoded_is_decoded),
         cmocka_unit_test(an_event_reads_the_same_in_the_order_it_is_written_in),
+        cmocka_unit_test(a_payload_may_be_written_behind_the_rest),
         cmocka_unit_test(the_thin_form_keeps_names_and_id),
         cmocka_unit_test(the_thin_form_has_nothing_the_event_had_not),
         cmocka_unit_test(damaged_changes_are_not_encoded_thin),

@@ -1,0 +1,123 @@
+/* A record is written the same, however the report that makes it has its fields: in the order
+ * of the table they are copied as one piece, and that must not show. */
+#include "desk.h"
+
+#include <string.h>
+
+#define PLAIN                                                                                  \
+    "{'case_reference': 'R', 'offender': {'name': 'Acme'}, 'offence_result': 'Guilty', "       \
+    "'offence_fine_pence': 1000, 'url': 'https://a.example', 'ext': {'area': 'North'}}"
+
+static struct desk d;
+
+static int open_desk(void **state)
+{
+    (void)state;
+    desk_open(&d);
+    return txn_begin(d.txn);
+}
+
+static int close_desk(void **state)
+{
+    (void)state;
+    txn_end(d.txn);
+    desk_close(&d);
+    return 0;
+}
+
+/* The record of a new case, as it is written for a report. */
+static struct casebus_bytes written(struct casebus_bytes report)
+{
+    static const struct case_entry kept = {.version = 1, .inserted_at = 5, .updated_at = 5};
+    const struct casebus_bytes id = casebus_cstr("hse:1");
+    struct casebus_record record;
+    struct casebus_fault fault;
+    struct draft draft;
+    assert_int_equal(casebus_record_parse(report, true, &record, &fault), 0);
+    assert_int_equal(record_merge(d.txn, NULL, &record, &draft, NULL, NULL), 0);
+    unsigned char *out = txn_alloc(d.txn, draft_bound(&draft, id, &kept));
+    size_t size = (size_t)(draft_put(&draft, id, &kept, out) - out);
+    assert_true(size <= draft_bound(&draft, id, &kept));
+    return casebus_bytes(out, size);
+}
+
+static struct casebus_bytes packed(const char *json)
+{
+    msgpack_sbuffer out;
+    msgpack_sbuffer_init(&out);
+    desk_pack(json, &out);
+    struct casebus_bytes copy = txn_copy(d.txn, casebus_bytes(out.data, out.size));
+    msgpack_sbuffer_destroy(&out);
+    return copy;
+}
+
+static void assert_same(struct casebus_bytes a, struct casebus_bytes b)
+{
+    assert_int_equal(a.size, b.size);
+    assert_memory_equal(a.data, b.data, a.size);
+}
+
+static void a_record_has_the_tables_order(void **state)
+{
+    (void)state;
+    assert_same(written(packed("{'ext': {'area': 'North'}, 'url': 'https://a.example', "
+                               "'case_reference': 'R', 'offender': {'name': 'Acme'}, "
+                               "'offence_fine_pence': 1000, 'offence_result': 'Guilty'}")),
+                written(packed(PLAIN)));
+}
+
+static void what_stands_between_fields_is_not_copied_with_them(void **state)
+{
+    (void)state;
+    assert_same(
+        written(packed("{'agency': 'hse', 'case_reference': 'R', 'offender': {'name': 'Acme'}, "
+                       "'offence_action_type': null, 'offence_result': 'Guilty', "
+                       "'offence_fine_pence': 1000, 'source': {'page': 7}, "
+                       "'url': 'https://a.example', 'ext': {'area': 'North', 'gone': null}}")),
+        written(packed(PLAIN)));
+}
+
+static void unknown_fields_stand_at_the_end(void **state)
+{
+    (void)state;
+    assert_same(written(packed("{'zebra': 1, 'case_reference': 'R', 'apple': 2, "
+                               "'offender': {'name': 'Acme'}}")),
+                written(packed("{'case_reference': 'R', 'offender': {'name': 'Acme'}, "
+                               "'apple': 2, 'zebra': 1}")));
+}
+
+/* The map, but the key begins with d9 and its length instead of one byte for both. */
+static struct casebus_bytes with_long_head(struct casebus_bytes map, const char *key)
+{
+    const size_t size = strlen(key);
+    const unsigned char *at = memmem(map.data, map.size, key, size);
+    assert_non_null(at);
+    const size_t before = (size_t)(at - 1 - map.data);
+    unsigned char *out = txn_alloc(d.txn, map.size + 1);
+    memcpy(out, map.data, before);
+    out[before] = 0xd9;
+    out[before + 1] = (unsigned char)size;
+    memcpy(out + before + 2, at, map.size - before - 1);
+    return casebus_bytes(out, map.size + 1);
+}
+
+static void a_key_is_written_as_short_as_it_can_be(void **state)
+{
+    (void)state;
+    struct casebus_bytes plain = packed(PLAIN);
+    assert_same(written(with_long_head(plain, "offence_result")), written(plain));
+    assert_same(written(with_long_head(plain, "case_reference")), written(plain));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_record_has_the_tables_order),
+        TEST(what_stands_between_fields_is_not_copied_with_them),
+        TEST(unknown_fields_stand_at_the_end),
+        TEST(a_key_is_written_as_short_as_it_can_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
