@@ -96,7 +96,8 @@ def growth_rows(growth):
     for g in growth:
         points = " ".join(f"{x:,}: {figure(y)}" for x, y in g["points"])
         yield (g["name"], g["along"], g["unit"], points, figure(g["per_tenfold"]) + " x",
-               figure(g["at_last"]) + " x", figure(g["allowed"]) + " x", "" if g["fine"] else "worse")
+               figure(g["at_last"]) + " x",
+               figure(g["allowed"]) + " x" if g["allowed"] else "", "" if g["fine"] else "worse")
 
 
 def text_table(rows):
