@@ -96,9 +96,10 @@ static struct casebus_reply reply_of(const struct state *state)
 static int take_state(struct reader *self, const struct state *state)
 {
     const struct casebus_reply reply = reply_of(state);
-    self->state = *state;
     msgpack_sbuffer_clear(&self->head);
-    return casebus_reply_begin(&reply, &self->head);
+    int rc = casebus_reply_begin(&reply, &self->head);
+    self->state = rc == 0 ? *state : self->state;
+    return rc;
 }
 
 /* A reply names the epoch even where the store cannot be read: the one read last. */

@@ -142,8 +142,8 @@ static int compare_bytes(const unsigned char *a, const unsigned char *b, size_t 
 }
 
 /* LMDB's own order of keys, a shorter one first: whoever opens the store without this finds the
- * same. Of our keys nearly all differ in their first sixteen bytes; a search compares a dozen
- * times, and the two calls that each took were a good part of it. */
+ * same. A search compares a dozen times, and nearly all of our keys differ in their first
+ * sixteen bytes: two steps, where LMDB calls memcmp(). */
 static int compare_keys(const MDB_val *a, const MDB_val *b)
 {
     const size_t shared = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;

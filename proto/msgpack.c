@@ -159,7 +159,8 @@ struct casebus_bytes casebus_read_bin(struct casebus_reader *r)
 #define RISING8(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
 /* clang-format off */
 static const unsigned char whole_size[256] = {
-    /* 00 */ SAME16(1), SAME16(1), SAME16(1), SAME16(1), SAME16(1), SAME16(1), SAME16(1), SAME16(1),
+    /* 00 */ SAME16(1), SAME16(1), SAME16(1), SAME16(1),
+    /* 40 */ SAME16(1), SAME16(1), SAME16(1), SAME16(1),
     /* 80 */ SAME16(0), SAME16(0), /* maps, arrays */
     /* a0 */ RISING8(1), RISING8(9), RISING8(17), RISING8(25), /* text */
     /* c0 */ 1, 0, 1, 1, SAME4(0), 0, 0, 5, 9, /* nil, -, bool, bin, -, float */
