@@ -74,7 +74,7 @@ struct asked {
     size_t size;
     bool walks; /* far */
 };
-#define ASKED_MAX 64
+#define ASKED_MAX 128
 
 /* Those that walk far, and what their askers have asked since, in the order they came in. */
 #define LINE_PLACES 1024
