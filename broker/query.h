@@ -75,6 +75,7 @@ struct asked {
     bool walks; /* far */
 };
 #define ASKED_MAX 128
+#define ASKED_BYTES (16u << 20) /* when there are so many no more are taken in */
 
 /* Those that walk far, and what their askers have asked since, in the order they came in. */
 #define LINE_PLACES 1024
