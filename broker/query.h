@@ -74,7 +74,8 @@ struct asked {
     size_t size;
     bool walks; /* far */
 };
-#define ASKED_MAX 64
+#define ASKED_MAX 128
+#define ASKED_BYTES (16u << 20) /* when there are so many no more are taken in */
 
 /* Those that walk far, and what their askers have asked since, in the order they came in. */
 #define LINE_PLACES 1024

@@ -221,25 +221,67 @@ int query_case_get(struct query *q)
     return rc;
 }
 
-static int pack_one_of_many(struct query *q, struct casebus_bytes id, unsigned load)
-{
+/* One of those asked for: what has been found of it. */
+struct one {
+    struct casebus_bytes id;
+    int rc; /* of find_case() */
     struct case_entry entry;
-    msgpack_packer *pk = &q->rows_pk;
-    int rc = find_case(q, "ids", id, &entry);
-    if (rc == CASEBUS_EINVAL || txn_error(q->txn) != 0) {
-        return rc;
+};
+
+/* Finds the next ones, up to `count`, and what their records are read from. CASEBUS_EINVAL, or
+ * the transaction has failed. */
+static int find_some(struct query *q, struct casebus_reader *ids, struct one *ones,
+                     unsigned count)
+{
+    uint64_t seqs[LOG_AHEAD_MAX];
+    unsigned ahead = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct one *one = &ones[i];
+        one->id = casebus_read_str(ids);
+        one->rc = one->id.data ? find_case(q, "ids", one->id, &one->entry)
+                               : bad_arg(q, "ids", "must be text");
+        if (one->rc == CASEBUS_EINVAL || txn_error(q->txn) != 0) {
+            return one->rc;
+        }
+        if (one->rc == 0 && !one->entry.record.data) {
+            seqs[ahead++] = one->entry.record_seq;
+        }
     }
-    msgpack_pack_map(pk, rc == 0 ? 2 + loaded_pairs(load) : 2);
+    txn_log_ahead(q->txn, seqs, ahead);
+    return 0;
+}
+
+static int pack_one(struct query *q, const struct one *one, unsigned load)
+{
+    msgpack_packer *pk = &q->rows_pk;
+    msgpack_pack_map(pk, one->rc == 0 ? 2 + loaded_pairs(load) : 2);
     casebus_pack_text(pk, "id");
-    casebus_pack_str(pk, id);
-    if (rc != 0) {
+    casebus_pack_str(pk, one->id);
+    if (one->rc != 0) {
         casebus_pack_text(pk, "error");
-        casebus_pack_text(pk, casebus_error_word(rc));
+        casebus_pack_text(pk, casebus_error_word(one->rc));
         return 0;
     }
     casebus_pack_text(pk, "case");
-    rc = pack_case(q, pk, &entry);
-    return rc ? rc : pack_loaded(q, pk, id, &entry, load);
+    int rc = pack_case(q, pk, &one->entry);
+    return rc ? rc : pack_loaded(q, pk, one->id, &one->entry, load);
+}
+
+/* As many rows as there is room for; those from the first one without it are not answered. */
+static int pack_many(struct query *q, struct casebus_reader *ids, uint32_t left, unsigned load)
+{
+    struct one ones[LOG_AHEAD_MAX];
+    int rc = 0;
+    while (rc == 0 && left > 0 && more_rows(q, UINT32_MAX)) {
+        const unsigned count = left < LOG_AHEAD_MAX ? left : LOG_AHEAD_MAX;
+        left -= count;
+        rc = find_some(q, ids, ones, count);
+        for (unsigned i = 0; rc == 0 && i < count && more_rows(q, UINT32_MAX); i++) {
+            rc = pack_one(q, &ones[i], load);
+            q->row_count++;
+        }
+    }
+    return rc;
 }
 
 int query_case_get_many(struct query *q)
@@ -251,12 +293,9 @@ int query_case_get_many(struct query *q)
     int rc = arg_array(q, "ids", CASEBUS_GET_MANY_MAX, &r, &n);
     rc = rc ? rc : arg_number(q, "from", 0, n - 1, 0, &from);
     rc = rc ? rc : read_load(q, LOAD_AGENCY | LOAD_OFFENDER, &load);
-    for (uint32_t i = 0; rc == 0 && i < n; i++) {
-        struct casebus_bytes id = casebus_read_str(&r);
-        if (i >= from && more_rows(q, n)) {
-            rc = id.data ? pack_one_of_many(q, id, load) : bad_arg(q, "ids", "must be text");
-            q->row_count++;
-        }
+    if (rc == 0) {
+        casebus_skip_values(&r, (uint32_t)from);
+        rc = pack_many(q, &r, n - (uint32_t)from, load);
     }
     if (rc != 0) {
         return rc;

@@ -109,11 +109,13 @@ static void gather(struct queries *self, unsigned most)
         return;
     }
     self->answered = self->asked_count = 0;
-    for (unsigned n = 0; n < most && !line_is_full(&self->line); n++) {
+    size_t bytes = 0;
+    for (unsigned n = 0; n < most && bytes < ASKED_BYTES && !line_is_full(&self->line); n++) {
         struct asked *a = &self->asked[self->asked_count];
         if (!envelope_receive(&self->inlets[ROUTER], &a->envelope, &a->body)) {
             return;
         }
+        bytes += zmq_msg_size(&a->body);
         if (a->envelope.count > 0) {
             sort_in(self, a);
         } else {

@@ -145,5 +145,10 @@ bool cursor_found_by_key(const struct cursor *c);
 bool txn_state(struct txn *self, struct state *state);
 void txn_set_state(struct txn *self, const struct state *state);
 bool txn_log(struct txn *self, uint64_t seq, struct log_entry *entry);
+/* For a read that is about to take these events in this order, up to LOG_AHEAD_MAX: they are
+ * found now, and what they point at is on its way from memory while others are looked at. An
+ * event that is then not taken, or not there, does no harm. */
+#define LOG_AHEAD_MAX 16
+void txn_log_ahead(struct txn *self, const uint64_t *seqs, unsigned count);
 
 #endif

@@ -34,6 +34,11 @@ struct txn {
     unsigned flushes;              /* of this write */
     uint64_t put_bytes, put_count; /* by all of them: what a commit has to write */
     int error;
+    struct ahead { /* of a read: events found before they are taken */
+        uint64_t seq;
+        MDB_val value;
+    } ahead[LOG_AHEAD_MAX];
+    unsigned ahead_count, ahead_taken;
 };
 
 /* The one place where LMDB's codes, the system's among them, become ours. */

@@ -177,6 +177,50 @@ static void a_read_sees_the_commit_before_it_began(void **state)
     txn_destroy(&read);
 }
 
+static void put_event(uint64_t seq, const char *body)
+{
+    struct key key = key_number(seq);
+    struct log_entry log = {.topic = text("case:created:hse:1"), .body = text(body)};
+    txn_save(d.txn, TREE_LOG, &key, ENTRY_LOG, &log);
+}
+
+static void commit_events(uint64_t first, const char *body)
+{
+    assert_int_equal(txn_begin(d.txn), 0);
+    for (uint64_t seq = first; seq < first + 3; seq++) {
+        put_event(seq, body);
+    }
+    assert_int_equal(txn_commit(d.txn), 0);
+    txn_end(d.txn);
+}
+
+static bool reads(struct txn *read, uint64_t seq, const char *body)
+{
+    struct log_entry log;
+    return txn_log(read, seq, &log) && casebus_bytes_is(log.body, body);
+}
+
+static void events_found_ahead_are_those_that_are_there(void **state)
+{
+    (void)state;
+    struct txn *read;
+    const uint64_t seqs[] = {1002, 1000, 7777, 1000, 1001};
+    commit_events(1000, "first");
+    assert_int_equal(txn_new_read(d.store, &read), 0);
+    assert_int_equal(txn_begin(read), 0);
+    txn_log_ahead(read, seqs, 5);
+    assert_true(reads(read, 1002, "first"));
+    assert_true(reads(read, 1001, "first")); /* out of turn */
+    assert_true(reads(read, 1000, "first"));
+    assert_false(reads(read, 7777, "first"));
+    assert_int_equal(txn_error(read), 0);
+    commit_events(1000, "second");
+    assert_true(reads(read, 1000, "first")); /* the one that was found, in this snapshot */
+    assert_int_equal(txn_refresh(read), 0);
+    assert_true(reads(read, 1001, "second")); /* nothing is ahead in the next */
+    txn_destroy(&read);
+}
+
 /* Writes through LMDB itself, past the checksums. */
 static void tamper_key(const char *tree, struct casebus_bytes key, const char *value,
                        size_t size)
@@ -230,6 +274,26 @@ static void a_value_without_its_checksum_is_never_served(void **state)
         assert_int_equal(txn_error(d.txn), CASEBUS_ECORRUPT);
         txn_end(d.txn);
     }
+}
+
+static void an_event_found_ahead_is_checked_when_it_is_taken(void **state)
+{
+    (void)state;
+    struct txn *read;
+    const uint64_t seqs[] = {1000, 1001};
+    struct key key = key_number(1001);
+    commit_events(1000, "x");
+    close_for_tampering();
+    tamper_key("log", key_bytes(&key), "anything at all", 15);
+    reopen_after_tampering();
+    assert_int_equal(txn_new_read(d.store, &read), 0);
+    assert_int_equal(txn_begin(read), 0);
+    txn_log_ahead(read, seqs, 2);
+    assert_true(reads(read, 1000, "x"));
+    assert_int_equal(txn_error(read), 0);
+    assert_false(reads(read, 1001, "x"));
+    assert_int_equal(txn_error(read), CASEBUS_ECORRUPT);
+    txn_destroy(&read);
 }
 
 static void a_corrupt_record_refuses_its_report_and_no_other(void **state)
@@ -520,6 +584,8 @@ int main(void)
         TEST(an_ended_write_leaves_nothing),
         TEST(the_first_error_stays_and_the_commit_returns_it),
         TEST(a_read_sees_the_commit_before_it_began),
+        TEST(events_found_ahead_are_those_that_are_there),
+        TEST(an_event_found_ahead_is_checked_when_it_is_taken),
         TEST(a_value_without_its_checksum_is_never_served),
         TEST(a_corrupt_record_refuses_its_report_and_no_other),
         TEST(a_corrupt_record_is_an_error_of_its_session),
