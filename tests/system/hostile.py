@@ -95,6 +95,11 @@ def known_cases(client):
         page = client.result("case.recent", limit=500, next=page["next"])
 
 
+def without_effect(client):
+    status = client.result("broker.status")
+    return sum(status[k] for k in ("ahead", "duplicates", "diverged"))
+
+
 def reports_change_nothing():
     rng, golden = random.Random(3), golden_reports()
     with Broker() as broker:
@@ -103,6 +108,7 @@ def reports_change_nothing():
         broker.publish(register)
         ids = known_cases(client)
         before, seq = records(client, ids), client.ask("heads")["seq"]
+        ineffective = without_effect(client)  # the publisher may have sent some twice
         s = socket(zmq.XPUB, broker.ingest)
         s.recv()  # the broker's subscription: the link is up
         memory = []
@@ -119,8 +125,7 @@ def reports_change_nothing():
         assert known_cases(client) == sorted(ids + ["hse:the-end"])
         assert records(client, ids) == before
         assert client.ask("heads")["seq"] == seq + 1
-        without_effect = sum(status[k] for k in ("ahead", "duplicates", "diverged"))
-        assert sum(status["refused"].values()) + without_effect == MESSAGES, status
+        assert sum(status["refused"].values()) + without_effect(client) - ineffective == MESSAGES, status
         assert client.verify() == []
         assert broker.anonymous_kib() < 1.2 * max(memory[5:]) + 8192, memory
         assert broker.publish(register)["synced"] == len(ids)
