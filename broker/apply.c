@@ -6,6 +6,7 @@
 #include "deciding.h"
 
 #include "normal.h"
+#include "prefetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,22 +429,18 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
-static void fetch(const void *data, size_t size)
-{
-    const size_t line = 64;
-    for (size_t at = 0; at < size; at += line) {
-        __builtin_prefetch((const unsigned char *)data + at);
-    }
-}
+#define EXPECT_BYTES 2048 /* of a body: more would push out what it is to be decided by */
 
 void apply_expect(const struct apply_entry *entry)
 {
     const struct apply_prepared *p = entry->prepared;
-    fetch(entry->body.data, entry->body.size);
+    prefetch(entry->body.data, entry->body.size, EXPECT_BYTES);
     if (p) {
-        fetch(p, offsetof(struct apply_prepared, fault)); /* what was read of the report */
-        fetch(p->next_check, 1);
-        fetch(&p->offender, 1);
+        const size_t read =
+            offsetof(struct apply_prepared, fault); /* what was, of the report */
+        prefetch(p, read, read);
+        prefetch(p->next_check, 1, 1);
+        prefetch(&p->offender, 1, 1);
     }
 }
 

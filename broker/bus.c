@@ -342,30 +342,36 @@ static long wait_ms(const struct bus *self)
     return wait > 0 ? (long)wait : 0;
 }
 
-/* All that the thread waits for, last what fills a batch: how many they are. */
-static unsigned wait_for(struct bus *self, struct inlet *inlets[INLETS_MAX])
+/* All that the thread ever waits for, last what fills a batch: how many they are. */
+static unsigned find_inlets(struct bus *self, struct inlet *inlets[INLETS_MAX])
 {
     unsigned n = 0;
     _Static_assert(OUTLETS_MAX + 4 <= INLETS_MAX, "there is room for all");
     inlets[n++] = &self->command;
     inlets[n++] = &self->done;
     n += fanout_inlets(self->fanout, inlets + n);
-    inlets[n++] = &self->peer;
     inlets[n++] = &self->in;
+    inlets[n++] = &self->peer;
     return n;
+}
+
+/* How many of them now: what has no room in the batch is not waited for. */
+static unsigned wanted_inlets(const struct bus *self, unsigned all, bool room)
+{
+    return !room ? all - 2 : batch_takes_submissions(self->filling) ? all : all - 1;
 }
 
 static void serve(struct bus *self)
 {
     struct inlet *inlets[INLETS_MAX];
     struct health *health = &self->options->counters->health;
-    const unsigned all = wait_for(self, inlets);
+    const unsigned all = find_inlets(self, inlets);
     int rc = 0;
     /* Asked to stop, it finishes what it has taken in. */
     while (rc == 0 && !(self->stop && !self->busy && self->filling->count == 0)) {
         bool room = has_room(self->filling) && !self->stop;
         health_waits(health, WORKER_BUS);
-        inlets_wait(inlets, room ? all : all - 2, wait_ms(self));
+        inlets_wait(inlets, wanted_inlets(self, all, room), wait_ms(self));
         health_works(health, WORKER_BUS);
         if (self->command.may_have) {
             read_pipe(self);

@@ -10,6 +10,12 @@
 #include "fanout.h"
 #include "retention.h"
 
+/* The other half of a batch is for reports. */
+static inline bool batch_takes_submissions(const struct batch *batch)
+{
+    return batch->count < CASEBUS_BATCH_MAX / 2;
+}
+
 struct bus {
     struct bus_options *options;
     zsock_t *pipe, *ingest, *exchange;

@@ -96,7 +96,7 @@ void bus_receive(struct bus *self)
 {
     struct batch *b = self->filling;
     struct untied untied = {.count = 0};
-    while (self->peer.may_have && b->count < CASEBUS_BATCH_MAX / 2 &&
+    while (self->peer.may_have && batch_takes_submissions(b) &&
            receive_submission(self, &b->items[b->count])) {
         b->bytes += b->items[b->count++].entry.body.size;
     }

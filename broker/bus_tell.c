@@ -69,8 +69,8 @@ void bus_hand_over(struct bus *self)
         n->count = 0;
         n->everybody = false;
     }
-    if (has_to_say(self)) { /* the pipe is full: that there is room ends the wait */
-        inlet_look(&self->peer);
+    if (has_to_say(self)) {
+        inlet_blocked(&self->peer);
     }
 }
 

@@ -17,12 +17,12 @@ struct inlet inlet_of_descriptor(int fd)
     return (struct inlet){.fd = fd, .may_have = true};
 }
 
-void inlet_look(struct inlet *self)
+void inlet_blocked(struct inlet *self)
 {
     int events = 0;
     size_t size = sizeof events;
     zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &size);
-    self->may_have = (events & ZMQ_POLLIN) != 0;
+    self->may_have = (events & (ZMQ_POLLIN | ZMQ_POLLOUT)) != 0;
 }
 
 bool inlet_receive(struct inlet *self, zmq_msg_t *frame)

@@ -32,9 +32,9 @@ static inline void inlet_used(struct inlet *self)
 {
     self->may_have = true;
 }
-/* Asks the socket itself whether it has one, where a send that failed is tried again and again:
- * may_have becomes what it says. */
-void inlet_look(struct inlet *self);
+/* After a send that found it full, and will be tried again behind each wait: the wait ends when
+ * there is room, or a message, and not before. */
+void inlet_blocked(struct inlet *self);
 /* The first frame of the next message, or false: there is none, or zmq_errno() says what is
  * wrong. The frames behind it, which are there with it, are received as ever. */
 bool inlet_receive(struct inlet *self, zmq_msg_t *frame);

@@ -74,8 +74,10 @@ struct asked {
     size_t size;
     bool walks; /* far */
 };
+/* Taken in for one turn: so many, or when there are so many bytes of them no more. Their
+ * replies wait for the last of them, and are bounded by what an actor may leave unread. */
 #define ASKED_MAX 128
-#define ASKED_BYTES (16u << 20) /* when there are so many no more are taken in */
+#define ASKED_BYTES (16u << 20)
 
 /* Those that walk far, and what their askers have asked since, in the order they came in. */
 #define LINE_PLACES 1024

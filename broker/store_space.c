@@ -11,7 +11,6 @@
  * once: its syncs take their time for the bytes. */
 #include "store_private.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -84,7 +83,8 @@ int store_has_room(struct store *self)
 
 /* --- written ahead ----------------------------------------------------------------------- */
 
-/* A short write is none that failed: the rest comes before the next commit. */
+/* A short write is none that failed: the rest comes before the next commit. Nor is one without
+ * space, where the file system cannot reserve: the commit may do with pages that are free. */
 static int write_zeros(struct store *self, uint64_t from, uint64_t to)
 {
     static const char zeros[AHEAD_BYTES];
@@ -93,24 +93,28 @@ static int write_zeros(struct store *self, uint64_t from, uint64_t to)
            errno == EINTR) {
     }
     if (written < 0) {
-        return store_error(errno);
+        int rc = store_error(errno);
+        return rc == CASEBUS_ENOSPC ? 0 : rc;
     }
     self->written = from + (uint64_t)written;
     return 0;
 }
 
 /* No page in use is ever under these zeros. This transaction has LMDB's lock for writers and
- * has put nothing yet, so that the newest commit is the one it began from (asserted), and a
- * page behind the last one of that commit is nobody's: older commits, which readers may see and
- * a start may find after a failure of power, had no more pages, for LMDB never takes back the
- * last page it has given out. Pages of this transaction lie there later, and are written later.
- * Nothing behind the reserve is written, so that it takes no new space of the disk. */
+ * has put nothing yet, so that the newest commit is the one it began from (where it is not,
+ * nothing is written), and a page behind the last one of that commit is nobody's: older
+ * commits, which readers may see and a start may find after a failure of power, had no more
+ * pages, for LMDB never takes back the last page it has given out. Pages of this transaction
+ * lie there later, and are written later. Nothing behind the reserve is written, so that it
+ * takes no new space of the disk. */
 int store_write_ahead(struct txn *txn)
 {
     struct store *self = txn->store;
     MDB_envinfo info;
     mdb_env_info(self->env, &info);
-    assert(info.me_last_txnid + 1 == mdb_txn_id(txn->mdb));
+    if (info.me_last_txnid + 1 != mdb_txn_id(txn->mdb)) {
+        return 0;
+    }
     const uint64_t used = (info.me_last_pgno + 1) * self->page_size;
     const uint64_t growth = self->used > 0 ? used - self->used : 0;
     const uint64_t from = used > self->written ? used : self->written;

@@ -1,13 +1,15 @@
 /* Transactions: what is read through them, what is gathered, and how it reaches LMDB; see
  * store.h for what users may rely on. Errors are sticky: the first one stays and everything
  * after it does nothing. */
+#include "prefetch.h"
 #include "store_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_LINE 64
+#define ITEM_AHEAD 256    /* bytes of an item: a struct, or the beginning of a value */
+#define RECORD_AHEAD 1024 /* bytes of a record */
 
 static const struct key *state_key(void)
 {
@@ -348,14 +350,6 @@ static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_i
     return value.data ? put_value(cursor, item, value) : ENOMEM;
 }
 
-/* A struct, or the beginning of a value, which the processor then sees being read. */
-static void fetch_item(const struct overlay_item *item)
-{
-    for (size_t at = 0; at < item->data.size && at < 4 * CACHE_LINE; at += CACHE_LINE) {
-        __builtin_prefetch(item->data.data + at);
-    }
-}
-
 static int flush_tree(struct txn *self, enum tree tree)
 {
     size_t count;
@@ -369,7 +363,8 @@ static int flush_tree(struct txn *self, enum tree tree)
     rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], &cursor);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (i + OVERLAY_AHEAD < count) {
-            fetch_item(items[i + OVERLAY_AHEAD]);
+            const struct casebus_bytes ahead = items[i + OVERLAY_AHEAD]->data;
+            prefetch(ahead.data, ahead.size, ITEM_AHEAD);
         }
         rc = put_item(self, cursor, items[i]);
     }
@@ -443,14 +438,6 @@ bool txn_log(struct txn *self, uint64_t seq, struct log_entry *entry)
                : txn_read(self, TREE_LOG, key, ENTRY_LOG, entry);
 }
 
-static void fetch(const MDB_val *value)
-{
-    const size_t line = 64;
-    for (size_t at = 0; at < value->mv_size && at < 1024; at += line) {
-        __builtin_prefetch((const char *)value->mv_data + at);
-    }
-}
-
 void txn_log_ahead(struct txn *self, const uint64_t *seqs, unsigned count)
 {
     self->ahead_count = self->ahead_taken = 0;
@@ -461,7 +448,7 @@ void txn_log_ahead(struct txn *self, const uint64_t *seqs, unsigned count)
         MDB_val key = {sizeof data, data};
         ahead->seq = seqs[i];
         if (mdb_get(self->mdb, self->store->dbi[TREE_LOG], &key, &ahead->value) == 0) {
-            fetch(&ahead->value);
+            prefetch(ahead->value.mv_data, ahead->value.mv_size, RECORD_AHEAD);
             self->ahead_count++;
         }
     }

@@ -111,16 +111,38 @@ static void a_message_whose_sign_a_send_has_taken_is_found(void **state)
     assert_true(receive(&pair->near));
 }
 
-static void a_look_says_what_there_is(void **state)
+static void fill(void *socket)
+{
+    while (zmq_send(socket, "", 0, ZMQ_DONTWAIT) == 0) {
+    }
+}
+
+static void drain(void *socket)
+{
+    char frame[1];
+    while (zmq_recv(socket, frame, sizeof frame, ZMQ_DONTWAIT) >= 0) {
+    }
+}
+
+static void who_is_blocked_waits_until_there_is_room(void **state)
 {
     struct pair *pair = *state;
-    inlet_look(&pair->near);
+    fill(pair->near.socket);
+    inlet_blocked(&pair->near);
+    inlets_wait(&pair->nears, 1, 0);
     assert_false(pair->near.may_have);
-    zmq_send(pair->far, "", 0, 0);
+    drain(pair->far);
     inlets_wait(&pair->nears, 1, LONG_MS);
-    inlet_look(&pair->near);
     assert_true(pair->near.may_have);
-    assert_true(receive(&pair->near));
+}
+
+static void who_looks_when_there_is_room_does_not_wait(void **state)
+{
+    struct pair *pair = *state;
+    fill(pair->near.socket);
+    drain(pair->far);
+    inlet_blocked(&pair->near); /* takes the descriptor's sign */
+    assert_true(pair->near.may_have);
 }
 
 static void a_descriptor_of_no_socket_ends_the_wait(void **state)
@@ -150,7 +172,8 @@ int main(void)
         FACT(a_message_that_comes_ends_the_wait),
         FACT(of_several_messages_each_ends_a_wait),
         FACT(a_message_whose_sign_a_send_has_taken_is_found),
-        FACT(a_look_says_what_there_is),
+        FACT(who_is_blocked_waits_until_there_is_room),
+        FACT(who_looks_when_there_is_room_does_not_wait),
         FACT(a_descriptor_of_no_socket_ends_the_wait),
     };
     return cmocka_run_group_tests_name("inlet", tests, NULL, NULL);
