@@ -212,8 +212,8 @@ static void hash_together(const struct blake2b_way *way, const struct blake2b_me
     }
 }
 
-void blake2b_by(const struct blake2b_way *way, const struct blake2b_message *messages,
-                size_t count, size_t digest_size)
+void casebus_blake2b_by(const struct blake2b_way *way, const struct blake2b_message *messages,
+                        size_t count, size_t digest_size)
 {
     if (way->compress && count >= way->worth) {
         hash_together(way, messages, count, digest_size);
@@ -224,9 +224,9 @@ void blake2b_by(const struct blake2b_way *way, const struct blake2b_message *mes
     }
 }
 
-void blake2b(const struct blake2b_message *messages, size_t count, size_t digest_size)
+void casebus_blake2b(const struct blake2b_message *messages, size_t count, size_t digest_size)
 {
     const struct blake2b_way *ways[BLAKE2B_WAYS];
-    blake2b_ways(ways);
-    blake2b_by(ways[0], messages, count, digest_size);
+    casebus_blake2b_ways(ways);
+    casebus_blake2b_by(ways[0], messages, count, digest_size);
 }

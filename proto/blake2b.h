@@ -21,6 +21,6 @@ struct blake2b_message {
 
 /* Of each the digest, which has 1 to 64 bytes. Any number of messages of any lengths; those of
  * similar lengths gain most. */
-void blake2b(const struct blake2b_message *messages, size_t count, size_t digest_size);
+void casebus_blake2b(const struct blake2b_message *messages, size_t count, size_t digest_size);
 
 #endif

@@ -50,7 +50,7 @@ COMPRESS(compress_avx2, "avx2")
 static const struct blake2b_way avx512 = {"avx512", compress_avx512, 3};
 static const struct blake2b_way avx2 = {"avx2", compress_avx2, 5};
 
-size_t blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS])
+size_t casebus_blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS])
 {
     size_t count = 0;
     if (__builtin_cpu_supports("avx512f")) {
@@ -65,7 +65,7 @@ size_t blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS])
 
 #else
 
-size_t blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS])
+size_t casebus_blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS])
 {
     ways[0] = &plain;
     return 1;

@@ -26,10 +26,10 @@ struct blake2b_way {
 #define BLAKE2B_WAYS 3
 
 /* Those that this machine has, the fastest first, "plain" last. */
-size_t blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS]);
+size_t casebus_blake2b_ways(const struct blake2b_way *ways[BLAKE2B_WAYS]);
 
-/* blake2b() in that way. */
-void blake2b_by(const struct blake2b_way *way, const struct blake2b_message *messages,
-                size_t count, size_t digest_size);
+/* casebus_blake2b() in that way. */
+void casebus_blake2b_by(const struct blake2b_way *way, const struct blake2b_message *messages,
+                        size_t count, size_t digest_size);
 
 #endif

@@ -1,6 +1,7 @@
 /* The running check of a publisher's reports. */
 #include "blake2b.h"
 
+#include <assert.h>
 #include <casebus/check.h>
 #include <string.h>
 
@@ -35,7 +36,7 @@ void casebus_report_hash(struct casebus_bytes topic, struct casebus_bytes body, 
                          unsigned char hash[CASEBUS_HASH_SIZE])
 {
     struct blake2b_message message = report_message(topic, body, check_at, hash);
-    blake2b(&message, 1, CASEBUS_HASH_SIZE);
+    casebus_blake2b(&message, 1, CASEBUS_HASH_SIZE);
 }
 
 void casebus_check_next(unsigned char check[CASEBUS_CHECK_SIZE],
@@ -44,13 +45,14 @@ void casebus_check_next(unsigned char check[CASEBUS_CHECK_SIZE],
     unsigned char digest[CASEBUS_HASH_SIZE];
     memcpy(digest, hash, sizeof digest);
     struct blake2b_message message = check_message(check, digest);
-    blake2b(&message, 1, CASEBUS_HASH_SIZE);
+    casebus_blake2b(&message, 1, CASEBUS_HASH_SIZE);
     memcpy(check, digest, CASEBUS_CHECK_SIZE);
 }
 
 void casebus_checks_next(const struct casebus_tied *reports, size_t count)
 {
     struct blake2b_message messages[CASEBUS_TIED_MAX];
+    assert(count <= CASEBUS_TIED_MAX);
     unsigned char hashes[CASEBUS_TIED_MAX][CASEBUS_HASH_SIZE];
     if (count == 0) {
         return;
@@ -59,11 +61,11 @@ void casebus_checks_next(const struct casebus_tied *reports, size_t count)
         const struct casebus_tied *r = &reports[i];
         messages[i] = report_message(r->topic, r->body, r->check_at, hashes[i]);
     }
-    blake2b(messages, count, CASEBUS_HASH_SIZE);
+    casebus_blake2b(messages, count, CASEBUS_HASH_SIZE);
     for (size_t i = 0; i < count; i++) {
         messages[i] = check_message(reports[i].check, hashes[i]);
     }
-    blake2b(messages, count, CASEBUS_HASH_SIZE);
+    casebus_blake2b(messages, count, CASEBUS_HASH_SIZE);
     for (size_t i = 0; i < count; i++) {
         memcpy(reports[i].check, hashes[i], CASEBUS_CHECK_SIZE);
     }

@@ -222,6 +222,7 @@ static inline bool pass_short(struct casebus_reader *r, struct casebus_bytes *te
 
 static inline bool pass_epoch(struct casebus_reader *r, unsigned char *epoch)
 {
+    _Static_assert(CASEBUS_EPOCH_SIZE == 8, "c4 08 is before it");
     if ((size_t)(r->end - r->at) < CASEBUS_EPOCH_SIZE) {
         return false;
     }
@@ -260,13 +261,22 @@ static bool read_as_written(struct reading *in)
     }
     in->left -= IN_EVERY_EVENT;
     if (in->left > 1 && PASS(r, "\247session")) {
-        in->left -= pass_short(r, &in->event->session);
+        if (!pass_short(r, &in->event->session)) {
+            return false;
+        }
+        in->left--;
     }
     if (in->left > 1 && PASS(r, "\247version")) {
-        in->left -= pass_uint(r, &in->event->version);
+        if (!pass_uint(r, &in->event->version)) {
+            return false;
+        }
+        in->left--;
     }
     if (in->left > 1 && PASS(r, "\247changed")) {
-        in->left -= read_changed(in) == 0;
+        if (read_changed(in) != 0) {
+            return false;
+        }
+        in->left--;
     }
     return in->left == 1 && PASS(r, "\247payload") && read_payload(in) == 0;
 }

@@ -195,6 +195,8 @@ struct walk {
     uint32_t seen; /* a bit for each field of the table */
 };
 
+_Static_assert(CASEBUS_CASE_FIELD_COUNT <= 32, "a bit each in walk.seen");
+
 static inline struct walk walk_of(const struct casebus_field *schema, unsigned how)
 {
     return (struct walk){.schema = schema, .next = schema, .how = how};

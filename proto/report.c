@@ -324,7 +324,7 @@ static bool walk_keys(struct casebus_reader *r, uint32_t left, struct casebus_re
            check_identity(report, NULL) == 0;
 }
 
-/* A case as nearly all are reported: in few bytes, with keys that are known, and in order.
+/* A case as nearly all are reported: in few bytes, and with keys that are known.
  * False: it is not, or not known to be; nothing behind the first keys has been read then. */
 static bool read_usual(struct casebus_reader r, uint32_t left, size_t size,
                        struct casebus_report *report)

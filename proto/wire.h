@@ -1,4 +1,4 @@
-/* The one place that knows msgpack's bytes (private to proto; scan and reader share it). */
+/* msgpack's bytes (private to proto; scan and reader share it). */
 #ifndef CASEBUS_WIRE_H
 #define CASEBUS_WIRE_H
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define POLL_PAUSE_MS 20  /* after an answer without news */
-#define POLL_GATHER_MS 5  /* after one with news, where nobody waits for the next */
+#define POLL_GATHER_MS 5  /* from poll to poll after news, where nobody waits for the next */
 #define POLL_ERROR_MS 500 /* after an answer that is an error, behind, or not storable */
 #define SETTLE_EVERY 1024 /* decided reports stay on the disk at most so long */
 
@@ -193,7 +193,8 @@ static int take(struct casebus_publisher *self, const struct confirm_answer *ans
     self->poll_due = now + POLL_PAUSE_MS;
     self->poll_gathers = self->stats.confirmed > before;
     if (self->poll_gathers) {
-        self->poll_due = now + gather_ms(self);
+        int64_t due = self->poll_sent + gather_ms(self);
+        self->poll_due = due > now ? due : now;
     }
     note_held(self, answer->held);
     serve(self, answer, now);

@@ -52,6 +52,7 @@ struct casebus_publisher {
     uint64_t poll_key;   /* ... this key, asked for ... */
     uint64_t poll_after; /* ... what comes after this number ... */
     int64_t poll_retry;  /* ... and given up then */
+    int64_t poll_sent;   /* when the last one was */
     int64_t poll_due;    /* when the next may be sent */
     bool poll_gathers;   /* ... unless it is hurried: the last one brought news */
     bool poll_unsent;    /* there was no connection for it */

@@ -7,13 +7,14 @@
  * (pace.c).
  *
  * Confirmations come by a long poll, one at a time. The next goes out when one has brought
- * something: at once if the caller waits or the window is half full; otherwise some
- * milliseconds later, for a poll wakes threads here and at the broker, and would be answered
- * after each commit. After one that has not, a moment later, so that a broker which answers
- * `want` at once is not asked in a tight loop. The poll's `after` is also what the broker
- * measures its window by: no report is sent beyond the last one it has certainly seen, and when
- * half the window has been confirmed since, a poll that does not wait moves it. Polls name the
- * sessions that are open, and go on while there is one: they are its heartbeat.
+ * something: at once if the caller waits, the window is half full or no more may go out before;
+ * otherwise some milliseconds after the one before, for a poll wakes threads here and at the
+ * broker, and would be answered after each commit. After one that has not, a moment later, so
+ * that a broker which answers `want` at once is not asked in a tight loop. The poll's `after`
+ * is also what the broker measures its window by: no report is sent beyond the last one it has
+ * certainly seen, and when half the window has been confirmed since, a poll that does not wait
+ * moves it. Polls name the sessions that are open, and go on while there is one: they are its
+ * heartbeat.
  *
  * Nothing here waits except step(), which every blocking call is a loop around. */
 #include "handle.h"
@@ -105,10 +106,12 @@ static bool wants_poll(const struct casebus_publisher *self)
     return is_undecided(self) || self->sessions.count > 0;
 }
 
-static bool is_half_full(const struct casebus_publisher *self)
+/* The caller will have to wait for confirmations, or reports wait for them to go out. */
+static bool is_pressed(const struct casebus_publisher *self)
 {
     return self->window.count > self->options.window / 2 ||
-           self->window.bytes > self->options.window_bytes / 2;
+           self->window.bytes > self->options.window_bytes / 2 ||
+           (self->cursor < window_last(&self->window) && self->cursor >= sendable(self));
 }
 
 static int send_poll(struct casebus_publisher *self, int64_t now)
@@ -129,6 +132,7 @@ static int send_poll(struct casebus_publisher *self, int64_t now)
     self->poll_unsent = rc == 0;
     if (rc == 1) {
         self->poll_out = true;
+        self->poll_sent = now;
         self->poll_after = self->stats.confirmed;
         self->poll_retry = now + poll.wait_ms + POLL_ANSWER_MS;
         self->stats.polls++;
@@ -190,7 +194,7 @@ static int turn(struct casebus_publisher *self, int64_t now)
         self->poll_out = false;
         self->poll_due = now;
     }
-    if (self->poll_gathers && is_half_full(self)) {
+    if (self->poll_gathers && is_pressed(self)) {
         casebus_publisher_hurry(self, now);
     }
     if (!error && !self->poll_out && wants_poll(self) && now >= self->poll_due) {

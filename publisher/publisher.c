@@ -88,7 +88,7 @@ int casebus_publisher_new(struct casebus_publisher **self_p,
     if (!options_valid(&options) || !outbox_options_valid(&options)) {
         return CASEBUS_EINVAL;
     }
-    if (sodium_init() < 0) { /* may be called again; picks the fast hash of this machine */
+    if (sodium_init() < 0) { /* may be called again; random numbers are its */
         return CASEBUS_EIO;
     }
     struct casebus_publisher *self = calloc(1, sizeof *self);

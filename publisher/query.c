@@ -48,12 +48,16 @@ int casebus_query_ask(struct query *self, struct casebus_bytes request, uint64_t
         return rc;
     }
     self->keys = next;
-    *key = next;
-    /* The connection that the first frame has chosen may end before the last one: libzmq then
-     * refuses a frame, forgets those before it and swallows those behind it. */
+    /* The connection that the first frame has chosen may end before the last one. libzmq then
+     * refuses a frame, forgets those before it and swallows those behind it; or swallows the
+     * rest and says nothing, which is a request without an answer like any other. */
     int rest = put(self->socket, "", 0, ZMQ_SNDMORE);
     int last = put(self->socket, request.data, request.size, 0);
-    return rest < last ? rest : last;
+    rc = rest < last ? rest : last;
+    if (rc == 1) {
+        *key = next;
+    }
+    return rc;
 }
 
 /* Reads frames into `frame` until the last of the message; how many there were, 0: no message.

@@ -129,8 +129,8 @@ int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes 
                             struct casebus_bytes data, struct casebus_fault *fault);
 
 /* Takes in confirmations and sends again what is due, until something is newly confirmed (1) or
- * the time is up (0). While nobody waits for confirmations, in here or in confirm, they are
- * asked for every few milliseconds. */
+ * the time is up (0). While nobody waits longer than that for confirmations, in here or
+ * in confirm, they are asked for every few milliseconds. */
 int casebus_publisher_pump(struct casebus_publisher *self, int timeout_ms);
 /* Waits until every report up to `number` is decided (0: every report sent so far). 0 or
  * CASEBUS_ETIMEDOUT. */

@@ -21,7 +21,7 @@ static int setup(void **state)
         x = x * 1664525 + 1013904223;
         input[i] = (unsigned char)(x >> 24);
     }
-    way_count = blake2b_ways(ways);
+    way_count = casebus_blake2b_ways(ways);
     return 0;
 }
 
@@ -44,7 +44,7 @@ static void every_length_has_the_digest_that_libsodium_gives(void **state)
             unsigned char digest[16];
             struct blake2b_message message = {.part = {casebus_bytes(input, size)},
                                               .digest = digest};
-            blake2b_by(ways[w], &message, 1, sizeof digest);
+            casebus_blake2b_by(ways[w], &message, 1, sizeof digest);
             assert_digest(digest, sizeof digest, 0, size, ways[w]);
         }
     }
@@ -61,7 +61,7 @@ static void it_does_not_matter_where_the_input_is_cut(void **state)
                          casebus_bytes(input + first + second, LONGEST - first - second)},
                 .digest = digest,
             };
-            blake2b(&message, 1, sizeof digest);
+            casebus_blake2b(&message, 1, sizeof digest);
             assert_digest(digest, sizeof digest, 0, LONGEST, ways[0]);
         }
     }
@@ -80,7 +80,7 @@ static void assert_together(const struct blake2b_way *way, const size_t *sizes, 
             .digest = digests[i],
         };
     }
-    blake2b_by(way, messages, count, sizeof digests[0]);
+    casebus_blake2b_by(way, messages, count, sizeof digests[0]);
     for (size_t i = 0; i < count; i++) {
         assert_digest(digests[i], sizeof digests[i], i % (LONGEST - sizes[i] + 1), sizes[i],
                       way);
@@ -132,7 +132,7 @@ static void a_digest_may_replace_what_was_hashed(void **state)
             messages[i] = (struct blake2b_message){.part = {casebus_bytes(data[i], 24)},
                                                    .digest = data[i] + 8};
         }
-        blake2b_by(ways[w], messages, BLAKE2B_LANES, 16);
+        casebus_blake2b_by(ways[w], messages, BLAKE2B_LANES, 16);
         for (size_t i = 0; i < BLAKE2B_LANES; i++) {
             assert_digest(data[i] + 8, 16, i, 24, ways[w]);
         }

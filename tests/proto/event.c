@@ -254,6 +254,25 @@ static void an_event_reads_the_same_in_the_order_it_is_written_in(void **state)
     }
 }
 
+/* A value that is missing: the key behind it is not taken for one, as it stands there. */
+static void what_stands_for_a_value_is_no_key(void **state)
+{
+    (void)state;
+    struct casebus_bytes body = build(EVENT(
+        "updated", "9", "7", "5", ",version:3,changed:[{field:'url'}],payload:{id:'hse:1'}"));
+    const unsigned char *value =
+        (const unsigned char *)memmem(body.data, body.size, "version", 7) + 7;
+    size_t before = (size_t)(value - body.data);
+    struct casebus_bytes less =
+        join(keep(body.data, before), keep(value + 1, body.size - before - 1));
+    *(unsigned char *)(uintptr_t)less.data = (unsigned char)(body.data[0] - 1);
+    struct casebus_event event;
+    struct casebus_fault fault;
+    assert_int_equal(casebus_event_read(casebus_cstr(TOPIC), less, &event, &fault),
+                     CASEBUS_ETYPE);
+    assert_fault(&fault, CASEBUS_ETYPE, "version");
+}
+
 static void a_payload_may_be_written_behind_the_rest(void **state)
 {
     (void)state;
@@ -449,6 +468,7 @@ int main(void)
         cmocka_unit_test(an_event_has_its_types),
         cmocka_unit_test(what_is_encoded_is_decoded),
         cmocka_unit_test(an_event_reads_the_same_in_the_order_it_is_written_in),
+        cmocka_unit_test(what_stands_for_a_value_is_no_key),
         cmocka_unit_test(a_payload_may_be_written_behind_the_rest),
         cmocka_unit_test(the_thin_form_keeps_names_and_id),
         cmocka_unit_test(the_thin_form_has_nothing_the_event_had_not),

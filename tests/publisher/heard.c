@@ -251,10 +251,10 @@ static void who_waits_asks_at_once(void **state)
     start("s1");
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(publisher);
     for (int i = 0; i < 20; i++) {
-        uint64_t polls = stats->polls;
         send_case();
-        (void)casebus_publisher_confirm(publisher, 0, 0);
-        assert_true(stats->polls > polls);
+        if (casebus_publisher_confirm(publisher, 0, 0) != 0) {
+            assert_true(stats->polls > stats->answers); /* one is on its way */
+        }
         assert_int_equal(casebus_publisher_confirm(publisher, 0, PATIENCE), 0);
     }
 }
