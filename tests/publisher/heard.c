@@ -232,16 +232,15 @@ static void who_only_sends_does_not_ask_after_each_commit(void **state)
     open_on(NULL);
     start("s1");
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(publisher);
-    uint64_t polls = stats->polls;
-    int64_t began = clock_mono_ms(), now = began;
-    while (now - began < 200) {
+    const uint64_t first = stats->polls, most = 20;
+    const int64_t began = clock_mono_ms();
+    while (stats->polls - first < most) {
         if (stats->sent - stats->confirmed < 10) { /* far from half a window */
             send_case();
         }
         assert_true(casebus_publisher_pump(publisher, 0) >= 0);
-        now = clock_mono_ms();
     }
-    assert_in_range(stats->polls - polls, 1, (now - began) / 5 + 2);
+    assert_true(clock_mono_ms() - began >= 5 * (int64_t)(most - 2));
 }
 
 static void who_waits_asks_at_once(void **state)
