@@ -68,7 +68,8 @@ static bool is_heads(struct casebus_bytes topic)
 static enum message decode(struct casebus_subscriber *self, struct slot *slot)
 {
     struct casebus_fault fault;
-    const struct casebus_bytes topic = slot_topic(slot), body = slot_body(slot);
+    struct casebus_bytes topic, body;
+    slot_look(slot, &topic, &body);
     expect(body);
     if (is_heads(topic)) {
         if (casebus_heads_decode(topic, body, &self->heads, &fault) != 0) {

@@ -15,10 +15,12 @@
 #define LINE 64 /* bytes that come from memory at once */
 
 /* Asks for a slot's bytes, which nobody has looked at for as long as a batch takes. */
-static void expect(const struct slot *slot)
+static inline void expect(const struct slot *slot)
 {
-    for (size_t at = 0; slot != NULL && at < sizeof *slot; at += LINE) {
-        __builtin_prefetch((const char *)slot + at, 1);
+    if (slot != NULL) {
+        for (size_t at = 0; at < sizeof *slot; at += LINE) {
+            __builtin_prefetch((const char *)slot + at, 1);
+        }
     }
 }
 
@@ -110,19 +112,16 @@ bool slot_fill(struct slot *slot, struct casebus_bytes topic, struct casebus_byt
     return copy_frame(&slot->topic, topic) && copy_frame(&slot->body, body);
 }
 
-struct casebus_bytes slot_topic(struct slot *slot)
+static struct casebus_bytes bytes_of(zmq_msg_t *frame)
 {
-    return casebus_bytes(zmq_msg_data(&slot->topic), zmq_msg_size(&slot->topic));
+    return casebus_bytes(zmq_msg_data(frame), zmq_msg_size(frame));
 }
 
-struct casebus_bytes slot_body(struct slot *slot)
+void slot_look(struct slot *slot, struct casebus_bytes *topic, struct casebus_bytes *body)
 {
-    return casebus_bytes(zmq_msg_data(&slot->body), zmq_msg_size(&slot->body));
-}
-
-static size_t size_of(const struct slot *slot)
-{
-    return sizeof *slot + zmq_msg_size(&slot->topic) + zmq_msg_size(&slot->body);
+    *topic = bytes_of(&slot->topic);
+    *body = bytes_of(&slot->body);
+    slot->bytes = sizeof *slot + topic->size + body->size;
 }
 
 /* The slot behind which this seq belongs; NULL: before all. */
@@ -159,7 +158,6 @@ void hold_add(struct hold *self, struct queue *queue, struct slot *slot)
     if (slot->next == NULL) {
         queue->last = slot;
     }
-    slot->bytes = size_of(slot);
     self->count++;
     self->bytes += slot->bytes;
 }
