@@ -53,8 +53,9 @@ static int receive(struct casebus_subscriber *self, struct slot *slot)
 
 /* Asks for a body's envelope, which another thread has written: it comes while the topic is
  * looked at. And for what lies behind the body: libzmq leaves messages where it has received
- * them, several at a time, so that this is nearly always the next one. */
-static void expect(struct casebus_bytes body)
+ * them, several at a time, so that this is nearly always the next one. Always inlined, as it
+ * is one with an effect that the compiler does not count. */
+CASEBUS_INLINE void expect(struct casebus_bytes body)
 {
     for (size_t at = 0; at < ENVELOPE; at += 64) {
         __builtin_prefetch((const void *)((uintptr_t)body.data + at));
