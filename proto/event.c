@@ -111,9 +111,17 @@ static int read_changed(struct reading *in)
     return in->r.error;
 }
 
+/* Records have twelve fields or some more: a head of one byte, or of three. */
+static inline bool begins_map(const struct casebus_reader *r)
+{
+    const size_t left = (size_t)(r->end - r->at);
+    return (left > 0 && (*r->at & 0xf0) == 0x80) || (left > 2 && *r->at == 0xde) ||
+           casebus_peek(r) == CASEBUS_MAP;
+}
+
 static int read_payload(struct reading *in)
 {
-    if (casebus_peek(&in->r) != CASEBUS_MAP) {
+    if (!begins_map(&in->r)) {
         return CASEBUS_ETYPE;
     }
     in->event->payload = read_whole(in);

@@ -14,7 +14,7 @@ struct slot {
     struct slot *next;
     zmq_msg_t topic, body;
     struct casebus_event event;
-    size_t bytes;    /* that it holds, while it is in a queue */
+    size_t bytes;    /* that it holds, since they were looked at */
     unsigned origin; /* the user's mark; 0 in a new slot */
 };
 
@@ -39,10 +39,10 @@ struct slot *hold_slot(struct hold *self);
 void hold_recycle(struct hold *self, struct slot *slot);
 /* Copies the two frames into the slot. */
 bool slot_fill(struct slot *slot, struct casebus_bytes topic, struct casebus_bytes body);
-struct casebus_bytes slot_topic(struct slot *slot);
-struct casebus_bytes slot_body(struct slot *slot);
+/* The two frames, which lie where they are until it is recycled. */
+void slot_look(struct slot *slot, struct casebus_bytes *topic, struct casebus_bytes *body);
 
-/* Adds a slot, which is recycled where the queue has its seq already. */
+/* Adds a slot that was looked at, which is recycled where the queue has its seq already. */
 void hold_add(struct hold *self, struct queue *queue, struct slot *slot);
 /* Takes the first slot out of the queue; it must have one. */
 struct slot *hold_take(struct hold *self, struct queue *queue);

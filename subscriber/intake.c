@@ -67,7 +67,7 @@ void intake_begin(struct intake *self, const unsigned char *epoch, uint64_t seq,
     drop_all(self);
     memmove(self->epoch, epoch, sizeof self->epoch); /* it may be the same */
     casebus_have_reset(self->have, seq);
-    self->handed = self->pulled = seq;
+    self->proved = self->handed = self->pulled = seq;
     self->pulling = from_log;
     self->pull_repairs = self->epoch_doubt = self->one_by_one = false;
     self->asked = ASKED_NOTHING;
@@ -176,11 +176,19 @@ static void count_event(struct intake *self, const struct slot *slot)
     self->stats.repaired += slot->origin == FROM_REPAIR;
 }
 
+static bool is_proved(struct intake *self, uint64_t seq)
+{
+    if (seq > self->proved) {
+        self->proved = casebus_have_base(self->have);
+    }
+    return seq <= self->proved;
+}
+
 bool intake_next(struct intake *self, const struct casebus_event **event)
 {
     const struct slot *first = self->hold.ready.first;
     recycle(self, &self->current);
-    if (first == NULL || (self->waits && first->event.seq > casebus_have_base(self->have))) {
+    if (first == NULL || (self->waits && !is_proved(self, first->event.seq))) {
         return false;
     }
     self->current = hold_take(&self->hold, &self->hold.ready);
@@ -331,7 +339,8 @@ int intake_logged(struct intake *self, struct casebus_bytes topic, struct casebu
         intake_begin(self, self->epoch, intake_cursor(self), true);
         return CASEBUS_ENOMEM;
     }
-    if (casebus_event_read(slot_topic(slot), slot_body(slot), &slot->event, &fault) != 0) {
+    slot_look(slot, &topic, &body);
+    if (casebus_event_read(topic, body, &slot->event, &fault) != 0) {
         self->stats.undecodable++;
         hold_recycle(&self->hold, slot);
     } else if (!is_new(self, &slot->event)) {

@@ -41,6 +41,7 @@ struct intake {
     bool pull_repairs; /* because too much was missing */
     bool one_by_one;   /* some of what is missing is gone: ask for each alone */
     uint64_t pulled;   /* so far */
+    uint64_t proved;   /* the base of `have`, or where it was when it was asked for last */
     uint64_t handed;   /* the seq handed over last, or where it all began */
     uint64_t answer_seq, answer_through;
     enum intake_asked asked;

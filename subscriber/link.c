@@ -50,7 +50,7 @@ static int set_keys(void *socket, struct link_keys keys)
 static int set_limits(void *socket, int type)
 {
     const int64_t largest = LINK_MESSAGE_MAX;
-    const int interval = type == ZMQ_SUB ? 0 : HEARTBEAT_INTERVAL_MS;
+    const int interval = type == ZMQ_SUB || type == ZMQ_XSUB ? 0 : HEARTBEAT_INTERVAL_MS;
     if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0) {
         return casebus_link_error();
     }

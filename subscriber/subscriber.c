@@ -66,7 +66,7 @@ static int open_parts(struct casebus_subscriber *self)
     if (self->zmq == NULL) {
         return CASEBUS_ENOMEM;
     }
-    const int rc = casebus_link_open(&self->socket, self->zmq, ZMQ_SUB,
+    const int rc = casebus_link_open(&self->socket, self->zmq, ZMQ_XSUB,
                                      (struct link_keys){self->secret, self->server});
     return rc != 0 ? rc : casebus_link_set(self->socket, ZMQ_RCVHWM, options->hwm);
 }
@@ -153,6 +153,15 @@ int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pa
     return casebus_have_cover(self->have, casebus_bytes(prefix, (size_t)size));
 }
 
+/* What ZMQ_SUBSCRIBE of a SUB sends. An XSUB does not compare each message that has come with
+ * all patterns once more, as the broker has done, and casebus_have_event() will. */
+static int send_pattern(struct casebus_subscriber *self, const char *prefix, size_t size)
+{
+    unsigned char frame[1 + CASEBUS_TOPIC_MAX] = {1};
+    memcpy(frame + 1, prefix, size);
+    return zmq_send(self->socket, frame, 1 + size, 0) < 0 ? casebus_link_error() : 0;
+}
+
 static int subscribe_all(struct casebus_subscriber *self)
 {
     char prefix[CASEBUS_TOPIC_MAX + 1];
@@ -162,15 +171,17 @@ static int subscribe_all(struct casebus_subscriber *self)
         if (size < 0) {
             return size;
         }
-        if (zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, prefix, (size_t)size) != 0) {
-            return casebus_link_error();
+        const int rc = send_pattern(self, prefix, (size_t)size);
+        if (rc != 0) {
+            return rc;
         }
     }
     /* Those of each batch are what a reader that waits for proof waits for. */
     static const char *const heads[] = {CASEBUS_TOPIC_HEADS_BATCH, CASEBUS_TOPIC_HEADS_ALL};
     for (size_t i = self->intake.waits ? 0 : 1; i < sizeof heads / sizeof *heads; i++) {
-        if (zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, heads[i], strlen(heads[i])) != 0) {
-            return casebus_link_error();
+        const int rc = send_pattern(self, heads[i], strlen(heads[i]));
+        if (rc != 0) {
+            return rc;
         }
     }
     return 0;
