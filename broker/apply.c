@@ -43,6 +43,7 @@ int apply_begin(struct apply *self)
 {
     self->event_count = 0;
     self->changed = false;
+    self->next_body = casebus_bytes(NULL, 0);
     if (!txn_state(self->txn, &self->state)) {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
     }
@@ -266,12 +267,21 @@ void apply_tie(struct apply_prepared *const prepared[], size_t count)
     casebus_checks_next(tied, numbered);
 }
 
+static void fetch(const void *data, size_t size)
+{
+    const size_t line = 64;
+    for (size_t at = 0; at < size; at += line) {
+        __builtin_prefetch((const unsigned char *)data + at);
+    }
+}
+
 static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry,
                                           const struct apply_prepared *prepared)
 {
     const struct casebus_report *report = &prepared->report;
     enum casebus_outcome outcome;
     find_session(self); /* as far as the report could be read: its session counts its errors */
+    fetch(self->next_body.data, self->next_body.size);
     if (entry->refused) {
         outcome = reject(self, CASEBUS_EINTERNAL, "");
     } else if (prepared->fault.code != 0) {
@@ -428,18 +438,10 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
-static void fetch(const void *data, size_t size)
+void apply_expect(struct apply *self, const struct apply_entry *next)
 {
-    const size_t line = 64;
-    for (size_t at = 0; at < size; at += line) {
-        __builtin_prefetch((const unsigned char *)data + at);
-    }
-}
-
-void apply_expect(const struct apply_entry *entry)
-{
-    const struct apply_prepared *p = entry->prepared;
-    fetch(entry->body.data, entry->body.size);
+    const struct apply_prepared *p = next->prepared;
+    self->next_body = next->body;
     if (p) {
         fetch(p, offsetof(struct apply_prepared, fault)); /* what was read of the report */
         fetch(p->next_check, 1);
