@@ -133,18 +133,18 @@ struct place {
     uint64_t hash; /* where it was looked for in the table */
 };
 
-/* How many keys of the tree are lower. It nearly always comes behind the newest: from there
- * backwards in steps that double. */
-static size_t count_lower(const struct overlay *self, const struct of_tree *tree,
+/* How many of the lowest `count` keys of the tree are lower. It nearly always comes behind the
+ * newest: from there backwards in steps that double. */
+static size_t count_lower(const struct overlay *self, const struct of_tree *tree, size_t count,
                           struct casebus_bytes key)
 {
     size_t back = 1;
-    while (back <= tree->count &&
-           casebus_bytes_compare(self->items[tree->list[tree->count - back]].key, key) >= 0) {
+    while (back <= count &&
+           casebus_bytes_compare(self->items[tree->list[count - back]].key, key) >= 0) {
         back *= 2;
     }
-    size_t low = back <= tree->count ? tree->count - back + 1 : 0;
-    size_t high = tree->count - back / 2;
+    size_t low = back <= count ? count - back + 1 : 0;
+    size_t high = count - back / 2;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (casebus_bytes_compare(self->items[tree->list[middle]].key, key) < 0) {
@@ -159,11 +159,15 @@ static size_t count_lower(const struct overlay *self, const struct of_tree *tree
 static struct place find_in_order(const struct overlay *self, const struct of_tree *tree,
                                   struct casebus_bytes key)
 {
-    const size_t at = count_lower(self, tree, key);
-    if (at == tree->count) {
+    if (tree->count == 0) {
         return (struct place){.item = SIZE_MAX, .above = true};
     }
-    const uint32_t item = tree->list[at];
+    const uint32_t highest = tree->list[tree->count - 1];
+    const int order = casebus_bytes_compare(key, self->items[highest].key);
+    if (order >= 0) {
+        return (struct place){.item = order == 0 ? highest : SIZE_MAX, .above = order > 0};
+    }
+    const uint32_t item = tree->list[count_lower(self, tree, tree->count - 1, key)];
     const bool here = casebus_bytes_equal(self->items[item].key, key);
     return (struct place){.item = here ? item : SIZE_MAX};
 }
