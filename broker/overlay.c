@@ -1,10 +1,10 @@
 /* The write buffer of a transaction; see overlay.h. Items live in one array; nothing is freed
  * before the transaction ends.
  *
- * Most trees get their keys in order: of such a tree the list of its items is all that is needed,
- * and one comparison with the highest says that a key is new. The first key that comes out of
- * order puts the tree's items, from then on all of them, into an open hash table of their
- * indexes. */
+ * Most trees get their keys in order: of such a tree the list of its items is all that is
+ * needed, and one comparison with the highest says that a key is new. The first key that comes
+ * out of order puts the tree's items, from then on all of them, into an open hash table of
+ * their indexes. */
 #include "overlay.h"
 
 #include "arena.h"
@@ -295,7 +295,7 @@ static int add_item(struct overlay *self, enum tree tree, struct casebus_bytes k
                     struct place *place)
 {
     struct of_tree *of_tree = &self->of_tree[tree];
-        struct casebus_bytes own_key = copy(self, key.data, key.size);
+    struct casebus_bytes own_key = copy(self, key.data, key.size);
     if (!own_key.data || (!of_tree->hashed && !place->above && hash_tree(self, of_tree) < 0) ||
         make_room(self, of_tree) < 0) {
         return CASEBUS_ENOMEM;

@@ -29,7 +29,7 @@ struct txn {
     MDB_txn *mdb;
     struct overlay *overlay;        /* NULL: a read */
     MDB_cursor *lookup[TREE_COUNT]; /* of a write: where it has read last; NULL: nowhere */
-    unsigned char *encoded;  /* room for the entry that is handed to LMDB */
+    unsigned char *encoded;         /* room for the entry that is handed to LMDB */
     size_t encoded_capacity;
     bool renewable;                /* a read that was reset, not aborted */
     unsigned flushes;              /* of this write */
@@ -42,7 +42,8 @@ struct txn {
     unsigned ahead_count, ahead_taken;
 };
 
-/* What the transaction has looked up is found anew: before the trees change, and before it ends.
+/* What the transaction has looked up is found anew: before the trees change, and before it
+ * ends.
  */
 void txn_close_lookups(struct txn *txn);
 /* The one place where LMDB's codes, the system's among them, become ours. */

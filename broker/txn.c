@@ -205,8 +205,9 @@ static bool get_gathered(struct txn *self, const struct overlay_item *item,
     return item->state != OVERLAY_DELETED && self->error == 0;
 }
 
-/* A write looks from where it found the last key of the tree: reports come in the order of their
- * ids mostly, so that two comparisons say that a key is on the same page, or above all. */
+/* A write looks from where it found the last key of the tree: reports come in the order of
+ * their ids mostly, so that two comparisons say that a key is on the same page, or above all.
+ */
 static int find_stored(struct txn *self, enum tree tree, MDB_val *key, MDB_val *value)
 {
     MDB_cursor **cursor = &self->lookup[tree];
