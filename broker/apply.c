@@ -44,6 +44,7 @@ int apply_begin(struct apply *self)
 {
     self->event_count = 0;
     self->changed = false;
+    self->next_body = casebus_bytes(NULL, 0);
     if (!txn_state(self->txn, &self->state)) {
         txn_fail(self->txn, CASEBUS_ECORRUPT);
     }
@@ -267,12 +268,15 @@ void apply_tie(struct apply_prepared *const prepared[], size_t count)
     casebus_checks_next(tied, numbered);
 }
 
+#define NEXT_BODY 2048 /* bytes of it: more would push out what it is to be decided by */
+
 static enum casebus_outcome decide_report(struct apply *self, const struct apply_entry *entry,
                                           const struct apply_prepared *prepared)
 {
     const struct casebus_report *report = &prepared->report;
     enum casebus_outcome outcome;
     find_session(self); /* as far as the report could be read: its session counts its errors */
+    prefetch(self->next_body.data, self->next_body.size, NEXT_BODY);
     if (entry->refused) {
         outcome = reject(self, CASEBUS_EINTERNAL, "");
     } else if (prepared->fault.code != 0) {
@@ -429,12 +433,10 @@ static void apply_ack(struct apply *self, const struct apply_entry *entry,
     }
 }
 
-#define EXPECT_BYTES 2048 /* of a body: more would push out what it is to be decided by */
-
-void apply_expect(const struct apply_entry *entry)
+void apply_expect(struct apply *self, const struct apply_entry *next)
 {
-    const struct apply_prepared *p = entry->prepared;
-    prefetch(entry->body.data, entry->body.size, EXPECT_BYTES);
+    const struct apply_prepared *p = next->prepared;
+    self->next_body = next->body;
     if (p) {
         const size_t read =
             offsetof(struct apply_prepared, fault); /* what was, of the report */

@@ -107,16 +107,16 @@ bool log_too_long(const struct state *state, const struct log_bounds *bounds);
 /* Has the publisher been silent for so long at that time that its id is to go? */
 bool publisher_is_idle(const struct publisher_entry *publisher, uint64_t at);
 
-/* Has the memory of an entry that is decided next fetched meanwhile: another thread has written
- * it, and its processor's cache is far away. */
-void apply_expect(const struct apply_entry *entry);
-
 struct apply;
 
 int apply_new(struct apply **self_p, struct txn *txn);
 void apply_destroy(struct apply **self_p);
 /* Begins a batch in the transaction, which has begun. */
 int apply_begin(struct apply *self);
+/* What is decided after the entry at hand, and lives as long: its memory is fetched meanwhile,
+ * for another thread has written it, and its processor's cache is far away. In two parts: a
+ * processor that is asked for more than a dozen lines at once waits. */
+void apply_expect(struct apply *self, const struct apply_entry *next);
 /* 0; or an error of the store (no memory, I/O): the batch must be given up. */
 int apply_entry(struct apply *self, const struct apply_entry *entry,
                 struct apply_result *result);

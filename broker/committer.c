@@ -90,7 +90,7 @@ static int commit(struct batch *b)
     }
     for (size_t i = b->first; rc == 0 && i < b->end; i++) {
         if (i + 1 < b->end) {
-            apply_expect(&b->items[i + 1].entry);
+            apply_expect(b->apply, &b->items[i + 1].entry);
         }
         rc = apply_entry(b->apply, &b->items[i].entry, &b->items[i].result);
     }

@@ -17,6 +17,7 @@ struct apply {
     msgpack_sbuffer payload, body; /* scratch for the event in the making */
     struct change changes[CHANGES_MAX];
     msgpack_sbuffer changed_fields;
+    struct casebus_bytes next_body; /* of what comes next: it is only fetched */
     /* Of the entry being decided: */
     uint64_t at;
     /* The clock was set back: `at` is that of an entry before, a second ahead. */

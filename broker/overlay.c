@@ -1,19 +1,18 @@
-/* The write buffer of a transaction; see overlay.h. Items live in one array, found through an
- * open hash table of their indexes; nothing is freed before the transaction ends. */
+/* The write buffer of a transaction; see overlay.h. Items live in one array; nothing is freed
+ * before the transaction ends.
+ *
+ * Most trees get their keys in order: of such a tree the list of its items is all that is
+ * needed, and one comparison with the highest says that a key is new. The first key that comes
+ * out of order puts the tree's items, from then on all of them, into an open hash table of
+ * their indexes. */
 #include "overlay.h"
+
+#include "arena.h"
 
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL /* short inputs: the call costs more than the hash */
 #include <xxhash.h>
-
-#define CHUNK_SIZE (1024 * 1024)
-
-struct chunk {
-    struct chunk *next;
-    size_t size, used;
-    unsigned char data[];
-};
 
 /* An item as it was when the step began. */
 struct undo {
@@ -24,15 +23,16 @@ struct undo {
 };
 
 struct overlay {
-    struct chunk *chunks, *current;
+    struct arena arena;
     struct overlay_item *items;
     size_t count, capacity;
     uint32_t *slots; /* index + 1 into items; 0: free */
-    size_t slot_count;
+    size_t slot_count, slots_used;
     struct of_tree { /* the items of one tree, as indexes */
         uint32_t *list;
         size_t count, capacity;
         uint32_t last; /* index + 1 of the one asked for last: mostly it is asked for again */
+        bool hashed;   /* they are in the table; else they are in key order */
     } of_tree[TREE_COUNT];
     uint32_t step;
     size_t first_of_step; /* items from here on have been added by it */
@@ -65,11 +65,7 @@ void overlay_destroy(struct overlay **self_p)
     if (!self) {
         return;
     }
-    while (self->chunks) {
-        struct chunk *next = self->chunks->next;
-        free(self->chunks);
-        self->chunks = next;
-    }
+    arena_free(&self->arena);
     for (int t = 0; t < TREE_COUNT; t++) {
         free(self->of_tree[t].list);
     }
@@ -84,11 +80,14 @@ void overlay_destroy(struct overlay **self_p)
 
 void overlay_forget(struct overlay *self)
 {
-    memset(self->slots, 0, self->slot_count * sizeof *self->slots);
+    if (self->slots_used > 0) {
+        memset(self->slots, 0, self->slot_count * sizeof *self->slots);
+    }
     for (int t = 0; t < TREE_COUNT; t++) {
         self->of_tree[t].count = self->of_tree[t].last = 0;
+        self->of_tree[t].hashed = false;
     }
-    self->count = 0;
+    self->count = self->slots_used = 0;
     self->bytes = 0;
     overlay_step(self);
 }
@@ -96,70 +95,17 @@ void overlay_forget(struct overlay *self)
 void overlay_clear(struct overlay *self)
 {
     overlay_forget(self);
-    /* Keep ordinary chunks for the next batch, give back what a large record made us take. */
-    struct chunk **p = &self->chunks;
-    while (*p) {
-        struct chunk *c = *p;
-        if (c->size > CHUNK_SIZE) {
-            *p = c->next;
-            free(c);
-        } else {
-            c->used = 0;
-            p = &c->next;
-        }
-    }
-    self->current = self->chunks;
-}
-
-static void *alloc_elsewhere(struct overlay *self, size_t size)
-{
-    while (self->current && self->current->size - self->current->used < size) {
-        if (!self->current->next) {
-            break;
-        }
-        self->current = self->current->next;
-    }
-    if (!self->current || self->current->size - self->current->used < size) {
-        size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-        struct chunk *c = malloc(sizeof *c + room);
-        if (!c) {
-            return NULL;
-        }
-        c->size = room;
-        c->used = 0;
-        c->next = NULL;
-        if (self->current) {
-            self->current->next = c;
-        } else {
-            self->chunks = c;
-        }
-        self->current = c;
-    }
-    self->current->used += size;
-    return self->current->data + self->current->used - size;
-}
-
-/* Size rounded up to what keeps the next allocation aligned. */
-static inline void *alloc(struct overlay *self, size_t size)
-{
-    struct chunk *c = self->current;
-    size = (size + 15) & ~(size_t)15;
-    if (!c || c->size - c->used < size) {
-        return alloc_elsewhere(self, size);
-    }
-    c->used += size;
-    return c->data + c->used - size;
+    arena_clear(&self->arena);
 }
 
 void *overlay_alloc(struct overlay *self, size_t size)
 {
-    return alloc(self, size);
+    return arena_alloc(&self->arena, size);
 }
 
 void overlay_trim(struct overlay *self, void *newest, size_t used)
 {
-    size_t at = (size_t)((unsigned char *)newest - self->current->data);
-    self->current->used = at + ((used + 15) & ~(size_t)15);
+    arena_trim(&self->arena, newest, used);
 }
 
 uint64_t overlay_hash(enum tree tree, struct casebus_bytes key)
@@ -182,21 +128,64 @@ static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tre
 }
 
 struct place {
-    size_t item; /* SIZE_MAX: none */
-    /* Where it would come; not looked for where the newest of its tree is asked for again. */
-    uint64_t hash;
-    size_t slot;
+    size_t item;   /* SIZE_MAX: none */
+    bool above;    /* none, and all others of the tree are lower */
+    uint64_t hash; /* where it was looked for in the table */
 };
+
+/* How many of the lowest `count` keys of the tree are lower. It nearly always comes behind the
+ * newest: from there backwards in steps that double. */
+static size_t count_lower(const struct overlay *self, const struct of_tree *tree, size_t count,
+                          struct casebus_bytes key)
+{
+    size_t back = 1;
+    while (back <= count &&
+           casebus_bytes_compare(self->items[tree->list[count - back]].key, key) >= 0) {
+        back *= 2;
+    }
+    size_t low = back <= count ? count - back + 1 : 0;
+    size_t high = count - back / 2;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (casebus_bytes_compare(self->items[tree->list[middle]].key, key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static struct place find_in_order(const struct overlay *self, const struct of_tree *tree,
+                                  struct casebus_bytes key)
+{
+    if (tree->count == 0) {
+        return (struct place){.item = SIZE_MAX, .above = true};
+    }
+    const uint32_t highest = tree->list[tree->count - 1];
+    const int order = casebus_bytes_compare(key, self->items[highest].key);
+    if (order >= 0) {
+        return (struct place){.item = order == 0 ? highest : SIZE_MAX, .above = order > 0};
+    }
+    const uint32_t item = tree->list[count_lower(self, tree, tree->count - 1, key)];
+    const bool here = casebus_bytes_equal(self->items[item].key, key);
+    return (struct place){.item = here ? item : SIZE_MAX};
+}
 
 static struct place find(const struct overlay *self, enum tree tree, struct casebus_bytes key)
 {
-    uint32_t last = self->of_tree[tree].last;
+    const struct of_tree *of_tree = &self->of_tree[tree];
+    uint32_t last = of_tree->last;
     if (last && casebus_bytes_equal(self->items[last - 1].key, key)) {
         return (struct place){.item = last - 1};
     }
+    if (!of_tree->hashed) {
+        return find_in_order(self, of_tree, key);
+    }
     uint64_t hash = overlay_hash(tree, key);
     size_t slot = find_slot(self, hash, tree, key);
-    return (struct place){self->slots[slot] ? self->slots[slot] - 1 : SIZE_MAX, hash, slot};
+    return (struct place){.item = self->slots[slot] ? self->slots[slot] - 1 : SIZE_MAX,
+                          .hash = hash};
 }
 
 const struct overlay_item *overlay_get(struct overlay *self, enum tree tree,
@@ -230,19 +219,33 @@ static int grow(void **array, size_t *capacity, size_t need, size_t item)
     return 0;
 }
 
-static int widen_slots(struct overlay *self)
+static void put_in_slot(uint32_t *slots, size_t slot_count, uint64_t hash, size_t item)
 {
-    size_t wider = self->slot_count * 2;
+    size_t at = hash & (slot_count - 1);
+    while (slots[at]) {
+        at = (at + 1) & (slot_count - 1);
+    }
+    slots[at] = (uint32_t)item + 1;
+}
+
+/* So many more items leave half of the table free. */
+static int reserve_slots(struct overlay *self, size_t more)
+{
+    size_t wider = self->slot_count;
+    while ((self->slots_used + more) * 2 > wider) {
+        wider *= 2;
+    }
+    if (wider == self->slot_count) {
+        return 0;
+    }
     uint32_t *slots = calloc(wider, sizeof *slots);
     if (!slots) {
         return CASEBUS_ENOMEM;
     }
     for (size_t i = 0; i < self->count; i++) {
-        size_t at = self->items[i].hash & (wider - 1);
-        while (slots[at]) {
-            at = (at + 1) & (wider - 1);
+        if (self->of_tree[self->items[i].tree].hashed) {
+            put_in_slot(slots, wider, self->items[i].hash, i);
         }
-        slots[at] = (uint32_t)i + 1;
     }
     free(self->slots);
     self->slots = slots;
@@ -250,32 +253,38 @@ static int widen_slots(struct overlay *self)
     return 0;
 }
 
-/* Room for one more item, at the place where it is to come. */
-static int make_room(struct overlay *self, enum tree tree, struct casebus_bytes key,
-                     struct place *place)
+/* The order of the tree's keys ends here. */
+static int hash_tree(struct overlay *self, struct of_tree *tree)
 {
-    struct of_tree *of_tree = &self->of_tree[tree];
+    if (reserve_slots(self, tree->count) < 0) {
+        return CASEBUS_ENOMEM;
+    }
+    for (size_t i = 0; i < tree->count; i++) {
+        const uint32_t item = tree->list[i];
+        put_in_slot(self->slots, self->slot_count, self->items[item].hash, item);
+    }
+    self->slots_used += tree->count;
+    tree->hashed = true;
+    return 0;
+}
+
+/* Room for one more item of the tree. */
+static int make_room(struct overlay *self, struct of_tree *tree)
+{
     if (self->count == self->capacity && grow((void **)&self->items, &self->capacity,
                                               self->count + 1, sizeof *self->items) < 0) {
         return CASEBUS_ENOMEM;
     }
-    if (of_tree->count == of_tree->capacity &&
-        grow((void **)&of_tree->list, &of_tree->capacity, of_tree->count + 1,
-             sizeof *of_tree->list) < 0) {
+    if (tree->count == tree->capacity &&
+        grow((void **)&tree->list, &tree->capacity, tree->count + 1, sizeof *tree->list) < 0) {
         return CASEBUS_ENOMEM;
     }
-    if ((self->count + 1) * 2 > self->slot_count) {
-        if (widen_slots(self) < 0) {
-            return CASEBUS_ENOMEM;
-        }
-        place->slot = find_slot(self, place->hash, tree, key);
-    }
-    return 0;
+    return tree->hashed ? reserve_slots(self, 1) : 0;
 }
 
 static struct casebus_bytes copy(struct overlay *self, const void *data, size_t size)
 {
-    unsigned char *p = alloc(self, size + 1);
+    unsigned char *p = arena_alloc(&self->arena, size + 1);
     if (p && size > 0) {
         memcpy(p, data, size);
     }
@@ -287,17 +296,22 @@ static int add_item(struct overlay *self, enum tree tree, struct casebus_bytes k
 {
     struct of_tree *of_tree = &self->of_tree[tree];
     struct casebus_bytes own_key = copy(self, key.data, key.size);
-    if (!own_key.data || make_room(self, tree, key, place) < 0) {
+    if (!own_key.data || (!of_tree->hashed && !place->above && hash_tree(self, of_tree) < 0) ||
+        make_room(self, of_tree) < 0) {
         return CASEBUS_ENOMEM;
     }
     place->item = self->count++;
-    self->items[place->item] = (struct overlay_item){.hash = place->hash,
-                                                     .tree = (unsigned char)tree,
-                                                     .state = OVERLAY_UNKNOWN,
-                                                     .step = self->step,
-                                                     .key = own_key};
-    self->slots[place->slot] = (uint32_t)place->item + 1;
+    self->items[place->item] =
+        (struct overlay_item){.hash = place->hash ? place->hash : overlay_hash(tree, key),
+                              .tree = (unsigned char)tree,
+                              .state = OVERLAY_UNKNOWN,
+                              .step = self->step,
+                              .key = own_key};
     of_tree->list[of_tree->count++] = (uint32_t)place->item;
+    if (of_tree->hashed) {
+        put_in_slot(self->slots, self->slot_count, self->items[place->item].hash, place->item);
+        self->slots_used++;
+    }
     return 0;
 }
 
@@ -431,21 +445,16 @@ const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree
         *error = CASEBUS_ENOMEM;
         return NULL;
     }
-    bool in_order = true;
     for (size_t i = 0; i < of_tree->count; i++) {
         const struct overlay_item *item = &self->items[of_tree->list[i]];
         if (i + OVERLAY_AHEAD < of_tree->count) {
             __builtin_prefetch(self->items[of_tree->list[i + OVERLAY_AHEAD]].key.data);
         }
-        if (item->state == OVERLAY_UNKNOWN) {
-            continue;
+        if (item->state != OVERLAY_UNKNOWN) {
+            self->sorted[(*count)++] = item;
         }
-        if (*count > 0 && casebus_bytes_compare(self->sorted[*count - 1]->key, item->key) > 0) {
-            in_order = false;
-        }
-        self->sorted[(*count)++] = item;
     }
-    if (!in_order) {
+    if (of_tree->hashed) {
         qsort(self->sorted, *count, sizeof *self->sorted, compare);
     }
     *error = 0;

@@ -1,5 +1,5 @@
-/* What store.c, store_space.c, txn.c and cursor.c share. Private to them: nobody else knows
- * LMDB. */
+/* What store.c, store_space.c, txn.c, txn_flush.c and cursor.c share. Private to them: nobody
+ * else knows LMDB. */
 #ifndef BROKER_STORE_PRIVATE_H
 #define BROKER_STORE_PRIVATE_H
 
@@ -27,8 +27,9 @@ struct store {
 struct txn {
     struct store *store;
     MDB_txn *mdb;
-    struct overlay *overlay; /* NULL: a read */
-    unsigned char *encoded;  /* room for the entry that is handed to LMDB */
+    struct overlay *overlay;        /* NULL: a read */
+    MDB_cursor *lookup[TREE_COUNT]; /* of a write: where it has read last; NULL: nowhere */
+    unsigned char *encoded;         /* room for the entry that is handed to LMDB */
     size_t encoded_capacity;
     bool renewable;                /* a read that was reset, not aborted */
     unsigned flushes;              /* of this write */
@@ -41,6 +42,10 @@ struct txn {
     unsigned ahead_count, ahead_taken;
 };
 
+/* What the transaction has looked up is found anew: before the trees change, and before it
+ * ends.
+ */
+void txn_close_lookups(struct txn *txn);
 /* The one place where LMDB's codes, the system's among them, become ours. */
 int store_error(int lmdb_code);
 /* While a store is opened: what is wrong with the folder that was named, CASEBUS_EINVAL, is no

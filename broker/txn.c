@@ -1,4 +1,4 @@
-/* Transactions: what is read through them, what is gathered, and how it reaches LMDB; see
+/* Transactions: what is read through them, what is gathered, and how it is committed; see
  * store.h for what users may rely on. Errors are sticky: the first one stays and everything
  * after it does nothing. */
 #include "prefetch.h"
@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ITEM_AHEAD 256    /* bytes of an item: a struct, or the beginning of a value */
 #define RECORD_AHEAD 1024 /* bytes of a record */
 
 static const struct key *state_key(void)
@@ -18,6 +17,16 @@ static const struct key *state_key(void)
 }
 
 /* --- transactions ----------------------------------------------------------------------- */
+
+void txn_close_lookups(struct txn *self)
+{
+    for (int t = 0; t < TREE_COUNT; t++) {
+        if (self->lookup[t]) {
+            mdb_cursor_close(self->lookup[t]);
+            self->lookup[t] = NULL;
+        }
+    }
+}
 
 static int txn_new(struct store *store, bool write, struct txn **self_p)
 {
@@ -52,6 +61,7 @@ void txn_destroy(struct txn **self_p)
         return;
     }
     if (self->mdb) {
+        txn_close_lookups(self);
         mdb_txn_abort(self->mdb);
     }
     overlay_destroy(&self->overlay);
@@ -84,6 +94,7 @@ void txn_end(struct txn *self)
 {
     if (self->overlay) {
         if (self->mdb) {
+            txn_close_lookups(self);
             mdb_txn_abort(self->mdb);
             self->mdb = NULL;
         }
@@ -197,6 +208,32 @@ static bool get_gathered(struct txn *self, const struct overlay_item *item,
     return item->state != OVERLAY_DELETED && self->error == 0;
 }
 
+/* A write looks from where it found the last key of the tree: reports come in the order of
+ * their ids mostly, so that two comparisons say that a key is on the same page, or above all.
+ */
+static int find_stored(struct txn *self, enum tree tree, MDB_val *key, MDB_val *value)
+{
+    MDB_cursor **cursor = &self->lookup[tree];
+    if (!self->overlay) {
+        return mdb_get(self->mdb, self->store->dbi[tree], key, value);
+    }
+    if (!*cursor) {
+        MDB_val last;
+        int rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], cursor);
+        if (rc != 0) {
+            return rc;
+        }
+        /* It must stand somewhere: one that finds nothing begins at the root each time. */
+        mdb_cursor_get(*cursor, &last, value, MDB_LAST);
+    }
+    int rc = mdb_cursor_get(*cursor, key, value, MDB_SET);
+    if (rc != 0 && rc != MDB_NOTFOUND) { /* who knows where it stands now */
+        mdb_cursor_close(*cursor);
+        *cursor = NULL;
+    }
+    return rc;
+}
+
 static bool get_stored(struct txn *self, enum tree tree, struct casebus_bytes key,
                        struct casebus_bytes *value)
 {
@@ -204,7 +241,7 @@ static bool get_stored(struct txn *self, enum tree tree, struct casebus_bytes ke
         return false;
     }
     MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
-    int rc = mdb_get(self->mdb, self->store->dbi[tree], &k, &v);
+    int rc = find_stored(self, tree, &k, &v);
     if (rc == MDB_NOTFOUND) {
         return false;
     }
@@ -285,104 +322,7 @@ void txn_delete(struct txn *self, enum tree tree, const struct key *key)
     set(self, tree, key_bytes(key), OVERLAY_DELETED, casebus_bytes(NULL, 0));
 }
 
-/* --- writing ---------------------------------------------------------------------------- */
-
-/* Trees whose new keys are always the highest: appending fills their pages. */
-static bool grows_at_end(enum tree tree)
-{
-    return tree == TREE_LOG || tree == TREE_CREATED || tree == TREE_STARTED ||
-           tree == TREE_REJECT || tree == TREE_CONFLICT;
-}
-
-static int delete_item(MDB_cursor *cursor, MDB_val *key)
-{
-    MDB_val v;
-    int rc = mdb_cursor_get(cursor, key, &v, MDB_SET);
-    return rc == 0 ? mdb_cursor_del(cursor, 0) : rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int put_value(MDB_cursor *cursor, const struct overlay_item *item,
-                     struct casebus_bytes value)
-{
-    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
-    MDB_val v = {value.size + CHECKSUM_SIZE, NULL};
-    int rc = MDB_KEYEXIST;
-    if (grows_at_end(item->tree)) {
-        rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE | MDB_APPEND);
-    }
-    if (rc == MDB_KEYEXIST) { /* not the highest after all: an older one is rewritten */
-        v.mv_size = value.size + CHECKSUM_SIZE;
-        rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE);
-    }
-    if (rc == 0) {
-        uint64_t sum = store_checksum(item->hash, value.data, value.size);
-        memcpy(v.mv_data, value.data, value.size);
-        memcpy((char *)v.mv_data + value.size, &sum, sizeof sum);
-    }
-    return rc;
-}
-
-/* Valid until the next one: a page takes it at once, and memory that is at hand still is used
- * again for all of them. */
-static struct casebus_bytes encoded_for_page(struct txn *self, const struct overlay_item *item)
-{
-    enum entry_type type = (enum entry_type)item->type;
-    size_t size = entry_size(type, item->data.data);
-    if (size > self->encoded_capacity) {
-        free(self->encoded);
-        self->encoded = malloc(size);
-        self->encoded_capacity = self->encoded ? size : 0;
-    }
-    return self->encoded ? casebus_bytes(self->encoded,
-                                         entry_encode(type, item->data.data, self->encoded))
-                         : casebus_bytes(NULL, 0);
-}
-
-static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_item *item)
-{
-    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
-    if (item->state == OVERLAY_DELETED) {
-        return delete_item(cursor, &k);
-    }
-    struct casebus_bytes value =
-        item->state == OVERLAY_ENTRY ? encoded_for_page(self, item) : item->data;
-    self->put_bytes += k.mv_size + value.size;
-    return value.data ? put_value(cursor, item, value) : ENOMEM;
-}
-
-static int flush_tree(struct txn *self, enum tree tree)
-{
-    size_t count;
-    int rc;
-    const struct overlay_item *const *items = overlay_sorted(self->overlay, tree, &count, &rc);
-    if (rc != 0 || count == 0) {
-        return rc;
-    }
-    MDB_cursor *cursor;
-    self->put_count += count;
-    rc = mdb_cursor_open(self->mdb, self->store->dbi[tree], &cursor);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        if (i + OVERLAY_AHEAD < count) {
-            const struct casebus_bytes ahead = items[i + OVERLAY_AHEAD]->data;
-            prefetch(ahead.data, ahead.size, ITEM_AHEAD);
-        }
-        rc = put_item(self, cursor, items[i]);
-    }
-    if (cursor) {
-        mdb_cursor_close(cursor);
-    }
-    return store_error(rc);
-}
-
-int txn_flush(struct txn *self)
-{
-    for (int t = 0; self->error == 0 && t < TREE_COUNT; t++) {
-        txn_fail(self, flush_tree(self, (enum tree)t));
-    }
-    overlay_forget(self->overlay);
-    self->flushes++;
-    return self->error;
-}
+/* --- committing ------------------------------------------------------------------------- */
 
 int txn_commit(struct txn *self)
 {

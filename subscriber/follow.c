@@ -15,6 +15,7 @@
 #include "follow.h"
 
 #include "link.h"
+#include "prefetch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -53,14 +54,11 @@ static int receive(struct casebus_subscriber *self, struct slot *slot)
 
 /* Asks for a body's envelope, which another thread has written: it comes while the topic is
  * looked at. And for what lies behind the body: libzmq leaves messages where it has received
- * them, several at a time, so that this is nearly always the next one. Always inlined, as it
- * is one with an effect that the compiler does not count. */
+ * them, several at a time, so that this is nearly always the next one. */
 CASEBUS_INLINE void expect(struct casebus_bytes body)
 {
-    for (size_t at = 0; at < ENVELOPE; at += 64) {
-        __builtin_prefetch((const void *)((uintptr_t)body.data + at));
-        __builtin_prefetch((const void *)((uintptr_t)body.data + body.size + at));
-    }
+    prefetch(body.data, body.size, ENVELOPE);
+    prefetch((const void *)((uintptr_t)body.data + body.size), ENVELOPE, ENVELOPE);
 }
 
 static bool is_heads(struct casebus_bytes topic)
@@ -334,7 +332,9 @@ static int take_answer(struct casebus_subscriber *self)
  * for each few kilobytes. Where a processor is idle this takes less than a microsecond. */
 static bool yields(struct casebus_subscriber *self)
 {
-    if (self->has_yielded || self->intake.pulling || self->intake.hold.count < LARGE_BATCH) {
+    const struct intake *intake = &self->intake;
+    if (self->has_yielded || !intake->waits || intake->pulling ||
+        intake->hold.count < LARGE_BATCH) {
         return false;
     }
     self->has_yielded = true;

@@ -7,21 +7,18 @@
  * Contract: a slot is in one queue, or spare, or the caller's. */
 #include "hold.h"
 
+#include "prefetch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define SPARES_MAX 4096 /* kept for the next burst; a batch has up to 2,048 events */
 
-#define LINE 64 /* bytes that come from memory at once */
-
-/* Asks for a slot's bytes, which nobody has looked at for as long as a batch takes. Always
- * inlined: a call that only asks is taken for one without effect, and left out. */
+/* Asks for a slot's bytes, which nobody has looked at for as long as a batch takes. */
 CASEBUS_INLINE void expect(const struct slot *slot)
 {
     if (slot != NULL) {
-        for (size_t at = 0; at < sizeof *slot; at += LINE) {
-            __builtin_prefetch((const char *)slot + at, 1);
-        }
+        prefetch(slot, sizeof *slot, sizeof *slot);
     }
 }
 
