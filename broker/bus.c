@@ -109,76 +109,12 @@ static int again_one_by_one(struct bus *self, struct batch *b)
     return 0;
 }
 
-/* --- the disk says no -------------------------------------------------------------------- */
-
-/* No commit begins without file space for all it can write (store_reserve), so a full disk or a
- * full map is met where nothing has happened yet. The broker is then read-only: nothing is
- * confirmed or published, requests are answered, and reports are taken in and dropped: numbered
- * ones come again, others are counted. A batch without space comes again in halves, so it takes
- * one report that finds none; and space is looked for once a second, of which there must then
- * be so much more that this does not begin again at once. Any other failure of the store, I/O
- * first of all, ends the broker: it never confirms after a failure, and the next start begins
- * with what was durable. */
-static bool is_read_only(const struct bus *self)
-{
-    return atomic_load(&self->options->counters->read_only);
-}
-
-static void set_read_only(struct bus *self, bool read_only)
-{
-    const struct store *store = self->options->store;
-    atomic_store(&self->options->counters->read_only, read_only);
-    fanout_hurry(self->fanout); /* who watches is told at once */
-    if (read_only) {
-        log_error(
-            "no space is left for the store in %s: read-only until %llu MiB are free there, "
-            "and below --map-size",
-            store_dir(store), (unsigned long long)(store_room_wanted(store) >> 20) + 1);
-    } else {
-        log_error("there is space in %s again: reports are stored", store_dir(store));
-    }
-}
-
-/* Its publisher is waiting for an answer: he gets told why there is none. */
-static void note_held(struct bus *self, const struct item *item)
-{
-    const struct casebus_report_head *head = &item->prepared.head;
-    if (head->numbered) {
-        bus_note_arrived(self, item, head->publisher, head->number, false);
-    }
-}
-
-static void hold(struct bus *self, struct batch *b)
-{
-    struct counters *c = self->options->counters;
-    for (size_t i = b->first; i < b->count; i++) {
-        struct item *item = &b->items[i];
-        if (item->submission == 0) {
-            count(item->prepared.head.numbered ? &c->held : &c->unstored, 1);
-            note_held(self, item);
-        } else if (item->submission != NOBODY_ASKED) {
-            item->result = (struct apply_result){.outcome = CASEBUS_OUTCOME_REJECTED,
-                                                 .fault = {.code = CASEBUS_ENOSPC}};
-            bus_answer_submission(self, item);
-        }
-    }
-    batch_clear(b);
-    bus_hand_over(self);
-}
-
-static void look_for_space(struct bus *self)
-{
-    if (is_read_only(self) && store_has_room(self->options->store) == 0) {
-        set_read_only(self, false);
-    }
-}
-
 /* The filling batch goes to the committer, where there is one and it is free. */
 static void give(struct bus *self)
 {
-    if (is_read_only(self)) { /* then none is busy */
+    if (bus_is_read_only(self)) { /* then none is busy */
         self->filling->first = 0;
-        hold(self, self->filling);
+        bus_hold(self, self->filling);
         return;
     }
     if (!self->busy) {
@@ -223,8 +159,8 @@ static void again_smaller(struct bus *self, struct batch *b)
     } else if (b->end - b->first > 1) {
         give_range(self, b->first, b->first + (b->end - b->first) / 2);
     } else {
-        set_read_only(self, true);
-        hold(self, b);
+        bus_set_read_only(self, true);
+        bus_hold(self, b);
         end_batch(self, b);
     }
 }
@@ -327,7 +263,7 @@ static void keep_time(struct bus *self)
                 "an endpoint that was closed for keys to be checked again cannot be bound: "
                 "is its port taken by another program?");
         }
-        look_for_space(self);
+        bus_look_for_space(self);
     }
 }
 

@@ -43,6 +43,16 @@ struct bus {
 /* A slice of what has queued, into the filling batch. */
 void bus_receive(struct bus *self);
 
+/* --- bus_space.c -------------------------------------------------------------------------- */
+
+bool bus_is_read_only(const struct bus *self);
+/* From now on; said in the log and in heads. */
+void bus_set_read_only(struct bus *self, bool read_only);
+/* Nothing of the batch from its first on is decided: counted, and whoever waits is told. */
+void bus_hold(struct bus *self, struct batch *batch);
+/* Ends being read-only where there is space again. */
+void bus_look_for_space(struct bus *self);
+
 /* --- bus_tell.c --------------------------------------------------------------------------- */
 
 /* Something was noticed of a publisher, which its polls are to be told. */

@@ -57,6 +57,7 @@ bool taken_back(struct apply *self, const struct before *before);
 /* Takes the report back to "rejected", with the field and the code. */
 enum casebus_outcome reject(struct apply *self, int code, const char *field);
 
+/* apply_event.c */
 /* Makes the event (kind, agency, key set in `event` by event_for()), gives it seq and chain,
  * puts it into the log and among what is to be published. *last is its topic's newest event
  * before, and becomes its seq. */
