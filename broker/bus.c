@@ -414,8 +414,8 @@ static bool start(struct bus *self)
     self->done = inlet_of_descriptor(committer_fd(self->committer));
     self->in = inlet_of(zsock_resolve(self->ingest));
     self->peer = inlet_of(zsock_resolve(self->exchange));
-    zmq_send(self->in.socket, "\x01", 1,
-             0); /* everything: storing never depends on who watches */
+    /* Everything: storing never depends on who watches. */
+    zmq_send(self->in.socket, "\x01", 1, 0);
     return true;
 }
 

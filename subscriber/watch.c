@@ -131,7 +131,6 @@ static const char *find_clash(const struct watch_settings *settings)
 static int show_table(const struct watch_settings *settings)
 {
     const struct watch_table table = {
-        .program = PROGRAM,
         .fanout = settings->fanout,
         .query = settings->query,
         .secret = settings->secret,

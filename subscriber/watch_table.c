@@ -52,7 +52,7 @@ static void write_out(struct live *self)
 {
     const int rc = terminal_write(STDOUT_FILENO, &self->out);
     if (rc != 0) {
-        fprintf(stderr, "%s: standard output: %s\n", self->settings->program,
+        fprintf(stderr, PROGRAM ": standard output: %s\n",
                 rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
         self->status = EXIT_OUTPUT;
     }
@@ -118,11 +118,11 @@ static void look_for_start(void *arg, struct casebus_view *view,
 
 /* --- opening ------------------------------------------------------------------------------ */
 
-static int complain(const struct live *self, const char *what, const char *why)
+static int complain(const char *what, const char *why)
 {
     struct text name = {0};
     text_add_foreign(&name, casebus_cstr(what));
-    fprintf(stderr, "%s: %s: %s\n", self->settings->program, text_get(&name), why);
+    fprintf(stderr, PROGRAM ": %s: %s\n", text_get(&name), why);
     text_free(&name);
     return EXIT_USAGE;
 }
@@ -146,9 +146,9 @@ static int open_view(struct live *self, struct casebus_view **view, struct caseb
         return EXIT_FINE;
     }
     if (rc == CASEBUS_EPATTERN) {
-        return complain(self, "PATTERN", why);
+        return complain("PATTERN", why);
     }
-    return complain(self, "--limit", rc == CASEBUS_EINVAL ? "1 to 500" : casebus_strerror(rc));
+    return complain("--limit", rc == CASEBUS_EINVAL ? "1 to 500" : casebus_strerror(rc));
 }
 
 /* One that has a table before it begins is no mistake; one that is only misspelt is. */
@@ -160,7 +160,7 @@ static void warn_of_no_session(const struct live *self)
         .query = settings->query, .secret = settings->secret, .server = settings->server};
     if (casebus_case_id_split(casebus_cstr(settings->session), &agency, &id) == 0 &&
         !start_check_session(&broker, settings->audience, agency, id)) {
-        complain(self, settings->session,
+        complain(settings->session,
                  "there is no such session; waiting for it to start (--sessions shows those "
                  "there are)");
     }
@@ -171,7 +171,7 @@ static int open_session(struct live *self, const char *name)
     char agency[CASEBUS_AGENCY_MAX + 1] = "", id[CASEBUS_SEGMENT_MAX + 1] = "";
     struct casebus_bytes first, second;
     if (casebus_case_id_split(casebus_cstr(name), &first, &second) != 0) {
-        return complain(self, name, "not a session, which is AGENCY:ID, or new");
+        return complain(name, "not a session, which is AGENCY:ID, or new");
     }
     memcpy(agency, first.data, first.size);
     memcpy(id, second.data, second.size);
@@ -190,7 +190,7 @@ static int wait_for_session(struct live *self)
     options.refetch_window_ms = WINDOW_MS / 4;
     options.after_fetch = look_for_start;
     if (!self->terminal) {
-        fprintf(stderr, "%s: waiting for a session to start\n", self->settings->program);
+        fprintf(stderr, PROGRAM ": waiting for a session to start\n");
     }
     return open_view(self, &self->waiting, casebus_query_sessions(NULL, NULL, STARTED_MAX),
                      options);
@@ -202,7 +202,7 @@ static int open_table(struct live *self)
     struct casebus_view_options options = view_options(self);
     const unsigned limit = settings->limit <= CASEBUS_PAGE_MAX ? (unsigned)settings->limit : 0;
     if (limit == 0) {
-        return complain(self, "--limit", "1 to 500");
+        return complain("--limit", "1 to 500");
     }
     if (settings->what == WATCH_SESSION) {
         if (strcmp(settings->session, "new") == 0) {
@@ -231,7 +231,7 @@ static int open_live(struct live *self)
     if (rc == 0) {
         return open_table(self);
     }
-    fprintf(stderr, "%s: %s, %s: %s\n", self->settings->program, options.fanout, options.query,
+    fprintf(stderr, PROGRAM ": %s, %s: %s\n", options.fanout, options.query,
             rc == CASEBUS_EINVAL ? "not endpoints" : casebus_strerror(rc));
     return EXIT_USAGE;
 }
@@ -343,7 +343,7 @@ static void say_state(struct live *self)
     if ((status.state != self->said || self->turned) && status.state != CASEBUS_VIEW_LOADING) {
         self->said = status.state;
         self->turned = false;
-        fprintf(stderr, "%s: %s\n", self->settings->program, casebus_view_words(view));
+        fprintf(stderr, PROGRAM ": %s\n", casebus_view_words(view));
     }
 }
 
@@ -364,7 +364,7 @@ static void look_for_broker(struct live *self, int64_t patience)
     }
     self->unreached = self->restated = true;
     if (!self->terminal || self->settings->json) {
-        start_check_say_waiting(self->settings->program, self->settings->fanout,
+        start_check_say_waiting(PROGRAM, self->settings->fanout,
                                 self->settings->secret != NULL);
     }
 }
@@ -412,7 +412,7 @@ static int show_until_done(struct live *self)
         const int rc =
             casebus_views_wait(self->views, left < 0 || left > SLICE_MS ? SLICE_MS : left);
         if (rc != 0 && rc != CASEBUS_EINTR) {
-            fprintf(stderr, "%s: %s\n", settings->program, casebus_strerror(rc));
+            fprintf(stderr, PROGRAM ": %s\n", casebus_strerror(rc));
             return EXIT_OUTPUT;
         }
         follow_started(self);

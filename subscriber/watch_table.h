@@ -17,7 +17,7 @@ enum watch_what {
 };
 
 struct watch_table {
-    const char *program, *fanout, *query, *audience;
+    const char *fanout, *query, *audience;
     const char *secret, *server; /* key files, or NULL */
     enum watch_what what;
     const char *session; /* AGENCY:ID, or new */

@@ -83,6 +83,12 @@ int desk_tear_down(void **state)
     return findings == 0 ? 0 : -1;
 }
 
+int desk_shut(void **state)
+{
+    desk_close(*state);
+    return 0;
+}
+
 void desk_reopen(struct desk *d)
 {
     close_store(d);

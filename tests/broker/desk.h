@@ -51,6 +51,8 @@ void desk_close(struct desk *d);
  * failed where its store does not agree with itself. */
 int desk_set_up(void **state);
 int desk_tear_down(void **state);
+/* Closes it, whatever the test has put into its store. */
+int desk_shut(void **state);
 void desk_reopen(struct desk *d);
 
 void desk_begin(struct desk *d);

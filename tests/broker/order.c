@@ -19,13 +19,6 @@ static int open_desk(void **state)
     return 0;
 }
 
-static int close_desk(void **state)
-{
-    (void)state;
-    desk_close(&d);
-    return 0;
-}
-
 static struct key numbered(unsigned number)
 {
     char text[16];
@@ -162,7 +155,7 @@ static void keys_in_order_but_for_one_are_kept(void **state)
     assert_kept(rising_but_for_one);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, open_desk, desk_shut, &d)
 
 int main(void)
 {

@@ -12,20 +12,6 @@
 
 static struct desk d;
 
-static int open_desk(void **state)
-{
-    (void)state;
-    desk_open(&d);
-    return 0;
-}
-
-static int close_desk(void **state)
-{
-    (void)state;
-    desk_close(&d);
-    return 0;
-}
-
 static void commit(uint64_t number, size_t size)
 {
     static char value[LARGE];
@@ -107,7 +93,7 @@ static void a_store_that_is_only_opened_does_not_grow(void **state)
     assert_int_equal(ahead(), before);
 }
 
-#define FACT(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define FACT(name) cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_shut, &d)
 
 int main(void)
 {

@@ -9,20 +9,6 @@
 
 static struct desk d;
 
-static int open_desk(void **state)
-{
-    (void)state;
-    desk_open(&d);
-    return 0;
-}
-
-static int close_desk(void **state)
-{
-    (void)state;
-    desk_close(&d);
-    return 0;
-}
-
 static struct casebus_bytes text(const char *s)
 {
     return casebus_cstr(s);
@@ -571,7 +557,7 @@ static void entries_are_read_back_as_they_were(void **state)
                      CASEBUS_ECORRUPT);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_shut, &d)
 
 int main(void)
 {
