@@ -46,7 +46,7 @@ static int publish(struct bus *self, const struct batch *b)
     if (b->committed) {
         name_quiet(self, b);
     }
-    int rc = fanout_publish(self->fanout, events, n);
+    int rc = fanout_publish(self->fanout, events, n, self->admission.table);
     for (size_t i = 0; i < n; i++) {
         count_event(self->options->counters, events[i].kind, now);
     }

@@ -55,9 +55,11 @@ void fanout_read_subscriptions(struct fanout *self, const struct actor_table *ac
  * who may know of the agency: those of the batch, or heads of their own soon: a flood of it is
  * few heads. */
 void fanout_quiet(struct fanout *self, struct casebus_bytes agency, uint64_t entry);
-/* Sends a committed batch's events, in the order of their seqs, and the batch's heads. 0 or
- * CASEBUS_ENOMEM: heads are no longer known, the bus must not go on. */
-int fanout_publish(struct fanout *self, const struct apply_event *events, size_t count);
+/* Sends a committed batch's events, alone in the order of their seqs, in bundles in that order
+ * within a stream, and the batch's heads. 0 or CASEBUS_ENOMEM: what subscribers would be told
+ * is no longer known, the bus must not go on. */
+int fanout_publish(struct fanout *self, const struct apply_event *events, size_t count,
+                   const struct actor_table *actors);
 
 /* Monotonic ms: when heads are due next, and sends those that are. `held`: why nothing is
  * stored for now, NULL: it is. */

@@ -7,7 +7,7 @@
 
 struct stream {
     char name[CASEBUS_TOPIC_MAX];
-    size_t size;
+    size_t size, number;
     uint64_t seq;
     bool moved;
 };
@@ -53,11 +53,11 @@ static int insert(struct heads *self, size_t at, struct casebus_bytes name)
     memset(s, 0, sizeof *s);
     s->size = name.size < sizeof s->name ? name.size : sizeof s->name;
     memcpy(s->name, name.data, s->size);
-    self->count++;
+    s->number = self->count++;
     return 0;
 }
 
-int heads_move(struct heads *self, struct casebus_bytes topic, uint64_t seq)
+int heads_move(struct heads *self, struct casebus_bytes topic, uint64_t seq, size_t *stream)
 {
     struct casebus_bytes name = casebus_topic_stream(topic);
     size_t at = self->last;
@@ -73,7 +73,13 @@ int heads_move(struct heads *self, struct casebus_bytes topic, uint64_t seq)
     self->streams[at].seq = seq;
     self->streams[at].moved = true;
     self->last = at;
+    *stream = self->streams[at].number;
     return 0;
+}
+
+size_t heads_streams(const struct heads *self)
+{
+    return self->count;
 }
 
 void heads_settle(struct heads *self)
@@ -112,9 +118,10 @@ static int read_heads(struct heads *self, struct txn *txn)
     cursor_open(&c, txn, TREE_HEAD);
     for (bool at = cursor_seek(&c, casebus_bytes("", 1)); at && rc == 0; at = cursor_next(&c)) {
         struct head_entry head;
+        size_t stream;
         rc = entry_decode(ENTRY_HEAD, c.value, &head);
         if (rc == 0) {
-            rc = heads_move(self, c.key, head.seq);
+            rc = heads_move(self, c.key, head.seq, &stream);
         }
     }
     cursor_close(&c);

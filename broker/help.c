@@ -27,7 +27,7 @@ void limits_help(FILE *out)
         "\n"
         "Memory: of a connection to ingest %d messages wait, of frames of %d KiB; to query %d\n"
         "requests of %d KiB and %d MiB of replies not read (%d MiB of all connections of an\n"
-        "actor), to fanout %d events of %d KiB, which all subscribers share; an idle "
+        "actor), to fanout %d messages of %d KiB, which all subscribers share; an idle "
         "subscriber\n"
         "takes some 50 KiB, a pattern some 50 bytes for each of its own. Requests that wait\n"
         "take 64 MiB, batches %d MiB. For all connections together the bound is the system's\n"

@@ -11,25 +11,28 @@
  * Nothing relies on the socket being connected: what does not come is found missing by the next
  * heads that do.
  *
- * Contract: nothing here allocates or asks the clock for an event that waits already. */
+ * Contract: nothing here asks the clock for an event that waits already. */
 #include "follow.h"
 
 #include "link.h"
 #include "prefetch.h"
 
+#include <casebus/bundle.h>
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
 
-#define RESEND_LOOK_MS 250 /* how often a question on its way is looked after */
-#define QUIET_MS 10000     /* ten heads messages that did not come */
-#define LARGE_BATCH 16     /* events that wait for its end */
-#define ENVELOPE 192       /* bytes of an event that are read: about all but its payload */
+#define RESEND_LOOK_MS 250  /* how often a question on its way is looked after */
+#define QUIET_MS 10000      /* ten heads messages that did not come */
+#define QUIET_GRACE_MS 2000 /* two more, for who has not been there to see them */
+#define LARGE_BATCH 16      /* events of it that have come */
+#define ENVELOPE 192        /* bytes of an event that are read: about all but its payload */
 
 enum message {
     NOTHING,
     EVENT,
+    BUNDLE,
     HEADS
 };
 
@@ -48,7 +51,7 @@ static int receive(struct casebus_subscriber *self, struct slot *slot)
         frames++;
     }
     self->quiet_since = 0;
-    self->is_silent = self->has_yielded = false;
+    self->is_silent = self->has_yielded = self->has_grace = false;
     return frames;
 }
 
@@ -61,23 +64,21 @@ CASEBUS_INLINE void expect(struct casebus_bytes body)
     prefetch((const void *)((uintptr_t)body.data + body.size), ENVELOPE, ENVELOPE);
 }
 
-static bool is_heads(struct casebus_bytes topic)
-{
-    return topic.size > 4 && memcmp(topic.data, "sys:", 4) == 0;
-}
-
 static enum message decode(struct casebus_subscriber *self, struct slot *slot)
 {
     struct casebus_fault fault;
     struct casebus_bytes topic, body;
     slot_look(slot, &topic, &body);
     expect(body);
-    if (is_heads(topic)) {
+    if (casebus_topic_is_heads(topic)) {
         if (casebus_heads_decode(topic, body, &self->heads, &fault) != 0) {
             return NOTHING;
         }
         casebus_heads_keep_held(&self->heads, self->held, sizeof self->held);
         return HEADS;
+    }
+    if (casebus_topic_is_bundle(topic)) {
+        return BUNDLE;
     }
     return casebus_event_read(topic, body, &slot->event, &fault) == 0 ? EVENT : NOTHING;
 }
@@ -100,27 +101,43 @@ static int read_message(struct casebus_subscriber *self)
     return frames;
 }
 
-/* How long it may go on being quiet. A connection over which nothing comes may be dead without
- * anybody knowing: it is made again. What was lost by that is found like all else. */
-static int quiet_left(struct casebus_subscriber *self)
-{
-    const int64_t now = clock_mono_ms();
-    if (self->quiet_since == 0) {
-        self->quiet_since = now;
-    } else if (now - self->quiet_since >= QUIET_MS) {
-        self->quiet_since = now;
-        self->is_silent = true;
-        if (zmq_disconnect(self->socket, self->fanout) == 0 &&
-            zmq_connect(self->socket, self->fanout) != 0) {
-            return casebus_link_error();
-        }
-    }
-    return (int)(self->quiet_since + QUIET_MS - now);
-}
-
 static int shorter(int left, int other)
 {
     return left < 0 || left > other ? other : left;
+}
+
+static int connect_again(struct casebus_subscriber *self)
+{
+    self->is_silent = true;
+    return zmq_disconnect(self->socket, self->fanout) == 0 &&
+                   zmq_connect(self->socket, self->fanout) != 0
+               ? casebus_link_error()
+               : 0;
+}
+
+/* How long it may go on being quiet, or a code. A connection over which nothing comes may be
+ * dead without anybody knowing: it is made again. What was lost by that is found like all else.
+ * A process that was stopped, or elsewhere, finds its time over when it looks again, before
+ * libzmq has read what waits for it: it looks once more. */
+static int quiet_left(struct casebus_subscriber *self)
+{
+    const int64_t now = clock_mono_ms();
+    const bool was_away = now - self->quiet_looked >= QUIET_GRACE_MS;
+    self->quiet_since = self->quiet_since != 0 ? self->quiet_since : now;
+    self->quiet_looked = now;
+    if (now - self->quiet_since >= QUIET_MS) {
+        if (was_away && !self->has_grace) {
+            self->has_grace = true;
+            self->quiet_since = now - QUIET_MS + QUIET_GRACE_MS;
+        } else {
+            self->quiet_since = now;
+            const int rc = connect_again(self);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+    }
+    return shorter((int)(self->quiet_since + QUIET_MS - now), QUIET_GRACE_MS / 2);
 }
 
 /* For the socket, which was found empty just now, by receiving from it: libzmq then waits for
@@ -200,7 +217,7 @@ int casebus_follow_join(struct casebus_subscriber *self, struct patience *patien
 {
     for (;;) {
         int rc;
-        while ((rc = read_message(self)) == EVENT) {
+        while ((rc = read_message(self)) == EVENT || rc == BUNDLE) {
         }
         if (rc == HEADS) {
             join_here(self);
@@ -222,6 +239,10 @@ static int take_message(struct casebus_subscriber *self, int message)
 {
     if (message == EVENT) {
         return intake_event(&self->intake);
+    }
+    if (message == BUNDLE) {
+        intake_bundle(&self->intake);
+        return 0;
     }
     if (memcmp(self->heads.epoch, self->intake.epoch, sizeof self->heads.epoch) == 0) {
         note_head(self, self->heads.seq);
@@ -326,15 +347,15 @@ static int take_answer(struct casebus_subscriber *self)
 
 /* --- following -------------------------------------------------------------------------- */
 
-/* In the middle of a large batch nothing can be handed over before its last message, and the
- * others are on their way: whoever else has something to do for a processor that is busy gets
- * on first, once for all that has come. A reader that slept would be woken, and push him aside,
- * for each few kilobytes. Where a processor is idle this takes less than a microsecond. */
+/* In the middle of a large batch the others are on their way: whoever else has something to do
+ * for a processor that is busy gets on first, once for all that has come. A reader that slept
+ * would be woken, and push him aside, for each few kilobytes. Where a processor is idle this
+ * takes less than a microsecond. */
 static bool yields(struct casebus_subscriber *self)
 {
     const struct intake *intake = &self->intake;
     if (self->has_yielded || !intake->waits || intake->pulling ||
-        intake->hold.count < LARGE_BATCH) {
+        intake->since_heads < LARGE_BATCH) {
         return false;
     }
     self->has_yielded = true;

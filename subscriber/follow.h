@@ -42,6 +42,8 @@ struct casebus_subscriber {
     bool has_yielded;     /* the processor, since the last message */
     uint64_t undecodable; /* messages */
     int64_t quiet_since;  /* nothing has come while it waited; 0: something has */
+    int64_t quiet_looked; /* when that was looked at last */
+    bool has_grace;       /* it was away until the time was over */
     bool is_silent;       /* for so long that the connection was made again */
 };
 

@@ -3,7 +3,8 @@
  * A place (places.h) has a position, up to which all of it is there, and a head, up to which it
  * is known to go. Two numbers hold for all places: `base`, below which nothing is missing
  * anywhere (so a stream that was never heard of is there up to the base), and `claim`, up to
- * which every head has been named. The base is what a reader of many streams rests on: it is
+ * which every head has been named: by heads, or by an event that is the very next one, so that
+ * there is no other between. The base is what a reader of many streams rests on: it is
  * the claim, or the lowest position of a place that lacks something.
  *
  * A topic is not known to lack something because its stream's head has moved: the event may be
@@ -49,6 +50,11 @@ int casebus_have_cover(struct have *self, struct casebus_bytes prefix)
     const int rc = places_cover(&self->places, prefix);
     casebus_have_reset(self, self->base);
     return rc;
+}
+
+bool casebus_have_covers(const struct have *self, struct casebus_bytes stream)
+{
+    return places_cover_stream(&self->places, stream);
 }
 
 bool casebus_have_is_one(const struct have *self)
@@ -141,6 +147,7 @@ enum have_verdict casebus_have_event(struct have *self, const struct casebus_eve
         return HAVE_HOLE;
     }
     raise_have(self, place, event->seq);
+    self->claim += event->seq == self->claim + 1;
     return HAVE_NEW;
 }
 

@@ -10,7 +10,7 @@
 struct have;
 
 enum have_verdict {
-    HAVE_NEW,       /* take it; the position is its seq now */
+    HAVE_NEW,       /* take it; the position is its seq now, and the claim if it is the next */
     HAVE_DUPLICATE, /* it was there before */
     HAVE_HOLE,      /* do not take it: something before it is missing */
     HAVE_FOREIGN,   /* no pattern covers it, or there are more streams than can be */
@@ -24,6 +24,8 @@ void casebus_have_destroy(struct have **self_p);
  * of four one topic. CASEBUS_ETOOMANY past CASEBUS_PATTERNS_MAX, CASEBUS_EINVAL for no
  * prefix. */
 int casebus_have_cover(struct have *self, struct casebus_bytes prefix);
+/* Does a pattern of whole streams cover this stream? */
+bool casebus_have_covers(const struct have *self, struct casebus_bytes stream);
 /* All patterns lie in one stream or are one topic: its events come in order by themselves. */
 bool casebus_have_is_one(const struct have *self);
 /* Everything up to `base` is there, in every stream, and nothing is known of what follows. */

@@ -3,7 +3,7 @@
  *
  * A message is received into a slot and stays there, in its own memory, until its event has
  * been handed over: an event points into its frames, and a small frame lies in the slot itself,
- * so slots never move and nothing is copied. */
+ * so slots never move. Only an event of a bundle, or of the log, is copied into one. */
 #ifndef CASEBUS_HOLD_H
 #define CASEBUS_HOLD_H
 

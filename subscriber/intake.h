@@ -10,6 +10,8 @@
 #include "have.h"
 #include "hold.h"
 
+#include <casebus/bundle.h>
+
 enum intake_asked {
     ASKED_NOTHING,
     ASKED_PULL,   /* all patterns, page by page */
@@ -23,11 +25,20 @@ enum slot_origin {
     FROM_REPAIR /* it was missed */
 };
 
+/* A bundle whose events are looked at one by one, as they are asked for. */
+struct bundle {
+    zmq_msg_t frame;
+    struct casebus_frames left;
+    struct casebus_event event; /* the one looked at last */
+};
+
 struct intake {
     struct have *have;
     struct hold hold;
     struct slot *blank;   /* to be received into */
     struct slot *current; /* handed over last */
+    struct bundle bundle; /* that came last */
+    unsigned since_heads; /* events taken since the last heads */
     const char *const *pattern;
     size_t patterns;
     size_t hold_events, hold_bytes;
@@ -66,6 +77,9 @@ void intake_begin(struct intake *self, const unsigned char *epoch, uint64_t seq,
 struct slot *intake_slot(struct intake *self);
 /* The slot's event is decoded: 0 or CASEBUS_ENOMEM. */
 int intake_event(struct intake *self);
+/* The slot has a bundle, whose events come with the next calls of intake_next(): only when that
+ * has said false is there room for it. */
+void intake_bundle(struct intake *self);
 int intake_heads(struct intake *self, const struct casebus_heads *heads);
 /* The next event, borrowed until the next call: true, or false. */
 bool intake_next(struct intake *self, const struct casebus_event **event);
@@ -96,6 +110,21 @@ int intake_logged(struct intake *self, struct casebus_bytes topic, struct casebu
 void intake_answered(struct intake *self, int64_t now);
 /* There was no answer, or one that is none. */
 void intake_refused(struct intake *self, int64_t now);
+
+/* --- shared by intake.c, what comes live, and intake_log.c ----------------------------------
+ */
+
+void intake_recycle(struct intake *self, struct slot **slot);
+/* A slot with a copy of these frames, and their event: 0, CASEBUS_ENOMEM, or the code of what
+ * cannot be read. */
+int intake_copy(struct intake *self, struct casebus_bytes topic, struct casebus_bytes body,
+                struct slot **slot);
+/* Judges the event of a slot, which goes where it belongs. 0 or CASEBUS_ENOMEM. */
+int intake_offer(struct intake *self, struct slot *slot);
+/* Too much waits. What waits for proof is read again from the cursor; where nothing waits for
+ * it, only what is parked can be many, and that was not taken: it is missing, and will be asked
+ * for as such. */
+void intake_keep_bounds(struct intake *self);
 
 /* --- where it stands -------------------------------------------------------------------- */
 

@@ -44,7 +44,7 @@ static bool begins_with(struct casebus_bytes text, const char *prefix, size_t si
     return text.size >= size && memcmp(text.data, prefix, size) == 0;
 }
 
-static bool is_covered(const struct places *self, struct casebus_bytes stream)
+bool places_cover_stream(const struct places *self, struct casebus_bytes stream)
 {
     for (size_t i = 0; i < self->wide_count; i++) {
         if (begins_with(stream, self->wides[i].prefix, self->wides[i].size)) {
@@ -108,7 +108,8 @@ static enum place_found find_stream(struct places *self, struct casebus_bytes na
         *stream = slot_of(self->slots, self->room, name);
     }
     self->used++;
-    **stream = (struct stream){.covered = is_covered(self, name), .size = (uint8_t)name.size};
+    **stream =
+        (struct stream){.covered = places_cover_stream(self, name), .size = (uint8_t)name.size};
     memcpy((*stream)->name, name.data, name.size);
     return PLACE_FOUND;
 }
@@ -165,7 +166,7 @@ enum place_found places_of_stream(struct places *self, struct casebus_bytes stre
                                   struct place **place)
 {
     struct stream *known;
-    if (!is_covered(self, stream)) {
+    if (!places_cover_stream(self, stream)) {
         return PLACE_NONE;
     }
     const enum place_found found = find_stream(self, stream, &known);
@@ -208,7 +209,8 @@ static void mark_covered_topics(struct places *self)
 {
     for (size_t i = 0; i < self->topic_count; i++) {
         struct topic *topic = &self->topics[i];
-        topic->in_stream = is_covered(self, casebus_bytes(topic->name, topic->stream_size));
+        topic->in_stream =
+            places_cover_stream(self, casebus_bytes(topic->name, topic->stream_size));
     }
 }
 

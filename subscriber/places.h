@@ -56,6 +56,8 @@ int places_init(struct places *self);
 void places_end(struct places *self);
 /* As casebus_have_cover(); all places are new after it. */
 int places_cover(struct places *self, struct casebus_bytes prefix);
+/* Does a pattern of whole streams cover it? */
+bool places_cover_stream(const struct places *self, struct casebus_bytes stream);
 bool places_are_one(const struct places *self);
 /* Forgets what is known of all places. */
 void places_clear(struct places *self);

@@ -6,6 +6,7 @@
  *
  * Contract: the page's bytes are the client's reply, so the client is not used for anything
  * else between asking and the page's last event. */
+#include <casebus/bundle.h>
 #include <casebus/replay.h>
 
 #include <stdlib.h>
@@ -18,8 +19,7 @@ struct casebus_replay {
     size_t patterns;
     uint64_t after, through, gone;
     struct casebus_reply reply;
-    struct casebus_reader events; /* behind what was handed over */
-    uint32_t left;
+    struct casebus_frames events; /* behind what was handed over */
     struct casebus_event event;
     uint64_t undecodable;
 };
@@ -71,7 +71,7 @@ int casebus_replay_ask(struct casebus_replay *self, uint64_t after)
     struct casebus_bytes request;
     self->after = self->through = after;
     self->gone = 0;
-    self->left = 0;
+    self->events = (struct casebus_frames){0};
     casebus_call_begin(self->call, CASEBUS_OP_LOG_REPLAY);
     casebus_call_uint(self->call, "after", after);
     casebus_call_texts(self->call, "patterns", self->pattern, self->patterns);
@@ -87,41 +87,31 @@ int casebus_replay_page(struct casebus_replay *self, int timeout_ms)
         return rc;
     }
     const struct casebus_bytes result = self->reply.result;
-    casebus_reader_init(&self->events, casebus_map_get(result, "events"));
-    self->left = casebus_read_array(&self->events);
+    const bool good = casebus_frames_init(&self->events, casebus_map_get(result, "events"));
     self->gone = casebus_as_uint(casebus_map_get(result, "gone"), 0);
     const uint64_t through = casebus_as_uint(casebus_map_get(result, "through"), UINT64_MAX);
     if (self->reply.seq < self->after) {
-        self->left = 0;
+        self->events.left = 0;
         return CASEBUS_EBEHIND;
     }
     bool proves = through != UINT64_MAX && through <= self->reply.seq &&
                   (through > self->after || self->after == self->reply.seq);
-    if (self->events.error != 0 || !proves) {
-        self->left = 0;
+    if (!good || !proves) {
+        self->events.left = 0;
         return CASEBUS_EPROTO;
     }
     self->through = through;
     return 0;
 }
 
-/* One element of `events`: an array of topic and body. */
 int casebus_replay_next_frames(struct casebus_replay *self, struct casebus_bytes *topic,
                                struct casebus_bytes *body)
 {
-    while (self->left > 0) {
-        struct casebus_reader r;
-        self->left--;
-        casebus_reader_init(&r, casebus_read_raw(&self->events));
-        const uint32_t count = casebus_read_array(&r);
-        *topic = casebus_read_str(&r);
-        *body = casebus_read_bin(&r);
-        if (count == 2 && r.error == 0) {
-            return 1;
-        }
+    int rc;
+    while ((rc = casebus_frames_next(&self->events, topic, body)) < 0) {
         self->undecodable++;
     }
-    return 0;
+    return rc;
 }
 
 int casebus_replay_next(struct casebus_replay *self, const struct casebus_event **event)

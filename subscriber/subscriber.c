@@ -4,10 +4,11 @@
  * The order of subscriptions is the promise everything else rests on: patterns first, heads
  * last, so the first heads message proves that all are in place. libzmq sends them in the order
  * of the calls on a connection that exists, and in the order of their bytes on one it makes
- * again; that "sys:" sorts behind "case:" and "session:" keeps the promise there too. It spares
- * a repair; that nothing is missed rests on heads alone.
+ * again; that "sys:" sorts behind all others keeps the promise there too. It spares a repair;
+ * that nothing is missed rests on heads alone.
  *
  * Contract: one thread a handle; everything handed out is borrowed until the next call. */
+#include <casebus/bundle.h>
 #include <casebus/subscriber.h>
 
 #include "follow.h"
@@ -155,11 +156,26 @@ int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pa
 
 /* What ZMQ_SUBSCRIBE of a SUB sends. An XSUB does not compare each message that has come with
  * all patterns once more, as the broker has done, and casebus_have_event() will. */
-static int send_pattern(struct casebus_subscriber *self, const char *prefix, size_t size)
+static int send_prefix(struct casebus_subscriber *self, struct casebus_bytes kind,
+                       struct casebus_bytes prefix)
 {
-    unsigned char frame[1 + CASEBUS_TOPIC_MAX] = {1};
-    memcpy(frame + 1, prefix, size);
-    return zmq_send(self->socket, frame, 1 + size, 0) < 0 ? casebus_link_error() : 0;
+    unsigned char frame[1 + CASEBUS_TOPIC_BUNDLE_SIZE + CASEBUS_TOPIC_MAX + 1];
+    unsigned char *end = frame;
+    *end++ = 1;
+    end = casebus_put_raw(casebus_put_raw(end, kind), prefix);
+    return zmq_send(self->socket, frame, (size_t)(end - frame), 0) < 0 ? casebus_link_error()
+                                                                       : 0;
+}
+
+/* Events of whole streams come in bundles, those of a single topic alone; they are in a bundle
+ * too where the stream is another pattern's. */
+static int subscribe_to(struct casebus_subscriber *self, struct casebus_bytes prefix)
+{
+    const bool single = casebus_topic_stream(prefix).size < prefix.size;
+    if (single && casebus_have_covers(self->intake.have, casebus_topic_stream(prefix))) {
+        return 0;
+    }
+    return send_prefix(self, casebus_cstr(single ? "" : CASEBUS_TOPIC_BUNDLE), prefix);
 }
 
 static int subscribe_all(struct casebus_subscriber *self)
@@ -168,10 +184,8 @@ static int subscribe_all(struct casebus_subscriber *self)
     const char *why;
     for (size_t i = 0; i < self->patterns; i++) {
         const int size = casebus_pattern_prefix(self->pattern[i], prefix, sizeof prefix, &why);
-        if (size < 0) {
-            return size;
-        }
-        const int rc = send_pattern(self, prefix, (size_t)size);
+        const int rc =
+            size < 0 ? size : subscribe_to(self, casebus_bytes(prefix, (size_t)size));
         if (rc != 0) {
             return rc;
         }
@@ -179,7 +193,7 @@ static int subscribe_all(struct casebus_subscriber *self)
     /* Those of each batch are what a reader that waits for proof waits for. */
     static const char *const heads[] = {CASEBUS_TOPIC_HEADS_BATCH, CASEBUS_TOPIC_HEADS_ALL};
     for (size_t i = self->intake.waits ? 0 : 1; i < sizeof heads / sizeof *heads; i++) {
-        const int rc = send_pattern(self, heads[i], strlen(heads[i]));
+        const int rc = send_prefix(self, casebus_cstr(""), casebus_cstr(heads[i]));
         if (rc != 0) {
             return rc;
         }

@@ -15,6 +15,7 @@
 #define CASEBUS_REQUEST_MAX (640 * 1024)  /* body of a request */
 #define CASEBUS_REPLY_MAX (1024 * 1024)   /* a reply stops taking rows past this */
 #define CASEBUS_FULL_EVENT_MAX (16 * 1024) /* a larger event is sent in its thin form */
+#define CASEBUS_BUNDLE_MAX 8000           /* a bundle of more messages than one */
 
 #define CASEBUS_TOPIC_MAX 320             /* a whole topic */
 #define CASEBUS_SEGMENT_MAX 128           /* one segment of a topic */
@@ -53,7 +54,7 @@
 #define CASEBUS_WAITING_MAX (32 * 1024)   /* a request that waits for its answer */
 #define CASEBUS_BATCH_MAX 1024            /* reports in one commit */
 #define CASEBUS_BATCH_BYTES (8 * 1024 * 1024)
-#define CASEBUS_HWM 16384                 /* messages queued a subscriber */
+#define CASEBUS_HWM 10240                 /* messages queued a subscriber */
 #define CASEBUS_INGEST_HWM 256            /* reports queued a publisher; more wait at its end */
 #define CASEBUS_REQUESTS_QUEUED 100       /* requests queued an asker; more wait at its end */
 #define CASEBUS_REPLIES_QUEUED 1000       /* replies an asker has not read; more are lost */

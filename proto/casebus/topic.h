@@ -52,6 +52,11 @@ enum casebus_event_kind {
 
 #define CASEBUS_TOPIC_HEADS_ALL "sys:heads:all:"
 #define CASEBUS_TOPIC_HEADS_BATCH "sys:heads:batch:"
+/* Is it one of these, or a prefix of theirs that no event's topic has? */
+static inline bool casebus_topic_is_heads(struct casebus_bytes topic)
+{
+    return topic.size >= 4 && memcmp(topic.data, "sys:", 4) == 0;
+}
 
 const char *casebus_report_kind_word(enum casebus_report_kind kind);   /* "scraped" */
 const char *casebus_event_kind_word(enum casebus_event_kind kind);     /* "created" */

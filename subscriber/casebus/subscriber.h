@@ -12,9 +12,10 @@
  * Every event of the patterns is handed over once, in the order of seq, across lost
  * connections, restarts of the broker and the subscriber's own high-water mark: what got lost
  * on the way is found by the heads that the broker sends, and fetched from its log. An event is
- * handed over when everything before it is there, which is normally with its batch; while
- * something is fetched what follows waits, bounded. Where the log no longer has it, or the
- * broker has another history, that is told, with the range.
+ * handed over when everything before it is there: where it is the very next one, at once,
+ * otherwise normally with its batch; while something is fetched what follows waits, bounded.
+ * Where the log no longer has it, or the broker has another history, that is told, with the
+ * range.
  *
  * A program that saves casebus_subscriber_cursor() together with what it made of the events,
  * and begins there the next time, has every event exactly once for as long as the log reaches
@@ -37,8 +38,8 @@ struct casebus_subscriber_options {
     const char *secret;   /* file of our own key pair, see casebus/keys.h; NULL: plain */
     const char *server;   /* file of the broker's public key; with `secret` */
     const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
-    int hwm;              /* events that may wait in the socket; below CASEBUS_HWM a burst makes
-                           * work for the log */
+    int hwm;              /* messages that may wait in the socket, of up to 16 KiB: events, or
+                           * bundles of some; below CASEBUS_HWM a burst makes work for the log */
     bool unordered;       /* hand an event over as soon as its own stream is complete before it:
                            * order within a stream only, and no cursor where there are several */
     /* Events that may wait for something missing, and their bytes; past either they are

@@ -4,12 +4,13 @@
  * it meant.
  *
  *   worker --ledger FILE --name NAME --ingest E --query E [--outbox DIR] [--group N]
- *          [--count ROWS] [--rate PER_SECOND] [--cases N] [--seed S] [--hold MS]
+ *          [--count ROWS] [--rate PER_SECOND] [--cases N] [--agencies N] [--seed S] [--hold MS]
  *
  * After ROWS rows, over all its runs, or SIGTERM it waits until everything taken is confirmed,
  * and leaves with 0; or with 75 where that took longer than MS. A case is scraped many times,
  * with values that change now and then: a report makes created, updated or only synced. Its
  * `source` names the row. Row 0 starts a session, NAME-session, to which all others belong.
+ * With more agencies than one, cases are of x0, x1 and so on instead of hse, and of no session.
  *
  * Numbers and rows both go up by one, so within a run they keep their distance: that is how a
  * run knows which rows the outbox took before the one before it died. */
@@ -23,7 +24,7 @@
 
 struct worker {
     const char *ledger, *name, *ingest, *query, *outbox;
-    uint64_t count, rate, cases, seed, hold_ms;
+    uint64_t count, rate, cases, agencies, seed, hold_ms;
     unsigned group;
     char session[64];
     struct book book;
@@ -38,7 +39,7 @@ struct worker {
 
 /* What a row reports; the same for the same seed. */
 struct row {
-    char key[64], offender[96], breaches[512];
+    char agency[16], key[64], offender[96], breaches[512];
     unsigned fine, turn;
 };
 
@@ -56,6 +57,8 @@ static void fill_row(const struct worker *self, uint64_t number, struct row *row
                                 "contrary to section 2 of the Act. ";
     uint64_t chance = mixed(self->seed, number);
     unsigned which = (unsigned)(chance % self->cases);
+    snprintf(row->agency, sizeof row->agency, self->agencies > 1 ? "x%u" : "hse",
+             (unsigned)(which % self->agencies));
     snprintf(row->key, sizeof row->key, "%s-c%06u", self->name, which);
     snprintf(row->offender, sizeof row->offender, "Offender %s %u Ltd", self->name, which / 3);
     row->fine = (unsigned)(chance >> 20) % 4 * 12500;
@@ -112,12 +115,12 @@ static void write_intent(struct worker *self, uint64_t number, const struct row 
 {
     book_add(
         &self->book,
-        "{\"intend\": %llu, \"topic\": \"case:scraped:hse:%s:\", \"data\": {\"offender\": "
+        "{\"intend\": %llu, \"topic\": \"case:scraped:%s:%s:\", \"data\": {\"offender\": "
         "{\"name\": \"%s\"}, \"offence_action_date\": \"2024-01-02\", \"offence_breaches\": "
         "\"%s\", \"offence_fine_pence\": %u, \"ext\": {\"turn\": %u}, \"source\": {\"parser\": "
         "\"%s\", \"row\": %llu}}}\n",
-        (unsigned long long)number, row->key, row->offender, row->breaches, row->fine,
-        row->turn, self->name, (unsigned long long)number);
+        (unsigned long long)number, row->agency, row->key, row->offender, row->breaches,
+        row->fine, row->turn, self->name, (unsigned long long)number);
     book_flush(&self->book);
 }
 
@@ -243,8 +246,10 @@ static int64_t send_session(struct worker *self)
 
 static int64_t send_case(struct worker *self, const struct row *row)
 {
-    return casebus_publisher_send(self->publisher, CASEBUS_REPORT_SCRAPED, casebus_cstr("hse"),
-                                  casebus_cstr(row->key), casebus_cstr(self->session),
+    const char *session = self->agencies > 1 ? NULL : self->session;
+    return casebus_publisher_send(self->publisher, CASEBUS_REPORT_SCRAPED,
+                                  casebus_cstr(row->agency), casebus_cstr(row->key),
+                                  casebus_cstr(session),
                                   casebus_bytes(self->data.data, self->data.size), 200);
 }
 
@@ -308,15 +313,22 @@ static int settle(struct worker *self)
 
 static void read_options(struct worker *self, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"ledger", required_argument, NULL, 'l'}, {"name", required_argument, NULL, 'n'},
-        {"ingest", required_argument, NULL, 'i'}, {"query", required_argument, NULL, 'q'},
-        {"count", required_argument, NULL, 'c'},  {"rate", required_argument, NULL, 'r'},
-        {"cases", required_argument, NULL, 'k'},  {"seed", required_argument, NULL, 's'},
-        {"outbox", required_argument, NULL, 'o'}, {"group", required_argument, NULL, 'g'},
-        {"hold", required_argument, NULL, 'h'},   {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"ledger", required_argument, NULL, 'l'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"ingest", required_argument, NULL, 'i'},
+                                            {"query", required_argument, NULL, 'q'},
+                                            {"count", required_argument, NULL, 'c'},
+                                            {"rate", required_argument, NULL, 'r'},
+                                            {"cases", required_argument, NULL, 'k'},
+                                            {"agencies", required_argument, NULL, 'a'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"outbox", required_argument, NULL, 'o'},
+                                            {"group", required_argument, NULL, 'g'},
+                                            {"hold", required_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     *self = (struct worker){.count = UINT64_MAX,
                             .cases = 100,
+                            .agencies = 1,
                             .hold_ms = 100000,
                             .group = 1,
                             .distance = UINT64_MAX};
@@ -343,6 +355,9 @@ static void read_options(struct worker *self, int argc, char **argv)
         case 'k':
             self->cases = number_of(optarg);
             break;
+        case 'a':
+            self->agencies = number_of(optarg);
+            break;
         case 's':
             self->seed = number_of(optarg);
             break;
@@ -359,7 +374,8 @@ static void read_options(struct worker *self, int argc, char **argv)
             exit(2);
         }
     }
-    if (!self->ledger || !self->name || !self->ingest || !self->query || self->cases == 0) {
+    if (!self->ledger || !self->name || !self->ingest || !self->query || self->cases == 0 ||
+        self->agencies == 0) {
         give_up("worker", "--ledger, --name, --ingest and --query are needed");
     }
     snprintf(self->session, sizeof self->session, "%s-session", self->name);

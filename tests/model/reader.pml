@@ -194,7 +194,17 @@ inline live(e, q) {
           take(e, q, s)
 #endif
 #endif
-       :: else -> take(e, q, s)
+       :: else ->
+          take(e, q, s);
+          if /* A reader may also go by the claim, which is above what is proved while something
+                is missing: it is then proved when that has come. */
+#ifdef NO_VERY_NEXT
+          :: ORDERS && q > cur -> prove(q)
+#else
+          :: ORDERS && q == cur + 1 -> prove(q)
+#endif
+          :: else
+          fi
        fi
     fi;
     s = 0

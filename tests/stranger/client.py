@@ -16,7 +16,7 @@ import time
 import msgpack
 import zmq
 
-HIGH_WATER = 16384
+HIGH_WATER = 10240
 WINDOW = 8192
 RESEND_AFTER = 0.1                              # seconds for a resend to arrive before the next
 

@@ -80,27 +80,61 @@ struct message broker_heads(bool batch)
     return message;
 }
 
-void broker_send_one(bool lossless)
+static void send_event(uint64_t seq, bool lossless)
 {
-    const struct entry *entry = &broker.log[++broker.sent];
-    struct message message = {
-        .kind = EVENT_MESSAGE, .epoch = broker.epoch, .seq = broker.sent, .entry = *entry};
-    broker.sent_heads[entry->stream] = broker.sent;
-    broker.touched[entry->stream] = true;
+    const struct entry *entry = &broker.log[seq];
+    const struct message message = {
+        .kind = EVENT_MESSAGE, .epoch = broker.epoch, .seq = seq, .entry = *entry};
     if (broker.is_subscribed(entry->topic) && (lossless || chance(6) > 0)) {
         broker_send(&message);
         if (!lossless && chance(12) == 0) {
             broker_send(&message);
         }
     }
-    if (broker.sent == broker.committed) {
-        message = broker_heads(true);
-        if (broker.batch_heads && (lossless || chance(4) > 0)) {
-            broker_send(&message);
+}
+
+/* One stream after the other, as bundles are sent. */
+static void send_by_stream(uint64_t first, bool lossless)
+{
+    const uint32_t turn = chance(STREAMS);
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        for (uint64_t seq = first; seq <= broker.committed; seq++) {
+            if (broker.log[seq].stream == (i + turn) % STREAMS) {
+                send_event(seq, lossless);
+            }
         }
-        broker.before = broker.sent;
-        memset(broker.touched, 0, sizeof broker.touched);
     }
+}
+
+static void send_in_order(uint64_t first, bool lossless)
+{
+    for (uint64_t seq = first; seq <= broker.committed; seq++) {
+        send_event(seq, lossless);
+    }
+}
+
+void broker_send_batch(bool lossless)
+{
+    const uint64_t first = broker.sent + 1;
+    if (broker.sent == broker.committed) {
+        return;
+    }
+    while (broker.sent < broker.committed) {
+        const size_t stream = broker.log[++broker.sent].stream;
+        broker.sent_heads[stream] = broker.sent;
+        broker.touched[stream] = true;
+    }
+    if (chance(4) > 0) {
+        send_by_stream(first, lossless);
+    } else {
+        send_in_order(first, lossless);
+    }
+    const struct message heads = broker_heads(true);
+    if (broker.batch_heads && (lossless || chance(4) > 0)) {
+        broker_send(&heads);
+    }
+    broker.before = broker.sent;
+    memset(broker.touched, 0, sizeof broker.touched);
 }
 
 /* --- what goes wrong -------------------------------------------------------------------- */

@@ -55,9 +55,9 @@ extern struct broker broker;
 
 /* Commits a batch once the last is sent. */
 void broker_commit(void);
-/* Sends the next event, and behind the batch its heads; some are lost, some come twice, unless
- * lossless. */
-void broker_send_one(bool lossless);
+/* Sends what is committed and has not been sent, and its heads; some are lost, some come twice,
+ * unless lossless. */
+void broker_send_batch(bool lossless);
 void broker_send(const struct message *message);
 struct message broker_heads(bool batch);
 /* All that is on its way is lost. */

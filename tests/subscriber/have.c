@@ -219,11 +219,49 @@ static void the_base_is_what_heads_prove(void **state)
 {
     (void)state;
     cover("case:");
-    assert_int_equal(offer(ONE, 1, 0, 0), HAVE_NEW);
+    assert_int_equal(offer(ONE, 2, 0, 0), HAVE_NEW);
     assert_int_equal(casebus_have_base(have), 0);
-    head(CREATED, 1);
+    head(CREATED, 2);
     casebus_have_claim(have, 0, 3);
     assert_int_equal(casebus_have_base(have), 3);
+}
+
+static void the_event_that_follows_on_the_claim_is_one(void **state)
+{
+    (void)state;
+    cover("case:");
+    assert_int_equal(offer(ONE, 1, 0, 0), HAVE_NEW);
+    assert_int_equal(casebus_have_base(have), 1);
+    assert_int_equal(offer(OTHER, 3, 1, 0), HAVE_NEW);
+    assert_int_equal(casebus_have_base(have), 1);
+    casebus_have_claim(have, 1, 3);
+    assert_int_equal(casebus_have_base(have), 3);
+    assert_int_equal(offer("case:updated:hse:1:", 4, 0, 0), HAVE_NEW);
+    assert_int_equal(casebus_have_base(have), 4);
+}
+
+static void it_proves_nothing_where_something_is_missing(void **state)
+{
+    (void)state;
+    cover("case:");
+    head(UPDATED, 2);
+    casebus_have_claim(have, 0, 2);
+    assert_int_equal(offer(ONE, 3, 0, 0), HAVE_NEW);
+    assert_int_equal(casebus_have_base(have), 0);
+    assert_int_equal(offer("case:updated:hse:1:", 2, 0, 0), HAVE_NEW);
+    assert_int_equal(casebus_have_base(have), 3);
+}
+
+static void one_beyond_a_hole_claims_nothing(void **state)
+{
+    (void)state;
+    cover("case:");
+    casebus_have_claim(have, 0, 3);
+    head(CREATED, 2);
+    assert_int_equal(offer(ONE, 4, 2, 0), HAVE_HOLE);
+    assert_int_equal(casebus_have_base(have), 0);
+    assert_int_equal(offer(OTHER, 2, 0, 0), HAVE_NEW);
+    assert_int_equal(casebus_have_base(have), 2); /* of 4 it is known by now */
 }
 
 static void a_batch_that_does_not_join_the_last_proves_nothing(void **state)
@@ -412,6 +450,9 @@ int main(void)
         TEST(an_answer_that_ends_early_leaves_the_rest_missing),
         TEST(what_is_gone_is_told_once_and_passed_over),
         TEST(the_base_is_what_heads_prove),
+        TEST(the_event_that_follows_on_the_claim_is_one),
+        TEST(it_proves_nothing_where_something_is_missing),
+        TEST(one_beyond_a_hole_claims_nothing),
         TEST(a_batch_that_does_not_join_the_last_proves_nothing),
         TEST(the_base_stays_below_what_is_missing),
         TEST(a_stream_never_seen_is_there_up_to_the_base),

@@ -1,6 +1,8 @@
 /* A broker's sockets in the hands of a test. */
 #include "peer.h"
 
+#include <casebus/bundle.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void *bind_socket(struct peer *self, int type, const char *endpoint)
@@ -89,6 +91,29 @@ void peer_event(struct peer *self, const char *topic, uint64_t seq, uint64_t pre
     msgpack_sbuffer_init(&body);
     encode_event(self, &logged, &body);
     peer_send(self, topic, casebus_bytes(body.data, body.size));
+    msgpack_sbuffer_destroy(&body);
+    peer_bundle(self, topic, &logged, 1);
+}
+
+void peer_bundle(struct peer *self, const char *stream, const struct peer_logged *events,
+                 size_t count)
+{
+    char topic[CASEBUS_TOPIC_BUNDLE_SIZE + CASEBUS_TOPIC_MAX];
+    msgpack_sbuffer bundle, body;
+    msgpack_sbuffer_init(&bundle);
+    msgpack_sbuffer_init(&body);
+    snprintf(topic, sizeof topic, CASEBUS_TOPIC_BUNDLE "%.*s",
+             (int)casebus_topic_stream(casebus_cstr(stream)).size, stream);
+    assert_int_equal(casebus_bundle_begin(&bundle), 0);
+    for (size_t i = 0; i < count; i++) {
+        msgpack_sbuffer_clear(&body);
+        encode_event(self, &events[i], &body);
+        assert_int_equal(casebus_bundle_add(&bundle, casebus_cstr(events[i].topic),
+                                            casebus_bytes(body.data, body.size)),
+                         0);
+    }
+    peer_send(self, topic, casebus_bytes(bundle.data, bundle.size));
+    msgpack_sbuffer_destroy(&bundle);
     msgpack_sbuffer_destroy(&body);
 }
 

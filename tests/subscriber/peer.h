@@ -33,8 +33,17 @@ const char *peer_subscription(struct peer *self);
 void peer_joined(struct peer *self);
 
 void peer_send(struct peer *self, const char *topic, struct casebus_bytes body);
+/* As a broker sends it: alone, and in a bundle. */
 void peer_event(struct peer *self, const char *topic, uint64_t seq, uint64_t prev,
                 uint64_t prev_topic);
+/* Of each event of a bundle, or a page of log.replay, the topic and its seq, prev and
+ * prev_topic. */
+struct peer_logged {
+    const char *topic;
+    uint64_t seq, prev, prev_topic;
+};
+void peer_bundle(struct peer *self, const char *stream, const struct peer_logged *events,
+                 size_t count);
 /* `streams` is JSON: {"case:created:hse:": 5}. */
 void peer_heads(struct peer *self, uint64_t seq, const char *streams);
 void peer_heads_batch(struct peer *self, uint64_t before, uint64_t seq, const char *streams);
@@ -45,11 +54,6 @@ bool peer_is_asked(struct peer *self, int timeout_ms);
 struct casebus_bytes peer_request(struct peer *self);
 void peer_reply(struct peer *self, const char *result);
 void peer_refuse(struct peer *self, int code, const char *text);
-/* A page of log.replay: of each event the topic and its seq, prev and prev_topic. */
-struct peer_logged {
-    const char *topic;
-    uint64_t seq, prev, prev_topic;
-};
 void peer_page(struct peer *self, const struct peer_logged *events, size_t count,
                uint64_t through, uint64_t gone);
 

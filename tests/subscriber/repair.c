@@ -25,6 +25,24 @@ static void a_hole_is_filled_from_the_log(void **state)
     assert_int_equal(stats().lost, 0);
 }
 
+static void a_hole_in_a_bundle_is_filled_too(void **state)
+{
+    (void)state;
+    static const struct peer_logged page[] = {{TWO, 2, 1, 0}};
+    static const struct peer_logged bundle[] = {{ONE, 1, 0, 0}, {ONE, 3, 2, 1}, {TWO, 4, 3, 2}};
+    go_live("case:created:hse", 0);
+    peer_bundle(peer, CREATED, bundle, 3);
+    assert_next_is(1);
+    assert_asked(1, CREATED);
+    peer->seq = 2;
+    peer_page(peer, page, 1, 2, 0);
+    assert_next_is(2);
+    assert_next_is(3);
+    assert_bytes_are(event->topic_text, ONE);
+    assert_next_is(4);
+    assert_int_equal(stats().repaired, 1);
+}
+
 static void what_came_meanwhile_is_not_asked_for_again(void **state)
 {
     (void)state;
@@ -102,7 +120,7 @@ static void the_bound_is_one_of_bytes_too(void **state)
     options.hold_bytes = 1;
     make_anew();
     go_live("case", 0);
-    peer_event(peer, ONE, 1, 0, 0);
+    peer_event(peer, ONE, 2, 0, 0);
     assert_asked(0, "case");
     assert_int_equal(stats().overflows, 1);
 }
@@ -268,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_hole_is_filled_from_the_log),
+        TEST(a_hole_in_a_bundle_is_filled_too),
         TEST(what_came_meanwhile_is_not_asked_for_again),
         TEST(other_streams_wait_while_one_is_repaired),
         TEST(heads_of_all_show_what_was_lost_at_the_end),

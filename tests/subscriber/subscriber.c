@@ -1,6 +1,7 @@
 /* A subscriber before a broker that does what the test wants. */
 #include "following.h"
 
+#include <casebus/bundle.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/time.h>
@@ -13,7 +14,7 @@ static void patterns_are_subscribed_first_and_heads_last(void **state)
     subscribe("session:ended");
     subscribe("case:created:hse:1");
     assert_int_equal(casebus_subscriber_start(subscriber), 0);
-    assert_string_equal(peer_subscription(peer), "session:ended:");
+    assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_BUNDLE "session:ended:");
     assert_string_equal(peer_subscription(peer), ONE);
     assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_HEADS_BATCH);
     assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_HEADS_ALL);
@@ -24,8 +25,18 @@ static void heads_of_batches_are_for_those_that_wait(void **state)
     (void)state;
     subscribe("case:created:hse");
     assert_int_equal(casebus_subscriber_start(subscriber), 0);
-    assert_string_equal(peer_subscription(peer), CREATED);
+    assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_BUNDLE CREATED);
     assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_HEADS_ALL);
+}
+
+static void a_topic_within_a_pattern_of_streams_is_not_subscribed_to(void **state)
+{
+    (void)state;
+    subscribe("case:created:hse:1");
+    subscribe("case:created");
+    assert_int_equal(casebus_subscriber_start(subscriber), 0);
+    assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_BUNDLE "case:created:");
+    assert_string_equal(peer_subscription(peer), CASEBUS_TOPIC_HEADS_BATCH);
 }
 
 static void without_a_place_to_ask_there_is_no_subscriber(void **state)
@@ -138,17 +149,70 @@ static void a_batch_is_handed_over_with_its_heads(void **state)
 {
     (void)state;
     go_live("case", 0);
-    peer_event(peer, ONE, 1, 0, 0);
-    peer_event(peer, CHANGED, 2, 0, 0);
+    peer_event(peer, ONE, 2, 0, 0);
+    peer_event(peer, CHANGED, 3, 0, 0);
     assert_int_equal(next(20), 0);
     assert_cursor(0);
-    peer_heads_batch(peer, 0, 2, "{\"case:created:hse:\": 1, \"case:updated:hse:\": 2}");
+    peer_heads_batch(peer, 0, 3, "{\"case:created:hse:\": 2, \"case:updated:hse:\": 3}");
+    assert_next_is(2);
+    assert_bytes_are(event->topic_text, ONE);
+    assert_cursor(2);
+    assert_next_is(3);
+    assert_cursor(3);
+    assert_int_equal(stats().received, 2);
+}
+
+static void the_very_next_event_waits_for_no_heads(void **state)
+{
+    (void)state;
+    go_live("case", 7);
+    peer_event(peer, ONE, 8, 0, 0);
+    assert_next_is(8);
+    assert_cursor(8);
+    peer_event(peer, CHANGED, 9, 0, 0);
+    assert_next_is(9);
+    peer_event(peer, TWO, 11, 8, 0);
+    assert_int_equal(next(20), 0);
+    assert_cursor(9);
+    peer_heads_batch(peer, 9, 11, "{\"case:created:hse:\": 11}");
+    assert_next_is(11);
+}
+
+static void a_bundle_is_handed_over_event_by_event(void **state)
+{
+    (void)state;
+    static const struct peer_logged bundle[] = {{ONE, 1, 0, 0}, {TWO, 2, 1, 0}, {ONE, 3, 2, 1}};
+    go_live("case:created", 0);
+    peer_bundle(peer, CREATED, bundle, 3);
     assert_next_is(1);
     assert_bytes_are(event->topic_text, ONE);
     assert_cursor(1);
     assert_next_is(2);
-    assert_cursor(2);
-    assert_int_equal(stats().received, 2);
+    assert_bytes_are(event->topic_text, TWO);
+    assert_next_is(3);
+    assert_cursor(3);
+    assert_int_equal(next(20), 0);
+    assert_int_equal(stats().received, 3);
+}
+
+static void bundles_of_several_streams_wait_for_each_other(void **state)
+{
+    (void)state;
+    static const struct peer_logged created[] = {{ONE, 1, 0, 0}, {TWO, 3, 1, 0}};
+    static const struct peer_logged updated[] = {{CHANGED, 2, 0, 0}, {CHANGED, 4, 2, 2}};
+    go_live("case", 0);
+    peer_bundle(peer, CREATED, created, 2);
+    assert_next_is(1);
+    assert_int_equal(next(20), 0);
+    peer_bundle(peer, UPDATED, updated, 2);
+    assert_next_is(2);
+    assert_int_equal(next(20), 0);
+    peer_heads_batch(peer, 0, 4, "{\"case:created:hse:\": 3, \"case:updated:hse:\": 4}");
+    assert_next_is(3);
+    assert_bytes_are(event->topic_text, TWO);
+    assert_next_is(4);
+    assert_cursor(4);
+    assert_int_equal(stats().duplicates, 0);
 }
 
 static void a_reader_of_one_stream_waits_for_nothing(void **state)
@@ -189,9 +253,9 @@ static void overlapping_patterns_give_an_event_once(void **state)
     go_live("case:created:hse:1", 0);
     peer_event(peer, ONE, 1, 0, 0);
     peer_event(peer, TWO, 2, 1, 0);
-    peer_heads(peer, 2, "{\"case:created:hse:\": 2}");
     assert_next_is(1);
     assert_next_is(2);
+    assert_int_equal(next(20), 0);
     assert_int_equal(stats().duplicates, 0);
 }
 
@@ -208,7 +272,7 @@ static void a_duplicate_is_dropped(void **state)
 static void what_does_not_decode_is_counted_and_skipped(void **state)
 {
     (void)state;
-    go_live("case:created:hse", 0);
+    go_live("case:created:hse:1", 0);
     peer_send(peer, ONE, casebus_cstr("junk"));
     peer_send(peer, CASEBUS_TOPIC_HEADS_ALL, casebus_cstr("junk"));
     zmq_send(peer->fanout, ONE, strlen(ONE), 0); /* one frame */
@@ -217,6 +281,31 @@ static void what_does_not_decode_is_counted_and_skipped(void **state)
     peer_event(peer, ONE, 1, 0, 0);
     assert_next_is(1);
     assert_int_equal(stats().undecodable, 4);
+}
+
+static void what_does_not_decode_in_a_bundle_spoils_no_more(void **state)
+{
+    (void)state;
+    static const char *const bundles[] = {
+        "17",
+        "{\"v\": 2, \"messages\": []}",
+        "{\"v\": 1}",
+        "{\"v\": 1, \"messages\": {}}",
+        "{\"v\": 1, \"messages\": [3]}",
+        "{\"v\": 1, \"messages\": [[\"case:created:hse:1:\"]]}",
+        "{\"v\": 1, \"messages\": [[\"case:created:hse:1:\", \"0xc0\"]]}",
+        "{\"v\": 1, \"messages\": [[\"session:ended:hse:1:\", \"0xc0\"], [\"\", \"\"]]}",
+    };
+    go_live("case:created", 0);
+    for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++) {
+        msgpack_sbuffer body;
+        msgpack_sbuffer_init(&body);
+        peer_send(peer, CASEBUS_TOPIC_BUNDLE CREATED, pack(&body, bundles[i]));
+        msgpack_sbuffer_destroy(&body);
+    }
+    peer_event(peer, ONE, 1, 0, 0);
+    assert_next_is(1);
+    assert_int_equal(stats().undecodable, sizeof bundles / sizeof *bundles + 1);
 }
 
 static void on_alarm(int number)
@@ -408,6 +497,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(patterns_are_subscribed_first_and_heads_last),
         TEST(heads_of_batches_are_for_those_that_wait),
+        TEST(a_topic_within_a_pattern_of_streams_is_not_subscribed_to),
         TEST(without_a_place_to_ask_there_is_no_subscriber),
         TEST(an_impossible_pattern_is_refused_with_the_reason),
         TEST(heads_are_no_pattern_of_events),
@@ -419,12 +509,16 @@ int main(void)
         TEST(events_before_the_first_heads_are_not_handed_over),
         TEST(a_quiet_time_ends),
         TEST(a_batch_is_handed_over_with_its_heads),
+        TEST(the_very_next_event_waits_for_no_heads),
+        TEST(a_bundle_is_handed_over_event_by_event),
+        TEST(bundles_of_several_streams_wait_for_each_other),
         TEST(a_reader_of_one_stream_waits_for_nothing),
         TEST(an_unordered_reader_waits_for_nothing_and_has_no_cursor),
         TEST(heads_move_the_cursor_where_nothing_matched),
         TEST(overlapping_patterns_give_an_event_once),
         TEST(a_duplicate_is_dropped),
         TEST(what_does_not_decode_is_counted_and_skipped),
+        TEST(what_does_not_decode_in_a_bundle_spoils_no_more),
         TEST(a_signal_ends_a_wait),
         TEST(the_log_comes_first_and_then_what_happens),
         TEST(pages_are_asked_for_up_to_the_brokers_seq),

@@ -51,18 +51,19 @@ class Audiences(Broker):
         self.start()
         self.audience = dict(re.findall(r"audience=(\w+),(\S+)", self.ready))
 
-    def tap(self, name=None):
-        return Tap(self.audience[name] if name else self.fanout)
+    def tap(self, name=None, *prefixes):
+        return Tap(self.audience[name] if name else self.fanout, *prefixes)
 
 
 class Tap:
-    """All that an endpoint sends to somebody who subscribes to everything."""
+    """All that an endpoint sends to somebody who subscribes to everything, or to these and heads."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, *prefixes):
         self.socket = zmq.Context.instance().socket(zmq.SUB)
         self.socket.rcvhwm = 0
         self.socket.rcvtimeo = 30000
-        self.socket.subscribe(b"")
+        for prefix in (*prefixes, "sys:heads:") if prefixes else ("",):
+            self.socket.subscribe(prefix)
         self.socket.connect(endpoint)
         self.messages = []
         self.heads_at(0)
@@ -188,6 +189,75 @@ def an_audience_is_sent_its_agencies_and_their_heads():
                 assert got == sent or (tap is hse and got[0] in resolved), (got, sent)
             assert {agency_of(stream) for stream in heads} == set(agencies), heads
             assert_without("its endpoint", tap.bytes(), *(MARKS[a] for a in AGENCIES if a not in agencies))
+
+
+def unbundled(tap):
+    """The events of a tap's bundles."""
+    events = []
+    for topic, body in tap.events():
+        bundle = msgpack.unpackb(body)
+        assert bundle["v"] == 1 and bundle["messages"]
+        assert len(body) <= 8000 or len(bundle["messages"]) == 1, len(body)
+        assert all(topic == "bundle:" + ":".join(t.split(":")[:3]) + ":" for t, _ in bundle["messages"]), topic
+        events += [(t, b) for t, b in bundle["messages"]]
+    return events
+
+
+def seq_of(event):
+    return msgpack.unpackb(event[1])["seq"]
+
+
+def bundles_hold_what_is_sent_alone():
+    """At each endpoint, in its form, byte for byte; of each stream in order, and before the batch's heads."""
+    names = (None, "hse", "two", "thin", "named")
+    with Audiences() as broker:
+        bundled = {name: broker.tap(name, "bundle:") for name in names}
+        created = broker.tap(None, "bundle:case:created:ea:")
+        alone = {name: broker.tap(name, "case:", "session:") for name in names}
+        writer = Writer(broker)
+        writer.fill()
+        for i in range(100, 400):  # more than a bundle has room for
+            writer.scrape(AGENCIES[i % 3], i)
+        writer.settle({"case:created:%s" % agency: 108 for agency in AGENCIES})
+        heads = writer.client.ask("heads")
+        for name in names:
+            bundled[name].heads_at(heads["seq"])
+            alone[name].heads_at(heads["seq"])
+            events = unbundled(bundled[name])
+            assert sorted(events, key=seq_of) == alone[name].events()
+            streams = {}
+            for event in events:
+                streams.setdefault(":".join(event[0].split(":")[:3]), []).append(seq_of(event))
+            assert all(seqs == sorted(seqs) for seqs in streams.values())
+            assert len(bundled[name].events()) < len(events)
+            sent = 0
+            for topic, body in bundled[name].messages:
+                if topic.startswith("bundle:"):
+                    sent += len(msgpack.unpackb(body)["messages"])
+                elif topic == "sys:heads:all:":
+                    assert sent == sum(seq_of(e) <= msgpack.unpackb(body)["seq"] for e in events)
+        created.heads_at(heads["seq"])
+        assert unbundled(created) == [e for e in alone[None].events() if e[0].startswith("case:created:ea:")]
+
+
+def who_wants_events_alone_later_gets_all_behind_his_first_heads():
+    """Nobody wanted them so far, and it is the middle of a flood."""
+    for _ in range(4):
+        with Audiences() as broker:
+            bundled = broker.tap(None, "bundle:")
+            writer = Writer(broker)
+            for i in range(3000):
+                writer.scrape("hse", i)
+            bundled.heads_at(1)  # they are being decided
+            alone = broker.tap(None, "case:")
+            first = msgpack.unpackb(alone.messages[-1][1])["seq"]
+            for i in range(3000, 4000):
+                writer.scrape("hse", i)
+            writer.settle({"case:created:hse:%s-3999" % MARKS["hse"]: 1})
+            alone.heads_at(writer.client.ask("heads")["seq"])
+            bundled.heads_at(writer.client.ask("heads")["seq"])
+            behind = [event for event in unbundled(bundled) if seq_of(event) > first]
+            assert behind and [e for e in alone.events() if seq_of(e) > first] == behind, (len(behind), first)
 
 
 def heads_of_an_audience_prove_what_it_is_sent():
@@ -840,7 +910,8 @@ def a_dashboard_of_an_audience_shows_nothing_else():
         assert quarantined(writer.client) == waiting
 
 
-main([an_audience_is_sent_its_agencies_and_their_heads,
+main([an_audience_is_sent_its_agencies_and_their_heads, bundles_hold_what_is_sent_alone,
+      who_wants_events_alone_later_gets_all_behind_his_first_heads,
           what_makes_no_event_moves_only_those_who_may_know_of_it, heads_of_an_audience_prove_what_it_is_sent,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
