@@ -84,6 +84,8 @@ static unsigned char *put_fields(const struct draft *draft, unsigned char *at)
     return casebus_put_raw(at, piece);
 }
 
+/* What a reply has newer, from the entry, stands before the fields: what is behind it need not
+ * be looked through to be sent (cut_kept()). Older events have it behind them. */
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
                          const struct case_entry *kept, unsigned char *at)
 {
@@ -98,7 +100,7 @@ unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id
     at = casebus_put_str(casebus_put_text(at, "agency"), casebus_bytes(case_id.data, agency));
     at = casebus_put_str(casebus_put_text(at, "regulator_id"),
                          casebus_bytes(case_id.data + agency + 1, case_id.size - agency - 1));
-    at = put_kept(put_fields(draft, at), kept);
+    at = put_fields(draft, put_kept(at, kept));
     for (size_t i = 0; i < draft->unknown_count; i++) {
         at = casebus_put_str(at, draft->unknown[i].key);
         at = casebus_put_raw(at, draft->unknown[i].value);

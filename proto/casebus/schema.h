@@ -1,8 +1,9 @@
 /* The case record: one table that says what every field is.
  *
  * A report's data and a stored record are the same map, so one parser serves both. Fields the
- * table does not know are kept as they are (newer publishers, older brokers). A record's own
- * encoding has the table's order, then unknown fields in the order of their names. */
+ * table does not know are kept as they are (newer publishers, older brokers). A stored record
+ * begins with its identity and what the store sets; then come reports' fields in the table's
+ * order, then unknown ones in the order of their names. */
 #ifndef CASEBUS_SCHEMA_H
 #define CASEBUS_SCHEMA_H
 

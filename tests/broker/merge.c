@@ -109,6 +109,40 @@ static void a_key_is_written_as_short_as_it_can_be(void **state)
     assert_same(written(with_long_head(plain, "case_reference")), written(plain));
 }
 
+/* The record as a reply has it, of an entry that has seen the case once more since. */
+static struct casebus_bytes shown(struct casebus_bytes record)
+{
+    const struct case_entry entry = {.version = 2,
+                                     .record_seq = 1,
+                                     .inserted_at = 5,
+                                     .updated_at = 6,
+                                     .seen_count = 3,
+                                     .record = record};
+    msgpack_sbuffer out;
+    msgpack_packer pk;
+    msgpack_sbuffer_init(&out);
+    msgpack_packer_init(&pk, &out, msgpack_sbuffer_write);
+    assert_true(record_pack(d.txn, &entry, &pk));
+    struct casebus_bytes copy = txn_copy(d.txn, casebus_bytes(out.data, out.size));
+    msgpack_sbuffer_destroy(&out);
+    return copy;
+}
+
+static void what_an_entry_has_newer_is_shown_wherever_the_record_has_it(void **state)
+{
+    (void)state;
+    assert_same(shown(packed("{'id': 'hse:1', 'source': {'page': 7}, 'version': 1, "
+                             "'inserted_at': 5, 'updated_at': 5, 'seen_count': 2, "
+                             "'offence_result': 'Guilty', 'zebra': 1}")),
+                packed("{'id': 'hse:1', 'version': 2, 'inserted_at': 5, 'updated_at': 6, "
+                       "'seen_count': 3, 'offence_result': 'Guilty', 'zebra': 1}"));
+    assert_same(shown(packed("{'id': 'hse:1', 'offence_result': 'Guilty', 'version': 1, "
+                             "'inserted_at': 5, 'updated_at': 5, 'seen_count': 2, "
+                             "'created_seq': 1, 'zebra': 1}")),
+                packed("{'id': 'hse:1', 'offence_result': 'Guilty', 'version': 2, "
+                       "'inserted_at': 5, 'updated_at': 6, 'seen_count': 3, 'zebra': 1}"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -118,6 +152,7 @@ int main(void)
         TEST(what_stands_between_fields_is_not_copied_with_them),
         TEST(unknown_fields_stand_at_the_end),
         TEST(a_key_is_written_as_short_as_it_can_be),
+        TEST(what_an_entry_has_newer_is_shown_wherever_the_record_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
