@@ -85,7 +85,7 @@ static unsigned char *put_fields(const struct draft *draft, unsigned char *at)
 }
 
 /* What a reply has newer, from the entry, stands before the fields: what is behind it need not
- * be looked through to be sent (cut_kept()). Older events have it behind them. */
+ * be looked through to be sent (cut_kept()). */
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
                          const struct case_entry *kept, unsigned char *at)
 {

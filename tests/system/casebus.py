@@ -42,7 +42,14 @@ class Broker:
             self.start()
 
     def start(self):
-        assert self.launch(), "the broker did not become ready: " + self.read_log()
+        """Where it was before its port may be taken, by a connection of somebody who then got it."""
+        deadline = time.monotonic() + 30
+        while not self.launch():
+            log = self.read_log()
+            assert "Address already in use" in log[-400:] and time.monotonic() < deadline, \
+                "the broker did not become ready: " + log
+            self.process.wait()
+            time.sleep(0.2)
 
     def launch(self):
         """Starts it; False: it ended before it was ready."""
