@@ -56,11 +56,6 @@ static int publish(struct bus *self, const struct batch *b)
 
 /* --- batches ---------------------------------------------------------------------------- */
 
-static bool has_room(const struct batch *b)
-{
-    return b->count < CASEBUS_BATCH_MAX && b->bytes < CASEBUS_BATCH_BYTES;
-}
-
 /* What makes the log shorter goes with a batch, or as one of its own; not when the broker is
  * about to leave. */
 static void add_trimming(struct bus *self, struct batch *b)
@@ -269,8 +264,11 @@ static void keep_time(struct bus *self)
 
 /* How long there is nothing to do but wait. */
 #define REBIND_MS 5
-static long wait_ms(const struct bus *self)
+static long wait_ms(const struct bus *self, bool room)
 {
+    if (room && self->bundle.open) {
+        return 0;
+    }
     int64_t wait = fanout_due(self->fanout) - zclock_mono();
     if (!self->bound) {
         wait = wait > REBIND_MS ? REBIND_MS : wait;
@@ -297,6 +295,12 @@ static unsigned wanted_inlets(const struct bus *self, unsigned all, bool room)
     return !room ? all - 2 : batch_takes_submissions(self->filling) ? all : all - 1;
 }
 
+/* Has it taken in what is not finished yet? */
+static bool has_work(const struct bus *self)
+{
+    return self->busy || self->filling->count > 0 || self->bundle.open;
+}
+
 static void serve(struct bus *self)
 {
     struct inlet *inlets[INLETS_MAX];
@@ -304,10 +308,10 @@ static void serve(struct bus *self)
     const unsigned all = find_inlets(self, inlets);
     int rc = 0;
     /* Asked to stop, it finishes what it has taken in. */
-    while (rc == 0 && !(self->stop && !self->busy && self->filling->count == 0)) {
-        bool room = has_room(self->filling) && !self->stop;
+    while (rc == 0 && (!self->stop || has_work(self))) {
+        bool room = batch_has_room(self->filling) && (!self->stop || self->bundle.open);
         health_waits(health, WORKER_BUS);
-        inlets_wait(inlets, wanted_inlets(self, all, room), wait_ms(self));
+        inlets_wait(inlets, wanted_inlets(self, all, room), wait_ms(self, room));
         health_works(health, WORKER_BUS);
         if (self->command.may_have) {
             read_pipe(self);
@@ -422,6 +426,7 @@ static bool start(struct bus *self)
 static void end(struct bus *self)
 {
     zsock_destroy(&self->ingest);
+    unbundle_end(&self->bundle);
     fanout_destroy(&self->fanout);
     zsock_destroy(&self->exchange);
     committer_destroy(&self->committer);

@@ -9,7 +9,12 @@
 #include "exchange.h"
 #include "fanout.h"
 #include "retention.h"
+#include "unbundle.h"
 
+static inline bool batch_has_room(const struct batch *batch)
+{
+    return batch->count < CASEBUS_BATCH_MAX && batch->bytes < CASEBUS_BATCH_BYTES;
+}
 /* The other half of a batch is for reports. */
 static inline bool batch_takes_submissions(const struct batch *batch)
 {
@@ -23,6 +28,7 @@ struct bus {
     bool ingest_unbound, bound; /* to be bound again; all of them are */
     struct inlet in, peer;      /* the libzmq sockets, for the hot path */
     struct inlet command, done; /* the pipe; the committer has done a batch */
+    struct unbundling bundle;   /* of reports: its next ones come before what is received */
     struct fanout *fanout;
     struct committer *committer;
     struct batch *filling, *spare, *busy; /* two batches: one of spare and busy is NULL */
@@ -40,7 +46,8 @@ struct bus {
 
 /* --- bus_receive.c ------------------------------------------------------------------------ */
 
-/* A slice of what has queued, into the filling batch. */
+/* A slice of what has queued, into the filling batch; once asked to stop, only of the bundle
+ * that is open. */
 void bus_receive(struct bus *self);
 
 /* --- bus_space.c -------------------------------------------------------------------------- */

@@ -19,7 +19,8 @@ static struct casebus_bytes bytes_of(zmq_msg_t *m)
     return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
 }
 
-static bool receive_report(struct bus *self, struct item *item)
+/* The next message, as if it were one report: there is always a body. */
+static bool receive_message(struct bus *self, struct item *item)
 {
     zmq_msg_init(&item->topic);
     if (!inlet_receive(&self->in, &item->topic)) {
@@ -34,16 +35,43 @@ static bool receive_report(struct bus *self, struct item *item)
             two_frames = false;
         }
     }
+    item->entry.topic = bytes_of(&item->topic);
+    item->entry.body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0);
+    return true;
+}
+
+/* The next of the bundle that is open, or what has come. */
+static bool find_report(struct bus *self, struct item *item)
+{
+    if (unbundle_next(&self->bundle, item)) {
+        return true;
+    }
+    return !self->stop && self->in.may_have && receive_message(self, item) &&
+           (!unbundle_begin(&self->bundle, item) || unbundle_next(&self->bundle, item));
+}
+
+static bool receive_report(struct bus *self, struct item *item)
+{
+    if (!find_report(self, item)) {
+        return false;
+    }
     item->submission = 0;
     item->entry = (struct apply_entry){
         .kind = APPLY_REPORT,
-        .topic = bytes_of(&item->topic),
-        .body = two_frames ? bytes_of(&item->body) : casebus_bytes("", 0),
+        .topic = item->entry.topic,
+        .body = item->entry.body,
         .prepared = &item->prepared,
         .at = clock_utc_us(),
     };
     apply_prepare(item->entry.topic, item->entry.body, &item->prepared);
     return true;
+}
+
+/* How much more a batch holds by it. */
+static size_t weight(struct bus *self, const struct batch *b, const struct item *item)
+{
+    return self->bundle.open ? unbundle_weight(&self->bundle, b)
+                             : item->entry.topic.size + item->entry.body.size;
 }
 
 static bool receive_submission(struct bus *self, struct item *item)
@@ -96,13 +124,13 @@ void bus_receive(struct bus *self)
 {
     struct batch *b = self->filling;
     struct untied untied = {.count = 0};
-    while (self->peer.may_have && batch_takes_submissions(b) &&
+    while (!self->stop && self->peer.may_have && batch_takes_submissions(b) &&
            receive_submission(self, &b->items[b->count])) {
         b->bytes += b->items[b->count++].entry.body.size;
     }
-    for (int n = 0; self->in.may_have && n < RECEIVE_SLICE && b->count < CASEBUS_BATCH_MAX &&
-                    b->bytes < CASEBUS_BATCH_BYTES && !committer_is_done(self->committer) &&
-                    receive_report(self, &b->items[b->count]);
+    for (int n = 0;
+         n < RECEIVE_SLICE && batch_has_room(b) && !committer_is_done(self->committer) &&
+         receive_report(self, &b->items[b->count]);
          n++) {
         struct item *item = &b->items[b->count];
         struct noticed untaken;
@@ -116,7 +144,7 @@ void bus_receive(struct bus *self)
         }
         tie_with_others(&untied, &item->prepared);
         b->count++;
-        b->bytes += item->entry.topic.size + item->entry.body.size;
+        b->bytes += weight(self, b, item);
     }
     tie(&untied);
 }

@@ -1,7 +1,8 @@
 /* What a publisher consists of (private to the publisher): publisher.c takes reports from the
- * caller, keep.c keeps them, progress.c sees them through, answer.c says what follows from a
- * confirmation, diverge.c what follows where there is none to be had; session.c packs the
- * reports of sessions, sessions.c knows which of them the broker is to hear from.
+ * caller, keep.c keeps them, gather.c gives them to the socket, progress.c sees them through,
+ * answer.c says what follows from a confirmation, diverge.c what follows where there is none to
+ * be had; session.c packs the reports of sessions, sessions.c knows which of them the broker is
+ * to hear from.
  *
  * Numbers are the caller's, and never change; the broker's are lower by `base`. From low to
  * high:
@@ -44,9 +45,11 @@ struct casebus_publisher {
     uint64_t granted; /* `after` of the newest poll the broker has answered: it takes no number
                          more than a window above */
     bool blocked;     /* the socket had no place for the report after the cursor */
-    bool met;         /* what an outbox brought along is sent once the broker has said what it
-                         knows of it */
-    int dead;         /* CASEBUS_EIO or the like, for good */
+    uint64_t
+        bundled; /* reports in the last bundle that was full: about as many are in the next */
+    bool met;    /* what an outbox brought along is sent once the broker has said what it
+                    knows of it */
+    int dead;    /* CASEBUS_EIO or the like, for good */
 
     bool poll_out;       /* a poll is at the broker, under ... */
     uint64_t poll_key;   /* ... this key, asked for ... */
@@ -66,7 +69,7 @@ struct casebus_publisher {
     unsigned untended;  /* reports since the last turn */
     uint64_t tended_at; /* when one of them last made a turn, by the clock of sent_at */
     struct composer composer;
-    msgpack_sbuffer request; /* scratch */
+    msgpack_sbuffer request, bundle; /* scratch */
     struct casebus_fault fault;
     struct casebus_publisher_stats stats;
 };
@@ -109,14 +112,22 @@ int casebus_publisher_mend(struct casebus_publisher *self, const struct outbox_d
 /* No space, no memory: it is noted and tried again later, 0. Other codes are given back. */
 int casebus_publisher_postpone(struct casebus_publisher *self, int error);
 
+/* --- gather.c ----------------------------------------------------------------------------- */
+
+/* The highest number that may be under way now. */
+uint64_t casebus_publisher_sendable(const struct casebus_publisher *self);
+/* Gives the socket what it has not been given and will take; if it gathers and there is a
+ * flood, without what may wait for more. 0 or CASEBUS_EIO. */
+int casebus_publisher_flush(struct casebus_publisher *self, bool gathers);
+
 /* --- progress.c --------------------------------------------------------------------------- */
 
-/* Gives the socket what it has not been given and will take. */
-int casebus_publisher_flush(struct casebus_publisher *self);
 /* Everything from `number` on is to be sent again. */
 void casebus_publisher_go_back(struct casebus_publisher *self, uint64_t number, int64_t now);
 /* Everything that is due, without waiting: answers, links, timers, the next poll, flush. */
 int casebus_publisher_turn(struct casebus_publisher *self, int64_t now);
+/* The same from within send(), behind which most likely the next report comes. */
+int casebus_publisher_turn_in_flood(struct casebus_publisher *self, int64_t now);
 /* Waits for the sockets or the next timer, at most until `until`, then a turn. Call it after a
  * turn, and only while that has not brought what is waited for. 0, self->dead or
  * CASEBUS_EINTR. */

@@ -12,6 +12,7 @@
 
 #include "socket.h"
 
+#include <casebus/bundle.h>
 #include <casebus/errors.h>
 #include <casebus/limits.h>
 
@@ -19,8 +20,8 @@ int casebus_ingest_open(struct ingest *self, void *context,
                         const struct casebus_credentials *credentials, const char *endpoint)
 {
     static const struct socket_option options[] = {
-        {ZMQ_LINGER, 0},      {ZMQ_SNDHWM, CASEBUS_HWM}, {ZMQ_IMMEDIATE, 1},
-        {ZMQ_XPUB_NODROP, 1}, {ZMQ_XPUB_VERBOSER, 1},    {0, 0},
+        {ZMQ_LINGER, 0},      {ZMQ_SNDHWM, INGEST_QUEUE}, {ZMQ_IMMEDIATE, 1},
+        {ZMQ_XPUB_NODROP, 1}, {ZMQ_XPUB_VERBOSER, 1},     {0, 0},
     };
     self->subscriptions = 0;
     return casebus_socket_open(&self->socket, context, ZMQ_XPUB, options, 4096, credentials,
@@ -76,4 +77,19 @@ int casebus_ingest_put(struct ingest *self, zmq_msg_t *topic, zmq_msg_t *body)
     /* The queue counts whole messages: where the first frame had a place, the last one has. */
     rc = put_copy(self->socket, body, 0);
     return rc == 0 ? CASEBUS_EIO : rc;
+}
+
+int casebus_ingest_put_bundle(struct ingest *self, struct casebus_bytes bundle)
+{
+    zmq_msg_t topic, body;
+    if (zmq_msg_init_size(&body, bundle.size) != 0) {
+        return 0;
+    }
+    memcpy(zmq_msg_data(&body), bundle.data, bundle.size);
+    zmq_msg_init_size(&topic, CASEBUS_TOPIC_BUNDLE_SIZE); /* kept in the message itself */
+    memcpy(zmq_msg_data(&topic), CASEBUS_TOPIC_BUNDLE, CASEBUS_TOPIC_BUNDLE_SIZE);
+    int rc = casebus_ingest_put(self, &topic, &body);
+    zmq_msg_close(&topic);
+    zmq_msg_close(&body);
+    return rc;
 }

@@ -1,10 +1,10 @@
-/* Seeing reports through: what goes to the socket, what comes back, what follows.
+/* Seeing reports through: what goes to the socket again, what comes back, what follows.
  *
- * Reports go out in order of their numbers, a cursor says how far. The broker decides them in
- * the same order and drops what comes out of it, so there is one way to send again: the cursor
- * is set back, and everything from there goes out once more. That happens when a connection is
- * new, when the broker names the number it wants, and when nothing has moved for a while
- * (pace.c).
+ * Reports go out in order of their numbers (gather.c), a cursor says how far. The broker
+ * decides them in the same order and drops what comes out of it, so there is one way to send
+ * again: the cursor is set back, and everything from there goes out once more. That happens
+ * when a connection is new, when the broker names the number it wants, and when nothing has
+ * moved for a while (pace.c).
  *
  * Confirmations come by a long poll, one at a time. The next goes out when one has brought
  * something: at once if the caller waits, the window is half full or no more may go out before;
@@ -35,44 +35,6 @@ int64_t casebus_publisher_until(int timeout_ms)
 }
 
 /* --- out ---------------------------------------------------------------------------------- */
-
-static uint64_t lower(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The highest number that may be under way now. */
-static uint64_t sendable(const struct casebus_publisher *self)
-{
-    uint64_t broker_takes = self->granted + CASEBUS_PUBLISHER_WINDOW;
-    uint64_t in_flight = self->decided + self->pace.flight;
-    return lower(window_last(&self->window), lower(broker_takes, in_flight));
-}
-
-int casebus_publisher_flush(struct casebus_publisher *self)
-{
-    self->blocked = false;
-    uint64_t end = ingest_linked(&self->ingest) && self->met ? sendable(self) : 0;
-    while (self->cursor < end) {
-        uint64_t number = self->cursor + 1;
-        struct kept *kept = casebus_window_at(&self->window, number);
-        int rc = casebus_ingest_put(&self->ingest, &kept->topic, &kept->body);
-        if (rc <= 0) {
-            self->blocked = rc == 0;
-            return rc;
-        }
-        if (number <= self->highest) {
-            self->stats.resent++;
-        } else {
-            if (number == self->window.first) {
-                casebus_pace_moved(&self->pace, 0, clock_mono_ms());
-            }
-            self->highest = number;
-        }
-        self->cursor = number;
-    }
-    return 0;
-}
 
 void casebus_publisher_go_back(struct casebus_publisher *self, uint64_t number, int64_t now)
 {
@@ -111,7 +73,8 @@ static bool is_pressed(const struct casebus_publisher *self)
 {
     return self->window.count > self->options.window / 2 ||
            self->window.bytes > self->options.window_bytes / 2 ||
-           (self->cursor < window_last(&self->window) && self->cursor >= sendable(self));
+           (self->cursor < window_last(&self->window) &&
+            self->cursor >= casebus_publisher_sendable(self));
 }
 
 static int send_poll(struct casebus_publisher *self, int64_t now)
@@ -176,7 +139,7 @@ static bool silence_counts(const struct casebus_publisher *self)
     return self->cursor > self->decided && !self->blocked && ingest_linked(&self->ingest);
 }
 
-static int turn(struct casebus_publisher *self, int64_t now)
+static int turn(struct casebus_publisher *self, int64_t now, bool gathers)
 {
     int error = casebus_publisher_tell_kept(self);
     listen_to_link(self, now);
@@ -188,7 +151,7 @@ static int turn(struct casebus_publisher *self, int64_t now)
         error = casebus_publisher_feed(self, now);
     }
     if (!error) {
-        error = casebus_publisher_flush(self);
+        error = casebus_publisher_flush(self, gathers);
     }
     if (self->poll_out && now >= self->poll_retry) {
         self->poll_out = false;
@@ -203,13 +166,23 @@ static int turn(struct casebus_publisher *self, int64_t now)
     return error;
 }
 
-int casebus_publisher_turn(struct casebus_publisher *self, int64_t now)
+static int turn_once(struct casebus_publisher *self, int64_t now, bool gathers)
 {
     if (!self->dead) {
-        self->dead = turn(self, now);
+        self->dead = turn(self, now, gathers);
         self->untended = 0;
     }
     return self->dead;
+}
+
+int casebus_publisher_turn(struct casebus_publisher *self, int64_t now)
+{
+    return turn_once(self, now, false);
+}
+
+int casebus_publisher_turn_in_flood(struct casebus_publisher *self, int64_t now)
+{
+    return turn_once(self, now, true);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -100,6 +100,7 @@ int casebus_publisher_new(struct casebus_publisher **self_p,
     randombytes_buf(self->id, sizeof self->id);
     casebus_pace_init(&self->pace, options.resend_ms, options.resend_max_ms, options.window);
     msgpack_sbuffer_init(&self->request);
+    msgpack_sbuffer_init(&self->bundle);
     zmq_msg_init(&self->ask_answer);
     int error = open_all(self);
     if (error) {
@@ -121,6 +122,9 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
         (void)casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0),
                                       false);
     }
+    if (!self->dead) {
+        (void)casebus_publisher_flush(self, false);
+    }
     casebus_ingest_close(&self->ingest);
     casebus_query_close(&self->query);
     casebus_window_clear(&self->window);
@@ -133,6 +137,7 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
     }
     casebus_composer_clear(&self->composer);
     msgpack_sbuffer_destroy(&self->request);
+    msgpack_sbuffer_destroy(&self->bundle);
     free(self);
 }
 
@@ -233,19 +238,19 @@ static int keep(struct casebus_publisher *self, struct casebus_report_parts *par
     }
 }
 
-/* A new report goes out at once if the socket takes it; all else has time. A clock that was
- * set back makes a turn too. */
+/* A new report goes out at once if the socket takes it, or in a flood with the next ones; all
+ * else has time. A clock that was set back makes a turn too. */
 static void tend(struct casebus_publisher *self, uint64_t now_us)
 {
     self->untended++;
-    if (self->untended >= TEND_EVERY || now_us - self->tended_at >= TEND_US) {
+    if (now_us - self->tended_at >= TEND_US) {
         self->tended_at = now_us;
         casebus_publisher_turn(self, clock_mono_ms());
-        return;
-    }
-    int error = casebus_publisher_flush(self);
-    if (error) {
-        self->dead = error;
+    } else if (self->untended >= TEND_EVERY) {
+        self->tended_at = now_us;
+        casebus_publisher_turn_in_flood(self, clock_mono_ms());
+    } else {
+        self->dead = casebus_publisher_flush(self, true);
     }
 }
 
