@@ -5,7 +5,8 @@
 #include <casebus/check.h>
 #include <string.h>
 
-#define PAIR_SIZE (8 + CASEBUS_CHECK_SIZE) /* a5 "check" c4 08, and the value */
+#define PAIR_SIZE                                                                              \
+    (CASEBUS_CHECK_KEY_SIZE + CASEBUS_CHECK_SIZE) /* a5 "check" c4 08, and the value */
 
 static struct blake2b_message report_message(struct casebus_bytes topic,
                                              struct casebus_bytes body, size_t check_at,
@@ -30,6 +31,17 @@ static struct blake2b_message check_message(const unsigned char *check, unsigned
                  casebus_bytes(hash, CASEBUS_HASH_SIZE)},
         .digest = hash,
     };
+}
+
+void casebus_report_hashes(const struct casebus_hashed *reports, size_t count)
+{
+    struct blake2b_message messages[CASEBUS_TIED_MAX];
+    assert(count <= CASEBUS_TIED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct casebus_hashed *r = &reports[i];
+        messages[i] = report_message(r->topic, r->body, r->check_at, r->hash);
+    }
+    casebus_blake2b(messages, count, CASEBUS_HASH_SIZE);
 }
 
 void casebus_report_hash(struct casebus_bytes topic, struct casebus_bytes body, size_t check_at,

@@ -13,8 +13,6 @@
 /* Of a body, everything in front of the data but the session's text: 99 bytes where
  * the numbers are at their longest. */
 #define HEAD_MAX 128
-/* The key `check` and the head of its value. */
-#define CHECK_KEY 8
 
 void casebus_composer_clear(struct composer *self)
 {
@@ -240,7 +238,7 @@ static int renumbered_body(struct casebus_bytes old, const struct casebus_report
         old.data[0] > 0x8f) {
         return CASEBUS_ECORRUPT;
     }
-    size_t behind = head.check_at + (CHECK_KEY + CASEBUS_CHECK_SIZE);
+    size_t behind = head.check_at + (CASEBUS_CHECK_KEY_SIZE + CASEBUS_CHECK_SIZE);
     unsigned char *end = casebus_put_map(front, old.data[0] & 0x0fu);
     end = casebus_put_uint(casebus_put_text(end, "v"), CASEBUS_PROTOCOL_VERSION);
     end = put_numbering(end, parts, &check);

@@ -87,7 +87,7 @@ bool casebus_publisher_has_room(const struct casebus_publisher *self, size_t siz
 /* What can be done for room without waiting. */
 int casebus_publisher_make_room(struct casebus_publisher *self);
 /* Takes what was made in the tail: it is kept now, or where this fails it is not. */
-int casebus_publisher_take(struct casebus_publisher *self, const unsigned char *next_check);
+int casebus_publisher_take(struct casebus_publisher *self, size_t check_at);
 /* One commit of the outbox: what is staged, if `reports`, and what is settled. */
 int casebus_publisher_store(struct casebus_publisher *self, bool reports,
                             const struct outbox_settled *settled, struct casebus_bytes refusals,

@@ -132,9 +132,9 @@ int casebus_publisher_make_room(struct casebus_publisher *self)
     return self->staged.count > 0 || is_ahead ? store_staged(self) : 0;
 }
 
-int casebus_publisher_take(struct casebus_publisher *self, const unsigned char *next_check)
+int casebus_publisher_take(struct casebus_publisher *self, size_t check_at)
 {
-    casebus_window_push(publisher_tail(self), next_check);
+    casebus_window_push_untied(publisher_tail(self), check_at);
     if (!self->outbox) {
         self->stats.sent = self->stats.stored = window_last(&self->window);
         return 0;

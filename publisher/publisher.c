@@ -1,10 +1,10 @@
 /* Taking reports from the caller.
  *
- * A report is made where it will be kept (compose.c), checked and tied to those before it
- * (number and check), taken (keep.c), and from then on progress.c's. What can never be accepted
- * gets no number, so that it cannot hold up what comes behind it; where the window is full the
- * caller waits. The promise to him is that a number given means: kept here until the broker has
- * decided it.
+ * A report is made where it will be kept (compose.c), checked, numbered, taken (keep.c), tied
+ * to those before it by the time it is needed (window.c), and from then on progress.c's. What
+ * can never be accepted gets no number, so that it cannot hold up what comes behind it; where
+ * the window is full the caller waits. The promise to him is that a number given means: kept
+ * here until the broker has decided it.
  *
  * Sending is the hot path: the data is copied once, hashed once, and the clock is read once.
  * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
@@ -173,17 +173,17 @@ int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes 
     return error;
 }
 
-/* Makes a report as the next one, checks it, and gives the check of the number after it. */
+/* Makes a report as the next one, and checks it. *check_at: where its check is to be. */
 static int make(struct casebus_publisher *self, struct casebus_report_parts *parts,
-                unsigned char next_check[CASEBUS_CHECK_SIZE])
+                size_t *check_at)
 {
+    static const unsigned char any_check[CASEBUS_CHECK_SIZE];
     struct window *tail = publisher_tail(self);
     struct kept *kept = casebus_window_next(tail);
-    size_t check_at;
     parts->publisher = self->id;
     parts->number = window_last(tail) + 1 - self->base;
-    parts->check = tail->next_check;
-    int error = casebus_compose_report(&self->composer, parts, kept, &check_at);
+    parts->check = any_check;
+    int error = casebus_compose_report(&self->composer, parts, kept, check_at);
     if (error) {
         return casebus_fault_at(&self->fault, "", error);
     }
@@ -191,10 +191,8 @@ static int make(struct casebus_publisher *self, struct casebus_report_parts *par
                                  : 0;
     if (error) {
         kept_close(kept);
-        return error;
     }
-    casebus_compose_tie(kept, check_at, tail->next_check, next_check);
-    return 0;
+    return error;
 }
 
 static int wait_for_room(struct casebus_publisher *self, size_t size, int64_t until)
@@ -217,17 +215,17 @@ static int wait_for_room(struct casebus_publisher *self, size_t size, int64_t un
 static int keep(struct casebus_publisher *self, struct casebus_report_parts *parts,
                 int timeout_ms)
 {
-    unsigned char next_check[CASEBUS_CHECK_SIZE];
+    size_t check_at;
     int64_t until = INT64_MIN; /* not waited yet */
     for (;;) {
-        int error = make(self, parts, next_check);
+        int error = make(self, parts, &check_at);
         if (error) {
             return error;
         }
         struct kept *kept = casebus_window_next(publisher_tail(self));
         size_t size = kept_size(kept);
         if (casebus_publisher_has_room(self, size)) {
-            return casebus_publisher_take(self, next_check);
+            return casebus_publisher_take(self, check_at);
         }
         kept_close(kept);
         until = until == INT64_MIN ? casebus_publisher_until(timeout_ms) : until;

@@ -16,6 +16,7 @@ struct kept {
     zmq_msg_t topic, body;
     unsigned char check[CASEBUS_CHECK_SIZE]; /* of its own number */
     unsigned char hash[CASEBUS_HASH_SIZE];   /* of a void: of what it stands for */
+    size_t check_at;                         /* until it is tied: where its check's pair is */
     enum kept_cause cause;
 };
 static inline size_t kept_size(const struct kept *kept)
@@ -44,7 +45,9 @@ struct window {
     uint64_t first; /* the lowest number kept, or the next to be pushed */
     size_t count;
     size_t bytes, bytes_max;
-    unsigned char next_check[CASEBUS_CHECK_SIZE]; /* of the number after the last */
+    size_t untied; /* the last ones: their checks and hashes are not known yet */
+    unsigned char
+        next_check[CASEBUS_CHECK_SIZE]; /* of the number after the last that is tied */
 };
 
 int casebus_window_init(struct window *self, size_t places, size_t bytes_max);
@@ -66,6 +69,8 @@ struct kept *casebus_window_next(struct window *self);
 /* Keeps what was made there; `next_check` is the check behind it. There must be room. */
 void casebus_window_push(struct window *self,
                          const unsigned char next_check[CASEBUS_CHECK_SIZE]);
+/* Keeps what was made there with any check, which is put in by the time it is looked at. */
+void casebus_window_push_untied(struct window *self, size_t check_at);
 /* Lets go of the report pushed last, as if it had not been. */
 void casebus_window_pop(struct window *self);
 /* The first report of one becomes the last of the other, which has room and is there next. */
@@ -75,7 +80,7 @@ struct kept *casebus_window_at(struct window *self, uint64_t number);
 /* Puts a void in the place of a report that is kept. */
 void casebus_window_replace(struct window *self, uint64_t number, struct kept *kept);
 /* check(number), for every number kept and the one after; NULL: not known any more. */
-const unsigned char *casebus_window_check(const struct window *self, uint64_t number);
+const unsigned char *casebus_window_check(struct window *self, uint64_t number);
 /* Lets go of every report up to `through`, which is not above window_last(). */
 void casebus_window_drop(struct window *self, uint64_t through);
 

@@ -10,6 +10,9 @@
 #include <casebus/limits.h>
 #include <casebus/msgpack.h>
 
+/* Of the pair, what stands in front of the value. */
+#define CASEBUS_CHECK_KEY_SIZE 8
+
 /* `check_at`: where the pair begins in the body (casebus_report_head.check_at); 0: no such
  * pair, everything is hashed (the content of an unnumbered report). */
 void casebus_report_hash(struct casebus_bytes topic, struct casebus_bytes body, size_t check_at,
@@ -17,6 +20,14 @@ void casebus_report_hash(struct casebus_bytes topic, struct casebus_bytes body, 
 /* check := check(n + 1). */
 void casebus_check_next(unsigned char check[CASEBUS_CHECK_SIZE],
                         const unsigned char hash[CASEBUS_HASH_SIZE]);
+
+/* The same of up to CASEBUS_TIED_MAX reports, as fast as the checks of so many (below). */
+struct casebus_hashed {
+    struct casebus_bytes topic, body;
+    size_t check_at;
+    unsigned char *hash; /* out: CASEBUS_HASH_SIZE bytes */
+};
+void casebus_report_hashes(const struct casebus_hashed *reports, size_t count);
 
 /* A report and the check it carries. */
 struct casebus_tied {
