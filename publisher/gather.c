@@ -21,8 +21,8 @@
 
 #include <casebus/bundle.h>
 
-/* Half of what a commit takes. */
-#define GATHER_BEHIND (CASEBUS_BATCH_MAX / 2)
+#define GATHER_BEHIND (CASEBUS_BATCH_MAX / 2) /* half of what a commit takes */
+#define GATHER_SHARE 8
 
 static uint64_t lower(uint64_t a, uint64_t b)
 {
@@ -89,7 +89,9 @@ static void move_cursor(struct casebus_publisher *self, uint64_t to)
 
 static bool is_flood(const struct casebus_publisher *self)
 {
-    return self->cursor > self->decided + GATHER_BEHIND;
+    const uint64_t undecided = self->cursor - self->decided;
+    return undecided > GATHER_BEHIND ||
+           (self->bundled > 0 && lower(self->lag, undecided) >= self->bundled * GATHER_SHARE);
 }
 
 /* Looked at before a bundle is made in vain: is there most likely not enough for one? */

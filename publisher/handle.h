@@ -44,6 +44,7 @@ struct casebus_publisher {
     uint64_t decided, cursor, highest;
     uint64_t granted; /* `after` of the newest poll the broker has answered: it takes no number
                          more than a window above */
+    uint64_t lag;     /* undecided of what had gone out when the broker answered last */
     bool blocked;     /* the socket had no place for the report after the cursor */
     uint64_t
         bundled; /* reports in the last bundle that was full: about as many are in the next */
