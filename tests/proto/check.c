@@ -100,6 +100,8 @@ static void checks_of_several_are_those_of_each(void **state)
     (void)state;
     struct casebus_tied tied[CASEBUS_TIED_MAX] = {{.check_at = 0}};
     unsigned char several[CASEBUS_TIED_MAX][CASEBUS_CHECK_SIZE];
+    struct casebus_hashed hashed[CASEBUS_TIED_MAX];
+    unsigned char hashes[CASEBUS_TIED_MAX][CASEBUS_HASH_SIZE];
     for (size_t count = 0; count <= CASEBUS_TIED_MAX; count++) {
         for (size_t i = 0; i < count; i++) {
             struct casebus_report_head head;
@@ -108,12 +110,16 @@ static void checks_of_several_are_those_of_each(void **state)
             assert_int_equal(casebus_report_head_decode(report, &head), 0);
             tied[i] = (struct casebus_tied){BYTES("case:scraped:hse:1:"), report, head.check_at,
                                             several[i]};
+            hashed[i] =
+                (struct casebus_hashed){tied[i].topic, report, head.check_at, hashes[i]};
         }
+        casebus_report_hashes(hashed, count);
         casebus_checks_next(tied, count);
         for (size_t i = 0; i < count; i++) {
             unsigned char hash[CASEBUS_HASH_SIZE], alone[CASEBUS_CHECK_SIZE];
             memset(alone, (int)i, sizeof alone);
             casebus_report_hash(tied[i].topic, tied[i].body, tied[i].check_at, hash);
+            assert_memory_equal(hashes[i], hash, sizeof hash);
             casebus_check_next(alone, hash);
             assert_memory_equal(several[i], alone, sizeof alone);
         }

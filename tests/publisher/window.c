@@ -329,6 +329,146 @@ static void what_is_moved_keeps_number_bytes_and_check(void **state)
     casebus_window_clear(&to);
 }
 
+/* --- ties --------------------------------------------------------------------------------- */
+
+static const unsigned char publisher_id[CASEBUS_PUBLISHER_SIZE] = "a publisher";
+
+/* The next report, with any check: its number times some bytes of text. */
+static void push_untied(struct window *window)
+{
+    static struct composer composer;
+    static const unsigned char any[CASEBUS_CHECK_SIZE] = "whatever";
+    unsigned char data[1024] = {0x81, 0xa1, 'x', 0xda};
+    const uint64_t number = window_last(window) + 1, size = number * 21 % 1000;
+    struct casebus_fault fault;
+    size_t check_at;
+    (void)casebus_put_big_endian(data + 4, size, 2);
+    memset(data + 6, 'x', size);
+    struct casebus_report_parts parts = {.publisher = publisher_id,
+                                         .number = number,
+                                         .check = any,
+                                         .data = casebus_bytes(data, 6 + size)};
+    assert_int_equal(casebus_compose_topic(&composer, CASEBUS_REPORT_SCRAPED,
+                                           casebus_cstr("hse"), casebus_cstr("1"), &fault),
+                     0);
+    assert_int_equal(
+        casebus_compose_report(&composer, &parts, casebus_window_next(window), &check_at), 0);
+    casebus_window_push_untied(window, check_at);
+    casebus_composer_clear(&composer);
+}
+
+/* Each carries the check of all before it. */
+static void assert_tied(struct window *window, uint64_t last)
+{
+    unsigned char check[CASEBUS_CHECK_SIZE] = {0};
+    for (uint64_t n = 1; n <= last; n++) {
+        struct casebus_report_head head;
+        unsigned char hash[CASEBUS_HASH_SIZE];
+        struct kept *kept = casebus_window_at(window, n);
+        assert_int_equal(casebus_report_head_decode(kept_body(kept), &head), 0);
+        assert_memory_equal(head.check, check, sizeof check);
+        assert_memory_equal(kept->check, check, sizeof check);
+        assert_memory_equal(casebus_window_check(window, n), check, sizeof check);
+        casebus_report_hash(kept_topic(kept), kept_body(kept), head.check_at, hash);
+        assert_memory_equal(kept->hash, hash, sizeof hash);
+        casebus_check_next(check, hash);
+    }
+    assert_memory_equal(casebus_window_check(window, last + 1), check, sizeof check);
+}
+
+static void with_ties(void (*fact)(struct window *window))
+{
+    struct window window;
+    assert_int_equal(casebus_window_init(&window, 200, 1 << 20), 0);
+    fact(&window);
+    casebus_window_clear(&window);
+}
+
+static void many_at_once(struct window *window)
+{
+    while (window_last(window) < 100) { /* more than are hashed together */
+        push_untied(window);
+    }
+    assert_tied(window, 100);
+}
+
+static void as_they_come(struct window *window)
+{
+    while (window_last(window) < 100) {
+        push_untied(window);
+        if (window_last(window) % 7 == 0) {
+            assert_non_null(casebus_window_at(window, window_last(window)));
+        }
+    }
+    assert_tied(window, 100);
+}
+
+static void behind_a_void(struct window *window)
+{
+    push_untied(window);
+    push_untied(window);
+    struct kept *kept = casebus_window_next(window);
+    unsigned char check[CASEBUS_CHECK_SIZE] = "behind";
+    make_message(&kept->topic, "t", 1);
+    make_message(&kept->body, "b", 1);
+    casebus_window_push(window, check);
+    push_untied(window);
+    assert_tied(window, 2);
+    assert_memory_equal(casebus_window_at(window, 3)->check, casebus_window_check(window, 3),
+                        sizeof check);
+    assert_memory_equal(casebus_window_at(window, 4)->check, check, sizeof check);
+}
+
+static void behind_one_that_was_popped(struct window *window)
+{
+    push_untied(window);
+    push_untied(window);
+    casebus_window_pop(window);
+    push_untied(window);
+    assert_tied(window, 2);
+}
+
+static void behind_those_that_were_moved(struct window *window)
+{
+    struct window to;
+    assert_int_equal(casebus_window_init(&to, 200, 1 << 20), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        push_untied(window);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        casebus_window_move(window, &to);
+    }
+    push_untied(window);
+    casebus_window_move(window, &to);
+    assert_tied(&to, 6);
+    casebus_window_clear(&to);
+}
+
+static void behind_those_that_were_dropped(struct window *window)
+{
+    struct window whole;
+    assert_int_equal(casebus_window_init(&whole, 200, 1 << 20), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        push_untied(window);
+        push_untied(&whole);
+    }
+    casebus_window_drop(window, 3);
+    assert_memory_equal(casebus_window_check(window, 6), casebus_window_check(&whole, 6),
+                        CASEBUS_CHECK_SIZE);
+    casebus_window_clear(&whole);
+}
+
+static void what_is_untied_is_tied_when_it_is_looked_at(void **state)
+{
+    (void)state;
+    with_ties(many_at_once);
+    with_ties(as_they_come);
+    with_ties(behind_a_void);
+    with_ties(behind_one_that_was_popped);
+    with_ties(behind_those_that_were_moved);
+    with_ties(behind_those_that_were_dropped);
+}
+
 static void a_window_that_restarts_goes_on_from_there(void **state)
 {
     struct window *window = *state;
@@ -349,6 +489,7 @@ int main(void)
         T(what_is_popped_was_never_pushed),
         T(what_is_moved_keeps_number_bytes_and_check),
         T(a_window_that_restarts_goes_on_from_there),
+        cmocka_unit_test(what_is_untied_is_tied_when_it_is_looked_at),
         T(the_first_number_is_one),
         T(a_kept_report_has_the_bytes_it_came_with),
         T(numbers_outside_are_not_kept),
