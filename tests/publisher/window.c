@@ -338,16 +338,16 @@ static void push_untied(struct window *window)
 {
     static struct composer composer;
     static const unsigned char any[CASEBUS_CHECK_SIZE] = "whatever";
-    unsigned char data[1024] = {0x81, 0xa1, 'x', 0xda};
+    unsigned char bytes[1024] = {0x81, 0xa1, 'x', 0xda};
     const uint64_t number = window_last(window) + 1, size = number * 21 % 1000;
     struct casebus_fault fault;
     size_t check_at;
-    (void)casebus_put_big_endian(data + 4, size, 2);
-    memset(data + 6, 'x', size);
+    (void)casebus_put_big_endian(bytes + 4, size, 2);
+    memset(bytes + 6, 'x', size);
     struct casebus_report_parts parts = {.publisher = publisher_id,
                                          .number = number,
                                          .check = any,
-                                         .data = casebus_bytes(data, 6 + size)};
+                                         .data = casebus_bytes(bytes, 6 + size)};
     assert_int_equal(casebus_compose_topic(&composer, CASEBUS_REPORT_SCRAPED,
                                            casebus_cstr("hse"), casebus_cstr("1"), &fault),
                      0);
