@@ -5,16 +5,17 @@
  * alone. Whoever sends a report now and then notices nothing: one that is due alone goes alone,
  * and at once.
  *
- * In a flood reports are also waited for. Where more than GATHER_BEHIND of them are undecided,
- * the newest is not decided before those are, by the commit after the one at hand at best: it
- * is not later for going with the next few. It waits here until they fill a bundle, or until
- * any other call than send() looks at the sockets, or at the next report once TEND_US have
- * passed (publisher.c).
+ * In a flood reports are also waited for, until they fill a bundle; or until any other call
+ * than send() looks at the sockets, or at the next report once TEND_US have passed
+ * (publisher.c). It is a flood where more than half a commit is undecided, as far as is known:
+ * the newest are decided with the commit behind that at best, and are not later for it. And it
+ * is one where so many were undecided when the broker answered last that a bundle is the
+ * GATHER_SHARE-th part of them: then a report waits that part of the time it takes anyhow.
  *
- * How much can be on its way: a bundle is a copy, while a report that goes alone shares its
- * bytes with the window. INGEST_QUEUE messages wait here at most, so their copies are below
- * 8 MiB; at the broker CASEBUS_INGEST_HWM more, 2 MiB, where as many reports of the largest
- * size that go alone may be 128. */
+ * What is on its way is bounded: a report that goes alone shares its bytes with the window, a
+ * bundle is a copy of fewer than CASEBUS_BUNDLE_MAX. Of INGEST_QUEUE messages that wait here
+ * that is less than 8 MiB; of CASEBUS_INGEST_HWM at the broker, where a message may be as large
+ * as a frame, it is less than of as many reports alone. */
 #include "handle.h"
 
 #include "clock.h"

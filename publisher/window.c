@@ -52,7 +52,7 @@ static void put_check(struct kept *kept, const unsigned char check[CASEBUS_CHECK
 
 static void tie_some(struct window *self, uint64_t first, size_t count)
 {
-    struct casebus_hashed reports[CASEBUS_TIED_MAX];
+    struct casebus_hashed reports[CASEBUS_TIED_MAX] = {{.check_at = 0}};
     for (size_t i = 0; i < count; i++) {
         struct kept *kept = place(self, first + i);
         reports[i] = (struct casebus_hashed){kept_topic(kept), kept_body(kept), kept->check_at,

@@ -12,10 +12,11 @@
  *
  * The handle belongs to one thread, and there is no other behind it: confirmations are taken in
  * and lost reports sent again only inside the calls below. Who has nothing to send calls
- * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end;
- * without an outbox, what is unconfirmed when a publisher is destroyed may be lost. So are
- * sessions kept alive: the broker holds one for lost that it has not heard from for 10 s, so
- * whoever has one open pumps every few seconds at least.
+ * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end; of a
+ * flood the last few reports may wait for that, to go with the next. Without an outbox, what is
+ * unconfirmed when a publisher is destroyed may be lost. So are sessions kept alive: the broker
+ * holds one for lost that it has not heard from for 10 s, so whoever has one open pumps every
+ * few seconds at least.
  *
  * A broker whose history of this publisher is not ours (it was restored, or the outbox was put
  * back or copied) is found out by comparing checks. Then everything unconfirmed goes under a
