@@ -100,7 +100,7 @@ static void checks_of_several_are_those_of_each(void **state)
     (void)state;
     struct casebus_tied tied[CASEBUS_TIED_MAX] = {{.check_at = 0}};
     unsigned char several[CASEBUS_TIED_MAX][CASEBUS_CHECK_SIZE];
-    struct casebus_hashed hashed[CASEBUS_TIED_MAX];
+    struct casebus_hashed hashed[CASEBUS_TIED_MAX] = {{.check_at = 0}};
     unsigned char hashes[CASEBUS_TIED_MAX][CASEBUS_HASH_SIZE];
     for (size_t count = 0; count <= CASEBUS_TIED_MAX; count++) {
         for (size_t i = 0; i < count; i++) {

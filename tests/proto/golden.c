@@ -7,6 +7,7 @@
 #include "proto/golden.h"
 #include "proto/test.h"
 
+#include <casebus/bundle.h>
 #include <casebus/event.h>
 #include <casebus/report.h>
 #include <casebus/request.h>
@@ -20,8 +21,8 @@ static size_t count;
 static char directory[4000];
 
 static const char *const message_words[] = {
-    [REPORT] = "report",   [EVENT] = "event", [HEADS] = "heads",
-    [REQUEST] = "request", [REPLY] = "reply",
+    [REPORT] = "report", [EVENT] = "event",     [BUNDLE] = "bundle",
+    [HEADS] = "heads",   [REQUEST] = "request", [REPLY] = "reply",
 };
 
 /* --- files ------------------------------------------------------------------------------ */
@@ -96,6 +97,29 @@ static int decode_event(const struct golden *g, struct casebus_bytes body,
     return casebus_event_decode(casebus_cstr(g->topic), body, &event, fault);
 }
 
+static int decode_message(bool is_report, struct casebus_bytes topic, struct casebus_bytes body,
+                          struct casebus_fault *fault)
+{
+    struct casebus_report report;
+    struct casebus_event event;
+    return is_report ? casebus_report_decode(topic, body, &report, fault)
+                     : casebus_event_decode(topic, body, &event, fault);
+}
+
+/* Each of them is as it is alone. */
+static int decode_bundle(const struct golden *g, struct casebus_bytes body,
+                         struct casebus_fault *fault)
+{
+    struct casebus_frames frames;
+    struct casebus_bytes topic, message;
+    const bool of_reports = strcmp(g->topic, CASEBUS_TOPIC_BUNDLE) == 0;
+    int rc = casebus_bundle_read(&frames, body) ? 0 : CASEBUS_EMALFORMED;
+    while (rc == 0 && (rc = casebus_frames_next(&frames, &topic, &message)) == 1) {
+        rc = decode_message(of_reports, topic, message, fault);
+    }
+    return rc;
+}
+
 static int decode_heads(const struct golden *g, struct casebus_bytes body,
                         struct casebus_fault *fault)
 {
@@ -121,8 +145,8 @@ static int decode_reply(const struct golden *g, struct casebus_bytes body,
 
 static int (*const decode[])(const struct golden *, struct casebus_bytes,
                              struct casebus_fault *) = {
-    [REPORT] = decode_report,   [EVENT] = decode_event, [HEADS] = decode_heads,
-    [REQUEST] = decode_request, [REPLY] = decode_reply,
+    [REPORT] = decode_report, [EVENT] = decode_event,     [BUNDLE] = decode_bundle,
+    [HEADS] = decode_heads,   [REQUEST] = decode_request, [REPLY] = decode_reply,
 };
 
 /* --- the tests -------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 enum message {
     REPORT,
     EVENT,
+    BUNDLE,
     HEADS,
     REQUEST,
     REPLY

@@ -3,6 +3,7 @@
 #include "proto/golden.h"
 #include "proto/test.h"
 
+#include <casebus/bundle.h>
 #include <casebus/event.h>
 #include <casebus/report.h>
 #include <casebus/request.h>
@@ -200,6 +201,23 @@ static void add_events(void)
 }
 
 /* A batch that made no event. */
+/* Of those that are there, whose topics begin so. */
+static void add_bundle(const char *name, const char *topic, enum message message,
+                       const char *begin)
+{
+    msgpack_sbuffer out;
+    msgpack_sbuffer_init(&out);
+    assert_int_equal(casebus_bundle_begin(&out), 0);
+    for (size_t i = 0; i < entry_count; i++) {
+        const struct golden *e = &entries[i];
+        if (e->message == message && strncmp(e->topic, begin, strlen(begin)) == 0) {
+            assert_int_equal(casebus_bundle_add(&out, casebus_cstr(e->topic), e->body), 0);
+        }
+    }
+    assert_true(casebus_bundle_count(&out) > 1);
+    golden_add(name, BUNDLE, topic, 0, "", taken(&out));
+}
+
 static void add_quiet_heads(struct casebus_heads heads)
 {
     msgpack_sbuffer out;
@@ -354,6 +372,8 @@ size_t golden_make(struct golden *list)
     entry_count = 0;
     add_reports();
     add_events();
+    add_bundle("bundle-reports", "bundle:", REPORT, "");
+    add_bundle("bundle-events", "bundle:case:created:hse:", EVENT, "case:created:hse:");
     add_heads();
     add_requests();
     add_replies();
