@@ -188,7 +188,7 @@ static int take(struct casebus_publisher *self, const struct confirm_answer *ans
         casebus_pace_moved(&self->pace, decided - self->decided, now);
     }
     self->decided = decided;
-    self->lag = self->cursor > decided ? self->cursor - decided : 0;
+    self->lag = publisher_undecided(self);
     self->granted = self->poll_after;
     self->met = true;
     self->poll_due = now + POLL_PAUSE_MS;

@@ -90,7 +90,7 @@ static void move_cursor(struct casebus_publisher *self, uint64_t to)
 
 static bool is_flood(const struct casebus_publisher *self)
 {
-    const uint64_t undecided = self->cursor - self->decided;
+    const uint64_t undecided = publisher_undecided(self);
     return undecided > GATHER_BEHIND ||
            (self->bundled > 0 && lower(self->lag, undecided) >= self->bundled * GATHER_SHARE);
 }

@@ -44,7 +44,7 @@ struct casebus_publisher {
     uint64_t decided, cursor, highest;
     uint64_t granted; /* `after` of the newest poll the broker has answered: it takes no number
                          more than a window above */
-    uint64_t lag;     /* undecided of what had gone out when the broker answered last */
+    uint64_t lag;     /* how many were under way when the broker answered last */
     bool blocked;     /* the socket had no place for the report after the cursor */
     uint64_t
         bundled; /* reports in the last bundle that was full: about as many are in the next */
@@ -115,6 +115,11 @@ int casebus_publisher_postpone(struct casebus_publisher *self, int error);
 
 /* --- gather.c ----------------------------------------------------------------------------- */
 
+/* How many are under way, as far as is known. */
+static inline uint64_t publisher_undecided(const struct casebus_publisher *self)
+{
+    return self->cursor > self->decided ? self->cursor - self->decided : 0;
+}
 /* The highest number that may be under way now. */
 uint64_t casebus_publisher_sendable(const struct casebus_publisher *self);
 /* Gives the socket what it has not been given and will take; if it gathers and there is a

@@ -55,7 +55,7 @@
 #define CASEBUS_BATCH_MAX 1024            /* reports in one commit */
 #define CASEBUS_BATCH_BYTES (8 * 1024 * 1024)
 #define CASEBUS_HWM 10240                 /* messages queued a subscriber */
-#define CASEBUS_INGEST_HWM 256            /* reports queued a publisher; more wait at its end */
+#define CASEBUS_INGEST_HWM 256            /* messages queued a publisher; more wait at its end */
 #define CASEBUS_REQUESTS_QUEUED 100       /* requests queued an asker; more wait at its end */
 #define CASEBUS_REPLIES_QUEUED 1000       /* replies an asker has not read; more are lost */
 #define CASEBUS_UNREAD_MAX (16 * 1024 * 1024) /* bytes of them; above, large ones are `busy` */

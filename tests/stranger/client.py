@@ -116,6 +116,12 @@ def report_hash(topic, body, check):
     return blake(topic + body.replace(b"\xa5check\xc4\x08" + check, b"", 1))
 
 
+def bundle(*reports):
+    """The frames of one message with several reports, each topic and body."""
+    messages = [[topic.decode(), body] for topic, body in reports]
+    return [b"bundle:", pack({"v": 1, "messages": messages})]
+
+
 class Publisher:
     """Numbers reports, keeps each until it is confirmed, sends again what got lost."""
 

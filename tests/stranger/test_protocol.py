@@ -20,7 +20,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from client import (CasebusError, HistoryChanged, OrderedSubscriber, Publisher, Query,
-                    Subscriber, blake, pack, prefix_of, report_body, report_hash, stream_of,
+                    Subscriber, blake, bundle, pack, prefix_of, report_body, report_hash, stream_of,
                     unpack)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -661,6 +661,36 @@ def a_higher_number_is_dropped_and_the_missing_one_wanted():
     assert own.settle() == [] and own.decided == 5 and "want" not in own.confirm(0)
     assert case.record()["offence_fine_pence"] == 4
     own.close()
+
+
+@fact
+def reports_in_a_bundle_count_as_if_each_had_come_alone():
+    own, case, other = Desk(broker.ingest, query), Case(), Case()
+    before = newest()
+    for topic in (case.topic("scraped"), case.topic("seen"), other.topic("scraped"), case.topic("deleted")):
+        own.report(topic, named(), send=False)
+    kept = [own.kept[n] for n in range(1, own.sent + 1)]
+    loose.send(*bundle(kept[0], (other.topic("edited").encode(), report_body(named())), kept[0], *kept[1:]))
+    until(lambda: own.confirm(wait_ms=50)["decided"] == 4)
+    assert [(row["number"], row["code"]) for row in own.refusals] == [(2, "bad_topic")]
+    assert own.counts["created"] == 2 and own.counts["deleted"] == 1 and own.counts["rejected"] == 1
+    assert [topic for topic, _ in replay(before)] == [case.topic("created"), other.topic("created"),
+                                                      case.topic("deleted")]
+    own.close()
+
+
+@fact
+def what_is_no_bundle_or_no_report_in_one_is_refused():
+    topic, body = Case().topic("scraped"), report_body(named())
+    for messages, code in (([[topic]], "malformed"), ([[topic, body, body]], "malformed"), ([None], "malformed"),
+                           ([["bundle:", bundle((topic.encode(), body))[1]]], "bad_topic"),
+                           ([], "bad_topic"), ("none", "bad_topic")):
+        row, = rejects_of(1, [b"bundle:", pack({"v": 1, "messages": messages})])
+        assert (row["code"], row["topic"]) == (code, "bundle:"), (messages, row)
+    row, = rejects_of(1, [b"bundle:", pack({"v": 2, "messages": [[topic, body]]})])
+    assert row["code"] == "bad_version"
+    row, = rejects_of(1, [b"bundle:x:", bundle((topic.encode(), body))[1]])
+    assert row["code"] == "bad_topic"
 
 
 @fact
