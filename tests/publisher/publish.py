@@ -93,7 +93,7 @@ class Broker:
 
 
 class LossyRelay(threading.Thread):
-    """Passes reports on to a broker, but loses some of them."""
+    """Passes messages of reports on to a broker, but loses some of them."""
 
     def __init__(self, ingest, one_in):
         super().__init__(daemon=True)
@@ -125,11 +125,11 @@ class LossyRelay(threading.Thread):
             if self.broker in ready:
                 self.publishers.send(self.broker.recv())
             if self.publishers in ready:
-                report = self.publishers.recv_multipart()
+                message = self.publishers.recv_multipart()
                 if self.random.randrange(self.one_in) == 0:
                     self.lost += 1
                 else:
-                    self.broker.send_multipart(report)
+                    self.broker.send_multipart(message)
 
     def end(self):
         self.stop.send(b"")
@@ -392,7 +392,7 @@ class PublishTest(unittest.TestCase):
         self.assertGreater(self.broker.store()["cases"], 0)
 
     def test_lost_reports_are_sent_again(self):
-        relay = LossyRelay(self.broker.endpoints["ingest"], 50)
+        relay = LossyRelay(self.broker.endpoints["ingest"], 20)
         try:
             outcome = self.publish("--ingest", relay.endpoint, self.many(2000))
         finally:
