@@ -46,11 +46,10 @@ struct casebus_publisher {
                          more than a window above */
     uint64_t lag;     /* how many were under way when the broker answered last */
     bool blocked;     /* the socket had no place for the report after the cursor */
-    uint64_t
-        bundled; /* reports in the last bundle that was full: about as many are in the next */
-    bool met;    /* what an outbox brought along is sent once the broker has said what it
-                    knows of it */
-    int dead;    /* CASEBUS_EIO or the like, for good */
+    uint64_t bundled; /* how many the last bundle had that was full, as the next may have */
+    bool met;         /* what an outbox brought along is sent once the broker has said what it
+                         knows of it */
+    int dead;         /* CASEBUS_EIO or the like, for good */
 
     bool poll_out;       /* a poll is at the broker, under ... */
     uint64_t poll_key;   /* ... this key, asked for ... */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <zmq.h>
 
-/* Messages that wait for the connection to take them, at most. */
+/* Messages that wait for the connection to take them, at most; then there is no place. */
 #define INGEST_QUEUE 1024
 
 struct ingest {

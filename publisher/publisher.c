@@ -6,7 +6,8 @@
  * the window is full the caller waits. The promise to him is that a number given means: kept
  * here until the broker has decided it.
  *
- * Sending is the hot path: the data is copied once, hashed once, and the clock is read once.
+ * Sending is the hot path: the data is copied once (into a bundle again), hashed once, and the
+ * clock is read once.
  * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
 #include <casebus/publisher.h>
 
