@@ -28,12 +28,12 @@ void admission_end(struct admission *self)
 
 /* --- may he ------------------------------------------------------------------------------ */
 
-static const struct actor *sender_of(const struct admission *self, struct item *item)
+static const struct actor *sender_of(const struct admission *self, zmq_msg_t *from)
 {
     if (!self->keyed) {
         return actor_by_name(self->table, casebus_cstr(ACTOR_LOCAL));
     }
-    const char *key = zmq_msg_gets(&item->topic, "User-Id");
+    const char *key = zmq_msg_gets(from, "User-Id");
     return key ? actor_by_key(self->table, key) : NULL;
 }
 
@@ -147,9 +147,9 @@ static bool are_limited(const struct limits *limits)
 
 /* --- both -------------------------------------------------------------------------------- */
 
-bool admit(struct admission *self, struct item *item, struct noticed *untaken)
+bool admit(struct admission *self, struct item *item, zmq_msg_t *from, struct noticed *untaken)
 {
-    const struct actor *actor = sender_of(self, item);
+    const struct actor *actor = sender_of(self, from);
     enum verb verb = VERB_REPORT_SCRAPED;
     struct casebus_bytes agency = casebus_bytes("", 0);
     bool needed = needs_verb(item, &verb, &agency);

@@ -67,10 +67,16 @@ static bool receive_report(struct bus *self, struct item *item)
     return true;
 }
 
-/* How much more a batch holds by it. */
-static size_t weight(struct bus *self, const struct batch *b, const struct item *item)
+/* A frame of the message the report has come in. */
+static zmq_msg_t *frame_of(struct bus *self, struct item *item)
 {
-    return self->bundle.open ? unbundle_weight(&self->bundle, b)
+    return self->bundle.open ? &self->bundle.topic : &item->topic;
+}
+
+/* It stays in the batch, which holds so many bytes more. */
+static size_t keep(struct bus *self, struct batch *b, struct item *item)
+{
+    return self->bundle.open ? unbundle_keep(&self->bundle, b, item)
                              : item->entry.topic.size + item->entry.body.size;
 }
 
@@ -134,7 +140,7 @@ void bus_receive(struct bus *self)
          n++) {
         struct item *item = &b->items[b->count];
         struct noticed untaken;
-        if (!admit(&self->admission, item, &untaken)) {
+        if (!admit(&self->admission, item, frame_of(self, item), &untaken)) {
             if (item->prepared.head.numbered) {
                 bus_notice(&self->notice, &untaken);
             }
@@ -144,7 +150,7 @@ void bus_receive(struct bus *self)
         }
         tie_with_others(&untied, &item->prepared);
         b->count++;
-        b->bytes += weight(self, b, item);
+        b->bytes += keep(self, b, item);
     }
     tie(&untied);
 }

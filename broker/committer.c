@@ -44,6 +44,7 @@ void batch_clear(struct batch *self)
         zmq_msg_close(&self->items[i].body);
     }
     self->count = self->bytes = 0;
+    self->frame = NULL;
 }
 
 void batch_reset(struct batch *self)

@@ -25,6 +25,7 @@ struct item {
 struct batch {
     struct item *items; /* CASEBUS_BATCH_MAX of them, and one of the broker's own */
     size_t count, bytes;
+    const void *frame; /* the bundle's that came last, where the batch keeps it; else NULL */
     size_t first, end; /* what is to be committed of it, in one transaction */
     struct txn *txn;
     struct apply *apply;

@@ -1,42 +1,40 @@
 /* Bundles of reports, taken apart.
  *
  * To the broker a report in a bundle is one that came alone: it is admitted, counted, decided
- * and told of by itself. Only its bytes stay where they are: each report has copies of the
- * bundle's frames, which libzmq makes by counting who has them, and which name the sender as
- * the frames do. There may be more of them than a batch has room for, so a bundle stays open
- * from one batch to the next.
+ * and told of by itself. Only its bytes stay where they are, in the bundle's frame, which the
+ * first report of it that stays in a batch keeps for all that do, until the batch is cleared.
+ * There may be more of them than a batch has room for, so a bundle stays open from one batch to
+ * the next.
  *
  * What is no bundle is a report with a topic that none may have, and is refused as such; so is
  * what stands in a bundle and is not a topic and a body. */
 #include "unbundle.h"
 
-static struct casebus_bytes bytes_of(zmq_msg_t *m)
+/* Have copies of it the same bytes at the same place? Of a short frame they have not: libzmq
+ * keeps it in the message itself. No report is as short. */
+static bool is_shared(zmq_msg_t *frame)
 {
-    return casebus_bytes(zmq_msg_data(m), zmq_msg_size(m));
+    zmq_msg_t copy;
+    zmq_msg_init(&copy);
+    zmq_msg_copy(&copy, frame);
+    const bool same = zmq_msg_data(&copy) == zmq_msg_data(frame);
+    zmq_msg_close(&copy);
+    return same;
 }
 
 bool unbundle_begin(struct unbundling *self, struct item *item)
 {
     if (!casebus_bytes_is(item->entry.topic, CASEBUS_TOPIC_BUNDLE) ||
-        !casebus_bundle_read(&self->frames, item->entry.body) || self->frames.left == 0) {
+        !casebus_bundle_read(&self->frames, item->entry.body) || self->frames.left == 0 ||
+        !is_shared(&item->body)) {
         return false;
     }
     zmq_msg_init(&self->topic);
     zmq_msg_init(&self->body);
     zmq_msg_move(&self->topic, &item->topic);
     zmq_msg_move(&self->body, &item->body);
-    (void)casebus_bundle_read(&self->frames, bytes_of(&self->body)); /* short ones have moved */
-    self->holder = NULL;
     self->open = true;
     return true;
-}
-
-/* The same bytes in a copy of the frame they are in. */
-static struct casebus_bytes in_copy(struct casebus_bytes part, zmq_msg_t *frame,
-                                    zmq_msg_t *copy)
-{
-    const struct casebus_bytes whole = bytes_of(frame);
-    return casebus_bytes(bytes_of(copy).data + (part.data - whole.data), part.size);
 }
 
 /* What comes next; the topic is absent where that is no report: something else, or all that is
@@ -69,19 +67,20 @@ bool unbundle_next(struct unbundling *self, struct item *item)
     }
     zmq_msg_init(&item->topic);
     zmq_msg_init(&item->body);
-    zmq_msg_copy(&item->topic, &self->topic);
-    zmq_msg_copy(&item->body, &self->body);
-    item->entry.topic =
-        topic.data ? in_copy(topic, &self->body, &item->body) : bytes_of(&item->topic);
-    item->entry.body = in_copy(body, &self->body, &item->body);
+    item->entry.topic = topic.data ? topic : casebus_cstr(CASEBUS_TOPIC_BUNDLE);
+    item->entry.body = body;
     return true;
 }
 
-size_t unbundle_weight(struct unbundling *self, const struct batch *batch)
+size_t unbundle_keep(struct unbundling *self, struct batch *batch, struct item *item)
 {
-    const bool held = self->holder == batch;
-    self->holder = batch;
-    return held ? 0 : zmq_msg_size(&self->body);
+    const void *frame = zmq_msg_data(&self->body);
+    if (batch->frame == frame) {
+        return 0;
+    }
+    batch->frame = frame;
+    zmq_msg_copy(&item->body, &self->body);
+    return zmq_msg_size(&self->body);
 }
 
 void unbundle_end(struct unbundling *self)

@@ -7,21 +7,20 @@
 #include <casebus/bundle.h>
 
 struct unbundling {
-    bool open; /* there is more to come of one; all else is its own then */
-    zmq_msg_t topic, body;
+    bool open;             /* there is more to come of one; all else is its own then */
+    zmq_msg_t topic, body; /* its frames, which say who has sent it */
     struct casebus_frames frames;
-    const struct batch *holder; /* the newest batch with reports of it */
 };
 
 /* Is a received message a bundle? Then its frames are taken over, and the next reports are its
  * own. None may be open. */
 bool unbundle_begin(struct unbundling *self, struct item *item);
-/* The next report of the bundle that is open, as if it had come alone: topic and body of the
- * entry, and frames that keep them and say who has sent it. False: none is open. */
+/* The next report of the bundle that is open, as topic and body of the entry, which are in the
+ * bundle's frame; the item's own frames are empty. False: none is open. */
 bool unbundle_next(struct unbundling *self, struct item *item);
-/* The bytes that the batch holds by the report that came last: its frame's, which count once.
- */
-size_t unbundle_weight(struct unbundling *self, const struct batch *batch);
+/* The report that came last stays in this batch, and with it the bundle's frame. How many bytes
+ * more the batch holds. */
+size_t unbundle_keep(struct unbundling *self, struct batch *batch, struct item *item);
 void unbundle_end(struct unbundling *self);
 
 #endif
