@@ -682,7 +682,7 @@ def reports_in_a_bundle_count_as_if_each_had_come_alone():
 @fact
 def what_is_no_bundle_or_no_report_in_one_is_refused():
     topic, body = Case().topic("scraped"), report_body(named())
-    for messages, code in (([[topic]], "malformed"), ([[topic, body, body]], "malformed"), ([None], "malformed"),
+    for messages, code in (([[topic]], "malformed"), ([[topic, body, body]], "malformed"), (["x" * 40], "malformed"),
                            ([["bundle:", bundle((topic.encode(), body))[1]]], "bad_topic"),
                            ([], "bad_topic"), ("none", "bad_topic")):
         row, = rejects_of(1, [b"bundle:", pack({"v": 1, "messages": messages})])

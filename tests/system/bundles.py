@@ -153,7 +153,7 @@ def each_counts_against_its_senders_rate():
 
 def one_that_is_begun_is_finished_before_the_broker_ends():
     count = 12000  # many commits
-    with Broker() as broker:
+    with Broker(ipc=True) as broker:
         client, socket = broker.client(), sender(broker)
         socket.send_multipart(bundle(*(case(str(n)) for n in range(count))))
         await_("the first of them", lambda: client.result("broker.status")["applied"]["created"] > 0)
