@@ -114,13 +114,12 @@ static void note_missing(struct missing *missing, const struct casebus_report_he
     }
 }
 
-static bool within_limits(struct admission *self, const struct item *item,
+static bool within_limits(struct admission *self, const struct item *item, size_t bytes,
                           struct noticed *untaken)
 {
     const struct casebus_report_head *head = &item->prepared.head;
     const struct casebus_bytes topic = item->entry.topic;
-    const uint64_t more[LIMIT_COUNT] = {
-        [LIMIT_REPORTS] = 1, [LIMIT_BYTES] = topic.size + item->entry.body.size};
+    const uint64_t more[LIMIT_COUNT] = {[LIMIT_REPORTS] = 1, [LIMIT_BYTES] = bytes};
     const int64_t now = quota_now();
     struct account *account = quota_account(self->quota, item->actor);
     enum limit over = account->missing.limit;
@@ -147,7 +146,8 @@ static bool are_limited(const struct limits *limits)
 
 /* --- both -------------------------------------------------------------------------------- */
 
-bool admit(struct admission *self, struct item *item, zmq_msg_t *from, struct noticed *untaken)
+bool admit(struct admission *self, struct item *item, zmq_msg_t *from, size_t bytes,
+           struct noticed *untaken)
 {
     const struct actor *actor = sender_of(self, from);
     enum verb verb = VERB_REPORT_SCRAPED;
@@ -159,7 +159,7 @@ bool admit(struct admission *self, struct item *item, zmq_msg_t *from, struct no
     }
     memcpy(item->actor, actor->name, sizeof actor->name);
     item->entry.actor = casebus_bytes(item->actor, strlen(actor->name));
-    return !are_limited(self->limits) || within_limits(self, item, untaken);
+    return !are_limited(self->limits) || within_limits(self, item, bytes, untaken);
 }
 
 /* --- what people have changed ------------------------------------------------------------ */

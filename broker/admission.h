@@ -24,11 +24,11 @@ struct admission {
 int admission_init(struct admission *self, const struct gate *gate, const char *ingest,
                    struct counters *counters);
 void admission_end(struct admission *self);
-/* Stamps a received and prepared report with its actor, who has sent the frame. False: he may
- * not, or not so many; it is not to be decided, and *untaken is what its publisher can be told,
- * where it has a number.
- */
-bool admit(struct admission *self, struct item *item, zmq_msg_t *from, struct noticed *untaken);
+/* Stamps a received and prepared report with its actor, who has sent the frame, and counts so
+ * many bytes as his. False: he may not, or not so many; it is not to be decided, and *untaken
+ * is what its publisher can be told, where it has a number. */
+bool admit(struct admission *self, struct item *item, zmq_msg_t *from, size_t bytes,
+           struct noticed *untaken);
 /* What people have changed, unlike what scrapers saw, is said in the log once it is durable,
  * whether or not the one who asked for it is still there. */
 void admission_audit(const struct item *item);

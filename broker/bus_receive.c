@@ -43,8 +43,11 @@ static bool receive_message(struct bus *self, struct item *item)
 /* The next of the bundle that is open, or what has come. */
 static bool find_report(struct bus *self, struct item *item)
 {
-    if (unbundle_next(&self->bundle, item)) {
-        return true;
+    if (self->bundle.open) {
+        if (unbundle_next(&self->bundle, item)) {
+            return true;
+        }
+        inlet_attend(&self->in);
     }
     return !self->stop && self->in.may_have && receive_message(self, item) &&
            (!unbundle_begin(&self->bundle, item) || unbundle_next(&self->bundle, item));
@@ -67,10 +70,13 @@ static bool receive_report(struct bus *self, struct item *item)
     return true;
 }
 
-/* A frame of the message the report has come in. */
-static zmq_msg_t *frame_of(struct bus *self, struct item *item)
+/* Stamped with who has sent the message it came in, and is charged for his share of it? */
+static bool is_admitted(struct bus *self, struct item *item, struct noticed *untaken)
 {
-    return self->bundle.open ? &self->bundle.topic : &item->topic;
+    return self->bundle.open
+               ? admit(&self->admission, item, &self->bundle.topic, self->bundle.share, untaken)
+               : admit(&self->admission, item, &item->topic,
+                       item->entry.topic.size + item->entry.body.size, untaken);
 }
 
 /* It stays in the batch, which holds so many bytes more. */
@@ -140,7 +146,7 @@ void bus_receive(struct bus *self)
          n++) {
         struct item *item = &b->items[b->count];
         struct noticed untaken;
-        if (!admit(&self->admission, item, frame_of(self, item), &untaken)) {
+        if (!is_admitted(self, item, &untaken)) {
             if (item->prepared.head.numbered) {
                 bus_notice(&self->notice, &untaken);
             }

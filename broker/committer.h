@@ -14,7 +14,8 @@
 #define NOBODY_ASKED UINT64_MAX
 
 struct item {
-    zmq_msg_t topic, body;
+    zmq_msg_t topic,
+        body; /* of a report out of a bundle empty, or the bundle's (batch.frame) */
     struct apply_entry entry;
     struct apply_prepared prepared;
     struct apply_result result;

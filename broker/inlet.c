@@ -17,12 +17,22 @@ struct inlet inlet_of_descriptor(int fd)
     return (struct inlet){.fd = fd, .may_have = true};
 }
 
-void inlet_blocked(struct inlet *self)
+static int events_of(const struct inlet *self)
 {
     int events = 0;
     size_t size = sizeof events;
     zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &size);
-    self->may_have = (events & (ZMQ_POLLIN | ZMQ_POLLOUT)) != 0;
+    return events;
+}
+
+void inlet_blocked(struct inlet *self)
+{
+    self->may_have = (events_of(self) & (ZMQ_POLLIN | ZMQ_POLLOUT)) != 0;
+}
+
+void inlet_attend(struct inlet *self)
+{
+    self->may_have = (events_of(self) & ZMQ_POLLIN) != 0;
 }
 
 bool inlet_receive(struct inlet *self, zmq_msg_t *frame)

@@ -35,6 +35,9 @@ static inline void inlet_used(struct inlet *self)
 /* After a send that found it full, and will be tried again behind each wait: the wait ends when
  * there is room, or a message, and not before. */
 void inlet_blocked(struct inlet *self);
+/* Lets libzmq look at what has happened to the socket, as it does by itself once in a hundred
+ * receives: whose messages are large, or of many parts, is not to be alone for as long. */
+void inlet_attend(struct inlet *self);
 /* The first frame of the next message, or false: there is none, or zmq_errno() says what is
  * wrong. The frames behind it, which are there with it, are received as ever. */
 bool inlet_receive(struct inlet *self, zmq_msg_t *frame);

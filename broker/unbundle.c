@@ -6,8 +6,9 @@
  * There may be more of them than a batch has room for, so a bundle stays open from one batch to
  * the next.
  *
- * What is no bundle is a report with a topic that none may have, and is refused as such; so is
- * what stands in a bundle and is not a topic and a body. */
+ * What is no bundle is a report with a topic that none may have, and is refused as such; so is,
+ * all together, what stands in one from where something is not a topic and a body: a peer has
+ * no more refused for his bytes than by messages. */
 #include "unbundle.h"
 
 /* Have copies of it the same bytes at the same place? Of a short frame they have not: libzmq
@@ -22,13 +23,20 @@ static bool is_shared(zmq_msg_t *frame)
     return same;
 }
 
+static bool is_bundle(struct casebus_frames *frames, const struct item *item)
+{
+    return casebus_bytes_is(item->entry.topic, CASEBUS_TOPIC_BUNDLE) &&
+           item->entry.body.size <= CASEBUS_BUNDLE_MAX &&
+           casebus_bundle_read(frames, item->entry.body) && frames->left > 0 &&
+           frames->left <= CASEBUS_BUNDLED_MAX;
+}
+
 bool unbundle_begin(struct unbundling *self, struct item *item)
 {
-    if (!casebus_bytes_is(item->entry.topic, CASEBUS_TOPIC_BUNDLE) ||
-        !casebus_bundle_read(&self->frames, item->entry.body) || self->frames.left == 0 ||
-        !is_shared(&item->body)) {
+    if (!is_bundle(&self->frames, item) || !is_shared(&item->body)) {
         return false;
     }
+    self->share = (item->entry.body.size + self->frames.left - 1) / self->frames.left;
     zmq_msg_init(&self->topic);
     zmq_msg_init(&self->body);
     zmq_msg_move(&self->topic, &item->topic);
@@ -37,8 +45,7 @@ bool unbundle_begin(struct unbundling *self, struct item *item)
     return true;
 }
 
-/* What comes next; the topic is absent where that is no report: something else, or all that is
- * left where it is cut off or stands behind the last. */
+/* What comes next; the topic is absent where that is no report, but all that is left. */
 static bool next_part(struct casebus_frames *frames, struct casebus_bytes *topic,
                       struct casebus_bytes *body)
 {
@@ -48,11 +55,11 @@ static bool next_part(struct casebus_frames *frames, struct casebus_bytes *topic
     if (rc == 1) {
         return true;
     }
-    const bool known = rc != 0 && frames->at.error == 0; /* where it ends */
     *topic = casebus_bytes(NULL, 0);
-    *body = known ? casebus_bytes(rest.data, (size_t)(frames->at.at - rest.data)) : rest;
-    frames->at.at = known ? frames->at.at : frames->at.end;
-    return rc != 0 || (frames->at.error == 0 && rest.size > 0);
+    *body = rest;
+    frames->left = 0;
+    frames->at.at = frames->at.end;
+    return rc != 0 || rest.size > 0;
 }
 
 bool unbundle_next(struct unbundling *self, struct item *item)

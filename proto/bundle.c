@@ -1,7 +1,7 @@
-/* Bundles; see casebus/bundle.h. With its topic and what libzmq adds, one is a little smaller
- * than the 8,192 bytes that libzmq writes and reads at once; several times as large they would
- * be faster still, and so would be what waits for a reader that is slow. Their count of
- * messages has two bytes from the beginning, which are written over as messages are added. */
+/* Bundles; see casebus/bundle.h. They are no larger than the largest event that is sent alone,
+ * so that what waits for a reader who is slow has the bound that it has anyway; several times
+ * as large they would be faster still. Their count of messages has two bytes from the
+ * beginning, which are written over as messages are added. */
 #include "sink.h"
 
 #include <casebus/bundle.h>

@@ -92,13 +92,18 @@ static bool is_flood(const struct casebus_publisher *self)
 {
     const uint64_t undecided = publisher_undecided(self);
     return undecided > GATHER_BEHIND ||
-           (self->bundled > 0 && lower(self->lag, undecided) >= self->bundled * GATHER_SHARE);
+           (self->bundled > 1 && lower(self->lag, undecided) >= self->bundled * GATHER_SHARE);
 }
 
 /* Looked at before a bundle is made in vain: is there most likely not enough for one? */
 static bool are_few(const struct casebus_publisher *self)
 {
     return self->blocked || window_last(&self->window) - self->cursor <= self->bundled;
+}
+
+void casebus_publisher_expect(struct casebus_publisher *self, size_t size)
+{
+    self->bundled = lower(self->bundled, CASEBUS_BUNDLE_MAX / (size + 1));
 }
 
 /* Would a bundle that ends there have room for the next report? */

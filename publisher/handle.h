@@ -121,6 +121,8 @@ static inline uint64_t publisher_undecided(const struct casebus_publisher *self)
 }
 /* The highest number that may be under way now. */
 uint64_t casebus_publisher_sendable(const struct casebus_publisher *self);
+/* A report of this size was taken: no more of them than it says fit one bundle with it. */
+void casebus_publisher_expect(struct casebus_publisher *self, size_t size);
 /* Gives the socket what it has not been given and will take; if it gathers and there is a
  * flood, without what may wait for more. 0 or CASEBUS_EIO. */
 int casebus_publisher_flush(struct casebus_publisher *self, bool gathers);

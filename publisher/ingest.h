@@ -8,7 +8,7 @@
 #include <zmq.h>
 
 /* Messages that wait for the connection to take them, at most; then there is no place. */
-#define INGEST_QUEUE 1024
+#define INGEST_QUEUE 512
 
 struct ingest {
     void *socket;

@@ -151,6 +151,7 @@ static int turn(struct casebus_publisher *self, int64_t now, bool gathers)
         error = casebus_publisher_feed(self, now);
     }
     if (!error) {
+        self->blocked = false; /* or it is found out again */
         error = casebus_publisher_flush(self, gathers);
     }
     if (self->poll_out && now >= self->poll_retry) {

@@ -7,8 +7,8 @@
  * here until the broker has decided it.
  *
  * Sending is the hot path: the data is copied once (into a bundle again), hashed once, and the
- * clock is read once.
- * Sockets are looked at once in TEND_EVERY reports, or when some time has passed. */
+ * clock is read once. Sockets are looked at once in TEND_EVERY reports, or when some time has
+ * passed. */
 #include <casebus/publisher.h>
 
 #include "clock.h"
@@ -226,6 +226,7 @@ static int keep(struct casebus_publisher *self, struct casebus_report_parts *par
         struct kept *kept = casebus_window_next(publisher_tail(self));
         size_t size = kept_size(kept);
         if (casebus_publisher_has_room(self, size)) {
+            casebus_publisher_expect(self, size);
             return casebus_publisher_take(self, check_at);
         }
         kept_close(kept);

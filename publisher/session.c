@@ -56,6 +56,10 @@ static int64_t send_pairs(struct casebus_publisher *self, enum casebus_report_ki
                                             casebus_cstr(session), casebus_bytes(NULL, 0),
                                             casebus_bytes(data.data, data.size), timeout_ms);
     msgpack_sbuffer_destroy(&data);
+    if (!self->dead) { /* the last of a page mostly, and what people look at: it waits for none
+                        */
+        self->dead = casebus_publisher_flush(self, false);
+    }
     return number;
 }
 

@@ -15,7 +15,8 @@
 #define CASEBUS_REQUEST_MAX (640 * 1024)  /* body of a request */
 #define CASEBUS_REPLY_MAX (1024 * 1024)   /* a reply stops taking rows past this */
 #define CASEBUS_FULL_EVENT_MAX (16 * 1024) /* a larger event is sent in its thin form */
-#define CASEBUS_BUNDLE_MAX 8000           /* a bundle of more messages than one */
+#define CASEBUS_BUNDLE_MAX (16 * 1024)    /* a bundle, but one of a single larger event */
+#define CASEBUS_BUNDLED_MAX 1024          /* reports in one */
 
 #define CASEBUS_TOPIC_MAX 320             /* a whole topic */
 #define CASEBUS_SEGMENT_MAX 128           /* one segment of a topic */

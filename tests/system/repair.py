@@ -116,7 +116,7 @@ def those_that_were_stopped_come_back_complete():
         client = broker.client()
         readers = [
             Reader(broker, "ordered", ["case", "session"], "-w", "16"),
-            Reader(broker, "held-little", ["case:created:hse", "case:created:ea"], "-w", "16", "-e", "300"),
+            Reader(broker, "held-little", ["case:created:hse", "case:created:ea"], "-w", "16", "-e", "50"),
             Reader(broker, "unordered", ["case"], "-w", "16", "-u"),
             Reader(broker, "one", ["case:created:ea"], "-w", "16"),
             Reader(broker, "topics", ["case:updated:hse:r000003", "case:created:hse:r000300", "session"],
@@ -127,8 +127,9 @@ def those_that_were_stopped_come_back_complete():
         for program in [*readers, watch]:
             program.send(signal.SIGSTOP)
         # Of this size a bundle has one of them.
-        counts = broker.publish("--new-session", write_cases(broker, "cases", 0, CASES, text=4 * TEXT))
-        assert counts["confirmed"] >= CASES, counts
+        cases = CASES * 5 // 8
+        counts = broker.publish("--new-session", write_cases(broker, "cases", 0, cases, text=8 * TEXT + TEXT[:200]))
+        assert counts["confirmed"] >= cases, counts
         for program in [*readers, watch]:
             program.send(signal.SIGCONT)
         stats = {os.path.basename(reader.path): reader.await_all(client) for reader in readers}
