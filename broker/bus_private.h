@@ -15,6 +15,7 @@ static inline bool batch_has_room(const struct batch *batch)
 {
     return batch->count < CASEBUS_BATCH_MAX && batch->bytes < CASEBUS_BATCH_BYTES;
 }
+
 /* The other half of a batch is for reports. */
 static inline bool batch_takes_submissions(const struct batch *batch)
 {

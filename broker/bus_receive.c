@@ -70,7 +70,8 @@ static bool receive_report(struct bus *self, struct item *item)
     return true;
 }
 
-/* Stamped with who has sent the message it came in, and is charged for his share of it? */
+/* May it be decided? It is stamped with who has sent the message it came in, and he pays for
+ * its share of that. */
 static bool is_admitted(struct bus *self, struct item *item, struct noticed *untaken)
 {
     return self->bundle.open

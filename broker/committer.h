@@ -14,8 +14,7 @@
 #define NOBODY_ASKED UINT64_MAX
 
 struct item {
-    zmq_msg_t topic,
-        body; /* of a report out of a bundle empty, or the bundle's (batch.frame) */
+    zmq_msg_t topic, body; /* out of a bundle: empty, but for the body that batch.frame is of */
     struct apply_entry entry;
     struct apply_prepared prepared;
     struct apply_result result;

@@ -5,8 +5,8 @@
 #include <casebus/check.h>
 #include <string.h>
 
-#define PAIR_SIZE                                                                              \
-    (CASEBUS_CHECK_KEY_SIZE + CASEBUS_CHECK_SIZE) /* a5 "check" c4 08, and the value */
+/* a5 "check" c4 08, and the value */
+#define PAIR_SIZE (CASEBUS_CHECK_KEY_SIZE + CASEBUS_CHECK_SIZE)
 
 static struct blake2b_message report_message(struct casebus_bytes topic,
                                              struct casebus_bytes body, size_t check_at,

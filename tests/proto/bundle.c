@@ -25,14 +25,19 @@ static void assert_ends(struct casebus_frames *frames)
     assert_int_equal(casebus_frames_next(frames, &t, &b), 0);
 }
 
+static void begin_with_one(msgpack_sbuffer *out)
+{
+    msgpack_sbuffer_init(out);
+    assert_int_equal(casebus_bundle_begin(out), 0);
+    assert_int_equal(casebus_bundle_add(out, casebus_cstr(TOPIC), casebus_cstr("one")), 0);
+}
+
 static void what_is_written_is_read_in_order(void **state)
 {
     (void)state;
     struct casebus_frames frames;
     msgpack_sbuffer out;
-    msgpack_sbuffer_init(&out);
-    assert_int_equal(casebus_bundle_begin(&out), 0);
-    assert_int_equal(casebus_bundle_add(&out, casebus_cstr(TOPIC), casebus_cstr("one")), 0);
+    begin_with_one(&out);
     assert_int_equal(casebus_bundle_add(&out, casebus_cstr("b:"), casebus_cstr("")), 0);
     assert_int_equal(casebus_bundle_count(&out), 2);
     assert_int_equal(casebus_scan(written(&out), casebus_scan_limits_reply(), NULL), 0);
@@ -48,9 +53,7 @@ static void a_bundle_begun_anew_is_empty(void **state)
     (void)state;
     struct casebus_frames frames;
     msgpack_sbuffer out;
-    msgpack_sbuffer_init(&out);
-    assert_int_equal(casebus_bundle_begin(&out), 0);
-    assert_int_equal(casebus_bundle_add(&out, casebus_cstr(TOPIC), casebus_cstr("one")), 0);
+    begin_with_one(&out);
     assert_int_equal(casebus_bundle_begin(&out), 0);
     assert_int_equal(casebus_bundle_count(&out), 0);
     assert_true(casebus_bundle_read(&frames, written(&out)));

@@ -43,13 +43,16 @@ class Broker:
 
     def start(self):
         """Where it was before its port may be taken, by a connection of somebody who then got it."""
-        deadline = time.monotonic() + 30
-        while not self.launch():
-            log = self.read_log()
-            assert "Address already in use" in log[-400:] and time.monotonic() < deadline, \
-                "the broker did not become ready: " + log
-            self.process.wait()
-            time.sleep(0.2)
+        await_("its port is free again", self.is_launched, patience=30)
+
+    def is_launched(self):
+        """False: its port is taken."""
+        if self.launch():
+            return True
+        self.process.wait()
+        log = self.read_log()
+        assert "Address already in use" in log[-400:], "the broker did not become ready: " + log
+        return False
 
     def launch(self):
         """Starts it; False: it ended before it was ready."""
