@@ -110,6 +110,7 @@ static void make_replay(struct asker *self)
 
 const struct way ways[] = {
     {"get, lock-step", 1, 1, make_get, 1, ASKED_ECHO},
+    {"get, lock-step beside a lookup", 1, 1, make_get, 1, ASKED_ROUTER},
     {"get, pipelined", 100, 1, make_get, 1, ASKED_ROUTER},
     {"get_many(50), lock-step", 1, ASK_MANY, make_many, ASK_MANY, ASKED_CASEBUS},
     {"get_many(50), pipelined", 100, ASK_MANY, make_many, ASK_MANY, ASKED_ROUTER},

@@ -1,8 +1,10 @@
 """A dashboard with accounts, and people who sign in."""
+import atexit
 import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import urllib.parse
@@ -17,6 +19,7 @@ class House:
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="casebus-people-")
+        atexit.register(shutil.rmtree, self.dir, True)
         self.file = os.path.join(self.dir, "accounts")
         with open(os.open(self.file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
             file.write("casebus-accounts 1\n")

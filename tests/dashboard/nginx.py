@@ -1,5 +1,6 @@
 """Debian's nginx before a dashboard: TLS with a certificate of its own making."""
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -104,6 +105,7 @@ class Nginx:
     def __exit__(self, kind, value, trace):
         self.process.terminate()
         self.process.wait(timeout=30)
+        shutil.rmtree(self.dir)
 
 
 class TlsBrowser(Browser):

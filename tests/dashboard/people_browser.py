@@ -1,8 +1,10 @@
 """Signing in with a real Chromium, through a real TLS proxy; and what another site's page, shown in the same browser,
 can do to it."""
+import atexit
 import functools
 import http.server
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -56,6 +58,7 @@ class Site:
 
     def __init__(self):
         folder = tempfile.mkdtemp(prefix="casebus-evil-")
+        atexit.register(shutil.rmtree, folder, True)
         with open(os.path.join(folder, "index.html"), "w") as page:
             page.write("<!doctype html><title>evil</title><link rel=icon href='data:,'><body>")
         handler = functools.partial(Quiet, directory=folder)
