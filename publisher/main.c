@@ -2,7 +2,19 @@
 #include "stop.h"
 #include "upload.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+/* What was published is published, also where nobody can be told. */
+static int end_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return code;
+    }
+    fprintf(stderr, "casebus-publish: standard output: %s\n", strerror(errno));
+    return code == 0 ? 1 : code;
+}
 
 int main(int argc, char **argv)
 {
@@ -12,5 +24,5 @@ int main(int argc, char **argv)
         stop_on_signals();
         code = upload_run(&options);
     }
-    return fflush(stdout) == 0 ? code : 2;
+    return end_output(code);
 }

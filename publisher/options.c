@@ -297,10 +297,11 @@ static void print_help(void)
     }
     printf(
         "\nEnds with one line of counts; each refused record is FILE:LINE: field: reason on\n"
-        "stderr. Exit code: 0 everything confirmed, 1 some records refused, 2 usage or\n"
-        "unreadable input, 3 broker not reached or not confirming, 4 a session was asked to\n"
-        "stop, and has been ended, 130 interrupted before the end of the file. A report in\n"
-        "quarantine is confirmed: a note says so, and casebus-ctl quarantine shows it.\n"
+        "stderr. Exit code: 0 everything confirmed, 1 some records refused, or the counts\n"
+        "could not be written, 2 usage or unreadable input, 3 broker not reached or not\n"
+        "confirming, 4 a session was asked to stop, and has been ended, 130 interrupted\n"
+        "before the end of the file. A report in quarantine is confirmed: a note says so,\n"
+        "and casebus-ctl quarantine shows it.\n"
         "--dry-run cannot know what only the broker knows (whether a case is new, and needs\n"
         "an offender's name).\n");
 }

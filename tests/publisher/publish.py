@@ -471,6 +471,14 @@ class PublishTest(unittest.TestCase):
         self.check(self.publish("--redacted", "--deleted", data("ea.csv")), 2)
         self.check(self.publish("--outbox", data("no-such-folder"), "--resume"), 2)
 
+    def test_output_that_fails_says_so_and_all_is_there(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(self.command(data("register.ndjson")), stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("casebus-publish: standard output: No space left on device", done.stderr)
+        self.check(self.publish(data("register.ndjson")), 0, confirmed=337, synced=337)
+
     def test_help_names_every_option(self):
         outcome = self.publish("--help")
         self.check(outcome, 0)
