@@ -9,7 +9,7 @@
 /* What was published is published, also where nobody can be told. */
 static int end_output(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout)) {
+    if (fflush(stdout) == 0) {
         return code;
     }
     fprintf(stderr, "casebus-publish: standard output: %s\n", strerror(errno));

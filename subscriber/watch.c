@@ -73,12 +73,11 @@ static void print_help(void)
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs(
         "\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
-        "again.\n"
-        "Only a broker restored from a backup has another history: its newest event is where\n"
-        "watching then goes on, and stderr says so.\n"
-        "With a cursor --from-start and --after count only while FILE does not exist, and "
-        "other\n"
-        "PATTERNs than those it was made with are refused.\n"
+        "again;\n"
+        "--from-start and --after then count only while FILE does not exist, and other\n"
+        "PATTERNs than those it was made with are refused. A broker restored from a backup "
+        "has\n"
+        "another history: watching goes on at its newest event, and stderr says so.\n"
         "A table is drawn in place on a terminal, elsewhere printed again when it has "
         "changed;\n"
         "with --json each change is a line: the keys in order, and the rows that are other.\n"
