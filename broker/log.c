@@ -4,6 +4,7 @@
 #include <casebus/msgpack.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ void log_set_level(enum log_level level)
 void log_name_thread(const char *name)
 {
     thread_name = name;
+    pthread_setname_np(pthread_self(), name);
 }
 
 static void write_line(enum log_level level, const char *format, va_list args)

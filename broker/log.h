@@ -19,7 +19,9 @@ enum log_level {
 };
 
 void log_set_level(enum log_level level);
-void log_name_thread(const char *name); /* static string */
+/* The calling thread's name, in lines of the log and of `top -H`: a static string of up to 15
+ * bytes. */
+void log_name_thread(const char *name);
 void log_write(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 #define log_audit(...) log_write(LEVEL_AUDIT, __VA_ARGS__)

@@ -123,14 +123,10 @@ static void end_reads(struct queries *self)
 static void serve(struct queries *self)
 {
     struct health *health = &self->options->counters->health;
-    struct inlet *inlets[INLETS];
     int64_t now = zclock_mono();
-    for (unsigned i = 0; i < INLETS; i++) {
-        inlets[i] = &self->inlets[i];
-    }
     while (!self->stop) {
         health_waits(health, WORKER_QUERIES);
-        inlets_wait(inlets, INLETS, next_deadline(self, now) - now);
+        turns_await(self, now, next_deadline(self, now) - now);
         health_works(health, WORKER_QUERIES);
         read_inlets(self);
         now = zclock_mono();

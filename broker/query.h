@@ -136,6 +136,7 @@ struct queries {
     unsigned take;                 /* so many at a time, by what they cost */
     uint64_t batches;              /* that were committed, when last looked at */
     int64_t committing_until;      /* monotonic ms: so long commits count as going on */
+    bool asked_soon;               /* the last wait was not long, and ended with a request */
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
@@ -212,6 +213,8 @@ void envelope_close(struct envelope *e);
 
 /* A slice of the requests that have come, by whose turn it is. */
 void turns_take(struct queries *self);
+/* Until something has come for this thread, at most `ms` from `now`. */
+void turns_await(struct queries *self, int64_t now, int64_t ms);
 /* Those that have no answer yet get none. */
 void turns_end(struct queries *self);
 /* The crew's work: that item of `turn`. */

@@ -10,12 +10,15 @@
 
 #include "log.h"
 
+#include <sched.h>
+
 #define HELP_LEAST 4 /* requests for which the other hands are called */
 #define COMMIT_THREADS 2
 #define COMMITS_SEEN_MS 100
 #define TAKE_MS 4
 #define SLICE_MS 10
 #define STILL_MS 50 /* at most, of the line */
+#define SOON_US 200
 
 /* --- the line of those that walk far ----------------------------------------------------- */
 
@@ -233,6 +236,45 @@ static void answer_line(struct queries *self)
         line_pass(line);
     }
     line->due = zclock_mono() + STILL_MS;
+}
+
+/* --- waited for -------------------------------------------------------------------------- */
+
+static bool has_something(const struct queries *self)
+{
+    bool something = false;
+    for (unsigned i = 0; i < INLETS; i++) {
+        something = something || self->inlets[i].may_have;
+    }
+    return something;
+}
+
+/* Who asks one thing after the other asks again as soon as he has his answer. A thread that has
+ * gone to sleep is woken late, and finds cold what it then touches: both take longer than the
+ * answer. So where requests come soon one behind the other, and a processor is free, it looks
+ * for the next one before it sleeps (busy polling); whoever stops asking costs SOON_US of it.
+ */
+void turns_await(struct queries *self, int64_t now, int64_t ms)
+{
+    struct inlet *inlets[INLETS];
+    for (unsigned i = 0; i < INLETS; i++) {
+        inlets[i] = &self->inlets[i];
+    }
+    if (ms <= 0 || has_something(self)) {
+        inlets_wait(inlets, INLETS, 0);
+        return;
+    }
+    const int64_t soon = zclock_usecs() + SOON_US;
+    if (self->asked_soon && free_hands(self, now) > 1) {
+        do {
+            sched_yield();
+            inlets_wait(inlets, INLETS, 0);
+        } while (!has_something(self) && zclock_usecs() < soon);
+    }
+    if (!has_something(self)) {
+        inlets_wait(inlets, INLETS, ms);
+    }
+    self->asked_soon = self->inlets[ROUTER].may_have && zclock_usecs() < soon;
 }
 
 /* --- a turn ------------------------------------------------------------------------------ */

@@ -109,6 +109,11 @@ class Broker:
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
+    def thread(self, name):
+        """Its folder of /proc."""
+        tasks = "/proc/%d/task/" % self.process.pid
+        return next(tasks + task for task in os.listdir(tasks) if open(tasks + task + "/comm").read().strip() == name)
+
     def cpu_s(self):
         return cpu_s(self.process.pid)
 

@@ -1,10 +1,11 @@
 """Whose turn it is: requests that walk far through the store yield to the others, and starve not."""
 import os
+import re
 
 import msgpack
 import zmq
 
-from casebus import Broker, main
+from casebus import Broker, await_, main
 
 EVENTS = 9000  # a replay looks at 8,192 of them
 HANDS = min(os.cpu_count(), 4)
@@ -126,5 +127,29 @@ def more_than_the_line_holds_are_all_answered():
                 assert peer.receive()["through"] >= EVENTS
 
 
+def who_asks_again_at_once_finds_nobody_asleep():
+    with Broker() as broker:
+        peer, thread = Peer(broker), broker.thread("queries")
+
+        def ask(times):
+            for _ in range(times):
+                peer.send({"op": "heads"})
+                peer.receive()
+
+        def slept():
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", open(thread + "/status").read(), re.M)[1])
+
+        def awake():
+            before = slept()
+            ask(100)
+            return slept() - before < 50
+
+        if HANDS > 1:  # with one processor it would be in the way of who asks
+            await_("awake", awake)
+        ask(1)
+        await_("asleep, when nobody asks", lambda: open(thread + "/stat").read().rsplit(")", 1)[1].split()[0] == "S")
+
+
 main([who_gets_a_case_waits_for_the_replays_at_hand_only, a_replay_has_its_turn_whoever_else_comes,
-      the_answers_of_one_come_in_the_order_he_asked, more_than_the_line_holds_are_all_answered])
+      the_answers_of_one_come_in_the_order_he_asked, more_than_the_line_holds_are_all_answered,
+      who_asks_again_at_once_finds_nobody_asleep])
