@@ -18,7 +18,7 @@
 #define TAKE_MS 4
 #define SLICE_MS 10
 #define STILL_MS 50 /* at most, of the line */
-#define SOON_US 200
+#define SOON_US 500
 
 /* --- the line of those that walk far ----------------------------------------------------- */
 
