@@ -134,6 +134,7 @@ struct queries {
     struct line line;
     struct asked *turn[ASKED_MAX]; /* of either, whose turn it is */
     unsigned take;                 /* so many at a time, by what they cost */
+    int64_t cost_ns;               /* of one, for one hand */
     uint64_t batches;              /* that were committed, when last looked at */
     int64_t committing_until;      /* monotonic ms: so long commits count as going on */
     bool asked_soon;               /* the last wait was not long, and ended with a request */

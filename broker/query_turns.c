@@ -12,7 +12,8 @@
 
 #include <sched.h>
 
-#define HELP_LEAST 4 /* requests for which the other hands are called */
+#define HELP_LEAST 4 /* requests, and so long for one hand: the others are called */
+#define HELP_US 400
 #define COMMIT_THREADS 2
 #define COMMITS_SEEN_MS 100
 #define TAKE_MS 4
@@ -199,6 +200,21 @@ static void set_take(struct queries *self, unsigned count, unsigned done, int64_
     }
 }
 
+/* The time that a request takes a hand, as of the last dozen turns. */
+static void learn_cost(struct queries *self, unsigned done, unsigned hands, int64_t took_us)
+{
+    const int64_t ns = took_us * 1000 * hands / done;
+    self->cost_ns += (ns - self->cost_ns) / 8;
+}
+
+/* For a heap of small requests nobody is called: what the others would take off this hand they
+ * take from the thread that sends the answers meanwhile, and from who asks. */
+static unsigned hands_for(struct queries *self, unsigned count, int64_t now)
+{
+    const bool help = count >= HELP_LEAST && count * self->cost_ns >= HELP_US * 1000;
+    return help ? free_hands(self, now) : 1;
+}
+
 static void answer_asked(struct queries *self)
 {
     unsigned count = self->asked_count - self->answered;
@@ -208,10 +224,12 @@ static void answer_asked(struct queries *self)
     for (unsigned i = 0; i < count; i++) {
         self->turn[i] = &self->asked[self->answered + i];
     }
-    int64_t now = zclock_mono();
-    unsigned done =
-        answer_turn(self, count, count >= HELP_LEAST ? free_hands(self, now) : 1, now);
-    set_take(self, count, done, zclock_mono() - now);
+    const int64_t began = zclock_usecs(), now = began / 1000;
+    const unsigned hands = hands_for(self, count, now);
+    unsigned done = answer_turn(self, count, hands, now);
+    const int64_t took = zclock_usecs() - began;
+    learn_cost(self, done, hands, took);
+    set_take(self, count, done, took / 1000);
     for (; done > 0; done--) {
         finish_one(self, &self->asked[self->answered++]);
     }
