@@ -231,6 +231,7 @@ int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg
 {
     q->txn = q->reader->txn;
     q->state = q->reader->state;
+    txn_forgive(q->txn); /* what the request before this one met is not this one's */
     int rc = q->reader->error;
     rc = rc ? rc : begin_reply(q);
     rc = rc ? rc : carry_out(q, asker, body);

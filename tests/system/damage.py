@@ -345,6 +345,32 @@ def a_folder_that_is_none_cannot_start():
     assert started(path)[0] == 3
 
 
+# --- asked for --------------------------------------------------------------------------------
+
+def a_damaged_case_is_no_trouble_of_others():
+    with Raw(WHOLE) as raw:
+        cases = {key: decode("case", raw.value("case", key)) for key in raw.keys("case")}
+    there = [key.decode() for key, case in cases.items() if not case["flags"]]
+    damaged_one = min(there, key=lambda key: cases[key.encode()]["record_seq"])
+    seq = cases[damaged_one.encode()]["record_seq"]
+    folder = damaged(lambda raw: raw.spoil("log", number_key(seq)))
+    with Broker(ipc=True, start=False) as broker:
+        broker.store = folder
+        broker.start()
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.linger = 0
+        socket.connect(broker.query)
+        asked = [damaged_one, *there[:50]] * 4  # many of them in one turn
+        for key in asked:
+            socket.send_multipart([b"", msgpack.packb({"v": 1, "op": "case.get", "id": key})])
+        for key in asked:
+            assert socket.poll(60000), "no answer"
+            reply = msgpack.unpackb(socket.recv_multipart()[1])
+            said = reply.get("error", {}).get("code") or reply["result"]["case"]["id"]
+            assert said == ("corrupt" if key == damaged_one else key), (key, said)
+        socket.close()
+
+
 # --- pages ------------------------------------------------------------------------------------
 
 def a_page_that_brings_lmdb_down_is_a_finding():
@@ -376,7 +402,7 @@ try:
           a_kept_entry_that_is_missing_is_named_and_not_made_up, a_counter_that_is_wrong_is_named,
           an_entry_that_does_not_belong_is_named_and_dropped, a_byte_that_is_wrong_is_named_by_its_key,
           a_state_that_cannot_be_read_begins_an_epoch, a_start_refuses_what_it_would_build_on,
-          a_file_that_is_cut_short_ends_a_start_with_a_sentence, a_folder_that_is_none_cannot_start,
+          a_file_that_is_cut_short_ends_a_start_with_a_sentence, a_folder_that_is_none_cannot_start, a_damaged_case_is_no_trouble_of_others,
           a_page_that_brings_lmdb_down_is_a_finding])
 finally:
     shutil.rmtree(WORK)
