@@ -46,9 +46,13 @@ static const struct {
     [CASEBUS_OP_ACTOR_CAN] = {query_actor_can, READS},
 };
 
-bool walks_far(struct casebus_bytes body)
+enum casebus_op op_of(struct casebus_bytes body)
 {
-    const enum casebus_op op = casebus_op_find(casebus_as_str(casebus_map_get(body, "op")));
+    return casebus_op_find(casebus_as_str(casebus_map_get(body, "op")));
+}
+
+bool walks_far(enum casebus_op op)
+{
     return op < CASEBUS_OP_COUNT && (operations[op].does & FAR);
 }
 

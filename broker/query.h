@@ -72,7 +72,7 @@ struct asked {
     int rc;         /* of answer() */
     unsigned asker; /* a number for him, below LINE_ASKERS */
     size_t size;
-    bool walks; /* far */
+    enum casebus_op op;
 };
 /* Taken in for one turn: so many, or when there are so many bytes of them no more. Their
  * replies wait for the last of them, and are bounded by what an actor may leave unread. */
@@ -91,6 +91,12 @@ struct line {
     uint16_t of_asker[LINE_ASKERS]; /* how many are there */
 };
 
+/* A case that was looked for before its request is answered; id absent: none was found. */
+struct found_case {
+    struct casebus_bytes id;
+    struct case_entry entry;
+};
+
 /* What one hand reads, judges and packs with. */
 struct reader {
     struct txn *txn;
@@ -103,6 +109,7 @@ struct reader {
     struct log_limit unread; /* refused for that */
     /* of the request at hand, where its actor has some agencies and no audience */
     struct scope own;
+    struct found_case ahead[LOG_AHEAD_MAX];
     msgpack_sbuffer head; /* of every reply from this state */
     msgpack_sbuffer rows, reply;
     msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
@@ -133,11 +140,12 @@ struct queries {
     unsigned asked_count, answered;
     struct line line;
     struct asked *turn[ASKED_MAX]; /* of either, whose turn it is */
-    unsigned take;                 /* so many at a time, by what they cost */
-    int64_t cost_ns;               /* of one, for one hand */
-    uint64_t batches;              /* that were committed, when last looked at */
-    int64_t committing_until;      /* monotonic ms: so long commits count as going on */
-    bool asked_soon;               /* the last wait was not long, and ended with a request */
+    unsigned alone;   /* so many of them one hand answers, in this order; 0: several hands do */
+    unsigned take;    /* so many at a time, by what they cost */
+    int64_t cost_ns;  /* of one, for one hand */
+    uint64_t batches; /* that were committed, when last looked at */
+    int64_t committing_until; /* monotonic ms: so long commits count as going on */
+    bool asked_soon;          /* the last wait was not long, and ended with a request */
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count, waiting_bytes;
     size_t submissions; /* of them */
@@ -173,6 +181,7 @@ struct query {
     const struct audience *audience; /* that it is asked for; NULL: none */
     const struct scope *scope;       /* what the answer may show */
     struct txn *txn;
+    const struct found_case *ahead; /* what was found for it before; NULL: nothing */
     struct state state;
     msgpack_packer pk;      /* writes the result, into the reply */
     msgpack_packer rows_pk; /* writes rows, whose number is known only at the end */
@@ -198,8 +207,13 @@ int answer(struct query *q, struct casebus_bytes asker, zmq_msg_t *body, zmq_msg
 /* Makes the reply: what the operation has packed (rc 0), or the error. */
 int finish(struct query *q, int rc, struct casebus_bytes asker, zmq_msg_t *reply);
 
-/* Is this a request of an operation that walks far through the store, or may? */
-bool walks_far(struct casebus_bytes body);
+/* Which operation a request names, before it is looked at any further. */
+enum casebus_op op_of(struct casebus_bytes body);
+/* Does it walk far through the store, or may it? */
+bool walks_far(enum casebus_op op);
+
+/* Finds what these requests are going to ask for, up to LOG_AHEAD_MAX of them. */
+void look_ahead(struct reader *self, struct asked *const *asked, unsigned count);
 
 /* Reads one request: its last frame is the body, all before it the way back. False: nothing is
  * there. With more of them than an envelope may have, the request is dropped: e->count is 0. */

@@ -5,6 +5,15 @@
 
 /* --- a case ----------------------------------------------------------------------------- */
 
+static bool read_case(struct query *q, struct casebus_bytes id, struct case_entry *entry)
+{
+    if (q->ahead && casebus_bytes_equal(q->ahead->id, id)) {
+        *entry = q->ahead->entry;
+        return true;
+    }
+    return txn_read(q->txn, TREE_CASE, id, ENTRY_CASE, entry);
+}
+
 int find_case(struct query *q, const char *argument, struct casebus_bytes id,
               struct case_entry *entry)
 {
@@ -15,7 +24,7 @@ int find_case(struct query *q, const char *argument, struct casebus_bytes id,
     if (!scope_covers(q->scope, agency)) {
         return CASEBUS_ENOTFOUND;
     }
-    if (!txn_read(q->txn, TREE_CASE, id, ENTRY_CASE, entry)) {
+    if (!read_case(q, id, entry)) {
         return txn_error(q->txn) != 0 ? txn_error(q->txn) : CASEBUS_ENOTFOUND;
     }
     return entry->flags & CASE_REDACTED  ? CASEBUS_EREDACTED

@@ -61,7 +61,7 @@ static void line_put(struct line *line, struct asked *a)
     zmq_msg_close(&a->body);
     last->asker = a->asker;
     last->size = a->size;
-    last->walks = a->walks;
+    last->op = a->op;
     line->bytes += a->size;
     line->of_asker[a->asker]++;
 }
@@ -93,8 +93,8 @@ static void sort_in(struct queries *self, struct asked *a)
 {
     a->asker = number_of(envelope_asker(&a->envelope));
     a->size = ENVELOPE_BYTES + zmq_msg_size(&a->body);
-    a->walks = walks_far(casebus_bytes(zmq_msg_data(&a->body), zmq_msg_size(&a->body)));
-    if (a->walks || self->line.of_asker[a->asker] > 0) {
+    a->op = op_of(casebus_bytes(zmq_msg_data(&a->body), zmq_msg_size(&a->body)));
+    if (walks_far(a->op) || self->line.of_asker[a->asker] > 0) {
         line_put(&self->line, a);
     } else {
         self->asked_count++;
@@ -136,7 +136,15 @@ void answer_one(void *arg, unsigned hand, unsigned item)
 {
     struct queries *self = arg;
     struct asked *a = self->turn[item];
-    struct query q = {.self = self, .reader = &self->readers[hand], .only_reads = true};
+    struct reader *reader = &self->readers[hand];
+    struct query q = {.self = self, .reader = reader, .only_reads = true};
+    if (self->alone > 0) {
+        const unsigned place = item % LOG_AHEAD_MAX, left = self->alone - item;
+        if (place == 0) {
+            look_ahead(reader, &self->turn[item], left < LOG_AHEAD_MAX ? left : LOG_AHEAD_MAX);
+        }
+        q.ahead = &reader->ahead[place];
+    }
     a->rc = answer(&q, envelope_asker(&a->envelope), &a->body, &a->reply);
 }
 
@@ -187,6 +195,7 @@ static unsigned free_hands(struct queries *self, int64_t now)
 static unsigned answer_turn(struct queries *self, unsigned count, unsigned hands, int64_t now)
 {
     hands = refresh_readers(self, hands) ? hands : 1;
+    self->alone = hands == 1 && count > 1 ? count : 0;
     return crew_do(self->crew, count, hands, now + SLICE_MS);
 }
 
@@ -243,10 +252,10 @@ static void answer_line(struct queries *self)
     unsigned hands = free_hands(self, now), count = 0, far = 0;
     for (; count < line->count && count < ASKED_MAX; count++) {
         struct asked *a = line_at(line, count);
-        if (a->walks && far == hands) {
+        if (walks_far(a->op) && far == hands) {
             break;
         }
-        far += a->walks;
+        far += walks_far(a->op);
         self->turn[count] = a;
     }
     for (unsigned done = answer_turn(self, count, far > 0 ? far : 1, now); done > 0; done--) {

@@ -127,6 +127,28 @@ def more_than_the_line_holds_are_all_answered():
                 assert peer.receive()["through"] >= EVENTS
 
 
+def what_is_asked_in_one_heap_is_answered_as_alone():
+    ids = ["hse:%d" % (7 * n % 700) for n in range(60)]  # some twice, some are not there
+    heap = [{"op": "case.get", "id": id} for id in (*ids, "", "hse", "hse:" + "9" * 600, 5, None, *ids[:20])]
+    for n in range(0, len(heap), 7):
+        heap.insert(n, {"op": "case.get_many", "ids": ids[n % 50:n % 50 + 3]})
+    heap[11:11] = [{"op": "case.get", "id": ids[3], "load": ["agency"]}, {"op": "case.get"}, {"op": "nonsense"}, FAR]
+    heap[40:40] = [{"op": "case.get", "id": ids[n], "load": 1} for n in range(20)]
+    with Full() as broker:
+        peer, alone = Peer(broker), []
+        for request in heap:
+            peer.send(request)
+            assert peer.socket.poll(60000), "no answer"
+            alone.append(peer.socket.recv_multipart()[1])
+        assert len(set(alone)) > 60
+        for _ in range(20):
+            for request in heap:
+                peer.send(request)
+            for request, expected in zip(heap, alone):
+                assert peer.socket.poll(60000), "no answer"
+                assert peer.socket.recv_multipart()[1] == expected, request
+
+
 def who_asks_again_at_once_finds_nobody_asleep():
     with Broker() as broker:
         peer, thread = Peer(broker), broker.thread("queries")
@@ -152,4 +174,4 @@ def who_asks_again_at_once_finds_nobody_asleep():
 
 main([who_gets_a_case_waits_for_the_replays_at_hand_only, a_replay_has_its_turn_whoever_else_comes,
       the_answers_of_one_come_in_the_order_he_asked, more_than_the_line_holds_are_all_answered,
-      who_asks_again_at_once_finds_nobody_asleep])
+      what_is_asked_in_one_heap_is_answered_as_alone, who_asks_again_at_once_finds_nobody_asleep])
