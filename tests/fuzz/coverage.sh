@@ -6,7 +6,7 @@ build=$1
 least=80
 decoders="proto/scan proto/msgpack proto/report proto/record proto/event proto/bundle proto/heads proto/request
     proto/envelope proto/topic proto/pattern proto/money proto/value proto/utf8
-    broker/settings broker/audience broker/actors broker/permission publisher/outbox_pack publisher/input publisher/csv_input publisher/encode
+    broker/settings broker/unbundle broker/audience broker/actors broker/permission publisher/outbox_pack publisher/input publisher/csv_input publisher/encode
     subscriber/dashboard/url subscriber/dashboard/routes subscriber/dashboard/view_names"
 
 profiles=("$build"/fuzz/*.profraw)

@@ -206,9 +206,52 @@ def one_that_is_begun_is_finished_before_the_broker_ends():
         socket.close()
 
 
+def flood(broker, count):
+    """casebus-publish with so many small reports, which it sends in bundles."""
+    path = os.path.join(broker.dir, "small.ndjson")
+    with open(path, "w", encoding="utf-8") as out:
+        for n in range(count):
+            out.write('{"agency": "hse", "regulator_id": "%d", "offender": {"name": "A"}}\n' % n)
+    return broker.start_program("casebus-publish", "--timeout", 150, path)
+
+
+def assert_each_once(broker, publishing, count):
+    _, err = publishing.communicate()
+    assert publishing.returncode == 0, err
+    client = broker.client()
+    assert topics(client) == ["case:created:hse:%d:" % n for n in range(count)]
+    assert client.verify() == []
+
+
+def what_there_is_no_space_for_is_stored_when_there_is():
+    count = 30000
+    with Broker("--map-size", "16M", ipc=True) as broker:
+        publishing = flood(broker, count)
+        client = broker.client()
+        await_("read-only", lambda: client.result("broker.status")["state"].startswith("read-only: "))
+        assert 0 < client.result("broker.status")["applied"]["created"] < count
+        broker.stop()
+        broker.flags = ["--map-size", "1G"]
+        broker.start()
+        assert_each_once(broker, publishing, count)
+
+
+def what_was_undecided_when_the_broker_died_is_decided_once():
+    count = 30000
+    with Broker(ipc=True) as broker:
+        publishing = flood(broker, count)
+        for share in (0.1, 0.4, 0.7):
+            client = broker.client()
+            await_("so many", lambda: client.ask("heads")["seq"] > share * count)
+            broker.kill()
+            broker.start()
+        assert_each_once(broker, publishing, count)
+
+
 main([numbered_reports_are_decided_once_each_and_in_order, what_is_no_report_is_refused_where_it_stands,
       what_is_no_bundle_is_refused_as_one_report, from_what_is_no_topic_and_body_on_all_is_refused_as_one,
       one_that_is_too_large_is_refused_as_one_report, nobody_waits_for_long_behind_somebody_elses_bundles,
       each_pays_for_its_share_of_the_bytes, what_is_cut_off_or_stands_behind_the_last_is_refused,
       each_is_its_senders_who_needs_leave_for_each, each_counts_against_its_senders_rate,
-      one_that_is_begun_is_finished_before_the_broker_ends])
+      one_that_is_begun_is_finished_before_the_broker_ends, what_there_is_no_space_for_is_stored_when_there_is,
+      what_was_undecided_when_the_broker_died_is_decided_once])
