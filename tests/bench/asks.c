@@ -61,8 +61,8 @@ static void serve_all(struct asks *self)
 }
 
 /* Asks for as many cases as there are, so that what is measured behind it is not how pages of
- * the file are mapped when they are first touched. The bare server fills its store first; nobody
- * is measured beside that. */
+ * the file are mapped when they are first touched. The bare server fills its store first;
+ * nobody is measured beside that. */
 static void warm(struct asks *self, enum asked asked)
 {
     struct asker asker;
