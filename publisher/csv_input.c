@@ -5,8 +5,10 @@
  * call, and the line on which a record began is known. Blanks around cells are kept: text is
  * stored as the register has it.
  *
- * A quote that is never closed would make one cell of the rest of the file: at INPUT_RECORD_MAX
- * the record is given up; there is no telling where the next one begins, so reading ends. */
+ * A quote that is never closed makes one cell of the rest of the file: at INPUT_RECORD_MAX the
+ * record is given up; there is no telling where the next one begins, so reading ends. Where
+ * cells behind it are quoted, one of theirs may close it: then it has text behind the quote
+ * that would be its end, and the record is refused if it has taken in more than that line. */
 #include "csv_input.h"
 
 #include "column.h"
@@ -21,12 +23,20 @@ struct cell {
     size_t at, size;
 };
 
+struct quote {
+    size_t cell;        /* it opens */
+    unsigned long line; /* it is on; 0: there is none */
+};
+
 struct csv_input {
     struct source *source;
     struct csv_parser parser;
     unsigned long line;  /* of the next byte */
     unsigned long begin; /* of the record under way */
-    bool after_return;   /* the last byte was a CR: an LF belongs to it */
+    unsigned long last;  /* of the last byte */
+    struct quote opened; /* the last that opened a cell */
+    struct quote stray; /* the first of the record whose cell has a quote that is not doubled */
+    bool after_return;  /* the last byte was a CR: an LF belongs to it */
     bool row_done, ended;
     int error; /* from inside a callback */
 
@@ -98,11 +108,41 @@ static size_t piece(const unsigned char *data, size_t size)
 static void count_lines(struct csv_input *self, const unsigned char *data, size_t size)
 {
     unsigned char last = data[size - 1];
-    bool first_is_rest = self->after_return && data[0] == '\n';
-    if ((last == '\n' && !(size == 1 && first_is_rest)) || last == '\r') {
-        self->line++;
-    }
+    bool is_rest = self->after_return && data[0] == '\n';
     self->after_return = last == '\r';
+    if (!is_rest) {
+        self->last = self->line;
+        self->line += last == '\n' || last == '\r' ? 1 : 0;
+    }
+}
+
+/* Parses bytes of one line; less than all: see csv_error(). */
+static size_t parse(struct csv_input *self, const unsigned char *data, size_t size)
+{
+    size_t cells = self->cell_count;
+    bool was_open = self->parser.quoted;
+    size_t done = csv_parse(&self->parser, data, size, on_cell, on_row, self);
+    if (self->parser.quoted && (!was_open || self->cell_count != cells)) {
+        self->opened = (struct quote){self->cell_count, self->line};
+    }
+    return done;
+}
+
+/* The same, but a quote that is neither doubled nor at an end of its cell is text, and noted
+ * where the cell is a quoted one. Less than all: out of memory. */
+static size_t parse_on(struct csv_input *self, const unsigned char *data, size_t size)
+{
+    size_t done = parse(self, data, size);
+    while (done < size && csv_error(&self->parser) == CSV_EPARSE) {
+        if (self->parser.quoted && self->stray.line == 0) {
+            self->stray = self->opened;
+        }
+        csv_set_opts(&self->parser, 0);
+        done += parse(self, data + done, 1);
+        csv_set_opts(&self->parser, CSV_STRICT);
+        done += parse(self, data + done, size - done);
+    }
+    return done;
 }
 
 /* What is left in the parser at the end of the file. */
@@ -131,6 +171,7 @@ static int read_row(struct csv_input *self)
 {
     self->cell_count = self->text_size = 0;
     self->row_done = false;
+    self->stray.line = 0;
     self->begin = self->line;
     while (!self->row_done) {
         const unsigned char *data;
@@ -140,7 +181,7 @@ static int read_row(struct csv_input *self)
             return rc == 0 ? finish(self) : rc;
         }
         size = piece(data, size);
-        if (csv_parse(&self->parser, data, size, on_cell, on_row, self) != size) {
+        if (parse_on(self, data, size) != size) {
             return CASEBUS_ENOMEM;
         }
         count_lines(self, data, size);
@@ -264,8 +305,48 @@ static int read_header(struct csv_input *self, const struct input_options *optio
 
 /* --- records ------------------------------------------------------------------------------ */
 
+/* The field whose cell this is; "": none is. */
+static const char *field_of_cell(const struct csv_input *self, size_t cell)
+{
+    const char *path = cell < self->column_count ? self->columns[cell].path : NULL;
+    return path ? path : "";
+}
+
+/* Told on the line of the quote; what went with it is told by lines. */
+static int refuse_quote(const struct csv_input *self, const struct quote *quote,
+                        const char *what, struct row *row)
+{
+    unsigned long count = self->last - self->begin + 1;
+    row->line = quote->line;
+    return row_fault_set(&row->fault, field_of_cell(self, quote->cell),
+                         "%s: all up to line %lu (%lu %s) was taken into this row, and none "
+                         "of it is published",
+                         what, self->last, count, count == 1 ? "line" : "lines");
+}
+
+static void refuse_too_large(struct csv_input *self, struct row *row)
+{
+    if (self->parser.quoted) {
+        row->line = self->opened.line;
+        row_fault_set(&row->fault, field_of_cell(self, self->cell_count),
+                      "the quote that opens here is not closed within %d bytes: from line %lu "
+                      "on nothing is read or published",
+                      INPUT_RECORD_MAX, self->begin);
+    } else {
+        row_fault_set(&row->fault, field_of_cell(self, self->cell_count),
+                      "longer than %d bytes: the rest is not read", INPUT_RECORD_MAX);
+    }
+    self->ended = true;
+}
+
 static void take_record(struct csv_input *self, struct row *row)
 {
+    if (self->stray.line > 0 && self->last > self->stray.line) {
+        refuse_quote(self, &self->stray,
+                     "the quote that opens here is not closed, or one behind it not doubled",
+                     row);
+        return;
+    }
     if (self->cell_count > self->column_count) {
         row_fault_set(&row->fault, "-", "%zu cells, but %zu columns", self->cell_count,
                       self->column_count);
@@ -296,13 +377,10 @@ int csv_input_next(struct csv_input *self, struct row *row)
     if (rc == 1) {
         take_record(self, row);
     } else if (rc == CASEBUS_EMALFORMED) {
-        row_fault_set(&row->fault, "-", "a quote is not closed");
+        refuse_quote(self, &self->opened, "the quote that opens here is never closed", row);
         rc = 1;
     } else if (rc == CASEBUS_ETOOLARGE || rc == CASEBUS_ENOMEM) {
-        row_fault_set(&row->fault, "-",
-                      "longer than %d bytes (a quote not closed?): the rest is not read",
-                      INPUT_RECORD_MAX);
-        self->ended = true;
+        refuse_too_large(self, row);
         rc = 1;
     }
     return rc;
@@ -326,7 +404,7 @@ int csv_input_new(struct csv_input **self_p, struct source *source,
     }
     self->source = source;
     self->line = 1;
-    csv_init(&self->parser, 0);
+    csv_init(&self->parser, CSV_STRICT);
     csv_set_blk_size(&self->parser, 64 * 1024); /* what its buffer grows by */
     csv_set_space_func(&self->parser, no_blank);
     int error = read_header(self, options, why);

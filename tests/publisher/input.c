@@ -320,12 +320,43 @@ static void a_cell_that_is_not_utf8_is_refused_by_its_name(void **state)
     next_is(3, "{\"agency\":\"ea\",\"offender\":{\"name\":\"N\"}}");
 }
 
-static void a_quote_that_is_not_closed_is_refused_where_it_began(void **state)
+static void an_open_quote_is_refused_where_it_opens_with_all_it_took(void **state)
 {
     (void)state;
-    open_csv("url\na\n\"b\nc\n");
-    next_is(2, "{\"url\":\"a\"}");
-    next_is_refused(3, "-");
+    open_csv("agency,url\nhse,a\n\"x\ny\",\"b\nea,c\r\nea,d\r\n");
+    next_is(2, "{\"agency\":\"hse\",\"url\":\"a\"}");
+    next_is_refused(4, "url");
+    assert_string_equal(row.fault.reason,
+                        "the quote that opens here is never closed: all up to line 6 (4 lines) "
+                        "was taken into this row, and none of it is published");
+    at_the_end();
+}
+
+static void an_open_quote_on_the_last_line_took_one(void **state)
+{
+    (void)state;
+    open_csv("agency,url\nhse,\"a");
+    next_is_refused(2, "url");
+    assert_non_null(strstr(row.fault.reason, "line 2 (1 line)"));
+    at_the_end();
+}
+
+static void an_open_quote_that_a_later_cell_closes_is_refused(void **state)
+{
+    (void)state;
+    open_csv("agency,url\nhse,\"a\nhse,\"b\"\nhse,c\n");
+    next_is_refused(2, "url");
+    assert_non_null(strstr(row.fault.reason, "all up to line 3 (2 lines)"));
+    next_is(4, "{\"agency\":\"hse\",\"url\":\"c\"}");
+    at_the_end();
+}
+
+static void quotes_that_stay_on_their_line_are_text(void **state)
+{
+    (void)state;
+    open_csv("agency,url\na \"b\" c,\"d \"e\" f\"\n\"g\nh\",i\"\n");
+    next_is(2, "{\"agency\":\"a \\\"b\\\" c\",\"url\":\"d \\\"e\\\" f\"}");
+    next_is(3, "{\"agency\":\"g\\nh\",\"url\":\"i\\\"\"}");
     at_the_end();
 }
 
@@ -339,7 +370,8 @@ static void an_endless_record_ends_the_reading(void **state)
     memcpy(text, "url\n\"", 5);
     assert_int_equal(open_text(text, size, true, NULL, 0), 0);
     free(text);
-    next_is_refused(2, "-");
+    next_is_refused(2, "url");
+    assert_non_null(strstr(row.fault.reason, "from line 2 on nothing is read or published"));
     at_the_end();
 }
 
@@ -436,7 +468,10 @@ int main(void)
         T(blanks_are_kept),
         T(a_header_may_have_blanks_and_a_byte_order_mark),
         T(a_cell_that_is_not_utf8_is_refused_by_its_name),
-        T(a_quote_that_is_not_closed_is_refused_where_it_began),
+        T(an_open_quote_is_refused_where_it_opens_with_all_it_took),
+        T(an_open_quote_on_the_last_line_took_one),
+        T(an_open_quote_that_a_later_cell_closes_is_refused),
+        T(quotes_that_stay_on_their_line_are_text),
         T(an_endless_record_ends_the_reading),
         T(an_unknown_column_is_kept_under_its_name),
         T(another_registers_columns_can_be_named),

@@ -182,6 +182,12 @@ class PublishTest(unittest.TestCase):
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
         return path
 
+    def csv(self, *lines):
+        path = os.path.join(self.scratch, "records.csv")
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+        return path
+
     def many(self, count):
         return self.write({"agency": "hse", "regulator_id": str(i), "offender": {"name": "N"}}
                           for i in range(count))
@@ -301,6 +307,13 @@ class PublishTest(unittest.TestCase):
         self.assertEqual(outcome.err.count("\n"), 1)
         self.assertIn("--map COLUMN=regulator_id", outcome.err)
         self.assertIn("there are: regulator_id;offender.name", outcome.err)
+
+    def test_a_quote_that_is_never_closed_says_how_much_it_took(self):
+        path = self.csv('regulator_id,offender.name', '1,N', '2,"N', *("%d,N" % i for i in range(3, 900)))
+        outcome = self.publish("--agency", "hse", path)
+        self.check(outcome, 1, created=1, rejected=1)
+        self.assertIn("%s:3: offender.name: the quote that opens here is never closed: "
+                      "all up to line 900 (898 lines)" % path, outcome.err)
 
     def test_an_unknown_column_is_told_of_once(self):
         path = os.path.join(self.scratch, "extra.csv")
