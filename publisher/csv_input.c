@@ -347,9 +347,9 @@ static void take_record(struct csv_input *self, struct row *row)
                      row);
         return;
     }
-    if (self->cell_count > self->column_count) {
-        row_fault_set(&row->fault, "-", "%zu cells, but %zu columns", self->cell_count,
-                      self->column_count);
+    if (self->cell_count != self->column_count) { /* fewer: a row that was cut off */
+        row_fault_set(&row->fault, "-", "%zu %s where the header has %zu", self->cell_count,
+                      self->cell_count == 1 ? "column" : "columns", self->column_count);
         return;
     }
     row->record = json_object();

@@ -221,19 +221,15 @@ static void an_empty_cell_is_absent(void **state)
     next_is(2, "{\"agency\":\"hse\"}");
 }
 
-static void a_short_record_lacks_its_last_fields(void **state)
+static void a_record_of_fewer_or_more_cells_is_refused_with_the_counts(void **state)
 {
     (void)state;
-    open_csv("agency,url\nhse\n");
-    next_is(2, "{\"agency\":\"hse\"}");
-}
-
-static void a_record_with_more_cells_is_refused(void **state)
-{
-    (void)state;
-    open_csv("agency,url\nhse,u,v\nea,u\n");
+    open_csv("agency,url\nhse\nhse,u,v\nea,u\n");
     next_is_refused(2, "-");
-    next_is(3, "{\"agency\":\"ea\",\"url\":\"u\"}");
+    assert_string_equal(row.fault.reason, "1 column where the header has 2");
+    next_is_refused(3, "-");
+    assert_string_equal(row.fault.reason, "3 columns where the header has 2");
+    next_is(4, "{\"agency\":\"ea\",\"url\":\"u\"}");
 }
 
 static void whole_numbers_are_numbers_where_the_field_has_them(void **state)
@@ -455,8 +451,7 @@ int main(void)
         T(a_folder_cannot_be_read),
         T(cells_go_under_their_columns_names),
         T(an_empty_cell_is_absent),
-        T(a_short_record_lacks_its_last_fields),
-        T(a_record_with_more_cells_is_refused),
+        T(a_record_of_fewer_or_more_cells_is_refused_with_the_counts),
         T(whole_numbers_are_numbers_where_the_field_has_them),
         T(what_is_no_whole_number_stays_text),
         T(money_stays_text),
