@@ -297,10 +297,11 @@ static int read_header(struct csv_input *self, const struct input_options *optio
     if (rc == 1) {
         return take_header(self, options, why);
     }
-    return header_fault(why, "",
-                        rc == 0                    ? "the file is empty"
-                        : rc == CASEBUS_EMALFORMED ? "a quote is not closed"
-                                                   : casebus_strerror(rc));
+    if (rc == 0) {
+        return row_fault_set(why, "-", "is empty: the first line must name the columns");
+    }
+    return header_fault(
+        why, "", rc == CASEBUS_EMALFORMED ? "a quote is not closed" : casebus_strerror(rc));
 }
 
 /* --- records ------------------------------------------------------------------------------ */

@@ -123,7 +123,7 @@ static int open_format(struct input *self, const struct input_options *options,
         return csv_input_new(&self->csv, &self->source, options, why);
     }
     self->text = malloc(INPUT_RECORD_MAX + 1);
-    return self->text ? 0 : row_fault_set(why, options->path, "out of memory");
+    return self->text ? 0 : row_fault_set(why, "-", "out of memory");
 }
 
 int input_open(struct input **self_p, const struct input_options *options,
@@ -132,12 +132,12 @@ int input_open(struct input **self_p, const struct input_options *options,
     *self_p = NULL;
     struct input *self = calloc(1, sizeof *self);
     if (!self) {
-        return row_fault_set(why, options->path, "out of memory");
+        return row_fault_set(why, "-", "out of memory");
     }
     self->line = 1;
     int error = source_open(&self->source, options->path, options->idle, options->idle_arg);
     if (error) {
-        row_fault_set(why, options->path, "%s", strerror(errno));
+        row_fault_set(why, "-", "%s", strerror(errno));
     } else {
         error = open_format(self, options, why);
     }

@@ -23,7 +23,8 @@ struct input_options {
 
 struct input;
 
-/* 0, or a code with a sentence in `why`: the file cannot be read, its columns make no sense. */
+/* 0, or a code with a sentence in `why`: of the field "-" where the file cannot be read, of
+ * another where its columns make no sense. */
 int input_open(struct input **self_p, const struct input_options *options,
                struct row_fault *why);
 void input_close(struct input **self_p);

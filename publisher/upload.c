@@ -314,8 +314,9 @@ static int open_input(struct upload *self)
     };
     int error = input_open(&self->input, &input, &why);
     if (error) {
-        say(&self->voice, "%s%s%s: %s", strcmp(why.field, o->path) == 0 ? "" : o->path,
-            strcmp(why.field, o->path) == 0 ? "" : ": ", why.field, why.reason);
+        bool is_of_file = strcmp(why.field, "-") == 0;
+        say(&self->voice, "%s: %s%s%s", o->path, is_of_file ? "" : why.field,
+            is_of_file ? "" : ": ", why.reason);
     }
     return error;
 }

@@ -193,7 +193,7 @@ static void a_file_that_is_not_there_says_why(void **state)
     (void)state;
     struct input_options options = {.path = "/nowhere/at/all", .idle = not_idle};
     assert_int_equal(input_open(&input, &options, &why), CASEBUS_EIO);
-    assert_string_equal(why.field, "/nowhere/at/all");
+    assert_string_equal(why.field, "-");
     assert_non_null(strstr(why.reason, "No such file"));
 }
 
@@ -421,7 +421,22 @@ static void a_map_is_no_column(void **state)
 static void an_empty_file_has_no_header(void **state)
 {
     (void)state;
-    refuse_csv("", "header");
+    refuse_csv("", "-");
+    assert_string_equal(why.reason, "is empty: the first line must name the columns");
+}
+
+static void a_header_alone_is_no_record(void **state)
+{
+    (void)state;
+    open_csv("agency,url\n");
+    at_the_end();
+}
+
+static void an_empty_file_of_json_is_no_record(void **state)
+{
+    (void)state;
+    open_json("");
+    at_the_end();
 }
 
 static void the_share_read_ends_at_one(void **state)
@@ -475,6 +490,8 @@ int main(void)
         T(two_columns_of_one_name_are_refused),
         T(a_map_is_no_column),
         T(an_empty_file_has_no_header),
+        T(a_header_alone_is_no_record),
+        T(an_empty_file_of_json_is_no_record),
         T(the_share_read_ends_at_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,6 +315,18 @@ class PublishTest(unittest.TestCase):
         self.assertIn("%s:3: offender.name: the quote that opens here is never closed: "
                       "all up to line 900 (898 lines)" % path, outcome.err)
 
+    def test_of_empty_files_only_a_csv_lacks_something(self):
+        outcome = self.publish(self.csv())
+        self.check(outcome, 2)
+        self.assertEqual(outcome.err, "casebus-publish: %s/records.csv: is empty: the first line "
+                                      "must name the columns\n" % self.scratch)
+        self.check(self.publish(self.csv("agency,regulator_id")), 0, sent=0, rejected=0)
+        self.check(self.publish(self.write([])), 0, sent=0, rejected=0)
+
+    def test_a_file_of_any_path_is_named_once(self):
+        path = "/nowhere/" + "at/all/" * 20
+        self.assertEqual(self.publish(path).err.count("/nowhere/"), 1)
+
     def test_an_unknown_column_is_told_of_once(self):
         path = os.path.join(self.scratch, "extra.csv")
         with open(path, "w", encoding="utf-8") as file:
