@@ -248,7 +248,20 @@ static int add_column(struct csv_input *self, const char *field, struct row_faul
     return error ? header_fault(why, field, reason) : 0;
 }
 
-/* Another register's names, or another separator: what the header has shows which. */
+/* One column, whose name has what other programs separate columns with. */
+static int check_separator(const struct csv_input *self, struct row_fault *why)
+{
+    const char *path = self->column_count == 1 ? self->columns[0].path : NULL;
+    const char *other = path ? strpbrk(path, ";\t") : NULL;
+    if (!other) {
+        return 0;
+    }
+    return row_fault_set(why, "header",
+                         "the columns seem to be separated by %s: casebus-publish reads commas",
+                         *other == ';' ? "';'" : "tabs");
+}
+
+/* Another register's names: what the header has shows which. */
 static int lacks_column(const struct csv_input *self, const char *field, struct row_fault *why)
 {
     char there[120];
@@ -278,6 +291,7 @@ static int take_header(struct csv_input *self, const struct input_options *optio
             error = add_column(self, translate(trimmed(text), names, count, used), why);
         }
     }
+    error = error ? error : check_separator(self, why);
     for (size_t i = 0; i < count && !error; i++) {
         if (!used[i]) {
             error = header_fault(why, names[i].column, "there is no such column");

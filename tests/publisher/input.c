@@ -405,6 +405,25 @@ static void a_name_for_a_column_that_is_not_there_is_refused(void **state)
     assert_string_equal(why.field, "Case");
 }
 
+static void a_header_with_another_separator_is_told_so(void **state)
+{
+    (void)state;
+    refuse_csv("agency;url\nhse;u\n", "header");
+    assert_string_equal(why.reason, "the columns seem to be separated by ';': casebus-publish "
+                                    "reads commas");
+    refuse_csv("agency\turl\nhse\tu\n", "header");
+    assert_non_null(strstr(why.reason, "separated by tabs"));
+}
+
+static void a_semicolon_in_a_column_that_is_named_separates_nothing(void **state)
+{
+    (void)state;
+    const struct column_name names[] = {{"No;Ref", "regulator_id"}};
+    const char *text = "No;Ref\n7\n";
+    assert_int_equal(open_text(text, strlen(text), true, names, 1), 0);
+    next_is(2, "{\"regulator_id\":\"7\"}");
+}
+
 static void two_columns_of_one_name_are_refused(void **state)
 {
     (void)state;
@@ -487,6 +506,8 @@ int main(void)
         T(another_registers_columns_can_be_named),
         T(a_column_can_be_left_out),
         T(a_name_for_a_column_that_is_not_there_is_refused),
+        T(a_header_with_another_separator_is_told_so),
+        T(a_semicolon_in_a_column_that_is_named_separates_nothing),
         T(two_columns_of_one_name_are_refused),
         T(a_map_is_no_column),
         T(an_empty_file_has_no_header),

@@ -299,14 +299,18 @@ class PublishTest(unittest.TestCase):
         self.assertEqual(self.broker.case("orr:ORR-P-2025.101")["offence_fine_pence"], 1250000)
 
     def test_a_header_without_an_id_is_told_of_once(self):
-        path = os.path.join(self.scratch, "semicolons.csv")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("regulator_id;offender.name\n1;N\n2;N\n")
-        outcome = self.publish("--agency", "hse", path)
-        self.assertEqual(outcome.code, 2)
+        outcome = self.publish("--agency", "hse", self.csv("Case No,Who", "1,N", "2,N"))
+        self.check(outcome, 2)
         self.assertEqual(outcome.err.count("\n"), 1)
         self.assertIn("--map COLUMN=regulator_id", outcome.err)
-        self.assertIn("there are: regulator_id;offender.name", outcome.err)
+        self.assertIn("there are: Case No, Who", outcome.err)
+
+    def test_another_separator_is_guessed_whatever_is_asked_of_the_header(self):
+        path = self.csv("Case No;Who", "1;N")
+        for arguments in ([], ["--map", "Case No=regulator_id"]):
+            outcome = self.publish("--agency", "hse", *arguments, path)
+            self.check(outcome, 2)
+            self.assertIn("the columns seem to be separated by ';'", outcome.err)
 
     def test_a_quote_that_is_never_closed_says_how_much_it_took(self):
         path = self.csv('regulator_id,offender.name', '1,N', '2,"N', *("%d,N" % i for i in range(3, 900)))
