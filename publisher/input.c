@@ -69,14 +69,43 @@ static int line_read(struct input *self)
     }
 }
 
-static bool is_blank(const char *text, size_t size)
+/* How many of the first bytes are blanks. */
+static size_t blanks(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (!strchr(" \t\r", text[i]) || text[i] == '\0') {
-            return false;
-        }
+    size_t count = 0;
+    while (count < size && text[count] != '\0' && strchr(" \t\r", text[count])) {
+        count++;
     }
-    return true;
+    return count;
+}
+
+/* An array of records, on one line or from here on. */
+static bool begins_array(const char *text, size_t size)
+{
+    size_t at = blanks(text, size);
+    if (at == size || text[at] != '[') {
+        return false;
+    }
+    at++;
+    at += blanks(text + at, size - at);
+    return at == size || text[at] == '{' || text[at] == ']';
+}
+
+/* `error` NULL: it is JSON, but no object. */
+static void refuse_line(const struct input *self, const json_error_t *error, struct row *row)
+{
+    if (begins_array(self->text, self->size)) {
+        row_fault_set(&row->fault, "-",
+                      "an array begins here: one object a line is expected, as "
+                      "jq -c '.[]' file.json prints them");
+    } else if (!error) {
+        row_fault_set(&row->fault, "-", "not a JSON object");
+    } else if (json_error_code(error) == json_error_null_character) {
+        row_fault_set(&row->fault, "-",
+                      "\\u0000 stands in a text or a name, which no field can have");
+    } else {
+        row_fault_set(&row->fault, "-", "not JSON: %s", error->text);
+    }
 }
 
 static void parse_line(struct input *self, struct row *row)
@@ -89,12 +118,9 @@ static void parse_line(struct input *self, struct row *row)
     json_t *value =
         json_loadb(self->text, self->size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value) {
-        bool has_nul = json_error_code(&error) == json_error_null_character;
-        row_fault_set(&row->fault, "-", "%s%s", has_nul ? "" : "not JSON: ",
-                      has_nul ? "\\u0000 stands in a text or a name, which no field can have"
-                              : error.text);
+        refuse_line(self, &error, row);
     } else if (!json_is_object(value)) {
-        row_fault_set(&row->fault, "-", "not a JSON object");
+        refuse_line(self, NULL, row);
         json_decref(value);
     } else {
         row->record = self->record = value;
@@ -107,7 +133,7 @@ static int next_line(struct input *self, struct row *row)
     do {
         rc = line_read(self);
         row->line = self->line++;
-    } while (rc == 1 && is_blank(self->text, self->size));
+    } while (rc == 1 && blanks(self->text, self->size) == self->size);
     if (rc == 1) {
         parse_line(self, row);
     }

@@ -151,6 +151,30 @@ static void what_is_not_an_object_is_refused(void **state)
     next_is_refused(2, "-");
 }
 
+static void an_array_is_told_how_to_become_lines(void **state)
+{
+    (void)state;
+    static const char *const arrays[] = {"[ {\"a\":1}, {} ]\n", "[{\n", " [\r\n", "[]"};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        open_json(arrays[i]);
+        next_is_refused(1, "-");
+        assert_string_equal(row.fault.reason, "an array begins here: one object a line is "
+                                              "expected, as jq -c '.[]' file.json prints them");
+        at_the_end();
+        input_close(&input);
+    }
+}
+
+static void a_bracket_without_an_object_is_no_array_of_records(void **state)
+{
+    (void)state;
+    open_json("[INFO] begin\n[7]\n");
+    next_is_refused(1, "-");
+    assert_non_null(strstr(row.fault.reason, "not JSON: "));
+    next_is_refused(2, "-");
+    assert_string_equal(row.fault.reason, "not a JSON object");
+}
+
 static void a_key_given_twice_is_refused(void **state)
 {
     (void)state;
@@ -477,6 +501,8 @@ int main(void)
         T(a_byte_order_mark_is_skipped),
         T(reading_goes_on_behind_a_bad_line),
         T(what_is_not_an_object_is_refused),
+        T(an_array_is_told_how_to_become_lines),
+        T(a_bracket_without_an_object_is_no_array_of_records),
         T(a_key_given_twice_is_refused),
         T(text_behind_the_object_is_refused),
         T(bytes_that_are_not_utf8_are_refused),
