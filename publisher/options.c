@@ -283,6 +283,22 @@ static const struct option_row rows[] = {
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
+/* What keeps a case as the broker gives it out from being published as it is. */
+static void print_broker_fields(void)
+{
+    const char *between = "";
+    printf(
+        "\nOf a case that casebus-ctl get --json prints, leave out what only the broker sets:\n"
+        "  jq -c 'del(");
+    for (const struct casebus_field *field = casebus_case_schema; field->name; field++) {
+        if (field->setter == CASEBUS_SET_STORE) {
+            printf("%s.%s", between, field->name);
+            between = ",";
+        }
+    }
+    puts(")'");
+}
+
 static void print_help(void)
 {
     printf(
@@ -304,6 +320,7 @@ static void print_help(void)
         "and casebus-ctl quarantine shows it.\n"
         "--dry-run cannot know what only the broker knows (whether a case is new, and needs\n"
         "an offender's name).\n");
+    print_broker_fields();
 }
 
 static int complain(const char *about, const char *what)

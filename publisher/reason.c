@@ -59,7 +59,8 @@ static const char *wrong_value(const struct casebus_field *field)
         [CASEBUS_TYPE_CASE_IDS] = "not a case id, as in hse:4812345",
     };
     if (field->setter == CASEBUS_SET_STORE) {
-        return "only the broker sets this; leave it out";
+        return "only the broker sets this; leave it out (--help shows how, with all such "
+               "fields)";
     }
     if (field->setter == CASEBUS_SET_IDENTITY) {
         return wrong_identity(field);

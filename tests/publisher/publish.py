@@ -214,6 +214,19 @@ class PublishTest(unittest.TestCase):
             count = len(file.readlines())
         self.check(self.publish(data("corrections.ndjson")), 0, updated=count, synced=0)
 
+    def test_a_case_that_was_read_can_be_published_without_what_help_names(self):
+        self.publish(data("register.ndjson"))
+        done = subprocess.run([os.path.join(BIN, "casebus-ctl"), "get", "hse:4812345", "--json", "--query",
+                               self.broker.endpoints["query"]], stdout=subprocess.PIPE, check=True)
+        case = json.loads(done.stdout)
+        outcome = self.publish(self.write([case]))
+        self.check(outcome, 1, rejected=1)
+        self.assertIn("records.ndjson:1: id: only the broker sets this; leave it out (--help", outcome.err)
+        (names,) = re.findall(r"jq -c 'del\((.*)\)'", self.publish("--help").out)
+        for name in names.split(","):
+            del case[name[1:]]
+        self.check(self.publish(self.write([case])), 0, synced=1)
+
     def test_older_fetches_change_nothing(self):
         self.publish(data("register.ndjson"))
         before = self.broker.case("hse:4812345")
