@@ -146,6 +146,20 @@ int ctl_usage(const char *format, ...)
     return EXIT_USAGE;
 }
 
+/* The options that this command has and not all have, by name. */
+static void help_own_options(enum command command)
+{
+    const char *before = "     ", *after = "";
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if (flags[i].commands != ALL && (flags[i].commands & BIT(command)) != 0) {
+            printf("%s --%s", before, flags[i].name);
+            before = "";
+            after = "\n";
+        }
+    }
+    fputs(after, stdout);
+}
+
 static void help_all(void)
 {
     fputs("usage: " PROGRAM " COMMAND [operands] [options]\n\n", stdout);
@@ -153,9 +167,10 @@ static void help_all(void)
         char left[64];
         snprintf(left, sizeof left, "%s %s", commands[i].name, commands[i].operands);
         printf("  %-36s %s\n", left, commands[i].help);
+        help_own_options((enum command)i);
     }
-    fputs("\nOptions of every command, before or behind it (" PROGRAM
-          " COMMAND --help: all of one):\n",
+    fputs("\nOptions of every command, before or behind it (what a command's own mean: " PROGRAM
+          " COMMAND --help):\n",
           stdout);
     for (size_t i = 0; i < FLAG_COUNT; i++) {
         if (flags[i].commands == ALL) {

@@ -659,6 +659,12 @@ class WithoutBroker(unittest.TestCase):
                     "rejects status verify backup --json --timeout --query".split():
             self.assertIn(word, done.stdout)
 
+    def test_help_names_the_options_of_one_command_under_it(self):
+        done = subprocess.run([program("ctl"), "--help"], capture_output=True, text=True)
+        (options,) = re.findall(r"\n  list .*\n      (--.*)\n  history", done.stdout)
+        self.assertEqual(options.split(), ["--agency", "--session", "--offender", "--from", "--to", "--order",
+                                           "--limit", "--next", "--as-of"])
+
 
 if __name__ == "__main__":
     unittest.main()
