@@ -85,6 +85,12 @@ static const struct {
         flag, argument, help, read, offsetof(struct ctl_settings, member), takers              \
     }
 
+/* Rows of a page; a replay is read page by page, and may be of any length. */
+static const char *flag_limit(const char *text, void *member)
+{
+    return flag_count(text, member) == NULL ? NULL : FLAG_ROWS ", of a replay from 1 on";
+}
+
 static const struct flag flags[] = {
     ROW("json", NULL, json, flag_switch, ALL, "for programs: one JSON document"),
     ROW("load", "WHAT", load, flag_text, BIT(GET), "agency,offender,history: beside the case"),
@@ -110,7 +116,7 @@ static const struct flag flags[] = {
         "it is not: for people and schedulers, reports are taken all the same"),
     ROW("as", "ID", as, flag_text, BIT(QUARANTINE), "accept as this case instead"),
     ROW("after", "SEQ", after, flag_number, BIT(REPLAY), "events after SEQ (0: all)"),
-    ROW("limit", "N", limit, flag_number, PAGED | BIT(REPLAY), "at most N rows"),
+    ROW("limit", "N", limit, flag_limit, PAGED | BIT(REPLAY), "at most N rows"),
     ROW("next", "TOKEN", next, flag_text, PAGED, "the page after the one that gave TOKEN"),
     ROW("as-of", "SEQ", as_of, flag_number,
         BIT(RECENT) | BIT(LIST) | BIT(SESSIONS) | BIT(QUARANTINE),

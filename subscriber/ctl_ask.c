@@ -114,8 +114,8 @@ static bool add_token(struct ctl *self, const char *hex)
 bool ctl_add_page(struct ctl *self)
 {
     const uint64_t limit = self->settings.limit;
-    if (limit != FLAG_UNSET && (limit < 1 || limit > CASEBUS_PAGE_MAX)) {
-        ctl_usage("--limit: 1 to %d", CASEBUS_PAGE_MAX);
+    if (limit != FLAG_UNSET && limit > CASEBUS_PAGE_MAX) {
+        ctl_usage("--limit %llu: " FLAG_ROWS, (unsigned long long)limit);
         return false;
     }
     ctl_add_uint(self, "limit", limit);

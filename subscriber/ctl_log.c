@@ -143,9 +143,6 @@ int ctl_replay(struct ctl *self)
     if (status != EXIT_FINE) {
         return status;
     }
-    if (self->settings.limit == 0) {
-        return ctl_usage("--limit: 1 or more");
-    }
     int rc = casebus_replay_new(&replay, self->client);
     rc = rc != 0 ? rc : casebus_replay_audience(replay, self->settings.audience);
     if (rc == 0) {

@@ -54,7 +54,7 @@ static int list_quarantine(struct ctl *self)
 static int decide(struct ctl *self, enum casebus_op op)
 {
     uint64_t number;
-    if (self->argc < 2 || !flag_number(self->argv[1], &number)) {
+    if (self->argc < 2 || !text_read_number(self->argv[1], &number)) {
         return ctl_usage("quarantine %s needs N, the number quarantine shows", self->argv[0]);
     }
     casebus_call_begin(self->call, op);

@@ -5,60 +5,68 @@
  * ours, so that they name the program and not the path it was called by. */
 #include "flags.h"
 
-#include <errno.h>
+#include "text.h"
+
+#include <casebus/limits.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLAGS_MAX 64
-#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 #define SECONDS_MAX 2000000.0 /* of milliseconds in an int */
 
-bool flag_switch(const char *text, void *member)
+_Static_assert(CASEBUS_PAGE_MAX == 500, "FLAG_ROWS says so");
+
+const char *flag_switch(const char *text, void *member)
 {
     (void)text;
     *(bool *)member = true;
-    return true;
+    return NULL;
 }
 
-bool flag_any_text(const char *text, void *member)
+const char *flag_any_text(const char *text, void *member)
 {
     *(const char **)member = text;
-    return true;
+    return NULL;
 }
 
-bool flag_text(const char *text, void *member)
+const char *flag_text(const char *text, void *member)
 {
-    return flag_any_text(text, member) && *text != '\0';
+    flag_any_text(text, member);
+    return *text != '\0' ? NULL : "must not be empty";
 }
 
-bool flag_number(const char *text, void *member)
+const char *flag_number(const char *text, void *member)
 {
-    char *end;
-    errno = 0;
-    const unsigned long long number = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number > NUMBER_MAX) {
-        return false;
-    }
-    *(uint64_t *)member = number;
-    return true;
+    return text_read_number(text, member) ? NULL : "must be a whole number, below 2^53";
 }
 
-bool flag_count(const char *text, void *member)
+static const char *read_within(const char *text, uint64_t most, uint64_t *number,
+                               const char *wanted)
 {
-    return flag_number(text, member) && *(uint64_t *)member > 0;
+    return text_read_number(text, number) && *number >= 1 && *number <= most ? NULL : wanted;
 }
 
-bool flag_seconds(const char *text, void *member)
+const char *flag_count(const char *text, void *member)
+{
+    return read_within(text, UINT64_MAX, member, "must be a whole number, from 1 to 2^53 - 1");
+}
+
+const char *flag_rows(const char *text, void *member)
+{
+    return read_within(text, CASEBUS_PAGE_MAX, member, FLAG_ROWS);
+}
+
+const char *flag_seconds(const char *text, void *member)
 {
     char *end;
     const double seconds = strtod(text, &end);
     bool digits = *text != '\0' && text[strspn(text, "0123456789.")] == '\0';
     if (!digits || *end != '\0' || !(seconds >= 0 && seconds <= SECONDS_MAX)) {
-        return false;
+        return "must be a number of seconds, from 0 to 2000000";
     }
     *(int *)member = (int)(seconds * 1000 + 0.5);
-    return true;
+    return NULL;
 }
 
 static void make_long_options(const struct flag *flags, size_t count, struct option *options)
@@ -80,11 +88,11 @@ static int complain(const char *program, const char *what, const char *option)
 
 static int take(const char *program, const struct flag *flag, const char *text, void *settings)
 {
-    if (flag->read(text, (char *)settings + flag->member)) {
+    const char *const wrong = flag->read(text, (char *)settings + flag->member);
+    if (wrong == NULL) {
         return 0;
     }
-    fprintf(stderr, "%s: --%s %s: not what %s can be\n", program, flag->name, text,
-            flag->argument);
+    fprintf(stderr, "%s: --%s %s: %s (--help says more)\n", program, flag->name, text, wrong);
     return -1;
 }
 

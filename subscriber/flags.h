@@ -12,19 +12,22 @@ struct flag {
     const char *name;
     const char *argument; /* "SECONDS"; NULL: a switch */
     const char *help;
-    /* Reads the argument into the settings' member; false where it is none. */
-    bool (*read)(const char *text, void *member);
+    /* Reads the argument into the settings' member: NULL, or what the argument must be. */
+    const char *(*read)(const char *text, void *member);
     size_t member;     /* its offset in the settings */
     uint32_t commands; /* bits of the subcommands that take it */
 };
 
 /* The readers, and what the member is. */
-bool flag_switch(const char *text, void *member);   /* bool */
-bool flag_text(const char *text, void *member);     /* const char *, not empty */
-bool flag_any_text(const char *text, void *member); /* const char *, "" too */
-bool flag_number(const char *text, void *member);   /* uint64_t, up to 2^53 - 1 */
-bool flag_count(const char *text, void *member);    /* the same, from 1 */
-bool flag_seconds(const char *text, void *member);  /* int, milliseconds; "0.5" is taken */
+const char *flag_switch(const char *text, void *member);   /* bool */
+const char *flag_text(const char *text, void *member);     /* const char *, not empty */
+const char *flag_any_text(const char *text, void *member); /* const char *, "" too */
+const char *flag_number(const char *text, void *member);   /* uint64_t, up to 2^53 - 1 */
+const char *flag_count(const char *text, void *member);    /* the same, from 1 */
+const char *flag_rows(const char *text, void *member);     /* the same, to CASEBUS_PAGE_MAX */
+const char *flag_seconds(const char *text, void *member);  /* int, milliseconds; "0.5" too */
+
+#define FLAG_ROWS "must be a whole number from 1 to 500"
 
 /* Where an unset number stands, so that it can be told from 0. */
 #define FLAG_UNSET UINT64_MAX

@@ -10,12 +10,15 @@
 #include "text.h"
 
 #include <casebus/money.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <utf8proc.h>
+
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 
 void text_clear(struct text *self)
 {
@@ -287,6 +290,18 @@ bool text_read_hex(const char *hex, unsigned char *bytes, size_t room, size_t *s
         }
         bytes[i] = (unsigned char)(high << 4 | low);
     }
+    return true;
+}
+
+bool text_read_number(const char *digits, uint64_t *number)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long read = strtoull(digits, &end, 10);
+    if (*digits < '0' || *digits > '9' || *end != '\0' || errno != 0 || read > NUMBER_MAX) {
+        return false;
+    }
+    *number = read;
     return true;
 }
 

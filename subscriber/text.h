@@ -37,6 +37,8 @@ void text_add_instant(struct text *self, uint64_t instant); /* local time, to th
 void text_add_hex(struct text *self, struct casebus_bytes bytes);
 /* The bytes that lowercase hexadecimal digits stand for, where they fit into `room`. */
 bool text_read_hex(const char *hex, unsigned char *bytes, size_t room, size_t *size);
+/* Digits and nothing else, up to 2^53 - 1: what a double, and so JSON, can hold. */
+bool text_read_number(const char *digits, uint64_t *number);
 
 /* Columns on a terminal. */
 size_t text_width(const char *utf8, size_t size);

@@ -40,7 +40,7 @@ static const struct flag flags[] = {
     ROW("sessions", NULL, sessions, flag_switch, "a table of the newest scrape sessions"),
     ROW("session", "NAME", session, flag_text,
         "a table of what a session meets: AGENCY:ID, or new for the next that starts"),
-    ROW("limit", "N", limit, flag_number, "rows of a table (20)"),
+    ROW("limit", "N", limit, flag_rows, "rows of a table (20)"),
     ROW("json", NULL, json, flag_switch, "one JSON object a line"),
     ROW("count", "N", count, flag_count, "end after N events, or changes of a table"),
     ROW("timeout", "SECONDS", timeout_ms, flag_seconds, "end after SECONDS"),

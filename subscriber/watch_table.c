@@ -148,7 +148,7 @@ static int open_view(struct live *self, struct casebus_view **view, struct caseb
     if (rc == CASEBUS_EPATTERN) {
         return complain("PATTERN", why);
     }
-    return complain("--limit", rc == CASEBUS_EINVAL ? "1 to 500" : casebus_strerror(rc));
+    return complain("the table", casebus_strerror(rc));
 }
 
 /* One that has a table before it begins is no mistake; one that is only misspelt is. */
@@ -200,10 +200,7 @@ static int open_table(struct live *self)
 {
     const struct watch_table *settings = self->settings;
     struct casebus_view_options options = view_options(self);
-    const unsigned limit = settings->limit <= CASEBUS_PAGE_MAX ? (unsigned)settings->limit : 0;
-    if (limit == 0) {
-        return complain("--limit", "1 to 500");
-    }
+    const unsigned limit = (unsigned)settings->limit;
     if (settings->what == WATCH_SESSION) {
         if (strcmp(settings->session, "new") == 0) {
             return wait_for_session(self);

@@ -179,7 +179,7 @@ void api_stop(struct request *request)
 static bool add_quarantine(struct request *request, struct casebus_call *call)
 {
     uint64_t number;
-    if (!flag_count(request_segment(request, 2), &number)) {
+    if (!text_read_number(request_segment(request, 2), &number) || number == 0) {
         request_refuse_text(request, 404, "not_found", "a quarantined report has a number");
         return false;
     }

@@ -35,7 +35,7 @@ static bool read_last(const struct channels *self, const char *last, uint64_t *m
     text_add_hex(&epoch, casebus_bytes(self->epoch, sizeof self->epoch));
     const size_t size = epoch.size;
     const bool ours = last != NULL && size > 0 && strncmp(last, text_get(&epoch), size) == 0 &&
-                      last[size] == '-' && flag_number(last + size + 1, mark);
+                      last[size] == '-' && text_read_number(last + size + 1, mark);
     text_free(&epoch);
     return ours;
 }

@@ -36,15 +36,17 @@ enum {
 
 /* --- command line ----------------------------------------------------------------------- */
 
-static bool flag_host(const char *text, void *member)
+static const char *flag_host(const char *text, void *member)
 {
     struct settings *const settings = member;
-    if (*text == '\0' || strpbrk(text, "/ \t@") != NULL ||
-        settings->allow_hosts.count == ALLOW_HOSTS_MAX) {
-        return false;
+    if (*text == '\0' || strpbrk(text, "/ \t@") != NULL) {
+        return "must be a name, as cases.example.org";
+    }
+    if (settings->allow_hosts.count == ALLOW_HOSTS_MAX) {
+        return "is one too many";
     }
     settings->allow_hosts.name[settings->allow_hosts.count++] = text;
-    return true;
+    return NULL;
 }
 
 #define ROW(flag, argument, member, read, help)                                                \

@@ -110,7 +110,7 @@ static bool pass_number(struct request *self, struct casebus_call *call, const c
     if (text == NULL) {
         return true;
     }
-    if (!flag_number(text, &number)) {
+    if (!text_read_number(text, &number)) {
         request_refuse(self, 400, "bad_argument", casebus_cstr("not a number"),
                        casebus_cstr(name));
         return false;

@@ -477,6 +477,18 @@ class CtlTest(WithBroker):
             with self.subTest(command):
                 self.assertEqual(self.broker.ctl(*command).returncode, 2)
 
+    def test_a_wrong_value_is_named_with_what_it_can_be(self):
+        rows = "must be a whole number from 1 to 500"
+        for command, words in (["recent", "--limit", "x"], "--limit x: " + rows), \
+                (["recent", "--limit", "501"], "--limit 501: " + rows), \
+                (["replay", "--limit", "0"], "--limit 0: " + rows + ", of a replay from 1 on"), \
+                (["recent", "--timeout", "soon"], "--timeout soon: must be a number of seconds"), \
+                (["recent", "--query", ""], "--query : must not be empty"):
+            with self.subTest(command):
+                done = self.broker.ctl(*command)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(words, done.stderr)
+
     def test_recent_pages_hold_every_case_once_newest_first(self):
         self.broker.publish(*[case(i) for i in range(25)])
         ids, page, options = [], None, []
