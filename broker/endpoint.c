@@ -1,8 +1,8 @@
 /* Endpoints to bind: what may be one, where it may be, and whether two are one place. */
 #include "endpoint.h"
 
+#include <casebus/endpoint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,22 +20,10 @@ static bool is_local(const char *endpoint)
     return false;
 }
 
-/* libzmq takes such a port modulo 65536. */
-static bool has_no_such_port(const char *endpoint)
-{
-    const char *colon = strrchr(endpoint, ':');
-    return strncmp(endpoint, "tcp://", 6) == 0 && colon && strtoul(colon + 1, NULL, 10) > 65535;
-}
-
 const char *endpoint_fault(const char *value, size_t size)
 {
-    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0) {
-        return "must be an endpoint, tcp://ADDRESS:PORT or ipc://PATH";
-    }
-    if (has_no_such_port(value)) {
-        return "has a port above 65535";
-    }
-    return strlen(value) >= size ? "is too long" : NULL;
+    const char *fault = casebus_endpoint_fault(value);
+    return !fault && strlen(value) >= size ? "is too long" : fault;
 }
 
 /* Whoever may enter the folder may connect, and plain ipc is `local`. */

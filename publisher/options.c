@@ -5,6 +5,7 @@
 
 #include "fields.h"
 
+#include <casebus/endpoint.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -217,13 +218,13 @@ static const char *read_timeout(struct options *self, char *value)
 static const char *read_ingest(struct options *self, char *value)
 {
     self->ingest = value;
-    return NULL;
+    return casebus_endpoint_connect_fault(value);
 }
 
 static const char *read_query(struct options *self, char *value)
 {
     self->query = value;
-    return NULL;
+    return casebus_endpoint_connect_fault(value);
 }
 
 static const char *read_secret(struct options *self, char *value)

@@ -126,11 +126,12 @@ static const struct flag flags[] = {
     ROW("actor", "ACTOR", actor, flag_text, BIT(USER),
         "add: who the broker takes him for (NAME)"),
     ROW("out", "DIR", out, flag_text, BIT(KEYGEN), "where the files go (.)"),
-    ROW("query", "ENDPOINT", query, flag_text, ALL, "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
-    ROW("fanout", "ENDPOINT", fanout, flag_text, ALL, "of events; status tries it"),
+    ROW("query", "ENDPOINT", query, flag_endpoint, ALL,
+        "where to ask (" CASEBUS_QUERY_DEFAULT ")"),
+    ROW("fanout", "ENDPOINT", fanout, flag_endpoint, ALL, "of events; status tries it"),
     ROW("audience", "NAME", audience, flag_text, ALL,
         "ask for no more than this audience is shown"),
-    ROW("ingest", "ENDPOINT", ingest, flag_text, ALL, "of reports; status tries it"),
+    ROW("ingest", "ENDPOINT", ingest, flag_endpoint, ALL, "of reports; status tries it"),
     ROW("secret", "FILE", secret, flag_text, ALL,
         "our own key pair, where the broker has keys"),
     ROW("server", "FILE.pub", server, flag_text, ALL, "the broker's public key; with --secret"),
@@ -240,9 +241,6 @@ static int run(struct ctl *self, enum command command)
         return ctl_usage("%s", key);
     }
     int rc = casebus_client_new(&self->client, options);
-    if (rc == CASEBUS_EINVAL) {
-        return ctl_usage("%s: not an endpoint", options.query);
-    }
     if (rc == 0) {
         rc = casebus_call_new(&self->call);
     }

@@ -7,6 +7,7 @@
 
 #include "text.h"
 
+#include <casebus/endpoint.h>
 #include <casebus/limits.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -34,6 +35,12 @@ const char *flag_text(const char *text, void *member)
 {
     flag_any_text(text, member);
     return *text != '\0' ? NULL : "must not be empty";
+}
+
+const char *flag_endpoint(const char *text, void *member)
+{
+    flag_any_text(text, member);
+    return casebus_endpoint_connect_fault(text);
 }
 
 const char *flag_number(const char *text, void *member)

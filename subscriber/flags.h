@@ -22,6 +22,7 @@ struct flag {
 const char *flag_switch(const char *text, void *member);   /* bool */
 const char *flag_text(const char *text, void *member);     /* const char *, not empty */
 const char *flag_any_text(const char *text, void *member); /* const char *, "" too */
+const char *flag_endpoint(const char *text, void *member); /* const char *, to connect to */
 const char *flag_number(const char *text, void *member);   /* uint64_t, up to 2^53 - 1 */
 const char *flag_count(const char *text, void *member);    /* the same, from 1 */
 const char *flag_rows(const char *text, void *member);     /* the same, to CASEBUS_PAGE_MAX */

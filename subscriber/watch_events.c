@@ -116,7 +116,7 @@ static int say_no_start(const struct watch *self, int rc)
                 rc == CASEBUS_EIO ? strerror(errno) : "holds no cursor");
     } else {
         fprintf(stderr, PROGRAM ": %s, %s: %s\n", settings->fanout, settings->query,
-                rc == CASEBUS_EINVAL ? "not endpoints" : casebus_strerror(rc));
+                casebus_strerror(rc));
     }
     return EXIT_USAGE;
 }

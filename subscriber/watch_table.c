@@ -229,7 +229,7 @@ static int open_live(struct live *self)
         return open_table(self);
     }
     fprintf(stderr, PROGRAM ": %s, %s: %s\n", options.fanout, options.query,
-            rc == CASEBUS_EINVAL ? "not endpoints" : casebus_strerror(rc));
+            casebus_strerror(rc));
     return EXIT_USAGE;
 }
 

@@ -65,9 +65,9 @@ static const struct flag flags[] = {
         "a login ends when it was idle for so long (1800)"),
     ROW("session-max", "SECONDS", session_max_ms, flag_seconds,
         "and in any case after so long (43200)"),
-    ROW("fanout", "ENDPOINT", fanout, flag_text,
+    ROW("fanout", "ENDPOINT", fanout, flag_endpoint,
         "where heads come from (" CASEBUS_FANOUT_DEFAULT ")"),
-    ROW("query", "ENDPOINT", query, flag_text,
+    ROW("query", "ENDPOINT", query, flag_endpoint,
         "where the broker is asked (" CASEBUS_QUERY_DEFAULT ")"),
     ROW("secret", "FILE", secret, flag_text, "our own key pair, where the broker has keys"),
     ROW("server", "FILE.pub", server, flag_text, "the broker's public key; with --secret"),
@@ -183,8 +183,7 @@ static int open_parts(struct dashboard *self)
     rc = rc == 0 ? streams_new(&self->streams, self) : rc;
     return rc == 0 ? EXIT_FINE
                    : complain(self->asker == NULL ? settings->query : settings->fanout,
-                              rc == CASEBUS_EINVAL ? "not an endpoint" : casebus_strerror(rc),
-                              rc == CASEBUS_EINVAL ? EXIT_USAGE : EXIT_FAILED);
+                              casebus_strerror(rc), EXIT_FAILED);
 }
 
 /* Browsers first: what sleeps must be awake before the server may end. */

@@ -379,6 +379,8 @@ def test_command_line():
                  ["--allow-host", "a/b"]):
         done = run(*args)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, (args, done)
+    for flag in ("--fanout", "--query"):
+        assert flag + " foo: must be an endpoint" in run(flag, "foo").stderr
     with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
         taken = run("--http", dash.host)
         assert taken.returncode == 3 and "taken" in taken.stderr, taken

@@ -509,9 +509,16 @@ class PublishTest(unittest.TestCase):
         self.check(self.publish("--resume-session", "a", "--max-pages", "3", "-"), 2)
         self.check(self.publish("--map", "a=no_such_field", data("ea.csv")), 2)
         self.check(self.publish("--map", "No=url", data("ea.csv")), 2)
-        self.check(self.publish("--ingest", "nowhere", data("ea.csv")), 2)
         self.check(self.publish("--redacted", "--deleted", data("ea.csv")), 2)
         self.check(self.publish("--outbox", data("no-such-folder"), "--resume"), 2)
+
+    def test_an_endpoint_that_is_none_is_named(self):
+        for option in "--ingest", "--query":
+            for value, fault in ("foo", "must be an endpoint, tcp://"), \
+                    ("tcp://127.0.0.1:99999", "has a port above 65535"):
+                outcome = self.publish(option, value, data("ea.csv"))
+                self.check(outcome, 2)
+                self.assertIn("casebus-publish: %s %s: %s" % (option, value, fault), outcome.err)
 
     def test_output_that_fails_says_so_and_all_is_there(self):
         with open("/dev/full", "w") as full:

@@ -483,7 +483,10 @@ class CtlTest(WithBroker):
                 (["recent", "--limit", "501"], "--limit 501: " + rows), \
                 (["replay", "--limit", "0"], "--limit 0: " + rows + ", of a replay from 1 on"), \
                 (["recent", "--timeout", "soon"], "--timeout soon: must be a number of seconds"), \
-                (["recent", "--query", ""], "--query : must not be empty"):
+                (["recent", "--query", ""], "--query : must be an endpoint, tcp://"), \
+                (["recent", "--query", "foo"], "--query foo: must be an endpoint, tcp://"), \
+                (["recent", "--query", "tcp://127.0.0.1:99999"], "has a port above 65535"), \
+                (["recent", "--session", ""], "--session : must not be empty"):
             with self.subTest(command):
                 done = self.broker.ctl(*command)
                 self.assertEqual(done.returncode, 2)

@@ -192,6 +192,7 @@ class TablesTest(WithBroker):
                 (["--session", "hse:1", "case"], "no PATTERN"), (["--limit", "3", "case"], "for tables"),
                 (["--recent", "--limit", "501"], "1 to 500"), (["--session", "nonsense"], "AGENCY:ID"),
                 (["--recent", "case:scraped"], "kind of report"),
+                (["--fanout", "foo", "case"], "--fanout foo: must be an endpoint, tcp://"),
                 (["--recent", "--audience", "nosuch"], "no audience of this name")):
             done = subprocess.run([program("watch"), *self.broker.options, *arguments],
                                   text=True, capture_output=True, timeout=PATIENCE)
