@@ -102,6 +102,11 @@ int backup_make(struct store *store, const char *dir, struct backup_report *repo
         return fail(report, CASEBUS_ETOOLONG, "the folder's name is too long");
     }
     const char *taken = folder_is_free(dir);
+    if (!taken && !folder_has_parent(dir)) {
+        snprintf(report->why, sizeof report->why,
+                 "%s: its parent folder is not there: make that first", dir);
+        return CASEBUS_EINVAL;
+    }
     int rc = taken ? fail(report, CASEBUS_EVALUE, taken)
                    : folder_new(partial, &lock, report->why, sizeof report->why);
     if (rc != 0) {

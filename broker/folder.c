@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -28,6 +29,24 @@ bool folder_path(char path[FOLDER_PATH_MAX], const char *folder, const char *nam
 {
     int size = snprintf(path, FOLDER_PATH_MAX, "%s/%s", folder, name);
     return size > 0 && size < FOLDER_PATH_MAX;
+}
+
+/* The folder it is in; false where its path is too long. */
+static bool parent_of(const char *path, char parent[FOLDER_PATH_MAX])
+{
+    char copy[FOLDER_PATH_MAX];
+    int size = snprintf(copy, sizeof copy, "%s", path);
+    if (size < 0 || (size_t)size >= sizeof copy) {
+        return false;
+    }
+    snprintf(parent, FOLDER_PATH_MAX, "%s", dirname(copy)); /* may write into it */
+    return true;
+}
+
+bool folder_has_parent(const char *path)
+{
+    char parent[FOLDER_PATH_MAX];
+    return !parent_of(path, parent) || access(parent, F_OK) == 0 || errno != ENOENT;
 }
 
 /* --- locks ------------------------------------------------------------------------------ */
@@ -161,17 +180,5 @@ int folder_sync(const char *folder)
 int folder_sync_parent(const char *path)
 {
     char parent[FOLDER_PATH_MAX];
-    int size = snprintf(parent, sizeof parent, "%s", path);
-    if (size < 0 || (size_t)size >= sizeof parent) {
-        return CASEBUS_EIO;
-    }
-    while (size > 1 && parent[size - 1] == '/') {
-        parent[--size] = '\0';
-    }
-    char *slash = strrchr(parent, '/');
-    if (!slash) {
-        return folder_sync(".");
-    }
-    slash[slash == parent ? 1 : 0] = '\0';
-    return folder_sync(parent);
+    return parent_of(path, parent) ? folder_sync(parent) : CASEBUS_EIO;
 }

@@ -16,6 +16,9 @@ int folder_failed(const char *path, char *why, size_t why_size);
 /* The path in the folder; false where it is too long. */
 bool folder_path(char path[FOLDER_PATH_MAX], const char *folder, const char *name);
 
+/* False where the folder it is to be in is not there. */
+bool folder_has_parent(const char *path);
+
 /* Takes the lock by which one broker has a store; *fd keeps it until it is closed. */
 int folder_lock(const char *folder, int *fd, char *why, size_t why_size);
 

@@ -207,10 +207,10 @@ def what_cannot_be_backed_up_says_why_and_leaves_nothing():
         assert client.ask("store.backup", dir=taken)["error"] == {"code": "bad_value", "field": "dir", "text":
                                                                   "dir: is there already and not empty"}
         done = broker.run("casebus-ctl", "backup", os.path.join(broker.dir, "no/such/parent"), code=1)
-        assert "failed: " in done.stdout and "No such file" in done.stdout, done
+        assert "failed: %s/no/such/parent: its parent folder is not there" % broker.dir in done.stdout, done
         audit = [line.split(" audit ")[1] for line in broker.read_log().splitlines() if "store.backup" in line]
         assert len(audit) == 2 and audit[0].startswith("[backup] began actor=local op=store.backup on=%s/no/" % broker.dir), audit
-        assert audit[1].startswith("[backup] failed actor=local op=store.backup on=") and "No such file" in audit[1], audit
+        assert audit[1].startswith("[backup] failed actor=local op=store.backup on=") and "its parent folder" in audit[1], audit
         broker.stop()
         with Raw(broker.store) as raw:
             raw.spoil("case", b"hse:b000003")
