@@ -227,6 +227,17 @@ int query_actor_whoami(struct query *q)
     return 0;
 }
 
+#define VERB_SHOWN 32 /* of what is none; longer is no slip of the keyboard */
+
+static int refuse_verb(struct query *q, struct casebus_bytes text)
+{
+    char fault[96];
+    const int shown = text.size <= VERB_SHOWN ? (int)text.size : 0;
+    snprintf(fault, sizeof fault, "%.*s%sis no verb: report.scraped, watch, ask, ...", shown,
+             (const char *)text.data, shown ? " " : "");
+    return bad_arg(q, "verb", fault);
+}
+
 /* Whoever asks about himself is told; about others, who may administer. */
 int query_actor_can(struct query *q)
 {
@@ -236,7 +247,7 @@ int query_actor_can(struct query *q)
     rc = rc ? rc : arg_text(q, "verb", true, &verb_text);
     rc = rc ? rc : arg_text(q, "agency", false, &agency);
     if (rc == 0 && !verb_find(verb_text, &verb)) {
-        rc = bad_arg(q, "verb", "is no verb: report.scraped, watch, ask, ...");
+        rc = refuse_verb(q, verb_text);
     }
     if (rc == 0 && agency.data && !casebus_agency_valid(agency)) {
         rc = bad_arg(q, "agency", "is not an agency's code, as in hse");

@@ -51,6 +51,8 @@ bool ctl_add_page(struct ctl *self);
 /* Sends the call; the exit status, after a complaint where it is not 0. `about` (may be NULL)
  * is what the complaint is about. */
 int ctl_ask(struct ctl *self, const char *about);
+/* The same about one thing, `name`, of a kind ("case"), which may not be there. */
+int ctl_ask_for(struct ctl *self, const char *kind, const char *name);
 /* What is left of --timeout, for one request. */
 int ctl_timeout(const struct ctl *self);
 /* The value of a key of the last reply's result. */
@@ -59,6 +61,8 @@ struct casebus_bytes ctl_result(const struct ctl *self, const char *key);
 /* --- complaining ------------------------------------------------------------------------ */
 
 int ctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "no case hse:1": says that it is not there; gives the exit status for that. */
+int ctl_missing(const char *kind, const char *name);
 /* Says what an error code means; gives the exit status for it. */
 int ctl_failed(const struct ctl *self, const char *about, int code);
 

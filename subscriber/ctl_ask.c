@@ -84,6 +84,15 @@ int ctl_failed(const struct ctl *self, const char *about, int code)
     return status_of(code);
 }
 
+int ctl_missing(const char *kind, const char *name)
+{
+    struct text line = {0};
+    text_add_foreign(&line, casebus_cstr(name));
+    fprintf(stderr, PROGRAM ": no %s %s\n", kind, text_get(&line));
+    text_free(&line);
+    return EXIT_NOT_FOUND;
+}
+
 /* --- asking ----------------------------------------------------------------------------- */
 
 void ctl_add_text(struct ctl *self, const char *key, const char *value)
@@ -137,6 +146,15 @@ int ctl_ask(struct ctl *self, const char *about)
 {
     int rc = casebus_call_send(self->call, self->client, &self->reply, ctl_timeout(self));
     return rc == 0 ? EXIT_FINE : ctl_failed(self, about, rc);
+}
+
+int ctl_ask_for(struct ctl *self, const char *kind, const char *name)
+{
+    const int rc = casebus_call_send(self->call, self->client, &self->reply, ctl_timeout(self));
+    if (rc == CASEBUS_ENOTFOUND) {
+        return ctl_missing(kind, name);
+    }
+    return rc == 0 ? EXIT_FINE : ctl_failed(self, name, rc);
 }
 
 struct casebus_bytes ctl_result(const struct ctl *self, const char *key)

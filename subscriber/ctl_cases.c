@@ -93,7 +93,7 @@ int ctl_get(struct ctl *self)
     casebus_call_text(self->call, "id", self->argv[0]);
     int status = add_load(self);
     if (status == EXIT_FINE) {
-        status = ctl_ask(self, self->argv[0]);
+        status = ctl_ask_for(self, "case", self->argv[0]);
     }
     if (status != EXIT_FINE) {
         return status;
@@ -183,7 +183,7 @@ int ctl_offender(struct ctl *self)
     if (!ctl_add_page(self)) {
         return EXIT_USAGE;
     }
-    const int status = ctl_ask(self, self->argv[1]);
+    const int status = ctl_ask_for(self, "offender", self->argv[1]);
     if (status == EXIT_FINE && !self->settings.json) {
         show_record(ctl_result(self, "offender_record"), &self->out);
         text_add(&self->out, "\n");
@@ -252,8 +252,7 @@ static int show_agency(struct ctl *self, const char *code)
         return status;
     }
     const struct casebus_bytes record = find_agency(self, code);
-    return record.data != NULL ? print_agency(self, record)
-                               : ctl_failed(self, code, CASEBUS_ENOTFOUND);
+    return record.data != NULL ? print_agency(self, record) : ctl_missing("agency", code);
 }
 
 static int set_agency(struct ctl *self, const char *code)
@@ -266,7 +265,7 @@ static int set_agency(struct ctl *self, const char *code)
     if (s->enable || s->disable) {
         casebus_call_bool(self->call, "enabled", s->enable);
     }
-    const int status = ctl_ask(self, code);
+    const int status = ctl_ask_for(self, "agency", code);
     return status == EXIT_FINE ? print_agency(self, ctl_result(self, "agency_record")) : status;
 }
 

@@ -71,7 +71,7 @@ int ctl_can(struct ctl *self)
     casebus_call_text(self->call, "actor", self->argv[0]);
     casebus_call_text(self->call, "verb", self->argv[1]);
     ctl_add_text(self, "agency", self->argc > 2 ? self->argv[2] : NULL);
-    int status = ctl_ask(self, self->argv[0]);
+    int status = ctl_ask_for(self, "actor", self->argv[0]);
     if (status != EXIT_FINE) {
         return status;
     }

@@ -40,7 +40,7 @@ int ctl_history(struct ctl *self)
     if (!ctl_add_page(self)) {
         return EXIT_USAGE;
     }
-    const int status = ctl_ask(self, self->argv[0]);
+    const int status = ctl_ask_for(self, "case", self->argv[0]);
     if (status != EXIT_FINE) {
         return status;
     }

@@ -60,7 +60,7 @@ static int decide(struct ctl *self, enum casebus_op op)
     casebus_call_begin(self->call, op);
     casebus_call_uint(self->call, "quarantine", number);
     ctl_add_text(self, "as", self->settings.as);
-    const int status = ctl_ask(self, self->argv[1]);
+    const int status = ctl_ask_for(self, "quarantined report", self->argv[1]);
     if (status != EXIT_FINE) {
         return status;
     }

@@ -78,7 +78,8 @@ static int ask_named(struct ctl *self, enum casebus_op op, bool paged)
     if (status == EXIT_FINE && paged && !ctl_add_page(self)) {
         status = EXIT_USAGE;
     }
-    return status == EXIT_FINE ? ctl_ask(self, self->argv[self->argc - 1]) : status;
+    return status == EXIT_FINE ? ctl_ask_for(self, "session", self->argv[self->argc - 1])
+                               : status;
 }
 
 static int print_session_cases(struct ctl *self)

@@ -453,12 +453,14 @@ class CtlTest(WithBroker):
         self.assertEqual((before.returncode, before.stdout), (0, behind.stdout))
 
     def test_not_found_is_1(self):
-        for command in ["get", "hse:1"], ["history", "hse:1"], ["session", "hse:1"], \
-                ["quarantine", "accept", "1"]:
+        for command, what in (["get", "hse:1"], "case hse:1"), (["history", "hse:1"], "case hse:1"), \
+                (["session", "hse:1"], "session hse:1"), (["session", "hse", "1"], "session 1"), \
+                (["offender", "hse", "Acme"], "offender Acme"), (["can", "nobody", "ask"], "actor nobody"), \
+                (["quarantine", "accept", "99999"], "quarantined report 99999"):
             with self.subTest(command):
                 done = self.broker.ctl(*command)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
-                self.assertNotEqual(done.stderr, "")
+                self.assertEqual(done.stderr, f"casebus-ctl: no {what}\n")
 
     def test_a_deleted_case_is_not_found(self):
         self.broker.publish(case(1))
@@ -486,6 +488,7 @@ class CtlTest(WithBroker):
                 (["recent", "--query", ""], "--query : must be an endpoint, tcp://"), \
                 (["recent", "--query", "foo"], "--query foo: must be an endpoint, tcp://"), \
                 (["recent", "--query", "tcp://127.0.0.1:99999"], "has a port above 65535"), \
+                (["can", "local", "frob"], "verb: frob is no verb: report.scraped, watch"), \
                 (["recent", "--session", ""], "--session : must not be empty"):
             with self.subTest(command):
                 done = self.broker.ctl(*command)

@@ -60,7 +60,7 @@ def what_is_wrong_is_said_and_changes_nothing():
         agency(broker, "hse", *HSE)
         before = broker.client().result("agency.list")
         for args, code, said in (
-                (["nobody"], 1, "nobody: there is no such thing"),
+                (["nobody"], 1, "no agency nobody"),
                 (["hse", "--enable", "--disable"], 2, "--enable or --disable, not both"),
                 (["HSE", "--name", "x"], 2, "agency: is not an agency code"),
                 (["hse", "--name", "x" * 257], 2, "name: the value is longer"),
