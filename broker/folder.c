@@ -49,18 +49,51 @@ bool folder_has_parent(const char *path)
     return !parent_of(path, parent) || access(parent, F_OK) == 0 || errno != ENOENT;
 }
 
-/* --- locks ------------------------------------------------------------------------------ */
+/* --- the store's own, and its lock -------------------------------------------------------- */
+
+static const char *advice(int error)
+{
+    switch (error) {
+    case ENOTDIR:
+        return ": give a folder, or the name of one that can be made";
+    case ENOENT:
+        return ": make the folder it is to be in first";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return ": whoever runs the broker must be able to write there";
+    default:
+        return "";
+    }
+}
+
+/* What errno says of a folder that is to hold the store. */
+static int unusable(const char *folder, char *why, size_t why_size)
+{
+    int error = errno, hint = error;
+    if (error == ENOENT && folder_has_parent(folder)) {
+        hint = EACCES; /* as /proc says it */
+    }
+    snprintf(why, why_size, "%s: cannot be the store's folder: %s%s", folder, strerror(error),
+             advice(hint));
+    return store_open_error(error);
+}
+
+int folder_make(const char *folder, char *why, size_t why_size)
+{
+    return mkdir(folder, 0700) == 0 || errno == EEXIST ? 0 : unusable(folder, why, why_size);
+}
 
 int folder_lock(const char *folder, int *fd, char *why, size_t why_size)
 {
     char path[FOLDER_PATH_MAX];
     if (!folder_path(path, folder, "broker.lock")) {
         errno = ENAMETOOLONG;
-        return folder_failed(folder, why, why_size);
+        return unusable(folder, why, why_size);
     }
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*fd < 0) {
-        return folder_failed(path, why, why_size);
+        return unusable(folder, why, why_size);
     }
     if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
         snprintf(why, why_size, "%s: another casebus-broker runs on this store", folder);

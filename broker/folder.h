@@ -19,6 +19,8 @@ bool folder_path(char path[FOLDER_PATH_MAX], const char *folder, const char *nam
 /* False where the folder it is to be in is not there. */
 bool folder_has_parent(const char *path);
 
+/* Makes the folder that is to hold the store, where it is not there. */
+int folder_make(const char *folder, char *why, size_t why_size);
 /* Takes the lock by which one broker has a store; *fd keeps it until it is closed. */
 int folder_lock(const char *folder, int *fd, char *why, size_t why_size);
 

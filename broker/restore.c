@@ -56,10 +56,8 @@ int place_open(struct place *self, const char *folder, char *why, size_t why_siz
         snprintf(why, why_size, "the folder's name is too long");
         return CASEBUS_ETOOLONG;
     }
-    if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        return folder_failed(folder, why, why_size);
-    }
-    int rc = folder_lock(folder, &self->lock, why, why_size);
+    int rc = folder_make(folder, why, why_size);
+    rc = rc ? rc : folder_lock(folder, &self->lock, why, why_size);
     rc = rc ? rc : tidy(self, why, why_size);
     if (rc == 0 && mkdir(self->restoring, 0700) < 0 && errno != EEXIST) {
         rc = folder_failed(self->restoring, why, why_size);

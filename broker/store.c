@@ -274,9 +274,8 @@ int store_open(struct store **self_p, const struct store_options *options, char 
     self->map_bytes = options->map_bytes ? options->map_bytes : STORE_MAP_DEFAULT;
     self->dir = strdup(options->dir);
     int rc = self->dir ? 0 : CASEBUS_ENOMEM;
-    if (rc == 0 && !options->read_only && mkdir(self->dir, 0700) < 0 && errno != EEXIST) {
-        snprintf(why, why_size, "%s: cannot create the folder: %s", self->dir, strerror(errno));
-        rc = store_open_error(errno);
+    if (rc == 0 && !options->read_only) {
+        rc = folder_make(self->dir, why, why_size);
     }
     if (rc == 0 && !options->read_only) {
         rc = folder_lock(self->dir, &self->lock_fd, why, why_size);

@@ -127,6 +127,19 @@ def a_second_broker_on_one_store_is_refused():
         assert done.returncode == 3 and "another casebus-broker" in done.stderr, done.stderr
 
 
+def a_folder_that_can_hold_no_store_is_said():
+    with tempfile.TemporaryDirectory() as folder, Broker() as backup:
+        file, orphan = os.path.join(folder, "file"), os.path.join(folder, "no", "store")
+        open(file, "w").close()
+        for data, said in ((file, "Not a directory: give a folder"), (file + "/store", "Not a directory: give a folder"),
+                           (orphan, "make the folder it is to be in first"),
+                           ("/proc/sys", "whoever runs the broker must be able to write there")):
+            for action in ((), ("--restore", backup.store)):
+                done = run("--data", data, *action)
+                assert done.returncode == 3 and data + ": cannot be the store's folder: " in done.stderr, done
+                assert said in done.stderr, (data, done.stderr)
+
+
 def a_taken_port_is_said():
     folder = tempfile.mkdtemp()
     with socket.socket() as taken:
@@ -253,7 +266,7 @@ def the_log_has_no_more_of_a_refused_report_than_the_list():
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, what_is_given_twice_is_refused,
       two_sockets_never_share_an_endpoint, a_folder_is_no_settings_file, flags_win_over_the_file,
-      a_second_broker_on_one_store_is_refused, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
+      a_second_broker_on_one_store_is_refused, a_folder_that_can_hold_no_store_is_said, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
       verify_says_what_is_wrong_with_a_folder, the_log_has_no_more_of_a_refused_report_than_the_list])
