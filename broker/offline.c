@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "repair.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,9 +32,11 @@ static const char *epoch_shown(const struct state *state, char text[2 * CASEBUS_
     return sodium_bin2hex(text, 2 * CASEBUS_EPOCH_SIZE + 1, state->epoch, sizeof state->epoch);
 }
 
+/* casebus-ctl becomes this program to check a folder, and keeps its name for that. */
 static int complain(const char *dir, const char *why, int code)
 {
-    fprintf(stderr, "casebus-broker: %s%s%s\n", dir, dir[0] ? ": " : "", why);
+    fprintf(stderr, "%s: %s%s%s\n", program_invocation_short_name, dir, dir[0] ? ": " : "",
+            why);
     return code;
 }
 

@@ -177,11 +177,12 @@ static int verify_broker(struct ctl *self)
 }
 
 /* The broker's program beside this one, or the one in PATH; does not come back but for errors.
- * It walks the store in a child of its own: a page that brings LMDB down is a finding. */
+ * It complains under our name. It walks the store in a child of its own: a page that brings
+ * LMDB down is a finding. */
 static int verify_folder(const struct ctl *self, char *folder)
 {
     char path[PATH_MAX], seconds[32];
-    char name[] = BROKER, verify[] = "--verify", timeout[] = "--timeout";
+    char name[] = PROGRAM, verify[] = "--verify", timeout[] = "--timeout";
     char *arguments[] = {name, verify, folder, NULL, NULL, NULL};
     if (self->settings.timeout_ms > 0) {
         snprintf(seconds, sizeof seconds, "%d", (self->settings.timeout_ms + 999) / 1000);

@@ -225,7 +225,10 @@ def sighup_rereads_what_can_change():
 
 
 def verify_says_what_is_wrong_with_a_folder():
+    done = subprocess.run([os.path.join(BIN, "casebus-ctl"), "verify", "/nonexistent/folder"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("casebus-ctl: /nonexistent/folder: cannot open"), done
     done = run("--verify", "/nonexistent/folder")
+    assert done.stderr.startswith("casebus-broker: "), done
     assert done.returncode == 1 and "/nonexistent/folder" in done.stderr
     with Broker() as broker:
         broker.publish(os.path.join(os.environ.get("CASEBUS_SRC", "."), "tests/data/register.ndjson"))
