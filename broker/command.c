@@ -40,10 +40,10 @@ static void print_help(void)
     limits_help(stdout);
     printf(
         "Signals: INT and TERM finish the batch at hand and leave; HUP rereads the settings\n"
-        "file and the actors. Exit: 0 asked to stop, 1 a check found something, 2 usage or "
-        "settings,\n"
-        "3 cannot start, restore or repair, 4 the store failed, 5 the handler of keys "
-        "failed.\n");
+        "file and the actors. Exit: 0 asked to stop, 1 a check found something or the output\n"
+        "was lost, 2 usage or settings, 3 cannot start, restore or repair, 4 the store "
+        "failed,\n"
+        "5 the handler of keys failed.\n");
 }
 
 enum {

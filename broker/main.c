@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "notify.h"
 #include "offline.h"
+#include "output.h"
 #include "queries.h"
 #include "tail.h"
 #include "unreadable.h"
@@ -449,25 +450,37 @@ static int offline(const struct command *c)
                         : -1;
 }
 
+static int check(const struct settings *s)
+{
+    char why[8192];
+    if (!check_files(s, why, sizeof why)) {
+        return command_usage(why);
+    }
+    settings_print(s, stdout);
+    return EXIT_OK;
+}
+
+/* Reads the command, and does what is no serving; -1: it is to serve. */
+static int prepare(struct command *command)
+{
+    int code = command_read(command);
+    if (code >= 0) {
+        return code;
+    }
+    set_level(&command->settings);
+    if (command->check_only) {
+        return check(&command->settings);
+    }
+    return sodium_init() < 0 ? EXIT_START : offline(command);
+}
+
 int main(int argc, char **argv)
 {
     struct command command = {.argc = argc, .argv = argv};
-    int code = command_read(&command);
+    output_begin();
+    int code = prepare(&command);
     if (code >= 0) {
-        return code;
-    }
-    set_level(&command.settings);
-    if (command.check_only) {
-        char why[8192];
-        if (!check_files(&command.settings, why, sizeof why)) {
-            return command_usage(why);
-        }
-        settings_print(&command.settings, stdout);
-        return EXIT_OK;
-    }
-    code = sodium_init() < 0 ? EXIT_START : offline(&command);
-    if (code >= 0) {
-        return code;
+        return output_end("casebus-broker", code);
     }
     if (!catch_signals()) {
         fprintf(stderr, "casebus-broker: cannot prepare: %s\n", strerror(errno));

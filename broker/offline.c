@@ -3,6 +3,7 @@
 #include "offline.h"
 
 #include "guard.h"
+#include "output.h"
 #include "repair.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 struct job {
     const char *dir, *backup;
     unsigned timeout_s;
+    int (*work)(struct job *self);
     struct backup_report report;
     struct repair_report repair;
 };
@@ -53,13 +55,21 @@ static uint64_t steps(const void *arg)
     return steps_of(&job->report) + steps_of(&job->repair.copy);
 }
 
+static int in_child(void *arg)
+{
+    struct job *job = arg;
+    return output_end(program_invocation_short_name, job->work(job));
+}
+
 /* How the child ended is a finding like those it made itself: where it was, and what happened
  * there. */
-static int run_guarded(struct job *job, const struct backup_report *report, int (*work)(void *))
+static int run_guarded(struct job *job, const struct backup_report *report,
+                       int (*work)(struct job *job))
 {
     char why[256];
     int result = EXIT_CHECK_FAILED;
-    struct guard_options options = {.work = work,
+    job->work = work;
+    struct guard_options options = {.work = in_child,
                                     .arg = job,
                                     .steps = steps,
                                     .quiet_s = QUIET_S,
@@ -95,9 +105,8 @@ static struct job *job_new(const char *dir)
 
 /* --- verify ----------------------------------------------------------------------------- */
 
-static int verify_in_child(void *arg)
+static int verify_in_child(struct job *job)
 {
-    struct job *job = arg;
     struct verify_report *report = &job->report.verify;
     struct store *store;
     struct store_options options = {.dir = job->dir, .read_only = true};
@@ -134,9 +143,8 @@ int offline_verify(const char *dir, unsigned timeout_s)
 
 /* --- restore ---------------------------------------------------------------------------- */
 
-static int restore_in_child(void *arg)
+static int restore_in_child(struct job *job)
 {
-    struct job *job = arg;
     struct backup_report *r = &job->report;
     struct place place;
     char epoch[2 * CASEBUS_EPOCH_SIZE + 1];
@@ -196,9 +204,8 @@ static int say_repaired(const struct job *job, const struct place *place)
     return findings > 0 ? EXIT_CHECK_FAILED : EXIT_OK;
 }
 
-static int repair_in_child(void *arg)
+static int repair_in_child(struct job *job)
 {
-    struct job *job = arg;
     struct place place;
     const char *why = job->repair.copy.why;
     int rc = place_open(&place, job->dir, job->repair.copy.why, sizeof job->repair.copy.why);

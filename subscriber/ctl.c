@@ -5,6 +5,8 @@
  * from them, so a new subcommand is a row, a handler, and its bit in the options it takes. */
 #include "ctl.h"
 
+#include "output.h"
+
 #include <casebus/keys.h>
 #include <stdarg.h>
 #include <string.h>
@@ -262,7 +264,7 @@ static int help_or_version(const struct ctl *self, int command)
     } else {
         help_one((enum command)command);
     }
-    return fflush(stdout) == 0 ? EXIT_FINE : EXIT_NOT_FOUND;
+    return output_end(PROGRAM, EXIT_FINE);
 }
 
 static int dispatch(struct ctl *self, uint64_t given)
@@ -293,6 +295,7 @@ int main(int argc, char **argv)
                                     .after = FLAG_UNSET,
                                     .timeout_ms = TIMEOUT_UNSET}};
     uint64_t given;
+    output_begin();
     const int first =
         flags_read(PROGRAM, argc, argv, flags, FLAG_COUNT, &self.settings, &given);
     if (first < 0) {

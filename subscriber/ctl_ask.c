@@ -166,13 +166,9 @@ struct casebus_bytes ctl_result(const struct ctl *self, const char *key)
 
 int ctl_flush(struct ctl *self)
 {
-    int rc = terminal_write(STDOUT_FILENO, &self->out);
-    if (rc != 0) {
-        fprintf(stderr, PROGRAM ": standard output: %s\n",
-                rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
-    }
+    const bool written = terminal_print(PROGRAM, &self->out);
     text_clear(&self->out);
-    return rc == 0 ? EXIT_FINE : EXIT_NOT_FOUND;
+    return written ? EXIT_FINE : EXIT_NOT_FOUND;
 }
 
 struct json ctl_begin_json(struct ctl *self)

@@ -49,7 +49,12 @@ int ctl_keygen(struct ctl *self)
         fprintf(stderr, PROGRAM ": %s\n", why);
         return rc == CASEBUS_EINVAL ? EXIT_USAGE : EXIT_NOT_FOUND;
     }
-    return print(self, self->argv[0], dir, &keys);
+    const int status = print(self, self->argv[0], dir, &keys);
+    if (status != EXIT_FINE) {
+        fprintf(stderr, PROGRAM ": the key is made all the same: %s/%s.secret and .pub\n", dir,
+                self->argv[0]);
+    }
+    return status;
 }
 
 /* --- whoami, can ------------------------------------------------------------------------- */

@@ -3,6 +3,9 @@
  * there is no buffer behind these calls: a text is one write. */
 #include "terminal.h"
 
+#include "output.h"
+
+#include <casebus/errors.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -44,18 +47,27 @@ bool terminal_reader_is_gone(int fd)
     return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
-int terminal_write(int fd, const struct text *text)
+static int write_out(const struct text *text)
 {
     if (text->failed) {
         return CASEBUS_ENOMEM;
     }
     size_t done = 0;
     while (done < text->size) {
-        const ssize_t size = write(fd, text->data + done, text->size - done);
+        const ssize_t size = write(STDOUT_FILENO, text->data + done, text->size - done);
         if (size < 0 && errno != EINTR) {
             return CASEBUS_EIO;
         }
         done += size > 0 ? (size_t)size : 0;
     }
     return 0;
+}
+
+bool terminal_print(const char *program, const struct text *text)
+{
+    const int rc = write_out(text);
+    if (rc != 0) {
+        output_failed(program, rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
+    }
+    return rc == 0;
 }

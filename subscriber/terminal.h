@@ -11,8 +11,8 @@ size_t terminal_columns(int fd);
 size_t terminal_rows(int fd); /* the same of lines */
 /* A pipe whose reader has left: who writes nothing would not find out. */
 bool terminal_reader_is_gone(int fd);
-/* Writes the whole text at once, as far as the system takes it at once; 0 or CASEBUS_EIO (errno
- * says why) or CASEBUS_ENOMEM, where the text is incomplete. */
-int terminal_write(int fd, const struct text *text);
+/* Writes the whole text to standard output, at once as far as the system takes it so; false
+ * after a complaint, headed by `program`. */
+bool terminal_print(const char *program, const struct text *text);
 
 #endif

@@ -3,6 +3,7 @@
 #include "watch.h"
 
 #include "flags.h"
+#include "output.h"
 #include "start_check.h"
 #include "stop.h"
 #include "watch_events.h"
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
                                       .limit = FLAG_UNSET,
                                       .timeout_ms = -1};
     uint64_t given;
+    output_begin();
     const int first = flags_read(PROGRAM, argc, argv, flags, FLAG_COUNT, &settings, &given);
     if (first < 0) {
         return EXIT_USAGE;
@@ -196,7 +198,7 @@ int main(int argc, char **argv)
         } else {
             puts(PROGRAM " " CASEBUS_VERSION);
         }
-        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_OUTPUT;
+        return output_end(PROGRAM, EXIT_FINE);
     }
     settings.patterns = (const char *const *)argv + first;
     settings.pattern_count = (size_t)(argc - first);

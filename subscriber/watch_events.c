@@ -14,6 +14,7 @@
 #include "deadline.h"
 #include "flags.h"
 #include "json.h"
+#include "output.h"
 #include "show.h"
 #include "start_check.h"
 #include "stop.h"
@@ -208,7 +209,7 @@ static int save_cursor(struct watch *self)
         return EXIT_FINE;
     }
     if (fdatasync(STDOUT_FILENO) != 0 && errno == EIO) {
-        fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(errno));
+        output_failed(PROGRAM, strerror(errno));
         return EXIT_OUTPUT;
     }
     if (cursor_file_write(self->settings->cursor, &cursor, &self->saved_patterns) != 0) {
@@ -255,10 +256,7 @@ static int show(struct watch *self, const struct casebus_event *event)
         show_event(event, self->colour, &self->line);
     }
     text_add(&self->line, "\n");
-    const int rc = terminal_write(STDOUT_FILENO, &self->line);
-    if (rc != 0) {
-        fprintf(stderr, PROGRAM ": standard output: %s\n",
-                rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
+    if (!terminal_print(PROGRAM, &self->line)) {
         return EXIT_OUTPUT;
     }
     self->shown++;

@@ -50,10 +50,7 @@ struct live {
 
 static void write_out(struct live *self)
 {
-    const int rc = terminal_write(STDOUT_FILENO, &self->out);
-    if (rc != 0) {
-        fprintf(stderr, PROGRAM ": standard output: %s\n",
-                rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
+    if (!terminal_print(PROGRAM, &self->out)) {
         self->status = EXIT_OUTPUT;
     }
 }

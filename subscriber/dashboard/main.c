@@ -8,6 +8,7 @@
 #include "../deadline.h"
 #include "channel.h"
 #include "notify.h"
+#include "output.h"
 #include "people.h"
 #include "server.h"
 #include "start_check.h"
@@ -321,6 +322,7 @@ int main(int argc, char **argv)
                                           .streams = 2000,
                                           .streams_per_address = 1200}};
     uint64_t given;
+    output_begin();
     const int first =
         flags_read(PROGRAM, argc, argv, flags, FLAG_COUNT, &self.settings, &given);
     if (first < 0) {
@@ -332,7 +334,7 @@ int main(int argc, char **argv)
         } else {
             puts(PROGRAM " " CASEBUS_VERSION);
         }
-        return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+        return output_end(PROGRAM, EXIT_FINE);
     }
     if (first < argc) {
         fprintf(stderr, PROGRAM ": %s: takes no operands (--help says more)\n", argv[first]);

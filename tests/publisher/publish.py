@@ -525,7 +525,7 @@ class PublishTest(unittest.TestCase):
             done = subprocess.run(self.command(data("register.ndjson")), stdout=full, stderr=subprocess.PIPE,
                                   text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("casebus-publish: standard output: No space left on device", done.stderr)
+        self.assertIn("casebus-publish: cannot write its output: No space left on device", done.stderr)
         self.check(self.publish(data("register.ndjson")), 0, confirmed=337, synced=337)
 
     def test_help_names_every_option(self):

@@ -140,6 +140,42 @@ def a_folder_that_can_hold_no_store_is_said():
                 assert said in done.stderr, (data, done.stderr)
 
 
+def to(stdout, program, *args):
+    return subprocess.run([os.path.join(BIN, "casebus-" + program), *args], stdout=stdout, stderr=subprocess.PIPE, text=True,
+                          timeout=60)
+
+
+def output_that_fails_is_said():
+    with Broker() as broker, open("/dev/full", "w") as full:
+        asked = ("--query", broker.query, "recent")
+        commands = [(name, "--help") for name in ("broker", "publish", "ctl", "watch", "dashboard")]
+        commands += [("broker", "-n", "--data", "x"), ("broker", "--verify", broker.store), ("ctl", *asked),
+                     ("ctl", "verify", broker.store)]
+        for command in commands:
+            done = to(full, *command)
+            said = "casebus-%s: cannot write its output: No space left on device\n" % command[0]
+            assert done.returncode == 1 and done.stderr == said, (command, done)
+        done = to(full, "ctl", "keygen", "k", "--out", broker.dir)
+        assert done.returncode == 1 and "%s/k.secret" % broker.dir in done.stderr, done
+
+
+def a_closed_output_is_not_the_first_file_that_is_opened():
+    with Broker() as broker:
+        done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", os.path.join(BIN, "casebus-ctl"), "--query", broker.query,
+                               "recent"], stderr=subprocess.PIPE, text=True, timeout=60)
+        assert done.stderr == "casebus-ctl: cannot write its output: Bad file descriptor\n", done
+        assert done.returncode == 1, done
+    with tempfile.TemporaryDirectory() as folder:
+        endpoints = {name: "ipc://%s/%s" % (folder, name) for name in ("ingest", "fanout", "query")}
+        served = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&-', "sh", BROKER, "--data", os.path.join(folder, "store"),
+                                   *(word for name in endpoints for word in ("--" + name, endpoints[name]))])
+        done = subprocess.run([os.path.join(BIN, "casebus-ctl"), "--query", endpoints["query"], "--timeout", "30", "recent"])
+        assert done.returncode == 0, done
+        assert served.poll() is None
+        served.terminate()
+        assert served.wait(30) == 0
+
+
 def a_taken_port_is_said():
     folder = tempfile.mkdtemp()
     with socket.socket() as taken:
@@ -269,7 +305,8 @@ def the_log_has_no_more_of_a_refused_report_than_the_list():
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, what_is_given_twice_is_refused,
       two_sockets_never_share_an_endpoint, a_folder_is_no_settings_file, flags_win_over_the_file,
-      a_second_broker_on_one_store_is_refused, a_folder_that_can_hold_no_store_is_said, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
+      a_second_broker_on_one_store_is_refused, a_folder_that_can_hold_no_store_is_said, output_that_fails_is_said,
+      a_closed_output_is_not_the_first_file_that_is_opened, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
       a_commit_that_fails_while_it_leaves_is_not_a_clean_end, sighup_rereads_what_can_change,
       verify_says_what_is_wrong_with_a_folder, the_log_has_no_more_of_a_refused_report_than_the_list])
