@@ -172,7 +172,8 @@ int offline_restore(const char *dir, const char *backup)
     int code = offline_verify(backup, 0);
     struct job *job = code == EXIT_OK ? job_new(dir) : NULL;
     if (code != EXIT_OK) {
-        return complain(dir, "nothing was restored, the backup is not good", code);
+        return complain(dir, "nothing was restored, the check of the backup did not pass",
+                        code);
     }
     if (!job) {
         return complain(dir, "out of memory", EXIT_START);

@@ -42,6 +42,9 @@ static int print_token(struct ctl *self, const char *name, char token[ACCOUNT_TO
         status = ctl_flush(self);
     }
     sodium_memzero(token, ACCOUNT_TOKEN_SIZE);
+    if (status != EXIT_FINE) {
+        fprintf(stderr, PROGRAM ": the token is lost: user reset %s gives another\n", name);
+    }
     return status;
 }
 

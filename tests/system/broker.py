@@ -157,6 +157,8 @@ def output_that_fails_is_said():
             assert done.returncode == 1 and done.stderr == said, (command, done)
         done = to(full, "ctl", "keygen", "k", "--out", broker.dir)
         assert done.returncode == 1 and "%s/k.secret" % broker.dir in done.stderr, done
+        done = to(full, "ctl", "user", "add", "ann", "--accounts", os.path.join(broker.dir, "accounts"))
+        assert done.returncode == 1 and "user reset ann gives another" in done.stderr, done
 
 
 def a_closed_output_is_not_the_first_file_that_is_opened():
