@@ -97,8 +97,8 @@ def measure(run):
         shape = f"{cases:,} events"
         if run.wants("bytes on disk"):
             run.attempt(f"bytes on disk, {shape}", lambda cases=cases: measure_bytes(run, cases))
-        for name, seconds, rounds in (("opening after kill -9", opening_seconds, run.rounds),
-                                      ("verify", verify_seconds, 1 if cases > 1000000 else run.rounds)):
+        for name, seconds, rounds in (("verify", verify_seconds, 1 if cases > 1000000 else run.rounds),
+                                      ("opening after kill -9", opening_seconds, run.rounds)):
             if run.wants(name):
                 times = run.take_turns(f"{name}, {shape}", [
                     (name, lambda seconds=seconds, cases=cases: seconds(run, run.store(cases)))], rounds)
