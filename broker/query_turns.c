@@ -130,6 +130,18 @@ static void gather(struct queries *self, unsigned most)
 
 /* --- answered ---------------------------------------------------------------------------- */
 
+/* Where one hand answers all, in their order: what was found for this one, together with those
+ * next to it. */
+static const struct found_case *found_for(struct queries *self, struct reader *reader,
+                                          unsigned item)
+{
+    const unsigned place = item % LOG_AHEAD_MAX, left = self->alone - item;
+    if (place == 0) {
+        look_ahead(reader, &self->turn[item], left < LOG_AHEAD_MAX ? left : LOG_AHEAD_MAX);
+    }
+    return &reader->ahead[place];
+}
+
 /* Several are answered by all hands. Then they are sent in the order they came in, one behind
  * the other, so that the thread that writes them wakes up once for all. */
 void answer_one(void *arg, unsigned hand, unsigned item)
@@ -138,13 +150,7 @@ void answer_one(void *arg, unsigned hand, unsigned item)
     struct asked *a = self->turn[item];
     struct reader *reader = &self->readers[hand];
     struct query q = {.self = self, .reader = reader, .only_reads = true};
-    if (self->alone > 0) {
-        const unsigned place = item % LOG_AHEAD_MAX, left = self->alone - item;
-        if (place == 0) {
-            look_ahead(reader, &self->turn[item], left < LOG_AHEAD_MAX ? left : LOG_AHEAD_MAX);
-        }
-        q.ahead = &reader->ahead[place];
-    }
+    q.ahead = self->alone > 0 ? found_for(self, reader, item) : NULL;
     a->rc = answer(&q, envelope_asker(&a->envelope), &a->body, &a->reply);
 }
 
