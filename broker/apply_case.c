@@ -277,7 +277,8 @@ static size_t size_of_record(struct apply *self, const struct draft *draft,
                              const struct case_entry *entry)
 {
     unsigned char *out = txn_alloc(self->txn, draft_bound(draft, self->case_id, entry));
-    return out ? (size_t)(draft_put(draft, self->case_id, entry, out) - out) : 0;
+    struct record_place place;
+    return out ? (size_t)(draft_put(draft, self->case_id, entry, out, &place) - out) : 0;
 }
 
 /* Refuses a draft that is not a record. */

@@ -59,15 +59,18 @@ static size_t event_bound(const struct apply *self, const struct casebus_event *
     return casebus_event_bound(event) + more;
 }
 
+/* Where its record is, if it has one, goes to *place. */
 static unsigned char *put_event(const struct apply *self, struct casebus_event *event,
-                                const struct payload *record, unsigned char *at)
+                                const struct payload *record, unsigned char *body,
+                                struct record_place *place)
 {
     if (!record) {
-        return casebus_event_put(event, at);
+        return casebus_event_put(event, body);
     }
-    at = casebus_event_put_open(event, at);
-    unsigned char *end = draft_put(record->draft, self->case_id, record->kept, at);
+    unsigned char *at = casebus_event_put_open(event, body);
+    unsigned char *end = draft_put(record->draft, self->case_id, record->kept, at, place);
     event->payload = casebus_bytes(at, (size_t)(end - at));
+    place->at = (uint64_t)(at - body);
     return end;
 }
 
@@ -77,14 +80,15 @@ static bool log_event(struct apply *self, struct casebus_event *event,
                       const struct payload *record, struct log_entry *log)
 {
     size_t head = LOG_HEAD_MAX + log->topic.size;
-    unsigned char *out = txn_alloc(self->txn, head + event_bound(self, event, record));
+    unsigned char *out =
+        txn_alloc(self->txn, head + event_bound(self, event, record) + LOG_TAIL_MAX);
     if (!out) {
         return false;
     }
-    unsigned char *body = out + head, *end = put_event(self, event, record, body);
+    unsigned char *body = out + head, *end = put_event(self, event, record, body, &log->record);
     log->body = casebus_bytes(body, (size_t)(end - body));
     struct casebus_bytes value = log_entry_around(log, out);
-    txn_trim(self->txn, out, (size_t)(end - out));
+    txn_trim(self->txn, out, (size_t)(value.data + value.size - out));
     self->state.log_bytes += value.size;
     struct key key;
     key_make_number(&key, event->seq);

@@ -49,6 +49,7 @@ static void stub_event(struct apply *self, uint64_t seq, bool own, uint64_t *bef
         return;
     }
     log.body = casebus_bytes(self->body.data, self->body.size);
+    log.record = (struct record_place){0};
     unsigned char *out = txn_alloc(self->txn, entry_size(ENTRY_LOG, &log));
     if (out) {
         struct casebus_bytes stub = casebus_bytes(out, entry_encode(ENTRY_LOG, &log, out));

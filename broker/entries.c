@@ -2,6 +2,7 @@
  * here. */
 #include "entries.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum member_type {
@@ -115,6 +116,7 @@ static const struct member log_members[] = {
     NUM(log_entry, session_before),
     STR(log_entry, topic),
     STR(log_entry, body),
+    NUMS(log_entry, record),
 };
 
 static const struct layout layouts[ENTRY_TYPE_COUNT] = {
@@ -151,8 +153,8 @@ static unsigned char *put_number(unsigned char *out, uint64_t n)
 }
 
 /* The byte behind the number, or NULL where the bytes end or the number does not. */
-static const unsigned char *get_number(const unsigned char *at, const unsigned char *end,
-                                       uint64_t *n)
+static const unsigned char *get_bytewise(const unsigned char *at, const unsigned char *end,
+                                         uint64_t *n)
 {
     *n = 0;
     for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
@@ -162,6 +164,39 @@ static const unsigned char *get_number(const unsigned char *at, const unsigned c
         }
     }
     return NULL;
+}
+
+/* In eight bytes: the high bit of each, and what the lower byte of a pair, the lower two of
+ * four and the lower four of all have of a number. */
+#define HIGH UINT64_C(0x8080808080808080)
+#define SEVEN UINT64_C(0x007f007f007f007f)
+#define FOURTEEN UINT64_C(0x00003fff00003fff)
+#define TWENTY_EIGHT UINT64_C(0x000000000fffffff)
+
+/* The same: most numbers are small, or moments of eight bytes, whose bits are drawn together in
+ * pairs, fours and eights. */
+CASEBUS_INLINE const unsigned char *get_number(const unsigned char *at,
+                                               const unsigned char *end, uint64_t *n)
+{
+    if (at < end && *at < 0x80) {
+        *n = *at;
+        return at + 1;
+    }
+    uint64_t eight;
+    if (end - at < (ptrdiff_t)sizeof eight) {
+        return get_bytewise(at, end, n);
+    }
+    memcpy(&eight, at, sizeof eight);
+    eight = le64toh(eight);
+    const uint64_t last = ~eight & HIGH;
+    if (last == 0) {
+        return get_bytewise(at, end, n);
+    }
+    eight &= (last ^ (last - 1)) & ~HIGH; /* up to the first byte without its high bit */
+    eight = (eight & SEVEN) | (eight >> 1 & SEVEN << 7);
+    eight = (eight & FOURTEEN) | (eight >> 2 & FOURTEEN << 14);
+    *n = (eight & TWENTY_EIGHT) | (eight >> 4 & TWENTY_EIGHT << 28);
+    return at + ((unsigned)__builtin_ctzll(last) / 8 + 1);
 }
 
 size_t entry_struct_size(enum entry_type type)
@@ -225,6 +260,13 @@ static const unsigned char *get_member(const struct member *m, const unsigned ch
                                        const unsigned char *end, char *to)
 {
     uint64_t n;
+    if (m->type == NUMBER) {
+        at = get_number(at, end, &n);
+        if (at) {
+            memcpy(to, &n, sizeof n);
+        }
+        return at;
+    }
     if (m->type == FIXED) {
         if ((size_t)(end - at) < m->count) {
             return NULL;
@@ -265,6 +307,15 @@ int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry)
     return at == end ? 0 : CASEBUS_ECORRUPT;
 }
 
+static unsigned char *put_place(unsigned char *at, const struct record_place *place)
+{
+    if (place->at == 0) { /* left out, as what is zero at the end is */
+        return at;
+    }
+    at = put_number(put_number(at, place->at), place->kept_at);
+    return put_number(put_number(at, place->kept_size), place->kept_pairs);
+}
+
 struct casebus_bytes log_entry_around(struct log_entry *log, unsigned char *room)
 {
     unsigned char head[LOG_HEAD_MAX], *at = put_number(head, log->session_before);
@@ -277,5 +328,6 @@ struct casebus_bytes log_entry_around(struct log_entry *log, unsigned char *room
     memcpy(begin + before, log->topic.data, log->topic.size);
     memcpy(begin + before + log->topic.size, head + before, behind);
     log->topic.data = begin + before;
-    return casebus_bytes(begin, before + log->topic.size + behind + log->body.size);
+    unsigned char *end = begin + before + log->topic.size + behind + log->body.size;
+    return casebus_bytes(begin, (size_t)(put_place(end, &log->record) - begin));
 }

@@ -15,7 +15,7 @@
 #include <casebus/msgpack.h>
 #include <casebus/topic.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* The store as a whole. */
 struct state {
@@ -169,10 +169,19 @@ struct quarantine_entry {
     uint64_t accepted_before;  /* the conflict before it whose report became the case `as` */
 };
 
+/* Where the record is that an event has for payload, and in it the pairs of what the store
+ * keeps of a case (record.h), so that a reply need not look for them; all 0: it has none. */
+struct record_place {
+    uint64_t at;                 /* of the payload in the body, whose last value it is */
+    uint64_t kept_at, kept_size; /* bytes, in the payload */
+    uint64_t kept_pairs;
+};
+
 struct log_entry {
     uint64_t session_before; /* the event before it of the same session, 0: none */
     struct casebus_bytes topic;
     struct casebus_bytes body; /* the event in full */
+    struct record_place record;
 };
 
 enum entry_type {
@@ -201,9 +210,11 @@ size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
 int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry);
 
 /* A log entry whose body already lies in memory, with LOG_HEAD_MAX bytes and the topic's size
- * before it (`room`): the head is written right before the body, and log->topic becomes the
- * topic in it. The whole is the value, encoded as entry_encode() would. */
+ * before it (`room`) and LOG_TAIL_MAX behind it: the head is written right before the body, the
+ * tail behind it, and log->topic becomes the topic in it. The whole is the value, encoded as
+ * entry_encode() would. */
 #define LOG_HEAD_MAX 32
+#define LOG_TAIL_MAX 40
 struct casebus_bytes log_entry_around(struct log_entry *log, unsigned char *room);
 
 #endif

@@ -84,13 +84,14 @@ static unsigned char *put_fields(const struct draft *draft, unsigned char *at)
     return casebus_put_raw(at, piece);
 }
 
-/* What a reply has newer, from the entry, stands before the fields: what is behind it need not
- * be looked through to be sent (cut_kept()). */
+/* What is kept stands before the fields, so that whoever looks for it need not pass them. */
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
-                         const struct case_entry *kept, unsigned char *at)
+                         const struct case_entry *kept, unsigned char *begin,
+                         struct record_place *place)
 {
     const size_t agency =
         (size_t)((const unsigned char *)memchr(case_id.data, ':', case_id.size) - case_id.data);
+    unsigned char *at = begin;
     unsigned fields = 3 + count_kept(kept);
     for (int f = DRAFT_FIRST; f < DRAFT_END; f++) {
         fields += draft->record->field[f].data ? 1u : 0u;
@@ -100,7 +101,11 @@ unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id
     at = casebus_put_str(casebus_put_text(at, "agency"), casebus_bytes(case_id.data, agency));
     at = casebus_put_str(casebus_put_text(at, "regulator_id"),
                          casebus_bytes(case_id.data + agency + 1, case_id.size - agency - 1));
-    at = put_fields(draft, put_kept(at, kept));
+    place->kept_at = (uint64_t)(at - begin);
+    at = put_kept(at, kept);
+    place->kept_size = (uint64_t)(at - begin) - place->kept_at;
+    place->kept_pairs = count_kept(kept);
+    at = put_fields(draft, at);
     for (size_t i = 0; i < draft->unknown_count; i++) {
         at = casebus_put_str(at, draft->unknown[i].key);
         at = casebus_put_raw(at, draft->unknown[i].value);
@@ -127,51 +132,8 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
     }
 }
 
-/* The payload of a stored event: the last value of its map, as it is written (event.c). Found
- * by passing what is before it; an event that has others behind it is looked through. */
-static struct casebus_bytes payload_of(struct casebus_bytes event)
-{
-    static const struct casebus_bytes name = {(const unsigned char *)"payload", 7};
-    struct casebus_reader r;
-    casebus_reader_init(&r, event);
-    const uint32_t pairs = casebus_read_map(&r);
-    casebus_skip_values(&r, pairs > 0 ? 2 * (pairs - 1) : 0);
-    return casebus_is_next(&r, name)
-               ? casebus_bytes(r.at + 1 + name.size, (size_t)(r.end - r.at) - 1 - name.size)
-               : casebus_map_get(event, "payload");
-}
-
-/* The map that record_seq's event had for payload, or the copy of it. */
-static bool load_payload(struct txn *txn, const struct case_entry *entry,
-                         struct casebus_bytes *payload)
-{
-    struct log_entry log;
-    *payload = entry->record;
-    if (entry->record_seq == 0) {
-        return false;
-    }
-    if (!payload->data && txn_log(txn, entry->record_seq, &log)) {
-        *payload = payload_of(log.body);
-    }
-    if (!payload->data) {
-        txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
-    }
-    return payload->data != NULL;
-}
-
-bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record)
-{
-    struct casebus_bytes payload;
-    struct casebus_fault fault;
-    if (!load_payload(txn, entry, &payload)) {
-        return false;
-    }
-    int rc = casebus_record_parse(payload, false, record, &fault);
-    if (rc != 0) {
-        txn_fail(txn, CASEBUS_ECORRUPT);
-    }
-    return rc == 0;
-}
+/* --- where what is kept is -----------------------------------------------------------------
+ */
 
 /* What put_kept() writes stands together in the table, from `source` on, and in a record. */
 #define KEPT (CASEBUS_CASE_UPDATED_SEQ - CASEBUS_CASE_SOURCE + 1)
@@ -193,12 +155,6 @@ static unsigned next_kept(const struct casebus_reader *r, unsigned from)
     return KEPT;
 }
 
-/* A stored record, cut before and behind what the entry has newer. */
-struct cut {
-    struct casebus_bytes before, behind; /* pairs, as encoded */
-    uint32_t pairs;                      /* of both */
-};
-
 /* Passes the pairs before what is kept, which begins with a source, where there is one, or with
  * the version. How many are left. */
 static uint32_t pass_before(struct casebus_reader *r, uint32_t left)
@@ -213,32 +169,98 @@ static uint32_t pass_before(struct casebus_reader *r, uint32_t left)
     return left;
 }
 
-static bool cut_kept(struct casebus_bytes payload, struct cut *cut)
+bool record_find_kept(struct casebus_bytes record, struct record_place *place)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, record);
+    const uint32_t left = pass_before(&r, casebus_read_map(&r));
+    const unsigned char *begin = r.at;
+    uint32_t kept = 0;
+    for (unsigned at = 0; kept < left && (at = next_kept(&r, at)) != KEPT; kept++, at++) {
+        casebus_skip_values(&r, 2);
+    }
+    place->kept_at = (uint64_t)(begin - record.data);
+    place->kept_size = (uint64_t)(r.at - begin);
+    place->kept_pairs = kept;
+    return r.error == 0 && kept > 0;
+}
+
+/* --- reading -------------------------------------------------------------------------------
+ */
+
+/* The map that record_seq's event had for payload, or the copy of it. */
+static bool load_payload(struct txn *txn, const struct case_entry *entry,
+                         struct casebus_bytes *payload, struct record_place *place)
+{
+    struct log_entry log;
+    *payload = entry->record;
+    *place = (struct record_place){0};
+    if (entry->record_seq == 0) {
+        return false;
+    }
+    if (!payload->data && txn_log(txn, entry->record_seq, &log) && log.record.at > 0 &&
+        log.record.at < log.body.size) {
+        *place = log.record;
+        *payload = casebus_bytes(log.body.data + place->at, log.body.size - (size_t)place->at);
+    }
+    if (!payload->data) {
+        txn_fail(txn, CASEBUS_ECORRUPT); /* an entry that points at nothing */
+    }
+    return payload->data != NULL;
+}
+
+bool record_load(struct txn *txn, const struct case_entry *entry, struct casebus_record *record)
+{
+    struct casebus_bytes payload;
+    struct record_place place;
+    struct casebus_fault fault;
+    if (!load_payload(txn, entry, &payload, &place)) {
+        return false;
+    }
+    int rc = casebus_record_parse(payload, false, record, &fault);
+    if (rc != 0) {
+        txn_fail(txn, CASEBUS_ECORRUPT);
+    }
+    return rc == 0;
+}
+
+/* A stored record, cut before and behind what the entry has newer. */
+struct cut {
+    struct casebus_bytes before, behind; /* pairs, as encoded */
+    uint32_t pairs;                      /* of both */
+};
+
+static bool cut_kept(struct casebus_bytes payload, const struct record_place *place,
+                     struct cut *cut)
 {
     struct casebus_reader r;
     casebus_reader_init(&r, payload);
     const uint32_t pairs = casebus_read_map(&r);
-    const unsigned char *first = r.at;
-    const uint32_t left = pass_before(&r, pairs);
-    uint32_t kept = 0;
-    cut->before = casebus_bytes(first, (size_t)(r.at - first));
-    for (unsigned at = 0; kept < left && (at = next_kept(&r, at)) != KEPT; kept++, at++) {
-        casebus_skip_values(&r, 2);
+    const uint64_t head = (uint64_t)(r.at - payload.data);
+    if (r.error != 0 || place->kept_pairs == 0 || place->kept_pairs > pairs ||
+        place->kept_at < head || place->kept_at > payload.size ||
+        place->kept_size > payload.size - place->kept_at) {
+        return false;
     }
-    cut->behind = casebus_bytes(r.at, (size_t)(r.end - r.at));
-    cut->pairs = pairs - kept;
-    return r.error == 0 && kept > 0; /* a record without a version is none */
+    const unsigned char *kept = payload.data + place->kept_at;
+    const unsigned char *behind = kept + place->kept_size;
+    cut->before = casebus_bytes(r.at, (size_t)(kept - r.at));
+    cut->behind = casebus_bytes(behind, (size_t)(r.end - behind));
+    cut->pairs = pairs - (uint32_t)place->kept_pairs;
+    return true;
 }
 
 bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer *pk)
 {
     struct casebus_bytes payload;
+    struct record_place place;
     struct cut cut;
     unsigned char kept[512 + CASEBUS_SOURCE_MAX];
-    if (!load_payload(txn, entry, &payload)) {
+    if (!load_payload(txn, entry, &payload, &place)) {
         return false;
     }
-    if (!cut_kept(payload, &cut) || entry->source.size > CASEBUS_SOURCE_MAX) {
+    if ((place.at == 0 && !record_find_kept(payload, &place)) ||
+        !cut_kept(payload, &place, &cut) || entry->source.size > CASEBUS_SOURCE_MAX) {
         txn_fail(txn, CASEBUS_ECORRUPT);
         return false;
     }

@@ -45,12 +45,14 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
 /* A draft is complete (required fields) and true to itself (hearing not before action). */
 int draft_check(const struct draft *draft, struct casebus_fault *fault);
 
-/* Writes the record as a map: identity, the draft's fields, and what the store keeps of it; the
- * byte behind it. `out` has room for draft_bound(). */
+/* Writes the record as a map: identity, what the store keeps of it, and the draft's fields; the
+ * byte behind it. `out` has room for draft_bound(). Where what is kept stands goes to *place,
+ * but for its `at`. */
 size_t draft_bound(const struct draft *draft, struct casebus_bytes case_id,
                    const struct case_entry *kept);
 unsigned char *draft_put(const struct draft *draft, struct casebus_bytes case_id,
-                         const struct case_entry *kept, unsigned char *out);
+                         const struct case_entry *kept, unsigned char *out,
+                         struct record_place *place);
 void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count);
 
 /* A case's record: the copy in its entry, which is there once the event is below the floor, or
@@ -61,6 +63,10 @@ bool record_load(struct txn *txn, const struct case_entry *entry,
 /* The record as it is now: its fields, as they are stored, and in their place among them what
  * the entry keeps of it. False: it cannot be read, the transaction says so. */
 bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer *pk);
+
+/* The same place in a record of which it is not known, by looking through it. False: this is no
+ * record, which has at least its version there. */
+bool record_find_kept(struct casebus_bytes record, struct record_place *place);
 
 /* The content of a report's data, `source` aside: equal data have equal hashes, and for others
  * to collide somebody must want his own report taken for a duplicate. */

@@ -166,6 +166,21 @@ bool has(struct verifying *v, enum tree tree, const struct key *key)
 
 /* --- the log and the heads -------------------------------------------------------------- */
 
+/* A redacted case's event has no record any more. */
+static void check_place(struct verifying *v, uint64_t seq, const struct log_entry *log,
+                        const struct casebus_event *event)
+{
+    struct record_place place = {0};
+    if ((event->kind == CASEBUS_EVENT_CREATED || event->kind == CASEBUS_EVENT_UPDATED) &&
+        record_find_kept(event->payload, &place)) {
+        place.at = (uint64_t)(event->payload.data - log->body.data);
+    }
+    if (place.at != log->record.at ||
+        (place.at != 0 && memcmp(&place, &log->record, sizeof place) != 0)) {
+        finding(v, "log %llu: its record is not where it says", (unsigned long long)seq);
+    }
+}
+
 static void check_event(struct verifying *v, uint64_t seq, const struct log_entry *log)
 {
     struct casebus_event event;
@@ -195,6 +210,7 @@ static void check_event(struct verifying *v, uint64_t seq, const struct log_entr
     if (stream) {
         stream->newest = seq;
     }
+    check_place(v, seq, log, &event);
     if (event.kind == CASEBUS_EVENT_CONFLICT) {
         verify_conflict(v, &event);
     }

@@ -33,10 +33,11 @@ static struct casebus_bytes written(struct casebus_bytes report)
     struct casebus_record record;
     struct casebus_fault fault;
     struct draft draft;
+    struct record_place place;
     assert_int_equal(casebus_record_parse(report, true, &record, &fault), 0);
     assert_int_equal(record_merge(d.txn, NULL, &record, &draft, NULL, NULL), 0);
     unsigned char *out = txn_alloc(d.txn, draft_bound(&draft, id, &kept));
-    size_t size = (size_t)(draft_put(&draft, id, &kept, out) - out);
+    size_t size = (size_t)(draft_put(&draft, id, &kept, out, &place) - out);
     assert_true(size <= draft_bound(&draft, id, &kept));
     return casebus_bytes(out, size);
 }
