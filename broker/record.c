@@ -132,8 +132,7 @@ void changes_pack(msgpack_packer *pk, const struct change *changes, size_t count
     }
 }
 
-/* --- where what is kept is -----------------------------------------------------------------
- */
+/* --- where what is kept is -------------------------------------------------------------- */
 
 /* What put_kept() writes stands together in the table, from `source` on, and in a record. */
 #define KEPT (CASEBUS_CASE_UPDATED_SEQ - CASEBUS_CASE_SOURCE + 1)
@@ -185,8 +184,7 @@ bool record_find_kept(struct casebus_bytes record, struct record_place *place)
     return r.error == 0 && kept > 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------- */
 
 /* The map that record_seq's event had for payload, or the copy of it. */
 static bool load_payload(struct txn *txn, const struct case_entry *entry,

@@ -314,8 +314,11 @@ static int read_header(struct csv_input *self, const struct input_options *optio
     if (rc == 0) {
         return row_fault_set(why, "-", "is empty: the first line must name the columns");
     }
-    return header_fault(
-        why, "", rc == CASEBUS_EMALFORMED ? "a quote is not closed" : casebus_strerror(rc));
+    if (rc == CASEBUS_EMALFORMED || (rc == CASEBUS_ETOOLARGE && self->parser.quoted)) {
+        return row_fault_set(why, "header", "the quote that opens on line %lu is not closed",
+                             self->opened.line);
+    }
+    return header_fault(why, "", casebus_strerror(rc));
 }
 
 /* --- records ------------------------------------------------------------------------------ */
@@ -394,8 +397,12 @@ int csv_input_next(struct csv_input *self, struct row *row)
     } else if (rc == CASEBUS_EMALFORMED) {
         refuse_quote(self, &self->opened, "the quote that opens here is never closed", row);
         rc = 1;
-    } else if (rc == CASEBUS_ETOOLARGE || rc == CASEBUS_ENOMEM) {
+    } else if (rc == CASEBUS_ETOOLARGE) {
         refuse_too_large(self, row);
+        rc = 1;
+    } else if (rc == CASEBUS_ENOMEM) {
+        row_fault_set(&row->fault, "-", "out of memory: the rest is not read");
+        self->ended = true;
         rc = 1;
     }
     return rc;

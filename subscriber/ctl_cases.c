@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOADS_MAX 8
+#define LOADS_MAX 3
 
 static bool is_case_id(const char *id)
 {
@@ -19,6 +19,12 @@ static bool is_case_id(const char *id)
 
 /* --- get -------------------------------------------------------------------------------- */
 
+static bool is_loadable(const char *word)
+{
+    return strcmp(word, "agency") == 0 || strcmp(word, "offender") == 0 ||
+           strcmp(word, "history") == 0;
+}
+
 /* Adds the words of --load as an array. */
 static int add_load(struct ctl *self)
 {
@@ -27,9 +33,11 @@ static int add_load(struct ctl *self)
     char *rest = self->settings.load != NULL ? strdup(self->settings.load) : NULL;
     char *const kept = rest;
     for (char *word; rest != NULL && (word = strsep(&rest, ",")) != NULL;) {
-        if (count == LOADS_MAX) {
+        if (count == LOADS_MAX || !is_loadable(word)) {
             free(kept);
-            return ctl_usage("--load %s: too many words", self->settings.load);
+            return ctl_usage("--load %s: agency, offender and history can be loaded, several "
+                             "with a comma between them",
+                             self->settings.load);
         }
         words[count++] = word;
     }

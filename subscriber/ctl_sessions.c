@@ -78,8 +78,14 @@ static int ask_named(struct ctl *self, enum casebus_op op, bool paged)
     if (status == EXIT_FINE && paged && !ctl_add_page(self)) {
         status = EXIT_USAGE;
     }
-    return status == EXIT_FINE ? ctl_ask_for(self, "session", self->argv[self->argc - 1])
-                               : status;
+    if (status == EXIT_FINE) {
+        struct text name = {0};
+        text_format(&name, "%s%s%s", self->argv[0], self->argc == 2 ? ":" : "",
+                    self->argc == 2 ? self->argv[1] : "");
+        status = ctl_ask_for(self, "session", text_get(&name));
+        text_free(&name);
+    }
+    return status;
 }
 
 static int print_session_cases(struct ctl *self)

@@ -34,7 +34,7 @@ class Measure:
             return run.round(CASEBUS, *self.arguments(), *options)
         store = run.store(cases)
         return run.round(CASEBUS, *self.arguments(), *options, "-d", store.path,
-                         "-f", store.take(self.messages))
+                         "-f", store.take(self.messages), "-w", store.cases)
 
     def peer(self, run, name):
         messages = self.messages if name == RAW else min(self.messages, SLOW_PEER_MESSAGES)

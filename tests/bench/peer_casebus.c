@@ -243,7 +243,7 @@ static void read_on(const struct round *round, unsigned index)
     struct asker asker;
     const struct way *way = way_named("get, pipelined");
     void *context = zmq_ctx_new();
-    asker_init(&asker, ASKED_CASEBUS, round->first, index);
+    asker_init(&asker, ASKED_CASEBUS, round->there, index);
     void *s = asker_connect(&asker, context, round->query, way);
     round_read();
     for (;;) {

@@ -11,7 +11,8 @@ import must
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 EVERYTHING = "All measures"
-BUSY = "The machine had other work meanwhile: these figures are far from what it can do alone.\n"
+BUSY = ("The machine was at work when the run began: where that went on, the figures are far from what it "
+        "can do alone.\n")
 QUICK = "A quick run: one round, and fewer messages than floors and goals are about.\n"
 
 

@@ -28,13 +28,14 @@ struct round {
     unsigned report_size; /* of a message, in bytes */
     /* What follows is casebus's alone. */
     enum cases cases;
-    unsigned first;     /* of each publisher's cases; those before are in the store already */
+    unsigned first;     /* of each publisher's cases: from it on none is in the store */
+    unsigned there;     /* so many cases are in the store, without a hole */
     bool scattered;     /* ids in no order */
     bool outbox;        /* each report on the publisher's disk before it is sent */
     unsigned agencies;  /* that the cases are spread over */
     unsigned patterns;  /* of each watcher; all but one match nothing */
     unsigned idle;      /* subscribers that get nothing, many in a process */
-    unsigned readers;   /* processes that ask for cases below `first` while others publish */
+    unsigned readers;   /* processes that ask for cases that are there while others publish */
     const char *store;  /* a store that stays; NULL: a new one in the folder */
     const char *folder; /* for files of this round, empty */
     pid_t attached;     /* a server that runs already, at the endpoints below; 0: none */

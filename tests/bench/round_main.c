@@ -38,7 +38,8 @@ static int usage(void)
           "                     [-b bytes of a message]\n"
           "of casebus alone:    [-c new|synced|updated] [-o: outbox] [-x: ids in no order]\n"
           "                     [-a agencies] [-k patterns] [-i idle subscribers]\n"
-          "                     [-d store that stays] [-f first case] [-q readers, with -f]\n"
+          "                     [-d store that stays] [-f first new case] [-w cases there]\n"
+          "                     [-q readers, with -w]\n"
           "                     [-e PID,INGEST,FANOUT,QUERY: a broker that runs]\n",
           stderr);
     return 2;
@@ -68,6 +69,7 @@ static const struct number numbers[] = {
     {'r', 0, UINT_MAX, 0, offsetof(struct round, rate), true},
     {'b', REPORT_SIZE, REPORT_SIZE_MAX, REPORT_SIZE, offsetof(struct round, report_size), true},
     {'f', 0, 90000000, 0, offsetof(struct round, first), false},
+    {'w', 0, 90000000, 0, offsetof(struct round, there), false},
     {'a', 1, CASEBUS_AGENCIES_MAX, 1, offsetof(struct round, agencies), false},
     {'k', 1, CASEBUS_PATTERNS_MAX, 1, offsetof(struct round, patterns), false},
     {'i', 0, IDLE_MAX, 0, offsetof(struct round, idle), false},
@@ -155,10 +157,10 @@ int main(int argc, char **argv)
     const struct peer *peer = peer_named(argv[1]);
     bool good = peer != NULL;
     for (int option;
-         good && (option = getopt(argc, argv, "p:s:n:r:b:f:a:k:i:q:c:d:e:ox")) != -1;) {
+         good && (option = getopt(argc, argv, "p:s:n:r:b:f:w:a:k:i:q:c:d:e:ox")) != -1;) {
         good = read_option(&round, option, peer == &peer_casebus);
     }
-    if (!good || (round.readers > 0 && round.first == 0)) {
+    if (!good || (round.readers > 0 && round.there == 0)) {
         return usage();
     }
     const char *scratch = getenv("TMPDIR");

@@ -461,6 +461,13 @@ static void a_map_is_no_column(void **state)
     refuse_csv("agency,offences\n", "offences");
 }
 
+static void an_open_quote_in_the_header_is_told_with_its_line(void **state)
+{
+    (void)state;
+    refuse_csv("agency,\"u\nl\",\"x\nhse,u\n", "header");
+    assert_string_equal(why.reason, "the quote that opens on line 2 is not closed");
+}
+
 static void an_empty_file_has_no_header(void **state)
 {
     (void)state;
@@ -533,6 +540,7 @@ int main(void)
         T(a_column_can_be_left_out),
         T(a_name_for_a_column_that_is_not_there_is_refused),
         T(a_header_with_another_separator_is_told_so),
+        T(an_open_quote_in_the_header_is_told_with_its_line),
         T(a_semicolon_in_a_column_that_is_named_separates_nothing),
         T(two_columns_of_one_name_are_refused),
         T(a_map_is_no_column),

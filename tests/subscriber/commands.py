@@ -438,6 +438,12 @@ class CtlTest(WithBroker):
         self.assertEqual(record["offender"], {"name": "Siân & Co"})
         self.assertEqual((record["id"], record["version"]), ("hse:T/H/2005/257487/02", 1))
 
+    def test_what_cannot_be_loaded_is_named(self):
+        done = self.broker.ctl("get", "hse:1", "--load", "history,frob")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--load history,frob: agency, offender and history can be loaded",
+                      done.stderr)
+
     def test_get_loads_beside_the_fields(self):
         self.broker.publish(case(1))
         record = self.broker.json("get", "hse:1", "--load", "agency,offender,history")
@@ -454,7 +460,7 @@ class CtlTest(WithBroker):
 
     def test_not_found_is_1(self):
         for command, what in (["get", "hse:1"], "case hse:1"), (["history", "hse:1"], "case hse:1"), \
-                (["session", "hse:1"], "session hse:1"), (["session", "hse", "1"], "session 1"), \
+                (["session", "hse:1"], "session hse:1"), (["session", "hse", "1"], "session hse:1"), \
                 (["offender", "hse", "Acme"], "offender Acme"), (["can", "nobody", "ask"], "actor nobody"), \
                 (["quarantine", "accept", "99999"], "quarantined report 99999"):
             with self.subTest(command):
