@@ -172,7 +172,7 @@ struct quarantine_entry {
 /* Where the record is that an event has for payload, and in it the pairs of what the store
  * keeps of a case (record.h), so that a reply need not look for them; all 0: it has none. */
 struct record_place {
-    uint64_t at;                 /* of the payload in the body, whose last value it is */
+    uint64_t at;                 /* of the payload in the body, which ends with it */
     uint64_t kept_at, kept_size; /* bytes, in the payload */
     uint64_t kept_pairs;
 };

@@ -129,7 +129,7 @@ static void name_damaged(void *arg, enum tree tree, struct casebus_bytes key)
 static bool read_state(struct repairing *r)
 {
     struct cursor c;
-    bool whole = txn_state(r->old, &r->state) && r->state.schema == SCHEMA_VERSION;
+    bool whole = txn_state(r->old, &r->state);
     txn_forgive(r->old);
     if (whole) {
         return true;
@@ -232,6 +232,15 @@ static int check(const char *dir, struct repair_report *report)
     return rc;
 }
 
+/* A store of another layout is not damaged, and would be once it is built again by this one. */
+static int check_schema(struct repairing *r)
+{
+    struct state state;
+    const bool other = txn_state(r->old, &state) && state.schema != SCHEMA_VERSION;
+    txn_forgive(r->old);
+    return other ? CASEBUS_ESCHEMA : 0;
+}
+
 int repair_store(struct place *place, struct repair_report *report)
 {
     struct repairing r = {.report = report};
@@ -245,6 +254,7 @@ int repair_store(struct place *place, struct repair_report *report)
     }
     rc = txn_new_read(store, &r.old);
     rc = rc ? rc : txn_begin(r.old);
+    rc = rc ? rc : check_schema(&r);
     rc = rc ? rc : copy_kept(&r, place->beside);
     rc = rc ? rc : build(&r, place->beside);
     txn_destroy(&r.old);

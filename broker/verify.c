@@ -170,13 +170,15 @@ bool has(struct verifying *v, enum tree tree, const struct key *key)
 static void check_place(struct verifying *v, uint64_t seq, const struct log_entry *log,
                         const struct casebus_event *event)
 {
-    struct record_place place = {0};
+    struct record_place place;
     if ((event->kind == CASEBUS_EVENT_CREATED || event->kind == CASEBUS_EVENT_UPDATED) &&
         record_find_kept(event->payload, &place)) {
         place.at = (uint64_t)(event->payload.data - log->body.data);
+    } else {
+        place = (struct record_place){0};
     }
-    if (place.at != log->record.at ||
-        (place.at != 0 && memcmp(&place, &log->record, sizeof place) != 0)) {
+    const bool is_last = place.at == 0 || place.at + event->payload.size == log->body.size;
+    if (!is_last || memcmp(&place, &log->record, sizeof place) != 0) {
         finding(v, "log %llu: its record is not where it says", (unsigned long long)seq);
     }
 }

@@ -39,6 +39,11 @@ static struct casebus_bytes written(struct casebus_bytes report)
     unsigned char *out = txn_alloc(d.txn, draft_bound(&draft, id, &kept));
     size_t size = (size_t)(draft_put(&draft, id, &kept, out, &place) - out);
     assert_true(size <= draft_bound(&draft, id, &kept));
+    struct record_place found;
+    assert_true(record_find_kept(casebus_bytes(out, size), &found));
+    assert_int_equal(found.kept_at, place.kept_at);
+    assert_int_equal(found.kept_size, place.kept_size);
+    assert_int_equal(found.kept_pairs, place.kept_pairs);
     return casebus_bytes(out, size);
 }
 

@@ -665,12 +665,24 @@ static void verify_tells_of_a_record_that_is_elsewhere(void **state)
 {
     (void)state;
     desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
-    struct record_place place = put_place((struct record_place){0});
+    const struct record_place place = put_place((struct record_place){0});
     put_place(place);
     assert_int_equal(desk_findings(&d), 0);
-    place.kept_size--;
-    put_place(place);
-    assert_int_equal(desk_findings(&d), 1);
+    const struct record_place lies[] = {
+        {place.at, place.kept_at - 1, place.kept_size, place.kept_pairs},
+        {place.at, place.kept_at, place.kept_size - 1, place.kept_pairs},
+        {place.at, place.kept_at, place.kept_size, place.kept_pairs - 1},
+        {place.at, place.kept_at, place.kept_size, place.kept_pairs + 1},
+    };
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        put_place(lies[i]);
+        assert_int_equal(desk_findings(&d), 1);
+    }
+    put_place(
+        (struct record_place){place.at - 1, place.kept_at, place.kept_size, place.kept_pairs});
+    assert_true(desk_findings(&d) > 0); /* the case's record cannot be read either */
+    put_place((struct record_place){0});
+    assert_true(desk_findings(&d) > 0);
 }
 
 #define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_shut, &d)

@@ -275,6 +275,16 @@ def a_byte_that_is_wrong_is_named_by_its_key():
             assert names(findings(folder), tree, shown(tree, key), "checksum"), tree
 
 
+def a_store_of_another_layout_is_not_repaired():
+    folder = damaged(lambda raw: raw.change("meta", b"state", "schema", 1))
+    with Raw(folder) as raw:
+        before = raw.value("meta", b"state")
+    done = run("casebus-broker", "--repair", folder)
+    assert done.returncode not in (0, 1) and "another layout version" in done.stderr, done
+    with Raw(folder) as raw:
+        assert raw.value("meta", b"state") == before
+
+
 def a_state_that_cannot_be_read_begins_an_epoch():
     folder = damaged(lambda raw: raw.spoil("meta", b"state"))
     assert findings_of_no_state(folder)
@@ -401,8 +411,9 @@ try:
     main([an_index_entry_that_is_missing_is_named_and_rebuilt, a_whole_store_is_repaired_into_itself,
           a_kept_entry_that_is_missing_is_named_and_not_made_up, a_counter_that_is_wrong_is_named,
           an_entry_that_does_not_belong_is_named_and_dropped, a_byte_that_is_wrong_is_named_by_its_key,
-          a_state_that_cannot_be_read_begins_an_epoch, a_start_refuses_what_it_would_build_on,
-          a_file_that_is_cut_short_ends_a_start_with_a_sentence, a_folder_that_is_none_cannot_start, a_damaged_case_is_no_trouble_of_others,
+          a_store_of_another_layout_is_not_repaired, a_state_that_cannot_be_read_begins_an_epoch,
+          a_start_refuses_what_it_would_build_on, a_file_that_is_cut_short_ends_a_start_with_a_sentence,
+          a_folder_that_is_none_cannot_start, a_damaged_case_is_no_trouble_of_others,
           a_page_that_brings_lmdb_down_is_a_finding])
 finally:
     shutil.rmtree(WORK)
