@@ -17,11 +17,10 @@ bool bus_is_read_only(const struct bus *self)
     return atomic_load(&self->options->counters->read_only);
 }
 
+/* Whoever sees it finds the reason in the log. */
 void bus_set_read_only(struct bus *self, bool read_only)
 {
     const struct store *store = self->options->store;
-    atomic_store(&self->options->counters->read_only, read_only);
-    fanout_hurry(self->fanout); /* who watches is told at once */
     if (read_only) {
         log_error(
             "no space is left for the store in %s: read-only until %llu MiB are free there, "
@@ -30,6 +29,8 @@ void bus_set_read_only(struct bus *self, bool read_only)
     } else {
         log_error("there is space in %s again: reports are stored", store_dir(store));
     }
+    atomic_store(&self->options->counters->read_only, read_only);
+    fanout_hurry(self->fanout); /* who watches is told at once */
 }
 
 /* Its publisher is waiting for an answer: he gets told why there is none. */
