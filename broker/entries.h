@@ -6,8 +6,9 @@
  * a store, and costs nothing where it is not used. store.c puts a checksum behind every value
  * (keys.h); the codecs here never see it.
  *
- * Checklist: append members only, here and in the layout in entries.c; anything else needs
- * another SCHEMA_VERSION, and the table in keys.h, verify and the tests' checker follow. */
+ * Checklist: append members only, here and in the layout in entries.c; anything else, and a
+ * member that readers cannot do without, needs another SCHEMA_VERSION, and the table in keys.h,
+ * verify and the tests' checker follow. */
 #ifndef BROKER_ENTRIES_H
 #define BROKER_ENTRIES_H
 
