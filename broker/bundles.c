@@ -124,7 +124,8 @@ static void form_stream(struct bundles *self, const struct sending *to, size_t f
         if (scope_event(to->scope, event->topic, event->body, &self->formed, &body) != 0) {
             continue;
         }
-        if (!casebus_bundle_has_room(&self->bundle, event->topic, body)) {
+        if (!casebus_bundle_has_room(&self->bundle, event->topic, body,
+                                     CASEBUS_EVENT_BUNDLE_MAX)) {
             send_bundle(self, to, stream);
             (void)casebus_bundle_begin(&self->bundle); /* there is memory for its head */
         }

@@ -26,7 +26,7 @@ static bool is_shared(zmq_msg_t *frame)
 static bool is_bundle(struct casebus_frames *frames, const struct item *item)
 {
     return casebus_bytes_is(item->entry.topic, CASEBUS_TOPIC_BUNDLE) &&
-           item->entry.body.size <= CASEBUS_BUNDLE_MAX &&
+           item->entry.body.size <= CASEBUS_REPORT_BUNDLE_MAX &&
            casebus_bundle_read(frames, item->entry.body) && frames->left > 0 &&
            frames->left <= CASEBUS_BUNDLED_MAX;
 }

@@ -79,11 +79,11 @@ unsigned casebus_bundle_count(const msgpack_sbuffer *out)
 }
 
 bool casebus_bundle_has_room(const msgpack_sbuffer *out, struct casebus_bytes topic,
-                             struct casebus_bytes body)
+                             struct casebus_bytes body, size_t most)
 {
     const unsigned count = casebus_bundle_count(out);
     const size_t size = out->size + 2 * CASEBUS_PUT_MAX + topic.size + body.size;
-    return count == 0 || (count < COUNT_MAX && size <= CASEBUS_BUNDLE_MAX);
+    return count == 0 || (count < COUNT_MAX && size <= most);
 }
 
 int casebus_bundle_add(msgpack_sbuffer *out, struct casebus_bytes topic,

@@ -13,9 +13,9 @@
  * GATHER_SHARE-th part of them: then a report waits that part of the time it takes anyhow.
  *
  * What is on its way is bounded: a report that goes alone shares its bytes with the window, a
- * bundle is a copy of fewer than CASEBUS_BUNDLE_MAX. Of INGEST_QUEUE messages that wait here
- * that is less than 8 MiB; of CASEBUS_INGEST_HWM at the broker, where a message may be as large
- * as a frame, it is less than of as many reports alone. */
+ * bundle is a copy of fewer than CASEBUS_REPORT_BUNDLE_MAX. Of INGEST_QUEUE messages that wait
+ * here that is less than 16 MiB; of CASEBUS_INGEST_HWM at the broker, where a message may be as
+ * large as a frame, it is less than of as many reports alone. */
 #include "handle.h"
 
 #include "clock.h"
@@ -41,13 +41,13 @@ uint64_t casebus_publisher_sendable(const struct casebus_publisher *self)
 
 static bool is_large(const struct kept *kept)
 {
-    return kept_size(kept) >= CASEBUS_BUNDLE_MAX;
+    return kept_size(kept) >= CASEBUS_REPORT_BUNDLE_MAX;
 }
 
 static bool add(struct casebus_publisher *self, const struct kept *kept)
 {
     const struct casebus_bytes topic = kept_topic(kept), body = kept_body(kept);
-    return casebus_bundle_has_room(&self->bundle, topic, body) &&
+    return casebus_bundle_has_room(&self->bundle, topic, body, CASEBUS_REPORT_BUNDLE_MAX) &&
            casebus_bundle_add(&self->bundle, topic, body) == 0;
 }
 
@@ -103,7 +103,7 @@ static bool are_few(const struct casebus_publisher *self)
 
 void casebus_publisher_expect(struct casebus_publisher *self, size_t size)
 {
-    self->bundled = lower(self->bundled, CASEBUS_BUNDLE_MAX / (size + 1));
+    self->bundled = lower(self->bundled, CASEBUS_REPORT_BUNDLE_MAX / (size + 1));
 }
 
 /* Would a bundle that ends there have room for the next report? */

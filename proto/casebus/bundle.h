@@ -44,8 +44,9 @@ int casebus_bundle_begin(msgpack_sbuffer *out);
 int casebus_bundle_add(msgpack_sbuffer *out, struct casebus_bytes topic,
                        struct casebus_bytes body);
 unsigned casebus_bundle_count(const msgpack_sbuffer *out);
-/* Would it be within CASEBUS_BUNDLE_MAX with this message? An empty one has room for any. */
+/* Would it be within `most` bytes with this message (CASEBUS_EVENT_BUNDLE_MAX,
+ * CASEBUS_REPORT_BUNDLE_MAX)? An empty one has room for any. */
 bool casebus_bundle_has_room(const msgpack_sbuffer *out, struct casebus_bytes topic,
-                             struct casebus_bytes body);
+                             struct casebus_bytes body, size_t most);
 
 #endif

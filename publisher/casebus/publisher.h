@@ -14,7 +14,7 @@
  * and lost reports sent again only inside the calls below. Who has nothing to send calls
  * casebus_publisher_pump() now and then, and casebus_publisher_confirm() before the end: of
  * reports that are sent while more than some 500 are unconfirmed, the last may wait for the
- * next call of any function, as many as fill a message of 16 KiB. Without an outbox, what is
+ * next call of any function, as many as fill a message of 32 KiB. Without an outbox, what is
  * unconfirmed when a publisher is destroyed may be lost. So are sessions kept alive: the broker
  * holds one for lost that it has not heard from for 10 s, so whoever has one open pumps every
  * few seconds at least.

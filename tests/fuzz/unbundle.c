@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint32_t said = bundle.frames.left;
         zmq_msg_t kept;
         zmq_msg_init(&kept);
-        HOLDS(said > 0 && said <= CASEBUS_BUNDLED_MAX && size <= CASEBUS_BUNDLE_MAX);
+        HOLDS(said > 0 && said <= CASEBUS_BUNDLED_MAX && size <= CASEBUS_REPORT_BUNDLE_MAX);
         HOLDS(bundle.share * said >= size);
         const uint32_t parts = take_apart(&bundle, frame, &kept);
         HOLDS(!bundle.open && parts > 0 && parts <= said + 1);

@@ -74,7 +74,7 @@ static void take_message(struct casebus_bytes topic, struct casebus_bytes body)
         take_report(topic, body);
         return;
     }
-    assert_true(body.size <= CASEBUS_BUNDLE_MAX);
+    assert_true(body.size <= CASEBUS_REPORT_BUNDLE_MAX);
     assert_true(casebus_bundle_read(&frames, body));
     int rc;
     while ((rc = casebus_frames_next(&frames, &topic, &body)) == 1) {
@@ -228,7 +228,7 @@ static void large_reports_go_alone_and_in_their_place(void **state)
     (void)state;
     send_flood();
     for (unsigned i = 0; i < 300; i++) {
-        send_sized(i % 7 == 3 ? 2 * CASEBUS_BUNDLE_MAX : 100);
+        send_sized(i % 7 == 3 ? 2 * CASEBUS_REPORT_BUNDLE_MAX : 100);
     }
     assert_int_equal(casebus_publisher_pump(publisher, 0), 0);
     assert_nothing_waits();

@@ -107,8 +107,8 @@ def from_what_is_no_topic_and_body_on_all_is_refused_as_one():
 def one_that_is_too_large_is_refused_as_one_report():
     with Broker() as broker:
         long = ["case:scraped:hse:long:", msgpack.packb({"v": 1, "data": {"offender": {"name": "A"}, "url": "http://" + "x" * 1900}})]
-        assert_refused(broker, bundle(*[long] * 8), {}, created=1)  # the first of them creates it
-        assert_refused(broker, bundle(*[long] * 9), {"bad_topic": 1}, created=0)
+        assert_refused(broker, bundle(*[long] * 16), {}, created=1)  # the first of them creates it
+        assert_refused(broker, bundle(*[long] * 17), {"bad_topic": 1}, created=0)
         assert_refused(broker, bundle(*[["a:", b""]] * 1025), {"bad_topic": 1}, created=0)
         assert_refused(broker, bundle(*[["a:", b""]] * 1024), {"malformed": 1024}, created=0)
 
