@@ -146,6 +146,14 @@ static bool are_limited(const struct limits *limits)
 
 /* --- both -------------------------------------------------------------------------------- */
 
+static bool is_by_people(const struct apply_prepared *report)
+{
+    const enum casebus_report_kind kind = report->report.kind;
+    return report->fault.code == 0 &&
+           (kind == CASEBUS_REPORT_EDITED || kind == CASEBUS_REPORT_DELETED ||
+            kind == CASEBUS_REPORT_REDACTED);
+}
+
 bool admit(struct admission *self, struct item *item, zmq_msg_t *from, size_t bytes,
            struct noticed *untaken)
 {
@@ -157,6 +165,7 @@ bool admit(struct admission *self, struct item *item, zmq_msg_t *from, size_t by
         deny(self, item, actor ? actor->name : "-", verb, agency, untaken);
         return false;
     }
+    item->by_people = is_by_people(&item->prepared);
     memcpy(item->actor, actor->name, sizeof actor->name);
     item->entry.actor = casebus_bytes(item->actor, strlen(actor->name));
     return !are_limited(self->limits) || within_limits(self, item, bytes, untaken);
@@ -167,13 +176,11 @@ bool admit(struct admission *self, struct item *item, zmq_msg_t *from, size_t by
 static void audit_report(const struct item *item)
 {
     const struct apply_result *r = &item->result;
-    enum casebus_report_kind kind = item->prepared.report.kind;
-    bool by_people = kind == CASEBUS_REPORT_EDITED || kind == CASEBUS_REPORT_DELETED ||
-                     kind == CASEBUS_REPORT_REDACTED;
-    if (item->prepared.fault.code == 0 && by_people && r->effect == EFFECT_DECIDED) {
+    if (item->by_people && r->effect == EFFECT_DECIDED) {
         log_audit("done actor=%s verb=%s report=%.*s outcome=%s", item->actor,
-                  verb_name(verb_of_report(kind)), (int)item->entry.topic.size,
-                  (const char *)item->entry.topic.data, casebus_outcome_word(r->outcome));
+                  verb_name(verb_of_report(item->prepared.report.kind)),
+                  (int)item->entry.topic.size, (const char *)item->entry.topic.data,
+                  casebus_outcome_word(r->outcome));
     }
 }
 

@@ -29,7 +29,7 @@ static struct casebus_bytes agency_of(const struct apply_entry *entry)
 /* What the batch has changed without events is named by its heads. */
 static void name_quiet(struct bus *self, const struct batch *b)
 {
-    for (size_t i = b->first; i < b->end; i++) {
+    for (size_t i = b->first; b->quiet > 0 && i < b->end; i++) {
         if (b->items[i].result.quiet) {
             fanout_quiet(self->fanout, agency_of(&b->items[i].entry),
                          apply_state(b->apply)->entry);

@@ -3,6 +3,7 @@
 #include "bus_private.h"
 
 #include "clock.h"
+#include "prefetch.h"
 
 /* Reads what is left of a message that has more frames than it may. */
 static void skip_rest(void *socket, zmq_msg_t *last)
@@ -53,6 +54,9 @@ static bool find_report(struct bus *self, struct item *item)
            (!unbundle_begin(&self->bundle, item) || unbundle_next(&self->bundle, item));
 }
 
+/* Of the item behind it, which there always is one of: what is written first. */
+#define NEXT_ITEM offsetof(struct item, prepared.report.record)
+
 static bool receive_report(struct bus *self, struct item *item)
 {
     if (!find_report(self, item)) {
@@ -66,6 +70,7 @@ static bool receive_report(struct bus *self, struct item *item)
         .prepared = &item->prepared,
         .at = clock_utc_us(),
     };
+    prefetch_to_write(item + 1, NEXT_ITEM, NEXT_ITEM);
     apply_prepare(item->entry.topic, item->entry.body, &item->prepared);
     return true;
 }

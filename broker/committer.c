@@ -89,11 +89,13 @@ static int commit(struct batch *b)
     if (rc == 0) {
         rc = apply_begin(b->apply);
     }
+    b->quiet = 0;
     for (size_t i = b->first; rc == 0 && i < b->end; i++) {
         if (i + 1 < b->end) {
             apply_expect(b->apply, &b->items[i + 1].entry);
         }
         rc = apply_entry(b->apply, &b->items[i].entry, &b->items[i].result);
+        b->quiet += b->items[i].result.quiet;
     }
     if (rc == 0) {
         rc = apply_finish(b->apply);

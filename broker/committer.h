@@ -16,10 +16,11 @@
 struct item {
     zmq_msg_t topic, body; /* out of a bundle: empty, but for the body that batch.frame is of */
     struct apply_entry entry;
+    char actor[64];      /* of a report: what entry.actor points to */
+    uint64_t submission; /* id to answer, or NOBODY_ASKED; 0: a report */
+    bool by_people;      /* of a report in order: an edit, a deletion or a redaction */
     struct apply_prepared prepared;
     struct apply_result result;
-    uint64_t submission; /* id to answer, or NOBODY_ASKED; 0: a report */
-    char actor[64];      /* of a report: what entry.actor points to */
 };
 
 struct batch {
@@ -30,6 +31,7 @@ struct batch {
     struct txn *txn;
     struct apply *apply;
     int result;     /* of the commit: 0, or the error */
+    size_t quiet;   /* how many of its results are */
     bool committed; /* there was something to commit: apply_events() has what to publish */
 };
 

@@ -2,6 +2,8 @@
  * here. */
 #include "entries.h"
 
+#include "prefetch.h"
+
 #include <endian.h>
 #include <string.h>
 
@@ -253,6 +255,20 @@ size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
         }
     }
     return (size_t)(end - out);
+}
+
+#define FETCHED 512 /* bytes of a string */
+
+void entry_fetch(enum entry_type type, const void *entry)
+{
+    const struct layout *l = &layouts[type];
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->members[i].type == BYTES) {
+            struct casebus_bytes b;
+            memcpy(&b, (const char *)entry + l->members[i].offset, sizeof b);
+            prefetch(b.data, b.size, FETCHED);
+        }
+    }
 }
 
 /* Reads one member; the byte behind it or NULL. */

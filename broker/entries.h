@@ -210,6 +210,9 @@ size_t entry_encode(enum entry_type type, const void *entry, unsigned char *out)
 /* Fills *entry, byte strings borrowed from `value`. 0 or CASEBUS_ECORRUPT. */
 int entry_decode(enum entry_type type, struct casebus_bytes value, void *entry);
 
+/* Asks for the byte strings of an entry that is about to be encoded. */
+void entry_fetch(enum entry_type type, const void *entry);
+
 /* A log entry whose body already lies in memory, with LOG_HEAD_MAX bytes and the topic's size
  * before it (`room`) and LOG_TAIL_MAX behind it: the head is written right before the body, the
  * tail behind it, and log->topic becomes the topic in it. The whole is the value, encoded as

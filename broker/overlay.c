@@ -8,6 +8,7 @@
 #include "overlay.h"
 
 #include "arena.h"
+#include "compare.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tre
     size_t mask = self->slot_count - 1, at = hash & mask;
     while (self->slots[at]) {
         const struct overlay_item *i = &self->items[self->slots[at] - 1];
-        if (i->hash == hash && i->tree == tree && casebus_bytes_equal(i->key, key)) {
+        if (i->hash == hash && i->tree == tree && equal_strings(i->key, key)) {
             break;
         }
         at = (at + 1) & mask;
@@ -140,14 +141,14 @@ static size_t count_lower(const struct overlay *self, const struct of_tree *tree
 {
     size_t back = 1;
     while (back <= count &&
-           casebus_bytes_compare(self->items[tree->list[count - back]].key, key) >= 0) {
+           compare_strings(self->items[tree->list[count - back]].key, key) >= 0) {
         back *= 2;
     }
     size_t low = back <= count ? count - back + 1 : 0;
     size_t high = count - back / 2;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (casebus_bytes_compare(self->items[tree->list[middle]].key, key) < 0) {
+        if (compare_strings(self->items[tree->list[middle]].key, key) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -163,12 +164,12 @@ static struct place find_in_order(const struct overlay *self, const struct of_tr
         return (struct place){.item = SIZE_MAX, .above = true};
     }
     const uint32_t highest = tree->list[tree->count - 1];
-    const int order = casebus_bytes_compare(key, self->items[highest].key);
+    const int order = compare_strings(key, self->items[highest].key);
     if (order >= 0) {
         return (struct place){.item = order == 0 ? highest : SIZE_MAX, .above = order > 0};
     }
     const uint32_t item = tree->list[count_lower(self, tree, tree->count - 1, key)];
-    const bool here = casebus_bytes_equal(self->items[item].key, key);
+    const bool here = equal_strings(self->items[item].key, key);
     return (struct place){.item = here ? item : SIZE_MAX};
 }
 
@@ -176,7 +177,7 @@ static struct place find(const struct overlay *self, enum tree tree, struct case
 {
     const struct of_tree *of_tree = &self->of_tree[tree];
     uint32_t last = of_tree->last;
-    if (last && casebus_bytes_equal(self->items[last - 1].key, key)) {
+    if (last && equal_strings(self->items[last - 1].key, key)) {
         return (struct place){.item = last - 1};
     }
     if (!of_tree->hashed) {
@@ -432,7 +433,7 @@ bool overlay_rollback(struct overlay *self, uint32_t step)
 static int compare(const void *a, const void *b)
 {
     const struct overlay_item *const *x = a, *const *y = b;
-    return casebus_bytes_compare((*x)->key, (*y)->key);
+    return compare_strings((*x)->key, (*y)->key);
 }
 
 const struct overlay_item *const *overlay_sorted(struct overlay *self, enum tree tree,

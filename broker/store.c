@@ -2,10 +2,10 @@
  *
  * Durability: default flags only, so a commit returns after data and meta page are synced.
  * Where its pages go is store_space.c's. */
+#include "compare.h"
 #include "folder.h"
 #include "store_private.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -110,37 +110,13 @@ static int open_env(struct store *self, const char *path, unsigned flags, char *
     return 0;
 }
 
-static uint64_t eight_of(const unsigned char *at)
-{
-    uint64_t eight;
-    memcpy(&eight, at, sizeof eight);
-    return be64toh(eight);
-}
-
-/* As memcmp(). The last eight may be looked at in part once more: what comes before is the
- * same. */
-static int compare_bytes(const unsigned char *a, const unsigned char *b, size_t size)
-{
-    if (size < 8) {
-        return size > 0 ? memcmp(a, b, size) : 0;
-    }
-    uint64_t x = eight_of(a), y = eight_of(b);
-    for (size_t at = 8; x == y && at < size; at += 8) {
-        const size_t from = at + 8 <= size ? at : size - 8;
-        x = eight_of(a + from);
-        y = eight_of(b + from);
-    }
-    return x < y ? -1 : x > y;
-}
-
 /* LMDB's own order of keys, a shorter one first: whoever opens the store without this finds the
  * same. A search compares a dozen times, and nearly all of our keys differ in their first
  * sixteen bytes: two steps, where LMDB calls memcmp(). */
 static int compare_keys(const MDB_val *a, const MDB_val *b)
 {
-    const size_t shared = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
-    const int order = compare_bytes(a->mv_data, b->mv_data, shared);
-    return order ? order : a->mv_size < b->mv_size ? -1 : a->mv_size > b->mv_size;
+    return compare_strings(casebus_bytes(a->mv_data, a->mv_size),
+                           casebus_bytes(b->mv_data, b->mv_size));
 }
 
 /* Only a store in the making gets trees: in another's environment none of ours are made. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define ITEM_AHEAD 256 /* bytes of an item: a struct, or the beginning of a value */
+#define STRINGS_AHEAD (OVERLAY_AHEAD / 2)
 
 static int delete_item(MDB_cursor *cursor, MDB_val *key)
 {
@@ -101,6 +102,10 @@ static int flush_tree(struct txn *self, enum tree tree)
         if (i + OVERLAY_AHEAD < count) {
             const struct casebus_bytes ahead = items[i + OVERLAY_AHEAD]->data;
             prefetch(ahead.data, ahead.size, ITEM_AHEAD);
+        }
+        if (i + STRINGS_AHEAD < count && items[i + STRINGS_AHEAD]->state == OVERLAY_ENTRY) {
+            const struct overlay_item *ahead = items[i + STRINGS_AHEAD];
+            entry_fetch((enum entry_type)ahead->type, ahead->data.data);
         }
         rc = put_item(self, cursor, items[i], i >= append_from);
     }

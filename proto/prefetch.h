@@ -16,4 +16,12 @@ CASEBUS_INLINE void prefetch(const void *data, size_t size, size_t most)
     }
 }
 
+/* The same of memory that is about to be written. */
+CASEBUS_INLINE void prefetch_to_write(void *data, size_t size, size_t most)
+{
+    for (size_t at = 0; at < size && at < most; at += CACHE_LINE) {
+        __builtin_prefetch((char *)data + at, 1);
+    }
+}
+
 #endif
