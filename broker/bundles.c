@@ -1,8 +1,14 @@
 /* Bundles of a batch; see bundles.h. Its events are linked, each to the next of its stream, so
- * that many streams cost no more than one. */
+ * that many streams cost no more than one.
+ *
+ * A large bundle is sent in the memory it was made in, which is counted until libzmq gives it
+ * back: what has not been is on its way, or waits for a reader who is slow or has stopped. His
+ * queue is bounded in messages. So while much waits bundles are no larger than the largest
+ * event is anyway, and what he keeps of them is bounded as if they never were. */
 #include "bundles.h"
 
 #include <casebus/bundle.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,14 +106,57 @@ struct sending {
     void *arg;
 };
 
+/* Memory of bundles, of all threads that send. */
+static atomic_size_t waiting;
+
+static size_t largest(void)
+{
+    return atomic_load_explicit(&waiting, memory_order_relaxed) < CASEBUS_BUNDLES_WAITING
+               ? CASEBUS_EVENT_BUNDLE_MAX
+               : CASEBUS_FULL_EVENT_MAX;
+}
+
+/* In whatever thread libzmq has done with it. */
+static void give_back(void *bundle, void *size)
+{
+    free(bundle);
+    atomic_fetch_sub_explicit(&waiting, (size_t)(uintptr_t)size, memory_order_relaxed);
+}
+
+static bool make_copy(const msgpack_sbuffer *bundle, zmq_msg_t *message)
+{
+    if (zmq_msg_init_size(message, bundle->size) != 0) {
+        return false;
+    }
+    memcpy(zmq_msg_data(message), bundle->data, bundle->size);
+    return true;
+}
+
+/* Made of the bundle: of its memory where it fills half of that. */
+static bool make_message(msgpack_sbuffer *bundle, zmq_msg_t *message)
+{
+    const size_t size = bundle->alloc;
+    if (bundle->size < size / 2) {
+        return make_copy(bundle, message);
+    }
+    if (zmq_msg_init_data(message, bundle->data, bundle->size, give_back,
+                          (void *)(uintptr_t)size) != 0) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&waiting, size, memory_order_relaxed);
+    (void)msgpack_sbuffer_release(bundle);
+    return true;
+}
+
 static void send_bundle(struct bundles *self, const struct sending *to,
                         struct casebus_bytes stream)
 {
     char topic[CASEBUS_TOPIC_BUNDLE_SIZE + CASEBUS_TOPIC_MAX] = CASEBUS_TOPIC_BUNDLE;
-    if (casebus_bundle_count(&self->bundle) > 0) {
+    zmq_msg_t body;
+    if (casebus_bundle_count(&self->bundle) > 0 && make_message(&self->bundle, &body)) {
         memcpy(topic + CASEBUS_TOPIC_BUNDLE_SIZE, stream.data, stream.size);
-        to->send(to->arg, casebus_bytes(topic, CASEBUS_TOPIC_BUNDLE_SIZE + stream.size),
-                 casebus_bytes(self->bundle.data, self->bundle.size));
+        to->send(to->arg, casebus_bytes(topic, CASEBUS_TOPIC_BUNDLE_SIZE + stream.size), &body);
+        zmq_msg_close(&body);
     }
 }
 
@@ -115,7 +164,8 @@ static void send_bundle(struct bundles *self, const struct sending *to,
 static void form_stream(struct bundles *self, const struct sending *to, size_t first)
 {
     const struct casebus_bytes stream = casebus_topic_stream(to->events[first].topic);
-    if (casebus_bundle_begin(&self->bundle) != 0) {
+    const size_t most = largest();
+    if (casebus_bundle_begin(&self->bundle, most) != 0) {
         return;
     }
     for (size_t i = first; i != NONE; i = self->link[i].next) {
@@ -124,10 +174,11 @@ static void form_stream(struct bundles *self, const struct sending *to, size_t f
         if (scope_event(to->scope, event->topic, event->body, &self->formed, &body) != 0) {
             continue;
         }
-        if (!casebus_bundle_has_room(&self->bundle, event->topic, body,
-                                     CASEBUS_EVENT_BUNDLE_MAX)) {
+        if (!casebus_bundle_has_room(&self->bundle, event->topic, body, most)) {
             send_bundle(self, to, stream);
-            (void)casebus_bundle_begin(&self->bundle); /* there is memory for its head */
+            if (casebus_bundle_begin(&self->bundle, most) != 0) {
+                return;
+            }
         }
         (void)casebus_bundle_add(&self->bundle, event->topic, body);
     }

@@ -5,6 +5,8 @@
 #include "apply.h"
 #include "scope.h"
 
+#include <zmq.h>
+
 struct bundles;
 
 /* NULL: out of memory. */
@@ -16,8 +18,8 @@ int bundles_begin(struct bundles *self, size_t count);
 /* Its next event is of this stream: a number below `streams`, the same from batch to batch. */
 int bundles_add(struct bundles *self, size_t stream, size_t streams);
 
-/* Where they go: the topic and the body of each, borrowed for the call. */
-typedef void bundles_send(void *arg, struct casebus_bytes topic, struct casebus_bytes body);
+/* Where they go: the topic of each, borrowed for the call, and its body, which may be sent. */
+typedef void bundles_send(void *arg, struct casebus_bytes topic, zmq_msg_t *body);
 /* Makes and sends those of the streams that the scope covers, in its form. What cannot be made
  * is left out. */
 void bundles_form(struct bundles *self, const struct apply_event *events,

@@ -203,8 +203,11 @@ static bool send_single(struct fanout *self, struct outlet *o, bool wanted,
         struct casebus_bytes sent;
         if (scope_covers_topic(o->scope, events[i].topic)) {
             covers = true;
-            if (wanted && scope_event(o->scope, events[i].topic, events[i].body, &self->formed,
-                                      &sent) == 0) {
+            if (!wanted) {
+                break;
+            }
+            if (scope_event(o->scope, events[i].topic, events[i].body, &self->formed, &sent) ==
+                0) {
                 send_two(o, events[i].topic, sent);
             }
         }
@@ -212,9 +215,13 @@ static bool send_single(struct fanout *self, struct outlet *o, bool wanted,
     return covers;
 }
 
-static void send_bundle(void *outlet, struct casebus_bytes topic, struct casebus_bytes body)
+static void send_bundle(void *outlet, struct casebus_bytes topic, zmq_msg_t *body)
 {
-    send_two(outlet, topic, body);
+    struct outlet *o = outlet;
+    inlet_used(&o->out);
+    if (zmq_send(o->out.socket, topic.data, topic.size, ZMQ_SNDMORE) >= 0) {
+        zmq_msg_send(body, o->out.socket, 0);
+    }
 }
 
 /* What of the batch the outlet's scope covers. What has been subscribed to is read first: heads

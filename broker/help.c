@@ -27,15 +27,15 @@ void limits_help(FILE *out)
         "\n"
         "Memory: of a connection to ingest %d messages wait, of frames of %d KiB; to query %d\n"
         "requests of %d KiB and %d MiB of replies not read (%d MiB of all connections of an\n"
-        "actor), to fanout %d messages of %d KiB, which all subscribers share; an idle "
-        "subscriber\n"
-        "takes some 50 KiB, a pattern some 50 bytes for each of its own. Requests that wait\n"
-        "take 64 MiB, batches %d MiB. For all connections together the bound is the system's\n"
-        "(MemoryMax=): past it the broker is ended, and what it had confirmed is there when "
-        "it\n"
-        "starts again.\n"
+        "actor), to fanout %d messages of %d KiB and %d MiB, which all subscribers share; an\n"
+        "idle subscriber takes some 50 KiB, a pattern some 50 bytes for each of its own.\n"
+        "Requests that wait take 64 MiB, batches %d MiB. For all connections together the "
+        "bound\n"
+        "is the system's (MemoryMax=): past it the broker is ended, and what it had confirmed\n"
+        "is there when it starts again.\n"
         "\n",
         CASEBUS_INGEST_HWM, CASEBUS_FRAME_MAX / 1024, CASEBUS_REQUESTS_QUEUED,
         CASEBUS_REQUEST_MAX / 1024, CASEBUS_UNREAD_MAX >> 20, CASEBUS_UNREAD_ACTOR_MAX >> 20,
-        CASEBUS_HWM, CASEBUS_FULL_EVENT_MAX / 1024, 2 * CASEBUS_BATCH_BYTES >> 20);
+        CASEBUS_HWM, CASEBUS_FULL_EVENT_MAX / 1024, CASEBUS_BUNDLES_WAITING >> 20,
+        2 * CASEBUS_BATCH_BYTES >> 20);
 }

@@ -1,7 +1,5 @@
-/* Bundles; see casebus/bundle.h. They are no larger than the largest event that is sent alone,
- * so that what waits for a reader who is slow has the bound that it has anyway; several times
- * as large they would be faster still. Their count of messages has two bytes from the
- * beginning, which are written over as messages are added. */
+/* Bundles; see casebus/bundle.h. Their count of messages has two bytes from the beginning,
+ * which are written over as messages are added. */
 #include "sink.h"
 
 #include <casebus/bundle.h>
@@ -66,9 +64,24 @@ int casebus_frames_next(struct casebus_frames *self, struct casebus_bytes *topic
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-int casebus_bundle_begin(msgpack_sbuffer *out)
+/* Room for all of it at once: growing would copy what is there. */
+static int reserve(msgpack_sbuffer *out, size_t most)
+{
+    char *data = out->alloc < most ? realloc(out->data, most) : out->data;
+    if (!data) {
+        return CASEBUS_ENOMEM;
+    }
+    out->alloc = out->alloc < most ? most : out->alloc;
+    out->data = data;
+    return 0;
+}
+
+int casebus_bundle_begin(msgpack_sbuffer *out, size_t most)
 {
     msgpack_sbuffer_clear(out);
+    if (reserve(out, most) != 0) {
+        return CASEBUS_ENOMEM;
+    }
     return msgpack_sbuffer_write(out, HEAD, HEAD_SIZE) == 0 ? 0 : CASEBUS_ENOMEM;
 }
 

@@ -57,7 +57,7 @@ static uint64_t bundle_up(struct casebus_publisher *self, uint64_t first, uint64
 {
     uint64_t number = first;
     if (first == end || is_large(casebus_window_at(&self->window, first)) ||
-        casebus_bundle_begin(&self->bundle) != 0) {
+        casebus_bundle_begin(&self->bundle, CASEBUS_REPORT_BUNDLE_MAX) != 0) {
         return first;
     }
     while (number <= end && add(self, casebus_window_at(&self->window, number))) {
@@ -69,10 +69,8 @@ static uint64_t bundle_up(struct casebus_publisher *self, uint64_t first, uint64
 static int put(struct casebus_publisher *self, uint64_t first, uint64_t last)
 {
     struct kept *kept = casebus_window_at(&self->window, first);
-    return first == last
-               ? casebus_ingest_put(&self->ingest, &kept->topic, &kept->body)
-               : casebus_ingest_put_bundle(&self->ingest,
-                                           casebus_bytes(self->bundle.data, self->bundle.size));
+    return first == last ? casebus_ingest_put(&self->ingest, &kept->topic, &kept->body)
+                         : casebus_ingest_put_bundle(&self->ingest, &self->bundle);
 }
 
 /* --- all that is due ---------------------------------------------------------------------- */

@@ -79,13 +79,19 @@ int casebus_ingest_put(struct ingest *self, zmq_msg_t *topic, zmq_msg_t *body)
     return rc == 0 ? CASEBUS_EIO : rc;
 }
 
-int casebus_ingest_put_bundle(struct ingest *self, struct casebus_bytes bundle)
+static void give_back(void *bundle, void *unused)
+{
+    (void)unused;
+    free(bundle);
+}
+
+int casebus_ingest_put_bundle(struct ingest *self, msgpack_sbuffer *bundle)
 {
     zmq_msg_t topic, body;
-    if (zmq_msg_init_size(&body, bundle.size) != 0) {
+    if (zmq_msg_init_data(&body, bundle->data, bundle->size, give_back, NULL) != 0) {
         return 0;
     }
-    memcpy(zmq_msg_data(&body), bundle.data, bundle.size);
+    (void)msgpack_sbuffer_release(bundle);
     zmq_msg_init_size(&topic, CASEBUS_TOPIC_BUNDLE_SIZE); /* kept in the message itself */
     memcpy(zmq_msg_data(&topic), CASEBUS_TOPIC_BUNDLE, CASEBUS_TOPIC_BUNDLE_SIZE);
     int rc = casebus_ingest_put(self, &topic, &body);

@@ -30,7 +30,7 @@ static inline bool ingest_linked(const struct ingest *self)
 /* Sends both frames; the messages stay the caller's. 1: sent; 0: no place now; or CASEBUS_EIO.
  * Only while linked. */
 int casebus_ingest_put(struct ingest *self, zmq_msg_t *topic, zmq_msg_t *body);
-/* The same of a bundle of reports, which is copied. */
-int casebus_ingest_put_bundle(struct ingest *self, struct casebus_bytes bundle);
+/* The same of a bundle of reports, whose memory is taken. */
+int casebus_ingest_put_bundle(struct ingest *self, msgpack_sbuffer *bundle);
 
 #endif

@@ -38,14 +38,14 @@ int casebus_frames_next(struct casebus_frames *self, struct casebus_bytes *topic
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-/* Makes `out` the body of an empty bundle, whatever was in it. 0 or CASEBUS_ENOMEM; so the
- * next, which then has changed nothing. */
-int casebus_bundle_begin(msgpack_sbuffer *out);
+/* Makes `out` the body of an empty bundle, whatever was in it, with memory for `most` bytes
+ * (CASEBUS_EVENT_BUNDLE_MAX, CASEBUS_REPORT_BUNDLE_MAX). 0 or CASEBUS_ENOMEM; so the next,
+ * which then has changed nothing. */
+int casebus_bundle_begin(msgpack_sbuffer *out, size_t most);
 int casebus_bundle_add(msgpack_sbuffer *out, struct casebus_bytes topic,
                        struct casebus_bytes body);
 unsigned casebus_bundle_count(const msgpack_sbuffer *out);
-/* Would it be within `most` bytes with this message (CASEBUS_EVENT_BUNDLE_MAX,
- * CASEBUS_REPORT_BUNDLE_MAX)? An empty one has room for any. */
+/* Would it be within `most` bytes with this message? An empty one has room for any. */
 bool casebus_bundle_has_room(const msgpack_sbuffer *out, struct casebus_bytes topic,
                              struct casebus_bytes body, size_t most);
 

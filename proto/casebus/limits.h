@@ -15,7 +15,8 @@
 #define CASEBUS_REQUEST_MAX (640 * 1024)  /* body of a request */
 #define CASEBUS_REPLY_MAX (1024 * 1024)   /* a reply stops taking rows past this */
 #define CASEBUS_FULL_EVENT_MAX (16 * 1024) /* a larger event is sent in its thin form */
-#define CASEBUS_EVENT_BUNDLE_MAX (16 * 1024) /* a bundle of events, but of a single larger one */
+#define CASEBUS_EVENT_BUNDLE_MAX (32 * 1024) /* a bundle of events */
+#define CASEBUS_BUNDLES_WAITING (16 * 1024 * 1024) /* bytes of them that wait for readers; above, 16,384 each */
 #define CASEBUS_REPORT_BUNDLE_MAX (32 * 1024) /* a bundle of reports; a larger one goes alone */
 #define CASEBUS_BUNDLED_MAX 1024          /* reports in one */
 

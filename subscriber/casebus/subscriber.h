@@ -38,8 +38,8 @@ struct casebus_subscriber_options {
     const char *secret;   /* file of our own key pair, see casebus/keys.h; NULL: plain */
     const char *server;   /* file of the broker's public key; with `secret` */
     const char *audience; /* of the broker's, whose endpoint `fanout` is; NULL: everybody's */
-    int hwm;              /* messages that may wait in the socket, of up to 16 KiB: events, or
-                           * bundles of some; below CASEBUS_HWM a burst makes work for the log */
+    int hwm;              /* messages that may wait in the socket: events of up to 16 KiB, or
+                           * bundles of up to 32; below CASEBUS_HWM a burst makes work for the log */
     bool unordered;       /* hand an event over as soon as its own stream is complete before it:
                            * order within a stream only, and no cursor where there are several */
     /* Events that may wait for something missing, and their bytes; past either they are

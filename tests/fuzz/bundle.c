@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     first = frames;
     msgpack_sbuffer_init(&out);
-    HOLDS(casebus_bundle_begin(&out) == 0);
+    HOLDS(casebus_bundle_begin(&out, CASEBUS_EVENT_BUNDLE_MAX) == 0);
     while ((rc = casebus_frames_next(&frames, &topic, &body)) != 0) {
         HOLDS(rc == 1 || rc == CASEBUS_EMALFORMED);
         HOLDS(rc != 1 || casebus_bundle_add(&out, topic, body) == 0);

@@ -207,7 +207,7 @@ static void add_bundle(const char *name, const char *topic, enum message message
 {
     msgpack_sbuffer out;
     msgpack_sbuffer_init(&out);
-    assert_int_equal(casebus_bundle_begin(&out), 0);
+    assert_int_equal(casebus_bundle_begin(&out, CASEBUS_EVENT_BUNDLE_MAX), 0);
     for (size_t i = 0; i < entry_count; i++) {
         const struct golden *e = &entries[i];
         if (e->message == message && strncmp(e->topic, begin, strlen(begin)) == 0) {

@@ -438,7 +438,7 @@ static void outcomes_are_the_headers(void **state)
     X(PROTOCOL_VERSION)                                                                        \
     X(REPORT_MAX)                                                                              \
     X(RECORD_MAX) X(SOURCE_MAX)                                                                \
-    X(FRAME_MAX) X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(EVENT_BUNDLE_MAX) X(REPORT_BUNDLE_MAX) X(BUNDLED_MAX)    \
+    X(FRAME_MAX) X(SUBSCRIPTION_MAX) X(REQUEST_MAX) X(REPLY_MAX) X(FULL_EVENT_MAX) X(EVENT_BUNDLE_MAX) X(BUNDLES_WAITING) X(REPORT_BUNDLE_MAX) X(BUNDLED_MAX)    \
     X(TOPIC_MAX) X(SEGMENT_MAX) \
         X(AGENCY_MAX) X(CASE_ID_MAX) X(AGENCIES_MAX) X(DEPTH_MAX) X(KEYS_MAX) X(KEY_MAX)       \
             X(ELEMENTS_MAX) X(OFFENCES_MAX) X(RELATED_MAX) X(PENCE_MAX) X(PUBLISHER_SIZE)      \
@@ -546,7 +546,9 @@ static void limits_in_sentences_are_the_headers(void **state)
         {"as further keys. At most %s bytes", CASEBUS_REQUEST_MAX},
         {"taking rows past %s bytes", CASEBUS_REPLY_MAX},
         {"An event larger than %s bytes", CASEBUS_FULL_EVENT_MAX},
-        {"each\nof at most %s bytes", CASEBUS_EVENT_BUNDLE_MAX},
+        {"each\nof at most %s bytes (", CASEBUS_EVENT_BUNDLE_MAX},
+        {"(%s, or one event, while", CASEBUS_FULL_EVENT_MAX},
+        {"while %s bytes of them wait for readers)", CASEBUS_BUNDLES_WAITING},
         {"A bundle is at most %s bytes", CASEBUS_REPORT_BUNDLE_MAX},
         {"and has at most %s reports", CASEBUS_BUNDLED_MAX},
         {"integer pence (GBP), 0 to %s |", CASEBUS_PENCE_MAX},

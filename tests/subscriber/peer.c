@@ -104,7 +104,7 @@ void peer_bundle(struct peer *self, const char *stream, const struct peer_logged
     msgpack_sbuffer_init(&body);
     snprintf(topic, sizeof topic, CASEBUS_TOPIC_BUNDLE "%.*s",
              (int)casebus_topic_stream(casebus_cstr(stream)).size, stream);
-    assert_int_equal(casebus_bundle_begin(&bundle), 0);
+    assert_int_equal(casebus_bundle_begin(&bundle, CASEBUS_EVENT_BUNDLE_MAX), 0);
     for (size_t i = 0; i < count; i++) {
         msgpack_sbuffer_clear(&body);
         encode_event(self, &events[i], &body);

@@ -271,7 +271,7 @@ static void deliver_bundle(const struct message *messages, size_t count)
     }
     msgpack_sbuffer_init(&bundle);
     msgpack_sbuffer_init(&body);
-    assert_int_equal(casebus_bundle_begin(&bundle), 0);
+    assert_int_equal(casebus_bundle_begin(&bundle, CASEBUS_EVENT_BUNDLE_MAX), 0);
     for (size_t i = 0; i < count; i++) {
         msgpack_sbuffer_clear(&body);
         const struct casebus_event event = encode_event(&messages[i], &body);

@@ -197,7 +197,7 @@ def unbundled(tap):
     for topic, body in tap.events():
         bundle = msgpack.unpackb(body)
         assert bundle["v"] == 1 and bundle["messages"]
-        assert len(body) <= 16384 or len(bundle["messages"]) == 1, len(body)
+        assert len(body) <= 32768, len(body)
         assert all(topic == "bundle:" + ":".join(t.split(":")[:3]) + ":" for t, _ in bundle["messages"]), topic
         events += [(t, b) for t, b in bundle["messages"]]
     return events
