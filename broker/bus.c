@@ -29,7 +29,7 @@ static struct casebus_bytes agency_of(const struct apply_entry *entry)
 /* What the batch has changed without events is named by its heads. */
 static void name_quiet(struct bus *self, const struct batch *b)
 {
-    for (size_t i = b->first; b->quiet > 0 && i < b->end; i++) {
+    for (size_t i = b->first; i < b->end; i++) {
         if (b->items[i].result.quiet) {
             fanout_quiet(self->fanout, agency_of(&b->items[i].entry),
                          apply_state(b->apply)->entry);
@@ -43,7 +43,7 @@ static int publish(struct bus *self, const struct batch *b)
     size_t n = 0;
     const struct apply_event *events = b->committed ? apply_events(b->apply, &n) : NULL;
     uint64_t now = clock_utc_us();
-    if (b->committed) {
+    if (b->committed && b->quiet > 0) {
         name_quiet(self, b);
     }
     int rc = fanout_publish(self->fanout, events, n, self->admission.table);
