@@ -33,7 +33,8 @@ class Lines:
     def __init__(self, pipe):
         self.queue = queue.Queue()
         self.pipe = pipe
-        threading.Thread(target=self.read, daemon=True).start()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
 
     def read(self):
         for line in self.pipe:
@@ -56,6 +57,13 @@ class Lines:
         while (line := self.next()) is not None:
             lines.append(line)
         return lines
+
+    def close(self):
+        """When the program has ended: nobody closes a pipe that another thread still reads."""
+        self.thread.join(PATIENCE)
+        if self.thread.is_alive():
+            raise AssertionError("the program has ended, its pipe is held open")
+        self.pipe.close()
 
 
 def new_folder():
@@ -124,8 +132,8 @@ class Watch:
 
     def wait(self):
         code = self.process.wait(PATIENCE)
-        self.out.pipe.close()
-        self.err.pipe.close()
+        self.out.close()
+        self.err.close()
         return code
 
 
