@@ -128,11 +128,24 @@ static struct casebus_bytes reader_of(const struct query *q)
     return casebus_cstr(reader ? reader->name : "");
 }
 
+static unsigned char *put(unsigned char *at, const char *bytes, size_t size)
+{
+    memcpy(at, bytes, size);
+    return at + size;
+}
+
+/* What was packed of the reply, with its rows where they belong. */
 static int make_message(struct query *q, struct casebus_bytes asker, zmq_msg_t *reply)
 {
-    const msgpack_sbuffer *bytes = &q->reader->reply;
-    return unread_message(q->self->unread, reader_of(q), asker,
-                          casebus_bytes(bytes->data, bytes->size), reply);
+    const struct reader *r = q->reader;
+    const size_t before = r->rows_at, rows = before > 0 ? r->rows.size : 0;
+    int rc = unread_message(q->self->unread, reader_of(q), asker, r->reply.size + rows, reply);
+    if (rc == 0) {
+        unsigned char *at = put(zmq_msg_data(reply), r->reply.data, before);
+        at = rows > 0 ? put(at, r->rows.data, rows) : at;
+        put(at, r->reply.data + before, r->reply.size - before);
+    }
+    return rc;
 }
 
 static int refuse_unread(struct query *q)
@@ -196,6 +209,7 @@ static int begin_reply(struct query *q)
     struct reader *r = q->reader;
     msgpack_sbuffer_clear(&r->rows);
     msgpack_sbuffer_clear(&r->reply);
+    r->rows_at = 0;
     msgpack_packer_init(&q->pk, &r->reply, msgpack_sbuffer_write);
     msgpack_packer_init(&q->rows_pk, &r->rows, msgpack_sbuffer_write);
     return msgpack_sbuffer_write(&r->reply, r->head.data, r->head.size) == 0 ? 0
@@ -214,6 +228,7 @@ static void refuse(struct query *q, int rc)
     reply.error_text = q->text[0] ? casebus_cstr(q->text) : casebus_bytes(NULL, 0);
     reply.error_field = q->field[0] ? casebus_cstr(q->field) : casebus_bytes(NULL, 0);
     msgpack_sbuffer_clear(&q->reader->reply);
+    q->reader->rows_at = 0;
     casebus_reply_encode(&reply, &q->reader->reply);
 }
 

@@ -29,6 +29,9 @@ struct layout {
 /* clang-format off */
 #define NUM(s, m) {NUMBER, offsetof(struct s, m), 1}
 #define NUMS(s, m) {NUMBERS, offsetof(struct s, m), sizeof(((struct s *)0)->m) / sizeof(uint64_t)}
+#define RUN(s, m, last) \
+    {NUMBERS, offsetof(struct s, m), \
+     (offsetof(struct s, last) - offsetof(struct s, m)) / sizeof(uint64_t) + 1}
 #define FIX(s, m) {FIXED, offsetof(struct s, m), sizeof(((struct s *)0)->m)}
 #define STR(s, m) {BYTES, offsetof(struct s, m), 1}
 #define LAYOUT(s, list) {sizeof(struct s), list, sizeof list / sizeof *list}
@@ -43,11 +46,11 @@ static const struct member state_members[] = {
     NUM(state, running),
 };
 static const struct member case_members[] = {
-    NUM(case_entry, flags),       NUM(case_entry, version),     NUM(case_entry, record_seq),
-    NUM(case_entry, created_seq), NUM(case_entry, updated_seq), NUMS(case_entry, last),
-    NUM(case_entry, inserted_at), NUM(case_entry, updated_at),  NUM(case_entry, last_synced_at),
-    NUM(case_entry, seen_count),  NUM(case_entry, fetched_at),  FIX(case_entry, hash),
-    STR(case_entry, source),      STR(case_entry, record),      NUM(case_entry, accepted),
+    RUN(case_entry, flags, fetched_at), /* all of them, each time: a hash is behind them */
+    FIX(case_entry, hash),
+    STR(case_entry, source),
+    STR(case_entry, record),
+    NUM(case_entry, accepted),
 };
 static const struct member created_members[] = {
     NUM(created_entry, before),

@@ -112,6 +112,7 @@ struct reader {
     struct found_case ahead[LOG_AHEAD_MAX];
     msgpack_sbuffer head; /* of every reply from this state */
     msgpack_sbuffer rows, reply;
+    size_t rows_at;                /* where in the reply its rows come; 0: it has none */
     msgpack_sbuffer whole, formed; /* what a scope shows the half of, and that half */
 };
 int reader_open(struct reader *self, struct store *store, struct actors *actors);
@@ -292,7 +293,10 @@ int arg_bool(struct query *q, const char *name, bool *value);
 
 /* Is there room for another row, and work left for it? */
 bool more_rows(const struct query *q, uint64_t limit);
-/* A pair of the result: rows gathered with rows_pk. */
+/* What was gathered with rows_pk comes here in the reply; once, and nothing is gathered later.
+ */
+void place_rows(struct query *q);
+/* A pair of the result: an array of these rows. */
 void pack_rows(struct query *q, const char *name);
 void pack_next(struct query *q, const struct key *next);
 /* The pairs `as_of` and `newer`. How many rows a list has above that moment is counted up to

@@ -120,11 +120,16 @@ bool more_rows(const struct query *q, uint64_t limit)
            q->reader->rows.size < CASEBUS_REPLY_MAX && txn_error(q->txn) == 0;
 }
 
+void place_rows(struct query *q)
+{
+    q->reader->rows_at = q->reader->reply.size;
+}
+
 void pack_rows(struct query *q, const char *name)
 {
     casebus_pack_text(&q->pk, name);
     msgpack_pack_array(&q->pk, q->row_count);
-    casebus_pack_raw(&q->pk, casebus_bytes(q->reader->rows.data, q->reader->rows.size));
+    place_rows(q);
 }
 
 void pack_next(struct query *q, const struct key *next)

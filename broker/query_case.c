@@ -260,18 +260,19 @@ static int find_some(struct query *q, struct casebus_reader *ids, struct one *on
     return 0;
 }
 
+/* The head of a row is written in one piece: there are fifty of them in a reply. */
 static int pack_one(struct query *q, const struct one *one, unsigned load)
 {
     msgpack_packer *pk = &q->rows_pk;
-    msgpack_pack_map(pk, one->rc == 0 ? 2 + loaded_pairs(load) : 2);
-    casebus_pack_text(pk, "id");
-    casebus_pack_str(pk, one->id);
+    unsigned char head[64 + CASEBUS_CASE_ID_MAX], *at = head;
+    at = casebus_put_map(at, one->rc == 0 ? 2 + loaded_pairs(load) : 2);
+    at = casebus_put_str(casebus_put_text(at, "id"), one->id);
+    at = casebus_put_text(at, one->rc == 0 ? "case" : "error");
+    casebus_pack_raw(pk, casebus_bytes(head, (size_t)(at - head)));
     if (one->rc != 0) {
-        casebus_pack_text(pk, "error");
         casebus_pack_text(pk, casebus_error_word(one->rc));
         return 0;
     }
-    casebus_pack_text(pk, "case");
     int rc = pack_case(q, pk, &one->entry);
     return rc ? rc : pack_loaded(q, pk, one->id, &one->entry, load);
 }

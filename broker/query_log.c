@@ -226,6 +226,6 @@ int query_heads(struct query *q)
     msgpack_pack_map(&q->pk, 1);
     casebus_pack_text(&q->pk, "heads");
     msgpack_pack_map(&q->pk, q->row_count);
-    casebus_pack_raw(&q->pk, casebus_bytes(q->reader->rows.data, q->reader->rows.size));
+    place_rows(q);
     return 0;
 }

@@ -1,11 +1,10 @@
 /* Reading and writing case records; see record.h. */
 #include "record.h"
 
+#include "hash.h"
 #include "normal.h"
 
 #include <string.h>
-#define XXH_INLINE_ALL /* short inputs: the call costs more than the hash */
-#include <xxhash.h>
 
 static unsigned count_kept(const struct case_entry *kept)
 {
@@ -275,12 +274,12 @@ void content_hash(const struct casebus_record *report, unsigned char hash[CASEBU
     struct casebus_bytes all = report->encoded, source = report->field[CASEBUS_CASE_SOURCE];
     XXH128_hash_t h;
     if (!source.data) {
-        h = XXH3_128bits(all.data, all.size);
+        h = hash_128(all.data, all.size, 0);
     } else {
         size_t before = (size_t)(source.data - all.data);
         XXH128_hash_t tail =
-            XXH3_128bits(source.data + source.size, all.size - before - source.size);
-        h = XXH3_128bits_withSeed(all.data, before, tail.low64 ^ tail.high64);
+            hash_128(source.data + source.size, all.size - before - source.size, 0);
+        h = hash_128(all.data, before, tail.low64 ^ tail.high64);
     }
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, h);

@@ -99,26 +99,19 @@ bool unread_is_full(struct unread *self, struct casebus_bytes actor, struct case
 }
 
 int unread_message(struct unread *self, struct casebus_bytes actor, struct casebus_bytes peer,
-                   struct casebus_bytes bytes, zmq_msg_t *message)
+                   size_t size, zmq_msg_t *message)
 {
-    if (bytes.size <= UNREAD_SMALL) {
-        if (zmq_msg_init_size(message, bytes.size) < 0) {
-            return CASEBUS_ENOMEM;
-        }
-        memcpy(zmq_msg_data(message), bytes.data, bytes.size);
-        return 0;
+    if (size <= UNREAD_SMALL) {
+        return zmq_msg_init_size(message, size) < 0 ? CASEBUS_ENOMEM : 0;
     }
-    struct reply *reply = malloc(sizeof *reply + bytes.size);
+    struct reply *reply = malloc(sizeof *reply + size);
     if (!reply) {
         return CASEBUS_ENOMEM;
     }
-    *reply = (struct reply){self, place_of(self->peers, peer), place_of(self->actors, actor),
-                            bytes.size};
+    *reply =
+        (struct reply){self, place_of(self->peers, peer), place_of(self->actors, actor), size};
     bool room = count_in(reply);
-    if (room) {
-        memcpy(reply->data, bytes.data, bytes.size);
-    }
-    if (!room || zmq_msg_init_data(message, reply->data, bytes.size, let_go, reply) < 0) {
+    if (!room || zmq_msg_init_data(message, reply->data, size, let_go, reply) < 0) {
         let_go(NULL, reply);
         return room ? CASEBUS_ENOMEM : CASEBUS_EBUSY;
     }

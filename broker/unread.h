@@ -23,9 +23,9 @@ void unread_destroy(struct unread **self_p);
 /* Has a reply found no room since less than half of what there may be was unread? Then there is
  * no point in making another. From any thread. */
 bool unread_is_full(struct unread *self, struct casebus_bytes actor, struct casebus_bytes peer);
-/* Makes the message that carries these bytes to the peer, whose actor has that name. 0;
- * CASEBUS_EBUSY: he has not read what he was sent; CASEBUS_ENOMEM. From any thread. */
+/* Makes a message of so many bytes to the peer, whose actor has that name; the caller writes
+ * them. 0; CASEBUS_EBUSY: he has not read what he was sent; CASEBUS_ENOMEM. From any thread. */
 int unread_message(struct unread *self, struct casebus_bytes actor, struct casebus_bytes peer,
-                   struct casebus_bytes bytes, zmq_msg_t *message);
+                   size_t size, zmq_msg_t *message);
 
 #endif
