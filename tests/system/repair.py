@@ -134,8 +134,8 @@ def those_that_were_stopped_come_back_complete():
             program.send(signal.SIGCONT)
         stats = {os.path.basename(reader.path): reader.await_all(client) for reader in readers}
         assert stats["ordered"]["repaired"] > 0 and stats["unordered"]["repaired"] > 0, stats
-        # What had waited for it was not lost, however long that took.
-        assert stats["ordered"]["repaired"] < stats["ordered"]["received"] * 3 / 4, stats
+        # What had waited for it was not lost, however long that took: the queues are full.
+        assert stats["ordered"]["received"] - stats["ordered"]["repaired"] > CASES_DEFAULT // 8, stats
         wanted = seqs_of(client, ["case", "session"])
         watch.await_("complete", lambda lines: len(lines) >= len(wanted))
         assert watch.end() == 0
