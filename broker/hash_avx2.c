@@ -8,7 +8,7 @@
 /* Vectors are left clean by hand: the compiler (gcc 12) leaves it out behind a call that it
  * makes a jump, and all that goes by narrower ones is slow from then on. */
 
-uint64_t hash_avx2(const void *data, size_t size, uint64_t seed)
+uint64_t hash_avx2_64(const void *data, size_t size, uint64_t seed)
 {
     const uint64_t result = XXH3_64bits_withSeed(data, size, seed);
     _mm256_zeroupper();

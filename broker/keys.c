@@ -1,9 +1,10 @@
 /* Builds and takes apart the store's keys; keys.h has the table. */
 #include "keys.h"
 
+#include "hash.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
 
 const char *const tree_names[TREE_COUNT] = {
     [TREE_META] = "meta",           [TREE_LOG] = "log",
@@ -173,7 +174,7 @@ static void add_name(struct key *k, struct casebus_bytes name)
         keep--; /* not in the middle of a character */
     }
     snprintf(digits, sizeof digits, "%016llx",
-             (unsigned long long)XXH3_64bits(name.data, name.size));
+             (unsigned long long)hash_64(name.data, name.size, 0));
     add(k, name.data, keep);
     add(k, digits, 16);
 }

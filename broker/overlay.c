@@ -9,11 +9,10 @@
 
 #include "arena.h"
 #include "compare.h"
+#include "hash.h"
 
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL /* short inputs: the call costs more than the hash */
-#include <xxhash.h>
 
 /* An item as it was when the step began. */
 struct undo {
@@ -111,7 +110,7 @@ void overlay_trim(struct overlay *self, void *newest, size_t used)
 
 uint64_t overlay_hash(enum tree tree, struct casebus_bytes key)
 {
-    return XXH3_64bits_withSeed(key.data, key.size, (XXH64_hash_t)tree);
+    return hash_64(key.data, key.size, (uint64_t)tree);
 }
 
 static size_t find_slot(const struct overlay *self, uint64_t hash, enum tree tree,

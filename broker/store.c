@@ -379,7 +379,7 @@ int store_measure(struct txn *read, struct store_sizes *sizes)
 /* Over tree, key and value; the first two as the overlay has hashed them already. */
 uint64_t store_checksum(uint64_t place, const void *value, size_t size)
 {
-    return hash(value, size, place);
+    return hash_64(value, size, place);
 }
 
 /* Takes the checksum off a value that LMDB gave. */

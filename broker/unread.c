@@ -1,12 +1,12 @@
 /* Bytes under way to each peer; see unread.h. */
 #include "unread.h"
 
+#include "hash.h"
+
 #include <casebus/limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #define PLACES 16384 /* a power of two */
 
@@ -29,7 +29,7 @@ struct reply {
 
 static struct place *place_of(struct place places[PLACES], struct casebus_bytes name)
 {
-    return &places[XXH3_64bits(name.data, name.size) & (PLACES - 1)];
+    return &places[hash_64(name.data, name.size, 0) & (PLACES - 1)];
 }
 
 static void leave(struct unread *self)

@@ -31,7 +31,7 @@ static void any_way_of_hashing_gives_the_same(void **state)
         const unsigned char *at = bytes + size % 64;
         for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
             const uint64_t seed = seeds[i];
-            assert_true(hash(at, size, seed) == XXH3_64bits_withSeed(at, size, seed));
+            assert_true(hash_64(at, size, seed) == XXH3_64bits_withSeed(at, size, seed));
             assert_true(XXH128_isEqual(hash_128(at, size, seed),
                                        XXH3_128bits_withSeed(at, size, seed)));
         }
@@ -45,7 +45,7 @@ static void it_is_the_hash_that_stores_have(void **state)
     for (size_t i = 0; i < 256; i++) {
         bytes[i] = (unsigned char)i;
     }
-    assert_true(hash(bytes, 256, 0) == UINT64_C(0x9408a4433b952d71));
+    assert_true(hash_64(bytes, 256, 0) == UINT64_C(0x9408a4433b952d71));
     const XXH128_hash_t wide = hash_128(bytes, 256, 0);
     assert_true(wide.high64 == UINT64_C(0xf1f8a93f50849ac3) &&
                 wide.low64 == UINT64_C(0x9408a4433b952d71));
