@@ -205,6 +205,13 @@ static int say_repaired(const struct job *job, const struct place *place)
     return findings > 0 ? EXIT_CHECK_FAILED : EXIT_OK;
 }
 
+/* Is the store itself at fault? A tree may be missing; and LMDB says of some damage what no key
+ * or value is. */
+static bool is_damage(int rc)
+{
+    return rc == CASEBUS_ECORRUPT || rc == CASEBUS_ENOTFOUND || rc == CASEBUS_EINTERNAL;
+}
+
 static int repair_in_child(struct job *job)
 {
     struct place place;
@@ -216,7 +223,7 @@ static int repair_in_child(struct job *job)
         return say_repaired(job, &place);
     }
     complain("", why[0] ? why : casebus_strerror(rc), EXIT_START);
-    return rc == CASEBUS_ECORRUPT || rc == CASEBUS_EINTERNAL /* LMDB: as no key or value is */
+    return is_damage(rc)
                ? complain(job->dir, "is as it was; a backup can be put back with --restore",
                           EXIT_START)
                : EXIT_START;

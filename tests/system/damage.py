@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 
+import lmdb
 import msgpack
 import zmq
 
@@ -383,6 +384,16 @@ def a_damaged_case_is_no_trouble_of_others():
 
 # --- pages ------------------------------------------------------------------------------------
 
+def a_tree_that_is_missing_is_told_with_what_to_do():
+    folder = copy()
+    with lmdb.open(folder, max_dbs=32) as env, env.begin(write=True) as txn:
+        txn.drop(env.open_db(b"meta", txn=txn, create=False))
+    for mode, code in (("--verify", 1), ("--repair", 3)):
+        done = run("casebus-broker", mode, folder)
+        assert done.returncode == code and "tree meta: missing" in done.stderr, done
+        assert mode == "--verify" or "--restore" in done.stderr, done
+
+
 def a_page_that_brings_lmdb_down_is_a_finding():
     rng, crashed = random.Random(11), 0
     for n in range(400 if LONG else 12):
@@ -414,6 +425,6 @@ try:
           a_store_of_another_layout_is_not_repaired, a_state_that_cannot_be_read_begins_an_epoch,
           a_start_refuses_what_it_would_build_on, a_file_that_is_cut_short_ends_a_start_with_a_sentence,
           a_folder_that_is_none_cannot_start, a_damaged_case_is_no_trouble_of_others,
-          a_page_that_brings_lmdb_down_is_a_finding])
+          a_tree_that_is_missing_is_told_with_what_to_do, a_page_that_brings_lmdb_down_is_a_finding])
 finally:
     shutil.rmtree(WORK)
