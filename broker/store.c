@@ -148,8 +148,9 @@ static int open_trees(struct store *self, bool read_only, unsigned flags, char *
         rc = rc ? rc : mdb_set_compare(txn, self->dbi[t], compare_keys);
         if (rc != 0) {
             snprintf(why, why_size, "%s: tree %s: %s", self->dir, tree_names[t],
-                     rc == MDB_NOTFOUND ? "missing: damaged, or no store of casebus-broker"
-                                        : mdb_strerror(rc));
+                     rc == MDB_NOTFOUND
+                         ? "missing: this is not a store of casebus-broker, or a damaged one"
+                         : mdb_strerror(rc));
         }
     }
     if (rc != 0) {
