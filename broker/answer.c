@@ -128,12 +128,6 @@ static struct casebus_bytes reader_of(const struct query *q)
     return casebus_cstr(reader ? reader->name : "");
 }
 
-static unsigned char *put(unsigned char *at, const char *bytes, size_t size)
-{
-    memcpy(at, bytes, size);
-    return at + size;
-}
-
 /* What was packed of the reply, with its rows where they belong. */
 static int make_message(struct query *q, struct casebus_bytes asker, zmq_msg_t *reply)
 {
@@ -141,9 +135,10 @@ static int make_message(struct query *q, struct casebus_bytes asker, zmq_msg_t *
     const size_t before = r->rows_at, rows = before > 0 ? r->rows.size : 0;
     int rc = unread_message(q->self->unread, reader_of(q), asker, r->reply.size + rows, reply);
     if (rc == 0) {
-        unsigned char *at = put(zmq_msg_data(reply), r->reply.data, before);
-        at = rows > 0 ? put(at, r->rows.data, rows) : at;
-        put(at, r->reply.data + before, r->reply.size - before);
+        unsigned char *at = zmq_msg_data(reply);
+        at = casebus_put_raw(at, casebus_bytes(r->reply.data, before));
+        at = casebus_put_raw(at, casebus_bytes(r->rows.data, rows));
+        casebus_put_raw(at, casebus_bytes(r->reply.data + before, r->reply.size - before));
     }
     return rc;
 }

@@ -1,5 +1,5 @@
-/* XXH3, which whatever the broker hashes is hashed by that is no secret. Long inputs go by the
- * widest vectors the processor has, in a third of the time, to the same result. */
+/* XXH3: what the broker hashes by, where nothing is secret. Long inputs go by wider vectors
+ * where the processor has them, in a third of the time, to the same result. */
 #ifndef BROKER_HASH_H
 #define BROKER_HASH_H
 
@@ -11,11 +11,9 @@
 
 uint64_t hash_long_64(const void *data, size_t size, uint64_t seed);
 XXH128_hash_t hash_long_128(const void *data, size_t size, uint64_t seed);
-
-#if defined(__x86_64__)
-uint64_t hash_avx2_64(const void *data, size_t size, uint64_t seed);
-XXH128_hash_t hash_avx2_128(const void *data, size_t size, uint64_t seed);
-#endif
+/* Only where the processor has them. */
+uint64_t hash_wide_64(const void *data, size_t size, uint64_t seed);
+XXH128_hash_t hash_wide_128(const void *data, size_t size, uint64_t seed);
 
 CASEBUS_INLINE uint64_t hash_64(const void *data, size_t size, uint64_t seed)
 {

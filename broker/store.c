@@ -109,28 +109,13 @@ static int open_env(struct store *self, const char *path, unsigned flags, char *
     return 0;
 }
 
-static __attribute__((noinline)) int compare_others(const MDB_val *a, const MDB_val *b)
-{
-    return compare_strings(casebus_bytes(a->mv_data, a->mv_size),
-                           casebus_bytes(b->mv_data, b->mv_size));
-}
-
 /* LMDB's own order of keys, a shorter one first: whoever opens the store without this finds the
  * same. A search compares a dozen times, and nearly all of our keys differ in their first
  * sixteen bytes: two steps, where LMDB calls memcmp(). */
 static int compare_keys(const MDB_val *a, const MDB_val *b)
 {
-    const size_t size = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
-    if (size < 8) {
-        return compare_others(a, b);
-    }
-    const unsigned char *p = a->mv_data, *q = b->mv_data;
-    uint64_t x = eight_of(p), y = eight_of(q);
-    if (x == y && size > 8) {
-        x = eight_of(p + eight_from(8, size));
-        y = eight_of(q + eight_from(8, size));
-    }
-    return x != y ? (x > y) - (x < y) : compare_others(a, b);
+    return compare_strings(casebus_bytes(a->mv_data, a->mv_size),
+                           casebus_bytes(b->mv_data, b->mv_size));
 }
 
 /* Only a store in the making gets trees: in another's environment none of ours are made. */
