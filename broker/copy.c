@@ -164,9 +164,16 @@ static int out_of_order(struct copying *c, enum tree tree, struct casebus_bytes 
     return CASEBUS_ECORRUPT;
 }
 
-static int copy_value(struct copying *c, enum tree tree, MDB_val k, MDB_val v)
+/* The state comes last, and before all that share its tree. */
+static unsigned put_flags(enum tree tree)
 {
-    struct casebus_bytes key = casebus_bytes(k.mv_data, k.mv_size), value;
+    return tree == TREE_META ? 0 : MDB_APPEND;
+}
+
+static int copy_value(struct copying *c, enum tree tree, struct casebus_bytes key, MDB_val k,
+                      MDB_val v)
+{
+    struct casebus_bytes value;
     int rc = store_open_value(tree, key, v, &value);
     if (rc != 0) {
         rc = damaged(c, tree, key);
@@ -174,7 +181,7 @@ static int copy_value(struct copying *c, enum tree tree, MDB_val k, MDB_val v)
         rc = rewrite(c, tree, key, value, &v);
     }
     if (rc == 0) {
-        int put = mdb_cursor_put(c->out, &k, &v, MDB_APPEND);
+        int put = mdb_cursor_put(c->out, &k, &v, put_flags(tree));
         rc = put == MDB_KEYEXIST ? out_of_order(c, tree, key) : fail_lmdb(c, put);
     }
     c->since_commit += k.mv_size + v.mv_size;
@@ -184,20 +191,23 @@ static int copy_value(struct copying *c, enum tree tree, MDB_val k, MDB_val v)
 static int copy_tree(struct copying *c, enum tree tree)
 {
     MDB_cursor *in = NULL;
-    MDB_val k, v;
+    struct placed_key room;
+    struct casebus_bytes key;
+    MDB_val k = *place_key(&room, tree, casebus_bytes(NULL, 0)), v;
     int rc = fail_lmdb(c, mdb_cursor_open(c->from->mdb, c->from->store->dbi[tree], &in));
     rc = rc ? rc : fail_lmdb(c, mdb_cursor_open(c->txn, c->dbi[tree], &c->out));
     atomic_store(&c->progress->tree, (int)tree);
-    int at = rc == 0 ? mdb_cursor_get(in, &k, &v, MDB_FIRST) : 0;
-    while (rc == 0 && at == 0) {
-        rc = copy_value(c, tree, k, v);
+    const MDB_cursor_op first = tree_shares(tree) ? MDB_SET_RANGE : MDB_FIRST;
+    int at = rc == 0 ? mdb_cursor_get(in, &k, &v, first) : 0;
+    while (rc == 0 && at == 0 && placed_key(tree, k, &key)) {
+        rc = copy_value(c, tree, key, k, v);
         atomic_fetch_add_explicit(&c->progress->copied, 1, memory_order_relaxed);
         if (atomic_load_explicit(&c->progress->cancel, memory_order_relaxed)) {
             rc = fail(c, CASEBUS_EINTR, "given up");
         }
         at = mdb_cursor_get(in, &k, &v, MDB_NEXT);
     }
-    if (rc == 0 && at != MDB_NOTFOUND) {
+    if (rc == 0 && at != 0 && at != MDB_NOTFOUND) {
         rc = fail_lmdb(c, at);
     }
     close_out(c);
@@ -213,7 +223,7 @@ static int copy_tree(struct copying *c, enum tree tree)
 static int measure(struct copying *c, uint64_t *bytes)
 {
     uint64_t pages = 0, records = 0;
-    for (int t = 0; t < TREE_COUNT; t++) {
+    for (int t = TREE_SHARED_LAST; t < TREE_COUNT; t++) { /* all that share, once */
         MDB_stat st;
         int rc = mdb_stat(c->from->mdb, c->from->store->dbi[t], &st);
         if (rc != 0) {
@@ -249,7 +259,8 @@ static int make_trees(struct copying *c)
 {
     int rc = begin(c);
     for (int t = 0; rc == 0 && t < TREE_COUNT; t++) {
-        rc = fail_lmdb(c, mdb_dbi_open(c->txn, tree_names[t], MDB_CREATE, &c->dbi[t]));
+        rc = fail_lmdb(c,
+                       mdb_dbi_open(c->txn, tree_place((enum tree)t), MDB_CREATE, &c->dbi[t]));
     }
     return rc;
 }

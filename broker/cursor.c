@@ -20,19 +20,18 @@ void cursor_close(struct cursor *c)
 
 static bool move_to(struct cursor *c, MDB_cursor_op op, struct casebus_bytes key)
 {
-    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
+    struct placed_key room;
+    MDB_val k = *place_key(&room, c->tree, key), v;
     c->key = c->value = casebus_bytes(NULL, 0);
     if (!c->mdb || c->txn->error != 0) {
         return false;
     }
     int rc = mdb_cursor_get(c->mdb, &k, &v, op);
-    if (rc == MDB_NOTFOUND) {
+    if (rc == MDB_NOTFOUND || (rc == 0 && !placed_key(c->tree, k, &c->key))) {
         return false;
     }
-    struct casebus_bytes found = casebus_bytes(k.mv_data, k.mv_size);
     if (rc == 0) {
-        c->key = found;
-        rc = store_open_value(c->tree, found, v, &c->value);
+        rc = store_open_value(c->tree, c->key, v, &c->value);
     } else {
         rc = store_error(rc);
     }
@@ -47,9 +46,14 @@ bool cursor_seek(struct cursor *c, struct casebus_bytes key)
     return move_to(c, MDB_SET_RANGE, key);
 }
 
+/* Of a tree that others stand behind: before the first of theirs, if there is one. */
 bool cursor_last(struct cursor *c)
 {
-    return move_to(c, MDB_LAST, casebus_bytes(NULL, 0));
+    unsigned char behind = (unsigned char)(c->tree + 1);
+    MDB_val k = {1, &behind}, v;
+    const bool others = c->mdb && c->txn->error == 0 && tree_shares(c->tree) &&
+                        mdb_cursor_get(c->mdb, &k, &v, MDB_SET_RANGE) == 0;
+    return move_to(c, others ? MDB_PREV : MDB_LAST, casebus_bytes(NULL, 0));
 }
 
 bool cursor_next(struct cursor *c)
@@ -69,7 +73,9 @@ bool cursor_before(struct cursor *c, struct casebus_bytes key)
 
 bool cursor_found_by_key(const struct cursor *c)
 {
-    MDB_val k = {c->key.size, (void *)(uintptr_t)c->key.data}, v;
-    return mdb_get(c->txn->mdb, c->txn->store->dbi[c->tree], &k, &v) == 0 &&
+    struct placed_key room;
+    MDB_val v;
+    return mdb_get(c->txn->mdb, c->txn->store->dbi[c->tree], place_key(&room, c->tree, c->key),
+                   &v) == 0 &&
            v.mv_data == (const void *)c->value.data;
 }

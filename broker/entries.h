@@ -16,7 +16,7 @@
 #include <casebus/msgpack.h>
 #include <casebus/topic.h>
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /* The store as a whole. */
 struct state {

@@ -18,6 +18,11 @@ const char *const tree_names[TREE_COUNT] = {
     [TREE_ACTIVE] = "active",
 };
 
+const char *tree_place(enum tree tree)
+{
+    return tree_shares(tree) ? "shared" : tree_names[tree];
+}
+
 /* Callers pass parts that the schema has bounded; should one ever not fit, the key is cut
  * rather than memory overrun, and verify would name it. Not inlined: a copy of at most KEY_MAX
  * bytes would become string instructions, which take longer to start than a part to copy. */

@@ -6,23 +6,27 @@
  *
  *   tree         key                                            value (entries.h)
  *   meta         "state"                                        struct state
+ *   agency       agency                                         struct agency_entry
+ *   head         stream ("case:created:hse:")                   struct head_entry
+ *   actor        actor                                          struct actor_entry
+ *   publisher    actor NUL publisher id (16 bytes)              struct publisher_entry
+ *   session      agency ":" session id                          struct session_entry
  *   log          seq, from the floor on                         struct log_entry
  *   case         case id ("hse:4812345")                        struct case_entry
  *   created      created seq                                    struct created_entry
  *   date         agency NUL date-or-0000-00-00 NUL regulator id (nothing)
  *   offender     agency NUL name NUL postcode NUL               struct offender_entry
  *                agency NUL name NUL postcode NUL regulator id  (nothing): a case of that
- * offender agency       agency                                         struct agency_entry
- *   session      agency ":" session id                          struct session_entry
+ * offender
  *   started      started seq                                    the session's key
- *   head         stream ("case:created:hse:")                   struct head_entry
- *   publisher    actor NUL publisher id (16 bytes)              struct publisher_entry
  *   refusal      the publisher's key, number                    struct refusal_entry
  *   reject       reject number                                  struct refusal_entry
  *   quarantine   case id NUL content hash (16 bytes)            struct quarantine_entry
  *   conflict     conflict seq                                   the quarantine key
- *   actor        actor                                          struct actor_entry
  *   active       the key of a session that has not ended        (nothing)
+ *
+ * Each tree is a database of LMDB under its name, but for those up to session, which share the
+ * one named "shared": a key begins there with the tree's number, one byte.
  *
  * Behind every value stand eight bytes of checksum, little-endian: XXH3-64 of the value, seeded
  * with XXH3-64 of the key, seeded with the tree's number (enum tree).
@@ -43,25 +47,33 @@
 
 enum tree {
     TREE_META,
+    TREE_AGENCY,
+    TREE_HEAD,
+    TREE_ACTOR,
+    TREE_PUBLISHER,
+    TREE_SESSION,
     TREE_LOG,
     TREE_CASE,
     TREE_CREATED,
     TREE_DATE,
     TREE_OFFENDER,
-    TREE_AGENCY,
-    TREE_SESSION,
     TREE_STARTED,
-    TREE_HEAD,
-    TREE_PUBLISHER,
     TREE_REFUSAL,
     TREE_REJECT,
     TREE_QUARANTINE,
     TREE_CONFLICT,
-    TREE_ACTOR,
     TREE_ACTIVE,
-    TREE_COUNT
+    TREE_COUNT,
+    TREE_SHARED_LAST = TREE_SESSION
 };
 extern const char *const tree_names[TREE_COUNT];
+
+static inline bool tree_shares(enum tree tree)
+{
+    return tree <= TREE_SHARED_LAST;
+}
+/* The name of LMDB's database. */
+const char *tree_place(enum tree tree);
 
 struct key {
     size_t size;

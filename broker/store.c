@@ -129,10 +129,10 @@ static int open_trees(struct store *self, bool read_only, unsigned flags, char *
         return store_error(rc);
     }
     for (int t = 0; rc == 0 && t < TREE_COUNT; t++) {
-        rc = mdb_dbi_open(txn, tree_names[t], flags, &self->dbi[t]);
+        rc = mdb_dbi_open(txn, tree_place((enum tree)t), flags, &self->dbi[t]);
         rc = rc ? rc : mdb_set_compare(txn, self->dbi[t], compare_keys);
         if (rc != 0) {
-            snprintf(why, why_size, "%s: tree %s: %s", self->dir, tree_names[t],
+            snprintf(why, why_size, "%s: tree %s: %s", self->dir, tree_place((enum tree)t),
                      rc == MDB_NOTFOUND
                          ? "missing: this is not a store of casebus-broker, or a damaged one"
                          : mdb_strerror(rc));
@@ -349,7 +349,7 @@ int store_measure(struct txn *read, struct store_sizes *sizes)
     if (fstat(store->data_fd, &st) == 0) {
         sizes->file_bytes = (uint64_t)st.st_size;
     }
-    for (int t = 0; t < TREE_COUNT; t++) {
+    for (int t = TREE_SHARED_LAST; t < TREE_COUNT; t++) {
         MDB_stat ms;
         int rc = mdb_stat(read->mdb, store->dbi[t], &ms);
         if (rc != 0) {

@@ -41,7 +41,7 @@ void store_close(struct store **self_p);
 
 struct store_sizes {
     uint64_t file_bytes, map_bytes, used_bytes;
-    uint64_t entries[TREE_COUNT];
+    uint64_t entries[TREE_COUNT]; /* TREE_SHARED_LAST: of all trees that share */
 };
 int store_measure(struct txn *read, struct store_sizes *sizes);
 /* Clears readers that died with their process; called at start and each minute. */

@@ -4,6 +4,7 @@
 #define BROKER_STORE_PRIVATE_H
 
 #include "overlay.h"
+#include "placed_key.h"
 #include "store.h"
 
 #include <lmdb.h>
@@ -13,7 +14,7 @@
 
 struct store {
     MDB_env *env;
-    MDB_dbi dbi[TREE_COUNT];
+    MDB_dbi dbi[TREE_COUNT]; /* one for those that share */
     char *dir;
     int lock_fd, data_fd;
     uint64_t page_size, map_bytes;

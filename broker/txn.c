@@ -237,11 +237,12 @@ static int find_stored(struct txn *self, enum tree tree, MDB_val *key, MDB_val *
 static bool get_stored(struct txn *self, enum tree tree, struct casebus_bytes key,
                        struct casebus_bytes *value)
 {
-    if (self->error != 0 || key.size == 0 || key.size > KEY_MAX) {
+    if (self->error != 0 || key.size == 0 || key.size > tree_key_max(tree)) {
         return false;
     }
-    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
-    int rc = find_stored(self, tree, &k, &v);
+    struct placed_key room;
+    MDB_val v;
+    int rc = find_stored(self, tree, place_key(&room, tree, key), &v);
     if (rc == MDB_NOTFOUND) {
         return false;
     }

@@ -17,12 +17,11 @@ static int delete_item(MDB_cursor *cursor, MDB_val *key)
     return rc == 0 ? mdb_cursor_del(cursor, 0) : rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_value(MDB_cursor *cursor, const struct overlay_item *item,
+static int put_value(MDB_cursor *cursor, const struct overlay_item *item, MDB_val *key,
                      struct casebus_bytes value, bool append)
 {
-    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
     MDB_val v = {value.size + CHECKSUM_SIZE, NULL};
-    int rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE | (append ? MDB_APPEND : 0u));
+    int rc = mdb_cursor_put(cursor, key, &v, MDB_RESERVE | (append ? MDB_APPEND : 0u));
     if (rc == 0) {
         uint64_t sum = store_checksum(item->hash, value.data, value.size);
         memcpy(v.mv_data, value.data, value.size);
@@ -50,22 +49,28 @@ static struct casebus_bytes encoded_for_page(struct txn *self, const struct over
 static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_item *item,
                     bool append)
 {
-    MDB_val k = {item->key.size, (void *)(uintptr_t)item->key.data};
+    struct placed_key room;
+    MDB_val *key = place_key(&room, (enum tree)item->tree, item->key);
     if (item->state == OVERLAY_DELETED) {
-        return delete_item(cursor, &k);
+        return delete_item(cursor, key);
     }
     struct casebus_bytes value =
         item->state == OVERLAY_ENTRY ? encoded_for_page(self, item) : item->data;
-    self->put_bytes += k.mv_size + value.size;
-    return value.data ? put_value(cursor, item, value, append) : ENOMEM;
+    self->put_bytes += key->mv_size + value.size;
+    return value.data ? put_value(cursor, item, key, value, append) : ENOMEM;
 }
 
 /* From which item on the keys are above all that the tree holds. LMDB puts those without a
- * search, and fills a page instead of splitting it: of each node in it that is two copies. */
+ * search, and fills a page instead of splitting it: of each node in it that is two copies. In a
+ * tree with others behind it there is no such end. */
 static int find_append(MDB_cursor *cursor, const struct overlay_item *const *items,
                        size_t count, size_t *from)
 {
     MDB_val highest, v;
+    if (tree_shares((enum tree)items[0]->tree)) {
+        *from = count;
+        return 0;
+    }
     int rc = mdb_cursor_get(cursor, &highest, &v, MDB_LAST);
     *from = 0;
     if (rc != 0) {

@@ -485,11 +485,17 @@ uint64_t desk_digest(struct desk *d)
 
 uint64_t desk_entries(struct desk *d, enum tree tree)
 {
-    struct store_sizes sizes;
+    uint64_t count = 0;
+    struct cursor c;
     struct txn *txn = read_begin(d);
-    assert_int_equal(store_measure(txn, &sizes), 0);
+    cursor_open(&c, txn, tree);
+    for (cursor_seek(&c, casebus_bytes("", 1)); c.key.data; cursor_next(&c)) {
+        count++; /* with a value that can be read or not */
+        txn_forgive(txn);
+    }
+    cursor_close(&c);
     txn_destroy(&txn);
-    return sizes.entries[tree];
+    return count;
 }
 
 bool desk_holds(struct desk *d, const char *bytes)

@@ -1,5 +1,6 @@
 /* The store's own promises: durable commits, checksums, sticky errors, one writer, rollback. */
 #include "desk.h"
+#include "placed_key.h"
 
 #include <fcntl.h>
 #include <lmdb.h>
@@ -208,25 +209,25 @@ static void events_found_ahead_are_those_that_are_there(void **state)
 }
 
 /* Writes through LMDB itself, past the checksums. */
-static void tamper_key(const char *tree, struct casebus_bytes key, const char *value,
-                       size_t size)
+static void tamper_key(enum tree tree, struct casebus_bytes key, const char *value, size_t size)
 {
+    struct placed_key room;
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
-    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v = {size, (void *)(uintptr_t)value};
+    MDB_val v = {size, (void *)(uintptr_t)value};
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, TREE_COUNT), 0);
     assert_int_equal(mdb_env_set_mapsize(env, 256u << 20), 0);
     assert_int_equal(mdb_env_open(env, d.dir, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, tree, 0, &dbi), 0);
-    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+    assert_int_equal(mdb_dbi_open(txn, tree_place(tree), 0, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, place_key(&room, tree, key), &v, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
 }
 
-static void tamper(const char *tree, const char *key, const char *value, size_t size)
+static void tamper(enum tree tree, const char *key, const char *value, size_t size)
 {
     tamper_key(tree, text(key), value, size);
 }
@@ -251,8 +252,8 @@ static void a_value_without_its_checksum_is_never_served(void **state)
 {
     (void)state;
     close_for_tampering();
-    tamper("case", "a", "anything at all", 15);
-    tamper("case", "b", "x", 1);
+    tamper(TREE_CASE, "a", "anything at all", 15);
+    tamper(TREE_CASE, "b", "x", 1);
     reopen_after_tampering();
     for (const char *key = "a"; *key; key = *key == 'a' ? "b" : "") {
         assert_int_equal(txn_begin(d.txn), 0);
@@ -270,7 +271,7 @@ static void an_event_found_ahead_is_checked_when_it_is_taken(void **state)
     struct key key = key_number(1001);
     commit_events(1000, "x");
     close_for_tampering();
-    tamper_key("log", key_bytes(&key), "anything at all", 15);
+    tamper_key(TREE_LOG, key_bytes(&key), "anything at all", 15);
     reopen_after_tampering();
     assert_int_equal(txn_new_read(d.store, &read), 0);
     assert_int_equal(txn_begin(read), 0);
@@ -286,7 +287,7 @@ static void a_corrupt_record_refuses_its_report_and_no_other(void **state)
 {
     (void)state;
     close_for_tampering();
-    tamper("case", "hse:2", "not an entry at all", 19);
+    tamper(TREE_CASE, "hse:2", "not an entry at all", 19);
     reopen_after_tampering();
     desk_begin(&d);
     desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
@@ -305,7 +306,7 @@ static void a_corrupt_record_is_an_error_of_its_session(void **state)
     (void)state;
     desk_report(&d, "session:started:hse:s1:", NULL);
     close_for_tampering();
-    tamper("case", "hse:2", "not an entry at all", 19);
+    tamper(TREE_CASE, "hse:2", "not an entry at all", 19);
     reopen_after_tampering();
     d.session = "s1";
     desk_report(&d, "case:scraped:hse:2:", "{'offender': {'name': 'A'}}");
@@ -322,8 +323,8 @@ static void a_corrupt_session_stops_no_tick(void **state)
     desk_report(&d, "session:started:hse:s2:", NULL);
     desk_report(&d, "session:started:hse:s3:", NULL);
     close_for_tampering();
-    tamper("session", "hse:s1", "not an entry at all", 19);
-    tamper("active", "hse:s2", "no checksum", 11);
+    tamper(TREE_SESSION, "hse:s1", "not an entry at all", 19);
+    tamper(TREE_ACTIVE, "hse:s2", "no checksum", 11);
     reopen_after_tampering();
     for (int i = 0; i < CASEBUS_LEASE_TICKS + 1; i++) {
         desk_tick(&d, "['hse:s1']");
@@ -338,7 +339,7 @@ static void a_corrupt_agency_is_not_set_and_others_are(void **state)
     struct agency_entry agency;
     desk_set(&d, "{'agency': 'ea', 'name': 'A'}");
     close_for_tampering();
-    tamper("agency", "ea", "not an entry at all", 19);
+    tamper(TREE_AGENCY, "ea", "not an entry at all", 19);
     reopen_after_tampering();
     desk_begin(&d);
     desk_set(&d, "{'agency': 'ea', 'name': 'B'}");
@@ -394,8 +395,8 @@ static void a_corrupt_publisher_stops_nobody_else(void **state)
     send_refused(sound);
     assert_int_equal(desk_entries(&d, TREE_REFUSAL), 2);
     close_for_tampering();
-    tamper_key("publisher", key_bytes(&publisher), "x", 1);
-    tamper_key("refusal", key_bytes(&refusal), "x", 1);
+    tamper_key(TREE_PUBLISHER, key_bytes(&publisher), "x", 1);
+    tamper_key(TREE_REFUSAL, key_bytes(&refusal), "x", 1);
     reopen_after_tampering();
     desk_begin(&d);
     send_refused(lost);
@@ -418,7 +419,7 @@ static void a_store_without_its_state_is_refused(void **state)
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
-    MDB_val k = {5, (void *)(uintptr_t) "state"};
+    struct placed_key room;
     char why[4500];
     desk_report(&d, "case:scraped:hse:1:", "{'offender': {'name': 'A'}}");
     close_for_tampering();
@@ -427,8 +428,8 @@ static void a_store_without_its_state_is_refused(void **state)
     assert_int_equal(mdb_env_set_mapsize(env, 256u << 20), 0);
     assert_int_equal(mdb_env_open(env, d.dir, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
-    assert_int_equal(mdb_del(txn, dbi, &k, NULL), 0);
+    assert_int_equal(mdb_dbi_open(txn, tree_place(TREE_META), 0, &dbi), 0);
+    assert_int_equal(mdb_del(txn, dbi, place_key(&room, TREE_META, text("state")), NULL), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
     assert_int_equal(store_open(&other, &options, why, sizeof why), CASEBUS_ECORRUPT);
@@ -531,6 +532,51 @@ static void keys_stand_in_the_order_of_their_bytes(void **state)
     txn_end(d.txn);
 }
 
+static bool stands_at(const struct cursor *c, bool at, const char *key)
+{
+    return at && casebus_bytes_is(c->key, key);
+}
+
+/* LMDB holds them in one: neither end of a tree is where another begins. */
+static void trees_that_share_are_apart(void **state)
+{
+    (void)state;
+    static const enum tree full[] = {TREE_AGENCY, TREE_ACTOR, TREE_SESSION};
+    static const enum tree empty[] = {TREE_HEAD, TREE_PUBLISHER};
+    struct cursor c;
+    struct casebus_bytes value;
+    assert_int_equal(txn_begin(d.txn), 0);
+    for (size_t i = 0; i < 3; i++) {
+        txn_put(d.txn, full[i], text("b"), text("1"));
+        txn_put(d.txn, full[i], text("d"), text("2"));
+    }
+    assert_int_equal(txn_flush(d.txn), 0);
+    for (size_t i = 0; i < 3; i++) {
+        cursor_open(&c, d.txn, full[i]);
+        assert_true(stands_at(&c, cursor_seek(&c, text("a")), "b"));
+        assert_true(stands_at(&c, cursor_next(&c), "d"));
+        assert_true(cursor_found_by_key(&c));
+        assert_false(cursor_next(&c));
+        assert_false(cursor_seek(&c, text("e")));
+        assert_true(stands_at(&c, cursor_last(&c), "d"));
+        assert_true(stands_at(&c, cursor_before(&c, text("z")), "d"));
+        assert_true(stands_at(&c, cursor_before(&c, text("d")), "b"));
+        assert_false(cursor_before(&c, text("b")));
+        cursor_close(&c);
+        assert_false(txn_get(d.txn, full[i], text("c"), &value));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        cursor_open(&c, d.txn, empty[i]);
+        assert_false(cursor_seek(&c, casebus_bytes("", 1)));
+        assert_false(cursor_last(&c));
+        assert_false(cursor_before(&c, text("z")));
+        cursor_close(&c);
+        assert_false(txn_get(d.txn, empty[i], text("b"), &value));
+    }
+    assert_int_equal(txn_error(d.txn), 0);
+    txn_end(d.txn);
+}
+
 #define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, desk_set_up, desk_shut, &d)
 
 int main(void)
@@ -557,6 +603,7 @@ int main(void)
         TEST(a_full_map_is_no_space_and_keeps_what_was_there),
         TEST(a_store_of_another_layout_is_refused),
         TEST(keys_stand_in_the_order_of_their_bytes),
+        TEST(trees_that_share_are_apart),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

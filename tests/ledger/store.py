@@ -37,6 +37,22 @@ LAYOUTS = {
 }
 
 
+# Trees that share one of LMDB's, where a key begins with the tree's number, which is its place here.
+SHARED = ("meta", "agency", "head", "actor", "publisher", "session")
+
+
+def place_of(tree):
+    """LMDB's name for where the tree stands, and what its keys begin with there."""
+    return (b"shared", bytes([SHARED.index(tree)])) if tree in SHARED else (tree.encode(), b"")
+
+
+def stored(env, txn, tree):
+    """(LMDB's handle, [(key as it stands there, value), ...]) of a tree."""
+    name, prefix = place_of(tree)
+    handle = env.open_db(name, txn, create=False)
+    return handle, [(bytes(key), value) for key, value in txn.cursor(db=handle) if key.startswith(prefix)]
+
+
 def stream_of(topic):
     return ":".join(topic.split(":")[:3]) + ":"
 
@@ -114,9 +130,8 @@ class Store:
 
     def load(self, env, txn):
         def rows(tree):
-            handle = env.open_db(tree.encode(), txn, create=False)
-            for key, value in txn.cursor(db=handle):
-                yield bytes(key), decode(tree, value)
+            for key, value in stored(env, txn, tree)[1]:
+                yield key[len(place_of(tree)[1]):], decode(tree, value)
 
         self.state = dict(rows("meta"))[b"state"]
         self.epoch = self.state["epoch"].hex()

@@ -58,8 +58,15 @@ class Copy:
         leaves them to verify."""
         with lmdb.open(self.store, max_dbs=64, map_size=1 << 32) as env:
             with env.begin(write=True) as txn:
-                handle = env.open_db(tree.encode(), txn, create=False)
-                change(txn, handle)
+                change(txn, env.open_db(store.place_of(tree)[0], txn, create=False))
+
+    def rewrite(self, tree, change):
+        """Makes every value of a tree change(value)."""
+        with lmdb.open(self.store, max_dbs=64, map_size=1 << 32) as env:
+            with env.begin(write=True) as txn:
+                handle, rows = store.stored(env, txn, tree)
+                for key, value in rows:
+                    txn.put(key, change(value), db=handle)
 
 
 def put_event(txn, handle, seq, topic, content):
@@ -120,11 +127,7 @@ def forgotten_by_the_outbox(copy):
 
 
 def progress_put_back(copy):
-    def change(txn, handle):
-        for key, value in txn.cursor(db=handle):
-            txn.put(bytes(key), leb128(3) + bytes(8) + leb128(0) * 2 + leb128(3) + leb128(0) * 8 +
-                    bytes(8), db=handle)
-    copy.write("publisher", change)
+    copy.rewrite("publisher", lambda _: leb128(3) + bytes(8) + leb128(0) * 2 + leb128(3) + leb128(0) * 8 + bytes(8))
 
 
 def case_removed(copy):
@@ -136,22 +139,19 @@ def case_removed(copy):
 
 
 def session_counts(more):
-    def change(txn, handle):
-        for key, value in txn.cursor(db=handle):
-            entry = store.decode("session", value)
-            for name in ("created", "updated", "existing"):
-                entry[name] += more if name == "existing" else 0
-            txn.put(bytes(key), b"".join(leb128(entry[name]) for name, _ in
-                                         store.LAYOUTS["session"]) + bytes(8), db=handle)
+    def change(value):
+        entry = store.decode("session", value)
+        entry["existing"] += more
+        return b"".join(leb128(entry[name]) for name, _ in store.LAYOUTS["session"]) + bytes(8)
     return change
 
 
 def session_counts_less(copy):
-    copy.write("session", session_counts(-1))
+    copy.rewrite("session", session_counts(-1))
 
 
 def session_counts_more(copy):
-    copy.write("session", session_counts(1))
+    copy.rewrite("session", session_counts(1))
 
 
 def session_of_nobody(copy):
@@ -216,7 +216,7 @@ def chain_broken(copy):
 
 def head_moved(copy):
     copy.write("head", lambda txn, handle: txn.put(
-        b"case:created:hse:", leb128(2) + bytes(8), db=handle))
+        store.place_of("head")[1] + b"case:created:hse:", leb128(2) + bytes(8), db=handle))
 
 
 def line_of_a_reader_removed(copy):

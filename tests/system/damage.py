@@ -387,10 +387,10 @@ def a_damaged_case_is_no_trouble_of_others():
 def a_tree_that_is_missing_is_told_with_what_to_do():
     folder = copy()
     with lmdb.open(folder, max_dbs=32) as env, env.begin(write=True) as txn:
-        txn.drop(env.open_db(b"meta", txn=txn, create=False))
+        txn.drop(env.open_db(b"shared", txn=txn, create=False))
     for mode, code in (("--verify", 1), ("--repair", 3)):
         done = run("casebus-broker", mode, folder)
-        assert done.returncode == code and "tree meta: missing" in done.stderr, done
+        assert done.returncode == code and "tree shared: missing" in done.stderr, done
         assert mode == "--verify" or "--restore" in done.stderr, done
 
 

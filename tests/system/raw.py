@@ -5,8 +5,9 @@ import struct
 import lmdb
 import xxhash
 
-TREES = ("meta log case created date offender agency session started head publisher refusal reject quarantine "
-         "conflict actor active").split()
+TREES = ("meta agency head actor publisher session log case created date offender started refusal reject "
+         "quarantine conflict active").split()
+SHARED = TREES[:TREES.index("session") + 1]  # one database of LMDB: a key begins with the tree's number
 # Members as they are encoded: n numbers, an int a fixed number of bytes, s a byte string.
 LAYOUTS = {
     "meta": "n schema,8 epoch,n seq,n entry,n at,n cases,n offenders,n sessions,n agencies,n rejects,n quarantined,"
@@ -77,6 +78,10 @@ def encode(tree, entry):
     return out
 
 
+def prefix(tree):
+    return bytes([TREES.index(tree)]) if tree in SHARED else b""
+
+
 class Raw:
     """A store that nobody has open."""
 
@@ -84,7 +89,8 @@ class Raw:
         self.env = lmdb.open(folder, max_dbs=len(TREES) + 8, map_size=4 << 30, sync=False)
         self.dbs = {}
         for tree in TREES:
-            self.dbs[tree] = self.env.open_db(tree.encode(), create=False)
+            name = "shared" if tree in SHARED else tree
+            self.dbs[tree] = self.env.open_db(name.encode(), create=False)
 
     def __enter__(self):
         return self
@@ -93,12 +99,13 @@ class Raw:
         self.env.close()
 
     def keys(self, tree):
+        begin = prefix(tree)
         with self.env.begin(self.dbs[tree]) as txn:
-            return list(txn.cursor().iternext(values=False))
+            return [key[len(begin):] for key in txn.cursor().iternext(values=False) if key.startswith(begin)]
 
     def raw(self, tree, key):
         with self.env.begin(self.dbs[tree]) as txn:
-            return txn.get(key)
+            return txn.get(prefix(tree) + key)
 
     def value(self, tree, key):
         stored = self.raw(tree, key)
@@ -107,14 +114,14 @@ class Raw:
 
     def set_raw(self, tree, key, stored):
         with self.env.begin(self.dbs[tree], write=True) as txn:
-            txn.put(key, stored)
+            txn.put(prefix(tree) + key, stored)
 
     def set(self, tree, key, value):
         self.set_raw(tree, key, value + checksum(tree, key, value))
 
     def remove(self, tree, key):
         with self.env.begin(self.dbs[tree], write=True) as txn:
-            assert txn.delete(key), (tree, key)
+            assert txn.delete(prefix(tree) + key), (tree, key)
 
     def change(self, tree, key, name, by=1):
         """A member of an entry, under a checksum that fits."""
