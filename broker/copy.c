@@ -37,7 +37,8 @@ static int fail(struct copying *c, int code, const char *what)
 
 static int fail_lmdb(struct copying *c, int rc)
 {
-    return rc == 0 ? 0 : fail(c, store_error(rc), mdb_strerror(rc));
+    const char *what = rc == MDB_BAD_TXN ? "a page could not be read" : mdb_strerror(rc);
+    return rc == 0 ? 0 : fail(c, store_error(rc), what);
 }
 
 /* --- a new epoch ------------------------------------------------------------------------ */
@@ -207,7 +208,9 @@ static int copy_tree(struct copying *c, enum tree tree)
         }
         at = mdb_cursor_get(in, &k, &v, MDB_NEXT);
     }
-    if (rc == 0 && at != 0 && at != MDB_NOTFOUND) {
+    if (rc == 0 && at == 0 && !store_stands_at(c->from, tree, k, v)) {
+        rc = out_of_order(c, tree, casebus_bytes(k.mv_data, k.mv_size));
+    } else if (rc == 0 && at != 0 && at != MDB_NOTFOUND) {
         rc = fail_lmdb(c, at);
     }
     close_out(c);

@@ -18,6 +18,13 @@ void cursor_close(struct cursor *c)
     }
 }
 
+bool store_stands_at(const struct txn *txn, enum tree tree, MDB_val key, MDB_val value)
+{
+    MDB_val found;
+    return mdb_get(txn->mdb, txn->store->dbi[tree], &key, &found) == 0 &&
+           found.mv_data == value.mv_data;
+}
+
 static bool move_to(struct cursor *c, MDB_cursor_op op, struct casebus_bytes key)
 {
     struct placed_key room;
@@ -27,13 +34,17 @@ static bool move_to(struct cursor *c, MDB_cursor_op op, struct casebus_bytes key
         return false;
     }
     int rc = mdb_cursor_get(c->mdb, &k, &v, op);
-    if (rc == MDB_NOTFOUND || (rc == 0 && !placed_key(c->tree, k, &c->key))) {
+    if (rc == MDB_NOTFOUND) {
         return false;
     }
-    if (rc == 0) {
-        rc = store_open_value(c->tree, c->key, v, &c->value);
-    } else {
+    if (rc != 0) {
         rc = store_error(rc);
+    } else if (placed_key(c->tree, k, &c->key)) {
+        rc = store_open_value(c->tree, c->key, v, &c->value);
+    } else if (store_stands_at(c->txn, c->tree, k, v)) {
+        return false; /* the tree has ended */
+    } else {
+        rc = CASEBUS_ECORRUPT;
     }
     if (rc != 0) {
         txn_fail(c->txn, rc);
@@ -51,9 +62,14 @@ bool cursor_last(struct cursor *c)
 {
     unsigned char behind = (unsigned char)(c->tree + 1);
     MDB_val k = {1, &behind}, v;
-    const bool others = c->mdb && c->txn->error == 0 && tree_shares(c->tree) &&
-                        mdb_cursor_get(c->mdb, &k, &v, MDB_SET_RANGE) == 0;
-    return move_to(c, others ? MDB_PREV : MDB_LAST, casebus_bytes(NULL, 0));
+    int rc = MDB_NOTFOUND;
+    if (c->mdb && c->txn->error == 0 && tree_shares(c->tree)) {
+        rc = mdb_cursor_get(c->mdb, &k, &v, MDB_SET_RANGE);
+    }
+    if (rc != MDB_NOTFOUND) {
+        txn_fail(c->txn, store_error(rc));
+    }
+    return move_to(c, rc == 0 ? MDB_PREV : MDB_LAST, casebus_bytes(NULL, 0));
 }
 
 bool cursor_next(struct cursor *c)
@@ -74,8 +90,6 @@ bool cursor_before(struct cursor *c, struct casebus_bytes key)
 bool cursor_found_by_key(const struct cursor *c)
 {
     struct placed_key room;
-    MDB_val v;
-    return mdb_get(c->txn->mdb, c->txn->store->dbi[c->tree], place_key(&room, c->tree, c->key),
-                   &v) == 0 &&
-           v.mv_data == (const void *)c->value.data;
+    return store_stands_at(c->txn, c->tree, *place_key(&room, c->tree, c->key),
+                           (MDB_val){.mv_data = (void *)(uintptr_t)c->value.data});
 }

@@ -16,8 +16,7 @@
  *   created      created seq                                    struct created_entry
  *   date         agency NUL date-or-0000-00-00 NUL regulator id (nothing)
  *   offender     agency NUL name NUL postcode NUL               struct offender_entry
- *                agency NUL name NUL postcode NUL regulator id  (nothing): a case of that
- * offender
+ *                agency NUL name NUL postcode NUL regulator id  (nothing): his case
  *   started      started seq                                    the session's key
  *   refusal      the publisher's key, number                    struct refusal_entry
  *   reject       reject number                                  struct refusal_entry

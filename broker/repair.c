@@ -38,6 +38,18 @@ void not_read(struct repairing *r, enum tree tree, struct casebus_bytes key, con
     say(r, text);
 }
 
+void not_read_on(struct repairing *r, const struct cursor *c)
+{
+    char text[100];
+    if (txn_error(c->txn) != 0 && !c->key.data) {
+        snprintf(text, sizeof text,
+                 "%s: cannot be read to its end, what it alone knew is left out",
+                 tree_names[c->tree]);
+        say(r, text);
+    }
+    txn_forgive(c->txn);
+}
+
 void left_out(struct repairing *r, enum tree tree, struct casebus_bytes key)
 {
     not_read(r, tree, key, "left out of what is rebuilt");
@@ -205,6 +217,19 @@ static int build(struct repairing *r, const char *dir)
     return rc;
 }
 
+static uint64_t count_entries(struct txn *txn, enum tree tree)
+{
+    struct cursor c;
+    uint64_t count = 0;
+    cursor_open(&c, txn, tree);
+    for (cursor_seek(&c, casebus_bytes("", 1)); c.key.data; cursor_next(&c)) {
+        count++;
+        txn_forgive(txn);
+    }
+    cursor_close(&c);
+    return count;
+}
+
 static int count_built(struct store *store, struct repair_report *report)
 {
     struct txn *txn;
@@ -212,8 +237,11 @@ static int count_built(struct store *store, struct repair_report *report)
     int rc = txn_new_read(store, &txn);
     rc = rc ? rc : txn_begin(txn);
     rc = rc ? rc : store_measure(txn, &sizes);
-    if (rc == 0) {
-        memcpy(report->built, sizes.entries, sizeof report->built);
+    for (int t = 0; rc == 0 && t < TREE_COUNT; t++) {
+        if (derived[t]) {
+            report->built[t] =
+                tree_shares((enum tree)t) ? count_entries(txn, (enum tree)t) : sizes.entries[t];
+        }
     }
     txn_destroy(&txn);
     return rc;

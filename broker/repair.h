@@ -2,7 +2,8 @@
  * built again from what is not (the log, cases, sessions, publishers, quarantine).
  *
  * Values that do not match their checksum are carried along as they are, named, and left out of
- * what is built: nothing is made up for them, and verify goes on naming them. */
+ * what is built: nothing is made up for them, and verify goes on naming them. Pages that cannot
+ * be read, where something kept stands on them, are no repair's: the store stays as it is. */
 #ifndef BROKER_REPAIR_H
 #define BROKER_REPAIR_H
 
@@ -11,7 +12,7 @@
 struct repair_report {
     struct backup_report copy;
     uint64_t damaged;               /* values named so far */
-    uint64_t built[TREE_COUNT];     /* entries of each tree now */
+    uint64_t built[TREE_COUNT];     /* entries now of each tree that is built */
     void (*said)(const char *text); /* told of each damaged value; NULL: nobody */
 };
 

@@ -199,7 +199,7 @@ static int keep_agencies(struct repairing *r)
             rc = build_agency(r, &key);
         }
     }
-    txn_forgive(r->old);
+    not_read_on(r, &c);
     cursor_close(&c);
     return rc;
 }
@@ -398,7 +398,7 @@ static int keep_heads(struct repairing *r)
             rc = built(r, TREE_HEAD, &stream, ENTRY_HEAD, &head);
         }
     }
-    txn_forgive(r->old);
+    not_read_on(r, &c);
     cursor_close(&c);
     return rc ? rc : txn_error(r->write);
 }

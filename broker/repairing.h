@@ -17,6 +17,9 @@ struct repairing {
 /* Says that something cannot be read, and what that means; or that it is left out. */
 void not_read(struct repairing *r, enum tree tree, struct casebus_bytes key, const char *loss);
 void left_out(struct repairing *r, enum tree tree, struct casebus_bytes key);
+/* Where a walk of the old store has ended before its tree, because of a damaged page, says so.
+ */
+void not_read_on(struct repairing *r, const struct cursor *c);
 
 /* Goes through a tree of `from` or `old`: first true for the first call. Unreadable values are
  * passed over; those of `from` have been named when they were copied. */

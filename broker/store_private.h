@@ -47,6 +47,9 @@ struct txn {
  * ends.
  */
 void txn_close_lookups(struct txn *txn);
+/* Does a search find the key at this place? Not where a page of another place, or of another
+ * time, stands: there a tree would seem to end where another of those that share begins. */
+bool store_stands_at(const struct txn *txn, enum tree tree, MDB_val key, MDB_val value);
 /* The one place where LMDB's codes, the system's among them, become ours. */
 int store_error(int lmdb_code);
 /* While a store is opened: what is wrong with the folder that was named, CASEBUS_EINVAL, is no

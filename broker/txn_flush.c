@@ -51,6 +51,9 @@ static int put_item(struct txn *self, MDB_cursor *cursor, const struct overlay_i
 {
     struct placed_key room;
     MDB_val *key = place_key(&room, (enum tree)item->tree, item->key);
+    if (item->key.size == 0) {
+        return MDB_BAD_VALSIZE; /* as LMDB says of one that is empty there too */
+    }
     if (item->state == OVERLAY_DELETED) {
         return delete_item(cursor, key);
     }
