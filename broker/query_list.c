@@ -304,7 +304,7 @@ static int read_offender(struct query *q, struct page *p)
 static int check_values(struct query *q, const struct page *p)
 {
     if (p->agency.data && !casebus_agency_valid(p->agency)) {
-        return bad_arg(q, "agency", "is not an agency code");
+        return bad_arg(q, "agency", NO_AGENCY_CODE);
     }
     if (p->session.data && !casebus_segment_valid(p->session)) {
         return bad_arg(q, "session", "is not a session id");

@@ -397,7 +397,7 @@ static int read_log_cases(struct query *q, struct met *m, uint64_t *after)
         return bad_arg(q, "after", "is required, or since");
     }
     if (m->agency.data && !casebus_agency_valid(m->agency)) {
-        return bad_arg(q, "agency", "is not an agency code");
+        return bad_arg(q, "agency", NO_AGENCY_CODE);
     }
     if (!by_seq) {
         *after = newest_before(q, m->since);

@@ -80,7 +80,7 @@ static int check_settings(struct query *q, struct casebus_bytes *code)
     struct casebus_fault fault = {.code = 0};
     int rc = arg_text(q, "agency", true, code);
     if (rc == 0 && !casebus_agency_valid(*code)) {
-        rc = bad_arg(q, "agency", "is not an agency code");
+        rc = bad_arg(q, "agency", NO_AGENCY_CODE);
     }
     if (rc != 0) {
         return rc;
@@ -88,6 +88,9 @@ static int check_settings(struct query *q, struct casebus_bytes *code)
     rc = agency_settings_read(q->request.map, &settings, &fault);
     if (rc == CASEBUS_EMISSING) {
         return bad_arg(q, "name", "is required, or base_url, or enabled");
+    }
+    if (rc == CASEBUS_EVALUE && strcmp(fault.field, "base_url") == 0) {
+        return bad_arg(q, fault.field, "must begin with http:// or https://");
     }
     if (rc != 0) {
         return bad_arg(q, fault.field, casebus_strerror(rc));
@@ -187,7 +190,7 @@ static int read_wanted(struct query *q, struct wanted *w)
     rc = rc ? rc : arg_limit(q, &w->limit);
     rc = rc ? rc : arg_bin(q, "next", 0, false, &w->next);
     if (rc == 0 && !casebus_agency_valid(w->agency)) {
-        rc = bad_arg(q, "agency", "is not an agency code");
+        rc = bad_arg(q, "agency", NO_AGENCY_CODE);
     }
     rc = rc ? rc : check_search(q, "name", offender_fields);
     return rc == 0 && !scope_covers(q->scope, w->agency) ? CASEBUS_ENOTFOUND : rc;

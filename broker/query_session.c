@@ -78,6 +78,8 @@ int query_session_stop(struct query *q)
 
 /* --- the list of sessions --------------------------------------------------------------- */
 
+#define STATUSES "must be active, running, stopping, completed, failed, stopped or lost"
+
 /* Which statuses a word asks for: a bit each; 0: no such word. */
 static unsigned statuses(struct casebus_bytes word)
 {
@@ -125,11 +127,11 @@ int query_session_list(struct query *q)
         return rc;
     }
     if (list.agency.data && !casebus_agency_valid(list.agency)) {
-        return bad_arg(q, "agency", "is not an agency code");
+        return bad_arg(q, "agency", NO_AGENCY_CODE);
     }
     list.statuses = statuses(status);
     if (list.statuses == 0) {
-        return bad_arg(q, "status", "is no status of a session");
+        return bad_arg(q, "status", STATUSES);
     }
     return list_by_seq(q, &list);
 }

@@ -116,7 +116,7 @@ static int read_dir(struct query *q, char dir[FOLDER_PATH_MAX])
     if (rc != 0) {
         return rc;
     }
-    if (text.size < 2 || text.size > BACKUP_DIR_MAX || text.data[0] != '/' ||
+    if (text.size < 1 || text.size > BACKUP_DIR_MAX || text.data[0] != '/' ||
         memchr(text.data, 0, text.size)) {
         return bad_arg(q, "dir", "must be an absolute path of at most 1024 bytes");
     }

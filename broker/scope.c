@@ -25,7 +25,7 @@ bool scope_is_everything(const struct scope *scope)
 const char *scope_add_agency(struct scope *scope, struct casebus_bytes code)
 {
     if (!casebus_agency_valid(code)) {
-        return "is not an agency code, a lower-case letter and at most 31 of a-z, 0-9 and _";
+        return NO_AGENCY_CODE;
     }
     if (scope->agencies > 0 && scope_covers(scope, code)) {
         return "is named twice";

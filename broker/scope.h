@@ -75,4 +75,8 @@ void scope_pack_session(const struct scope *scope, struct casebus_bytes map,
 int scope_event(const struct scope *scope, struct casebus_bytes topic,
                 struct casebus_bytes body, msgpack_sbuffer *out, struct casebus_bytes *sent);
 
+/* What is said of one. */
+#define NO_AGENCY_CODE                                                                         \
+    "is not an agency code, a lower-case letter and at most 31 of a-z, 0-9 and _"
+
 #endif

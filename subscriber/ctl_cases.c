@@ -330,10 +330,15 @@ static int ask_batch(struct ctl *self, struct batch *batch)
     return status == EXIT_FINE ? take_known(self, batch) : status;
 }
 
-static int add_id(struct ctl *self, struct batch *batch, const char *id)
+/* `line` of standard input; 0: it is an operand. */
+static int add_id(struct ctl *self, struct batch *batch, const char *id, unsigned line)
 {
+    char where[32] = "";
     if (!is_case_id(id)) {
-        return ctl_usage("%s: not a case id, which is AGENCY:REGULATOR_ID", id);
+        if (line > 0) {
+            snprintf(where, sizeof where, "line %u: ", line);
+        }
+        return ctl_usage("%s%s: not a case id, which is AGENCY:REGULATOR_ID", where, id);
     }
     batch->ids[batch->count] = strdup(id);
     if (batch->ids[batch->count] == NULL) {
@@ -348,11 +353,13 @@ static int read_ids(struct ctl *self, struct batch *batch, FILE *in)
 {
     char *line = NULL;
     size_t room = 0;
+    unsigned number = 0;
     int status = EXIT_FINE;
     while (status == EXIT_FINE && getline(&line, &room, in) >= 0) {
         line[strcspn(line, "\r\n")] = '\0';
+        number++;
         if (*line != '\0') {
-            status = add_id(self, batch, line);
+            status = add_id(self, batch, line, number);
         }
     }
     if (status == EXIT_FINE && ferror(in)) {
@@ -386,7 +393,7 @@ int ctl_known(struct ctl *self)
     }
     for (int i = 0; i < self->argc && status == EXIT_FINE; i++) {
         status = strcmp(self->argv[i], "-") == 0 ? read_ids(self, &batch, stdin)
-                                                 : add_id(self, &batch, self->argv[i]);
+                                                 : add_id(self, &batch, self->argv[i], 0);
     }
     if (status == EXIT_FINE) {
         status = ask_batch(self, &batch);

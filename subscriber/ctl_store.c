@@ -146,6 +146,9 @@ int ctl_backup(struct ctl *self)
         status = carry_out(self, &work);
     }
     text_free(&dir);
+    if (status == EXIT_USAGE && self->reply.error == CASEBUS_EVALUE) {
+        return EXIT_NOT_FOUND; /* the folder is taken: of no use today, but no misuse */
+    }
     if (status != EXIT_FINE) {
         return status;
     }

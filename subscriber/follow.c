@@ -25,6 +25,7 @@
 
 #define RESEND_LOOK_MS 250  /* how often a question on its way is looked after */
 #define QUIET_MS 10000      /* ten heads messages that did not come */
+#define UNANSWERED_MS 5000  /* answers come in milliseconds; it may be one that waits */
 #define QUIET_GRACE_MS 2000 /* two more, for who has not been there to see them */
 #define LARGE_BATCH 16      /* events of it that have come */
 #define ENVELOPE 192        /* bytes of an event that are read: about all but its payload */
@@ -281,11 +282,18 @@ static int ask(struct casebus_subscriber *self)
     rc = casebus_replay_cover(self->replay, question.patterns, question.count);
     if (rc == 0) {
         rc = casebus_replay_ask(self->replay, question.after);
+        self->asked_at = clock_mono_ms();
     }
     if (rc != 0) {
         intake_refused(&self->intake, clock_mono_ms());
     }
     return rc;
+}
+
+bool casebus_follow_is_unanswered(const struct casebus_subscriber *self)
+{
+    return self->intake.asked != ASKED_NOTHING &&
+           clock_mono_ms() - self->asked_at >= UNANSWERED_MS;
 }
 
 static bool is_due(struct casebus_subscriber *self)

@@ -41,6 +41,7 @@ struct casebus_subscriber {
     bool has_first;       /* of the next message, in the intake's slot */
     bool has_yielded;     /* the processor, since the last message */
     uint64_t undecodable; /* messages */
+    int64_t asked_at;     /* the log, last */
     int64_t quiet_since;  /* nothing has come while it waited; 0: something has */
     int64_t quiet_looked; /* when that was looked at last */
     bool has_grace;       /* it was away until the time was over */
@@ -52,5 +53,7 @@ int casebus_follow_join(struct casebus_subscriber *self, struct patience *patien
 /* 1 an event; 0 the time is up; or a code. */
 int casebus_follow(struct casebus_subscriber *self, const struct casebus_event **event,
                    struct patience *patience);
+/* Has the log been asked, and not answered for long? */
+bool casebus_follow_is_unanswered(const struct casebus_subscriber *self);
 
 #endif

@@ -301,6 +301,9 @@ enum casebus_subscriber_state casebus_subscriber_state(const struct casebus_subs
     if (self->is_silent) {
         return CASEBUS_SUBSCRIBER_SILENT;
     }
+    if (casebus_follow_is_unanswered(self)) {
+        return CASEBUS_SUBSCRIBER_UNANSWERED;
+    }
     if (intake_is_repairing(&self->intake)) {
         return CASEBUS_SUBSCRIBER_REPAIRING;
     }
@@ -313,6 +316,7 @@ const char *casebus_subscriber_state_word(enum casebus_subscriber_state state)
         [CASEBUS_SUBSCRIBER_CONNECTING] = "connecting",
         [CASEBUS_SUBSCRIBER_CATCHING_UP] = "catching up",
         [CASEBUS_SUBSCRIBER_REPAIRING] = "repairing",
+        [CASEBUS_SUBSCRIBER_UNANSWERED] = "waiting for what the log holds; nobody answers",
         [CASEBUS_SUBSCRIBER_LIVE] = "live",
         [CASEBUS_SUBSCRIBER_SILENT] = "nothing comes from the broker any more; waiting for it",
     };

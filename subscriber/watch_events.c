@@ -54,7 +54,9 @@ static int subscribe(struct watch *self)
             struct text pattern = {0};
             text_add_foreign(&pattern, casebus_cstr(self->settings->patterns[i]));
             fprintf(stderr, PROGRAM ": %s: %s\n", text_get(&pattern),
-                    why != NULL ? why : casebus_strerror(rc));
+                    why != NULL              ? why
+                    : rc == CASEBUS_ETOOMANY ? "one too many: there can be 64 patterns"
+                                             : casebus_strerror(rc));
             text_free(&pattern);
             return EXIT_USAGE;
         }
@@ -304,7 +306,9 @@ static void say_state(struct watch *self)
 {
     const enum casebus_subscriber_state state = casebus_subscriber_state(self->subscriber);
     if (state != self->said_state) {
-        fprintf(stderr, PROGRAM ": %s\n", casebus_subscriber_state_word(state));
+        const bool unanswered = state == CASEBUS_SUBSCRIBER_UNANSWERED;
+        fprintf(stderr, PROGRAM ": %s%s%s\n", casebus_subscriber_state_word(state),
+                unanswered ? " at " : "", unanswered ? self->settings->query : "");
         self->said_state = state;
     }
 }

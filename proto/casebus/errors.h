@@ -19,7 +19,8 @@
     X(CASEBUS_ETYPE, -7, "wrong_type", "the field has another type")                           \
     X(CASEBUS_EVALUE, -8, "bad_value", "the value is not allowed in this field")               \
     X(CASEBUS_ETOOLONG, -9, "too_long", "the value is longer than the field's limit")          \
-    X(CASEBUS_ETOOLARGE, -10, "too_large", "the message or record is over its size limit")     \
+    X(CASEBUS_ETOOLARGE, -10, "too_large",                                                     \
+      "over its size limit: report 512 KiB, record 256 KiB, request 640 KiB")                  \
     X(CASEBUS_EDUPLICATE, -11, "duplicate_key", "a map holds the same key twice")              \
     X(CASEBUS_EDEPTH, -12, "too_deep", "nested deeper than 16 levels")                         \
     X(CASEBUS_EUTF8, -13, "bad_utf8", "text is not valid UTF-8")                               \
@@ -28,7 +29,7 @@
     X(CASEBUS_EUNKNOWN_CASE, -16, "unknown_case", "there is no such case")                     \
     X(CASEBUS_EDELETED, -17, "deleted", "the case is deleted")                                 \
     X(CASEBUS_EREDACTED, -18, "redacted", "the case is redacted")                              \
-    X(CASEBUS_EDECIDED, -19, "decided", "this was decided before, the other way")              \
+    X(CASEBUS_EDECIDED, -19, "decided", "this was decided before, and otherwise")              \
     X(CASEBUS_EUNKNOWN_SESSION, -20, "unknown_session", "there is no such session")            \
     X(CASEBUS_EENDED, -21, "session_ended", "the session has ended")                           \
     X(CASEBUS_ENOTFOUND, -22, "not_found", "there is no such thing")                           \

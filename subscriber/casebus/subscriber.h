@@ -117,6 +117,8 @@ enum casebus_subscriber_state {
     CASEBUS_SUBSCRIBER_CONNECTING,
     CASEBUS_SUBSCRIBER_CATCHING_UP, /* reading the log, as it was told to begin there */
     CASEBUS_SUBSCRIBER_REPAIRING,   /* something is missing and asked for */
+    CASEBUS_SUBSCRIBER_UNANSWERED,  /* either, and for five seconds the broker has not answered;
+                                     * it goes on trying */
     CASEBUS_SUBSCRIBER_LIVE,
     CASEBUS_SUBSCRIBER_SILENT /* it was, and nothing has come for ten seconds: no broker, or one
                                * that does not let it in any more; it goes on trying */

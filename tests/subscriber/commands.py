@@ -412,6 +412,13 @@ class RestartTest(WithBroker):
         self.assertEqual(json.loads(watch.out.next())["seq"], 1)
         self.assertEqual(watch.wait(), 0)
 
+    def test_who_does_not_answer_is_named(self):
+        self.broker.publish(case(1))
+        nobody = "ipc://%s/nobody" % tempfile.gettempdir()
+        watch = Watch(self.broker, "--query", nobody, "--from-start", "case")
+        self.assertIn(nobody, watch.err.until("nobody answers"))
+        self.assertEqual(watch.end(), 0)
+
     def test_what_is_missed_while_it_sleeps_is_fetched(self):
         watch = Watch(self.broker, "--json", "--count", "4", "case:created", "case:updated")
         self.broker.publish(case(1))
@@ -566,6 +573,8 @@ class CtlTest(WithBroker):
         self.broker.publish(*[case(i) for i in range(1500)])
         done = self.broker.ctl("known", "hse:1", "hse:nope", "hse:2")
         self.assertEqual((done.returncode, done.stdout), (0, "hse:1\nhse:2\n"))
+        done = self.broker.ctl("known", "-", text="hse:1\n\nhse\n")
+        self.assertIn("line 3: hse: not a case id", done.stderr)
         done = self.broker.ctl("known", "-", text="".join(f"hse:{i}\r\n" for i in range(2000)))
         self.assertEqual(done.stdout.split(), [f"hse:{i}" for i in range(1500)])
 
@@ -644,7 +653,7 @@ class CtlTest(WithBroker):
             with self.subTest(option):
                 done = self.broker.ctl("status", option, "tcp://127.0.0.1:1", "--timeout", "1")
                 self.assertEqual(done.returncode, 3)
-                self.assertIn(option[2:], done.stderr)
+                self.assertEqual([line.split()[1] for line in done.stderr.splitlines()], [option[2:]], done.stderr)
 
     def test_verify_of_no_store_fails(self):
         self.assertNotEqual(self.broker.ctl("verify", "/nonexistent").returncode, 0)

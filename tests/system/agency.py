@@ -64,8 +64,8 @@ def what_is_wrong_is_said_and_changes_nothing():
                 (["hse", "--enable", "--disable"], 2, "--enable or --disable, not both"),
                 (["HSE", "--name", "x"], 2, "agency: is not an agency code"),
                 (["hse", "--name", "x" * 257], 2, "name: the value is longer"),
-                (["hse", "--url", "hse.example"], 2, "base_url: the value is not allowed"),
-                (["new", "--name", "New", "--url", "ftp://x"], 2, "base_url: the value is not allowed"),
+                (["hse", "--url", "hse.example"], 2, "base_url: must begin with http:// or https://"),
+                (["new", "--name", "New", "--url", "ftp://x"], 2, "base_url: must begin with http:// or https://"),
                 (["hse", "ea"], 2, "too many operands"), ([], 2, "agency needs CODE"),
                 (["hse", "--limit", "5"], 2, "agency has no option --limit")):
             done = agency(broker, *args, code=code)

@@ -202,8 +202,10 @@ def what_cannot_be_backed_up_says_why_and_leaves_nothing():
         taken = os.path.join(broker.dir, "taken")
         os.mkdir(taken)
         open(os.path.join(taken, "file"), "w").close()
-        done = broker.run("casebus-ctl", "backup", taken, code=2)
+        done = broker.run("casebus-ctl", "backup", taken, code=1)
         assert "not empty" in done.stderr and taken in done.stderr, done
+        done = broker.run("casebus-ctl", "backup", "/", code=1)
+        assert "/: dir: is there already and not empty" in done.stderr, done
         assert client.ask("store.backup", dir=taken)["error"] == {"code": "bad_value", "field": "dir", "text":
                                                                   "dir: is there already and not empty"}
         done = broker.run("casebus-ctl", "backup", os.path.join(broker.dir, "no/such/parent"), code=1)
