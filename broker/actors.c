@@ -75,6 +75,11 @@ static int compare_keys(const void *a, const void *b)
     return strcmp(((const struct known_key *)a)->key, ((const struct known_key *)b)->key);
 }
 
+bool actors_have_keys(const struct actor_table *self)
+{
+    return self->key_count > 0;
+}
+
 const struct actor *actor_by_key(const struct actor_table *self, const char *key)
 {
     struct known_key sought;

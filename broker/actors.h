@@ -46,6 +46,8 @@ void actor_table_release(const struct actor_table *self);
 const struct actor *actor_by_key(const struct actor_table *self, const char *key);
 const struct actor *actor_by_name(const struct actor_table *self, struct casebus_bytes name);
 unsigned actor_count(const struct actor_table *self);
+/* Has one of them a key? */
+bool actors_have_keys(const struct actor_table *self);
 
 /* May he? An absent agency (NULL) stands for all of them. */
 bool actor_may(const struct actor_table *self, const struct actor *actor, enum verb verb,

@@ -95,7 +95,16 @@ struct broker {
 /* The table of the actors that the settings name; NULL: `why` says why not. */
 static struct actor_table *read_actors(const struct settings *s, char *why, size_t why_size)
 {
-    return actor_table_read(s->actors[0] ? s->actors : NULL, &s->roles, why, why_size);
+    struct actor_table *table =
+        actor_table_read(s->actors[0] ? s->actors : NULL, &s->roles, why, why_size);
+    if (table && actors_have_keys(table) && s->secret[0] == '\0') {
+        snprintf(why, why_size,
+                 "%s: actors have keys, which nobody is asked for without --secret FILE",
+                 s->actors);
+        actor_table_release(table);
+        table = NULL;
+    }
+    return table;
 }
 
 /* Would a broker with these settings find its keys and actors in order? */

@@ -163,6 +163,9 @@ const char *casebus_view_words(struct casebus_view *self)
         told->state == CASEBUS_VIEW_LIVE || told->state == CASEBUS_VIEW_CATCHING_UP;
     if (told->state == CASEBUS_VIEW_STALE) {
         write_stale(self);
+    } else if (complete && told->error == CASEBUS_EDENIED) {
+        snprintf(self->words, sizeof self->words, "%s (%s)", word,
+                 casebus_strerror(told->error));
     } else if (complete) {
         snprintf(self->words, sizeof self->words, "%s, complete through #%llu", word,
                  (unsigned long long)told->through);

@@ -216,8 +216,9 @@ struct casebus_view_status {
 };
 void casebus_view_status(const struct casebus_view *self, struct casebus_view_status *status);
 const char *casebus_view_state_word(enum casebus_view_state state);
-/* "live, complete through #123", "stale since 12:03:04 (the broker does not answer)",
- * "live, complete through #9; read-only: disk full": for people. Borrowed until the next call.
+/* "live, complete through #123", "live (the actor may not do this)", "stale since 12:03:04 (the
+ * broker does not answer)", "live, complete through #9; read-only: disk full": for people.
+ * Borrowed until the next call.
  */
 const char *casebus_view_words(struct casebus_view *self);
 

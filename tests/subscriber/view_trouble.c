@@ -205,6 +205,23 @@ static void what_is_refused_is_said(void **state)
     close_view(&view);
 }
 
+static void what_may_not_be_seen_any_more_goes_and_is_said(void **state)
+{
+    (void)state;
+    open_live(0);
+    move_stream(CREATED, 11);
+    asked("case.recent");
+    refuse(11, CASEBUS_EDENIED);
+    assert_string_equal(seen.rows, "");
+    assert_int_equal(status_of(view).error, CASEBUS_EDENIED);
+    assert_words("live (the actor may not do this)");
+    move_stream(CREATED, 12);
+    asked("case.recent");
+    answer(12, "2 1", NULL);
+    assert_words("live, complete through #12");
+    close_view(&view);
+}
+
 static void a_case_that_is_not_there_is_an_empty_list(void **state)
 {
     (void)state;
@@ -450,6 +467,7 @@ int main(void)
         UNHEARD(a_silent_connection_is_made_again),
         TEST(a_broker_that_is_behind_is_asked_again_soon),
         TEST(what_is_refused_is_said),
+        TEST(what_may_not_be_seen_any_more_goes_and_is_said),
         TEST(a_case_that_is_not_there_is_an_empty_list),
         TEST(what_holds_the_broker_is_said),
         TEST(another_history_is_loaded_anew),

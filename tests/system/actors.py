@@ -84,6 +84,9 @@ def what_may_bind_depends_on_keys():
         for args in (keys + ["--query", "tcp://*:7403"], keys + ["--query", "ipc://%s/query" % folder],
                      ["--query", "ipc://%s/query" % wide]):
             assert run(BROKER, "-n", "--data", folder, *args).returncode == 0, args
+        open(actors, "w").write("a %s viewer\n" % open(os.path.join(folder, "b.pub")).read().split('"')[3])
+        done = run(BROKER, "-n", "--data", folder, "--actors", actors)
+        assert done.returncode == 2 and "without --secret" in done.stderr, done
         open(actors, "w").write("a - viewer\nb - nurse\n")
         done = run(BROKER, "-n", "--data", folder, *keys)
         assert done.returncode == 2 and actors + ":2: there is no role" in done.stderr, done
@@ -98,6 +101,7 @@ def every_program_works_with_its_key():
         done = broker.run_as("eye", "casebus-watch", "--json", "--from-start", "--count", 1, "case")
         assert '"worker-1"' in done.stdout, done.stdout  # the actor is who had the key
         assert "gone" not in broker.run_as("boss", "casebus-ctl", "status").stderr
+        assert broker.run_as("eye", "casebus-ctl", "status").stderr == ""  # who may not report does not try it
         done = broker.run_as("boss", "casebus-ctl", "verify")
         assert broker.audit() == [], broker.audit()
 
