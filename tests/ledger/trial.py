@@ -48,8 +48,9 @@ def await_true(condition, what, seconds=PATIENCE):
         time.sleep(0.002)
 
 
-def last_seq(path):
-    """The newest event or position of a reader's ledger."""
+def last_seq(path, epoch=None):
+    """The newest event or position of a reader's ledger; 0 where that is of another history than `epoch`."""
+    newest = 0
     if not os.path.exists(path):
         return 0
     with open(path, "rb") as file:
@@ -59,9 +60,14 @@ def last_seq(path):
                 entry = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(entry, dict) and ("at" in entry or "seq" in entry):
-                return entry.get("at", entry.get("seq"))
-    return 0
+            if not isinstance(entry, dict):
+                continue
+            newest = newest or entry.get("at", entry.get("seq", 0))
+            if newest and not epoch:
+                break
+            if epoch and "epoch" in entry:
+                return newest if entry["epoch"] == epoch else 0
+    return newest
 
 
 class Program:
@@ -183,9 +189,10 @@ class Trial:
             assert code == 0, "worker %s left with %d: %s" % (worker.name, code,
                                                               self.broker.read_log())
         self.end_sessions()
-        seq = self.seq()
+        heads = self.broker.client().ask("heads")
+        seq, epoch = heads["seq"], heads["epoch"].hex()
         for reader in self.readers:
-            await_true(lambda: not reader.running() or last_seq(reader.ledger) >= seq,
+            await_true(lambda: not reader.running() or last_seq(reader.ledger, epoch) >= seq,
                        "reader %s at seq %d" % (reader.name, seq), seconds)
             reader.stop()
 
