@@ -45,6 +45,10 @@ bool scope_is_everything(const struct scope *scope);
 /* In the full form, without hidden fields: bytes go through as they are. */
 bool scope_is_full(const struct scope *scope);
 
+/* What is said of a code that is none. */
+#define NO_AGENCY_CODE                                                                         \
+    "is not an agency code, a lower-case letter and at most 31 of a-z, 0-9 and _"
+
 /* Adds an agency: the scope is of those that were added. NULL; or why not (static). */
 const char *scope_add_agency(struct scope *scope, struct casebus_bytes code);
 /* Hides a field of cases ("url"), a member of one ("offender.name", "offences.fine_pence",
@@ -74,9 +78,5 @@ void scope_pack_session(const struct scope *scope, struct casebus_bytes map,
  * is overwritten. 0, CASEBUS_ENOMEM, or CASEBUS_ECORRUPT where it is no event. */
 int scope_event(const struct scope *scope, struct casebus_bytes topic,
                 struct casebus_bytes body, msgpack_sbuffer *out, struct casebus_bytes *sent);
-
-/* What is said of one. */
-#define NO_AGENCY_CODE                                                                         \
-    "is not an agency code, a lower-case letter and at most 31 of a-z, 0-9 and _"
 
 #endif

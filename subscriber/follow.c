@@ -24,8 +24,8 @@
 #include <string.h>
 
 #define RESEND_LOOK_MS 250  /* how often a question on its way is looked after */
+#define UNANSWERED_MS 5000  /* a question, before that is said: answers take milliseconds */
 #define QUIET_MS 10000      /* ten heads messages that did not come */
-#define UNANSWERED_MS 5000  /* answers come in milliseconds; it may be one that waits */
 #define QUIET_GRACE_MS 2000 /* two more, for who has not been there to see them */
 #define LARGE_BATCH 16      /* events of it that have come */
 #define ENVELOPE 192        /* bytes of an event that are read: about all but its payload */

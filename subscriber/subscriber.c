@@ -136,6 +136,8 @@ int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pa
         return CASEBUS_EINVAL;
     }
     if (self->patterns == CASEBUS_PATTERNS_MAX) {
+        _Static_assert(CASEBUS_PATTERNS_MAX == 64, "as it is told");
+        *why = "one too many: there can be 64 patterns";
         return CASEBUS_ETOOMANY;
     }
     const int size = casebus_pattern_prefix(pattern, prefix, sizeof prefix, why);

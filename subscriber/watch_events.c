@@ -54,9 +54,7 @@ static int subscribe(struct watch *self)
             struct text pattern = {0};
             text_add_foreign(&pattern, casebus_cstr(self->settings->patterns[i]));
             fprintf(stderr, PROGRAM ": %s: %s\n", text_get(&pattern),
-                    why != NULL              ? why
-                    : rc == CASEBUS_ETOOMANY ? "one too many: there can be 64 patterns"
-                                             : casebus_strerror(rc));
+                    why != NULL ? why : casebus_strerror(rc));
             text_free(&pattern);
             return EXIT_USAGE;
         }

@@ -56,9 +56,9 @@ int casebus_subscriber_new(struct casebus_subscriber **self_p,
                            struct casebus_subscriber_options options);
 void casebus_subscriber_destroy(struct casebus_subscriber **self_p);
 
-/* Before the start, up to CASEBUS_PATTERNS_MAX times. CASEBUS_EPATTERN: *why (may be NULL) says
- * what is wrong and what would be right, in static storage. CASEBUS_ETOOMANY,
- * CASEBUS_EINVAL. */
+/* Before the start, up to CASEBUS_PATTERNS_MAX times. CASEBUS_EPATTERN, CASEBUS_ETOOMANY: *why
+ * (may be NULL) says what is wrong and what would be right, in static storage. CASEBUS_EINVAL.
+ */
 int casebus_subscriber_subscribe(struct casebus_subscriber *self, const char *pattern,
                                  const char **why);
 
