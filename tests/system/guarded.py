@@ -1,4 +1,5 @@
 """A broker with keys, and peers of every kind before it."""
+import contextlib
 import os
 import random
 import re
@@ -29,13 +30,19 @@ def zmq_certificate(path):
     return public.decode(), (secret or b"").decode()
 
 
+CLAIMS = []  # sockets of names that end with this process
+
+
 def endpoint_of_its_own():
     """Below the ports that programs are given where they ask for any: while the broker gives one up
-    to bind it again, nobody else takes it."""
+    to bind it again, nobody else takes it. No test is given it again, of this process or another."""
     while True:
         port = random.randrange(20000, 32000)
-        with plain.socket() as s:
+        claim = plain.socket(plain.AF_UNIX)
+        with contextlib.suppress(OSError), plain.socket() as s:
+            claim.bind("\0casebus-test-port-%d" % port)
             if s.connect_ex(("127.0.0.1", port)) != 0:
+                CLAIMS.append(claim)
                 return "tcp://127.0.0.1:%d" % port
 
 
