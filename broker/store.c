@@ -5,6 +5,7 @@
 #include "compare.h"
 #include "folder.h"
 #include "hash.h"
+#include "pages.h"
 #include "store_private.h"
 
 #include <errno.h>
@@ -358,6 +359,12 @@ int store_measure(struct txn *read, struct store_sizes *sizes)
         sizes->entries[t] = ms.ms_entries;
     }
     return 0;
+}
+
+int store_check_pages(struct store *self, void (*fault)(void *arg, const char *what), void *arg)
+{
+    const struct pages_watcher watcher = {.fault = fault, .arg = arg};
+    return store_error(pages_check(self->env, &watcher));
 }
 
 /* --- what transactions ask of the store -------------------------------------------------- */

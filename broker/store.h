@@ -44,6 +44,10 @@ struct store_sizes {
     uint64_t entries[TREE_COUNT]; /* TREE_SHARED_LAST: of all trees that share */
 };
 int store_measure(struct txn *read, struct store_sizes *sizes);
+/* Tells what is wrong with the pages of the newest snapshot (pages.h), beside a running broker
+ * too: the first thing in each tree. 0, or an error that kept it from looking. */
+int store_check_pages(struct store *self, void (*fault)(void *arg, const char *what),
+                      void *arg);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);

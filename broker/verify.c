@@ -1,5 +1,4 @@
 /* Verifying a store: the run, its thread, and the event log with its heads; see verify.h. */
-#include "pages.h"
 #include "verifying.h"
 
 #include <stdarg.h>
@@ -340,7 +339,7 @@ static void tell(void *arg, const char *what)
 
 static void verify_pages(struct verifying *v)
 {
-    int rc = pages_check(v->store, tell, v);
+    int rc = store_check_pages(v->store, tell, v);
     if (rc != 0) {
         finding(v, "the pages cannot be checked: %s", casebus_strerror(rc));
     }

@@ -6,7 +6,7 @@
  * case entries against the events they point to; every index in both directions; totals of
  * agencies, offenders and the store; sessions' counters against their events; publishers'
  * counts and refusals; that every entry is found by its key and every page is used once
- * (pages.h). A finding is a sentence that names the tree and the key. */
+ * (proto/pages). A finding is a sentence that names the tree and the key. */
 #ifndef BROKER_VERIFY_H
 #define BROKER_VERIFY_H
 

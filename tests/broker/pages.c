@@ -1,8 +1,6 @@
 /* The pages of the data file: damage that nothing which can be read shows is found. */
 #include "desk.h"
 
-#include "pages.h"
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +45,7 @@ static void tell(void *arg, const char *what)
 static unsigned faults(void)
 {
     told = 0;
-    assert_int_equal(pages_check(d.store, tell, NULL), 0);
+    assert_int_equal(store_check_pages(d.store, tell, NULL), 0);
     return told;
 }
 
