@@ -70,6 +70,21 @@ static const struct casebus_field *field_named(const struct casebus_field *schem
     return schema && schema->name ? schema : NULL;
 }
 
+/* A key that is not of a case's record, and no peer's own. */
+static bool is_known_key(struct casebus_bytes name)
+{
+    static const char *const others[] = {"v",       "publisher", "number", "check", "session",
+                                         "sent_at", "data",      "void",   "topic"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (casebus_bytes_is(name, others[i])) {
+            return true;
+        }
+    }
+    return field_named(casebus_session_started_schema, name) ||
+           field_named(casebus_session_progressed_schema, name) ||
+           field_named(casebus_session_ended_schema, name);
+}
+
 struct casebus_bytes refused_field(const char *path)
 {
     size_t first = strcspn(path, ".["), size = first;
@@ -83,7 +98,7 @@ struct casebus_bytes refused_field(const char *path)
         size = known ? end : second;
     } else if (field && field->type != CASEBUS_TYPE_MAP) {
         size = strlen(path); /* an index at most */
-    } else if (!field && path[first] != '\0') {
+    } else if (!field && !is_known_key(casebus_bytes(path, first))) {
         size = 0;
     }
     return casebus_bytes(path, size);
@@ -149,7 +164,9 @@ void publisher_decided(struct apply *self, struct publisher_entry *publisher,
     publisher->last_seen_at = self->at;
     publisher->outcome[outcome]++;
     txn_save(self->txn, TREE_PUBLISHER, key, ENTRY_PUBLISHER, publisher);
-    if (outcome == CASEBUS_OUTCOME_REJECTED || outcome == CASEBUS_OUTCOME_CONFLICT) {
+    if (outcome == CASEBUS_OUTCOME_REJECTED || outcome == CASEBUS_OUTCOME_CONFLICT ||
+        outcome ==
+            CASEBUS_OUTCOME_VOID) { /* of two withdrawn, one may have been decided before */
         struct refusal_entry refusal = refusal_of(self, entry, head, outcome);
         struct key at = key_refusal(key, head->number);
         txn_save(self->txn, TREE_REFUSAL, &at, ENTRY_REFUSAL, &refusal);

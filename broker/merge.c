@@ -117,14 +117,11 @@ static int merge_pairs(struct diff *d, const char *prefix, struct pair *pairs, s
                 memmove(old, old + 1, (size_t)(pairs + --*count - old) * sizeof *old);
             }
         } else if (value.data) {
-            if (*count == CASEBUS_KEYS_MAX) {
-                return CASEBUS_ETOOMANY;
-            }
             note(d, prefix, update[i].key, casebus_bytes(NULL, 0), value);
             pairs[(*count)++] = update[i];
         }
     }
-    return 0;
+    return *count > CASEBUS_KEYS_MAX ? CASEBUS_ETOOMANY : 0;
 }
 
 /* The byte that is nil stands in no text: mostly, nothing has to be walked through. */

@@ -5,10 +5,13 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#define NEXT_LINE 0x85 /* white space, and no separator by its category */
+
 static bool is_space(utf8proc_int32_t c)
 {
     utf8proc_category_t k = utf8proc_category(c);
-    return k == UTF8PROC_CATEGORY_ZS || k == UTF8PROC_CATEGORY_ZL || k == UTF8PROC_CATEGORY_ZP;
+    return k == UTF8PROC_CATEGORY_ZS || k == UTF8PROC_CATEGORY_ZL ||
+           k == UTF8PROC_CATEGORY_ZP || c == NEXT_LINE;
 }
 
 static void add(struct normal *n, utf8proc_int32_t c)
@@ -23,10 +26,11 @@ static void add(struct normal *n, utf8proc_int32_t c)
 
 static void write_company_one_way(struct normal *n)
 {
-    static const char shorter[] = " ltd", longer[] = " limited";
+    static const char shorter[] = "ltd", longer[] = "limited";
     size_t s = sizeof shorter - 1, l = sizeof longer - 1;
-    if (n->size > s && n->size - s + l <= NORMAL_MAX &&
-        memcmp(n->data + n->size - s, shorter, s) == 0) {
+    if (n->size >= s && n->size - s + l <= NORMAL_MAX &&
+        memcmp(n->data + n->size - s, shorter, s) == 0 &&
+        (n->size == s || n->data[n->size - s - 1] == ' ')) {
         memcpy(n->data + n->size - s, longer, l);
         n->size += l - s;
     }

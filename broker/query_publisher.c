@@ -230,14 +230,16 @@ static void pack_where(msgpack_packer *pk, const struct refusal_entry *r)
 static void pack_refusal(msgpack_packer *pk, uint64_t number, const struct refusal_entry *r)
 {
     bool conflict = r->outcome == CASEBUS_OUTCOME_CONFLICT;
-    msgpack_pack_map(pk, 2u + (conflict ? 1u : 2u) + (r->field.size ? 1u : 0u) +
-                             (r->topic.data ? 1u : 0u));
+    bool rejected = r->outcome == CASEBUS_OUTCOME_REJECTED;
+    msgpack_pack_map(pk, 2u + (conflict ? 1u : 0u) + (rejected ? 2u : 0u) +
+                             (r->field.size ? 1u : 0u) + (r->topic.data ? 1u : 0u));
     pack_uint(pk, "number", number);
     casebus_pack_text(pk, "outcome");
     casebus_pack_text(pk, casebus_outcome_word((enum casebus_outcome)r->outcome));
     if (conflict) {
         pack_uint(pk, "quarantine", r->quarantine);
-    } else {
+    }
+    if (rejected) {
         pack_why(pk, r);
     }
     pack_where(pk, r);

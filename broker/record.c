@@ -269,17 +269,47 @@ bool record_pack(struct txn *txn, const struct case_entry *entry, msgpack_packer
     return true;
 }
 
+/* Where the pairs of an encoded map begin. */
+static const unsigned char *first_pair(struct casebus_bytes map)
+{
+    return map.data + (map.data[0] == 0xde ? 3 : map.data[0] == 0xdf ? 5 : 1);
+}
+
+/* Where the pair of this value begins; `size`: of its key, in any encoding. */
+static const unsigned char *pair_of(const unsigned char *value, size_t size)
+{
+    const unsigned char *key = value - size;
+    return key - (key[-1] == (0xa0 | size) ? 1 : key[-2] == 0xd9 ? 2 : key[-3] == 0xda ? 3 : 5);
+}
+
+static XXH128_hash_t hash_of_two(struct casebus_bytes a, struct casebus_bytes b)
+{
+    unsigned char both[4096];
+    if (a.size + b.size <= sizeof both) {
+        memcpy(both, a.data, a.size);
+        memcpy(both + a.size, b.data, b.size);
+        return hash_128(both, a.size + b.size, 0);
+    }
+    XXH3_state_t state;
+    XXH3_128bits_reset(&state);
+    XXH3_128bits_update(&state, a.data, a.size);
+    XXH3_128bits_update(&state, b.data, b.size);
+    return XXH3_128bits_digest(&state);
+}
+
+/* Over all pairs but that of a source. */
 void content_hash(const struct casebus_record *report, unsigned char hash[CASEBUS_HASH_SIZE])
 {
     struct casebus_bytes all = report->encoded, source = report->field[CASEBUS_CASE_SOURCE];
+    const unsigned char *begin = first_pair(all), *end = all.data + all.size;
     XXH128_hash_t h;
     if (!source.data) {
-        h = hash_128(all.data, all.size, 0);
+        h = hash_128(begin, (size_t)(end - begin), 0);
     } else {
-        size_t before = (size_t)(source.data - all.data);
-        XXH128_hash_t tail =
-            hash_128(source.data + source.size, all.size - before - source.size, 0);
-        h = hash_128(all.data, before, tail.low64 ^ tail.high64);
+        const unsigned char *pair = pair_of(source.data, strlen("source"));
+        const unsigned char *behind = source.data + source.size;
+        h = hash_of_two(casebus_bytes(begin, (size_t)(pair - begin)),
+                        casebus_bytes(behind, (size_t)(end - behind)));
     }
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, h);

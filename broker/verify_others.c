@@ -221,7 +221,8 @@ static void verify_publisher(struct verifying *v, struct casebus_bytes key,
                              const struct publisher_entry *p)
 {
     uint64_t outcomes = 0, refused = p->outcome[CASEBUS_OUTCOME_REJECTED] +
-                                     p->outcome[CASEBUS_OUTCOME_CONFLICT];
+                                     p->outcome[CASEBUS_OUTCOME_CONFLICT] +
+                                     p->outcome[CASEBUS_OUTCOME_VOID];
     uint64_t kept = count_refusals(v, key);
     for (unsigned i = 0; i < sizeof p->outcome / sizeof *p->outcome; i++) {
         outcomes += p->outcome[i];

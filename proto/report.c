@@ -343,6 +343,15 @@ static bool read_usual(struct casebus_reader r, uint32_t left, size_t size,
     return false;
 }
 
+/* Of a report that is refused behind the first keys: the session is told of it, where it is the
+ * next key. */
+static void find_session(struct casebus_reader r, uint32_t left, struct casebus_report *report)
+{
+    if (left > 0 && casebus_bytes_is(wire_read_name(&r), "session")) {
+        (void)read_session(casebus_read_raw(&r), report, NULL);
+    }
+}
+
 /* --- the whole ------------------------------------------------------------------------ */
 
 /* "data.offender.name" is "offender.name" to whoever wrote the data. */
@@ -363,13 +372,17 @@ int casebus_report_decode(struct casebus_bytes topic, struct casebus_bytes body,
     memset(report, 0, sizeof *report);
     casebus_reader_init(&r, body);
     int error = read_head(&r, &report->head, &left, &field);
+    bool has_topic = casebus_topic_report(topic, &report->topic, &report->kind) == 0;
     if (body.size > CASEBUS_REPORT_MAX) {
+        if (!error && has_topic) {
+            find_session(r, left, report);
+        }
         return casebus_fault_set(fault, CASEBUS_ETOOLARGE, "");
     }
     if (error) {
         return casebus_fault_set(fault, error, field);
     }
-    if (casebus_topic_report(topic, &report->topic, &report->kind) != 0) {
+    if (!has_topic) {
         return casebus_fault_set(fault, CASEBUS_ETOPIC, "topic");
     }
     if (read_usual(r, left, body.size, report)) {
@@ -377,6 +390,7 @@ int casebus_report_decode(struct casebus_bytes topic, struct casebus_bytes body,
     }
     error = casebus_scan(body, casebus_scan_limits(), fault);
     if (error) {
+        find_session(r, left, report);
         return without_data(error, fault);
     }
     error = read_keys(&r, left, report, fault);

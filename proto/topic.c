@@ -55,7 +55,7 @@ bool casebus_agency_valid(struct casebus_bytes code)
 static bool is_plain(uint64_t eight)
 {
     return !(eight & WIRE_HIGH) && !wire_any_below(eight, 0x20) && !wire_any_is(eight, 0x7f) &&
-           !wire_any_is(eight, ':');
+           !wire_any_is(eight, ':') && !wire_any_is(eight, '*');
 }
 
 bool casebus_segment_valid(struct casebus_bytes text)
@@ -70,7 +70,7 @@ bool casebus_segment_valid(struct casebus_bytes text)
     }
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = text.data[i];
-        if (c < 0x20 || c == 0x7f || c == ':') {
+        if (c < 0x20 || c == 0x7f || c == ':' || c == '*') {
             return false;
         }
         if (c >= 0x80) {

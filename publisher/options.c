@@ -80,7 +80,7 @@ static const char *check_session(const char *id)
 {
     return casebus_segment_valid(casebus_cstr(id))
                ? NULL
-               : "not a session's id, the ID of AGENCY:ID (no ':' nor control characters)";
+               : "not a session's id, the ID of AGENCY:ID (no ':', '*' or control characters)";
 }
 
 static const char *read_session(struct options *self, char *value)

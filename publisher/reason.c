@@ -43,7 +43,7 @@ static const char *wrong_identity(const struct casebus_field *field)
 {
     return field == &casebus_case_schema[CASEBUS_CASE_AGENCY]
                ? "not an agency's code, a lower-case letter and then a-z, 0-9 or _, as in hse"
-               : "must not be empty, nor have a ':' or control characters";
+               : "must not be empty, nor have a ':', a '*' or control characters";
 }
 
 /* NULL: the code says as much as is known. */

@@ -83,7 +83,7 @@ int casebus_topic_build(char *out, size_t size, const char *resource, const char
 
 bool casebus_agency_valid(struct casebus_bytes code); /* [a-z][a-z0-9_]{0,31} */
 bool casebus_segment_valid(
-    struct casebus_bytes text); /* 1..128 bytes, UTF-8, no ':' no control */
+    struct casebus_bytes text); /* 1..128 bytes, UTF-8, no ':' no '*' no control */
 /* Splits "hse:4812345"; 0 or CASEBUS_ETOPIC. */
 int casebus_case_id_split(struct casebus_bytes id, struct casebus_bytes *agency,
                           struct casebus_bytes *regulator_id);

@@ -1,6 +1,7 @@
 /* What a report on a case causes: the table of PROTOCOL.md, a row a test. */
 #include "desk.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ACME                                                                                   \
@@ -248,6 +249,24 @@ static void rejected_from_quarantine_it_stays_out(void **state)
     expect_rejected(CASEBUS_EDECIDED, "");
 }
 
+static void a_source_makes_no_other_content(void **state)
+{
+    (void)state;
+    desk_report(&d, SCRAPED, ACME);
+    desk_report(&d, SCRAPED,
+                "{'offender': {'name': 'Bolt'}, 'offence_action_date': '2020-02-03'}");
+    expect(CASEBUS_OUTCOME_CONFLICT, "conflict 1");
+    desk_report(&d, SCRAPED,
+                "{'source': {'page': 1}, 'offender': {'name': 'Bolt'}, "
+                "'offence_action_date': '2020-02-03'}");
+    expect(CASEBUS_OUTCOME_CONFLICT, "");
+    desk_decide(&d, APPLY_REJECT, 2, NULL);
+    desk_report(&d, SCRAPED,
+                "{'offender': {'name': 'Bolt'}, 'source': {'page': 2, 'row': 7}, "
+                "'offence_action_date': '2020-02-03'}");
+    expect_rejected(CASEBUS_EDECIDED, "");
+}
+
 static void an_acceptance_that_fails_displaces_nothing(void **state)
 {
     (void)state;
@@ -291,6 +310,32 @@ static void a_scrape_overwrites_an_edit(void **state)
     desk_report(&d, SCRAPED, ACME);
     expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1");
     assert_int_equal(desk_case(&d, "hse:1").version, 3);
+}
+
+/* So many keys in `ext`, and more. */
+static void report_keys(int keys, const char *more)
+{
+    char text[16384];
+    size_t at =
+        (size_t)snprintf(text, sizeof text, "{'offender': {'name': 'A'}, 'ext': {%s", more);
+    for (int i = 0; i < keys; i++) {
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s'k%d': 1", i ? ", " : "", i);
+    }
+    snprintf(text + at, sizeof text - at, "}}");
+    desk_report(&d, SCRAPED, text);
+}
+
+static void a_full_map_takes_a_key_for_one_that_goes(void **state)
+{
+    (void)state;
+    report_keys(CASEBUS_KEYS_MAX, "");
+    expect(CASEBUS_OUTCOME_CREATED, "created 1");
+    report_keys(0, "'new': 1");
+    expect_rejected(CASEBUS_ETOOMANY, "");
+    report_keys(0, "'new': 1, 'k0': null");
+    expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1");
+    report_keys(0, "'k1': null, 'newer': 1");
+    expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1");
 }
 
 static void an_edit_without_a_difference_has_no_event(void **state)
@@ -408,6 +453,11 @@ static void offenders_are_recognised_across_spellings(void **state)
     desk_report(&d,
                 "case:scraped:hse:3:", "{'offender': {'name': 'Acme Ltd.', 'postcode': 'X1'}}");
     assert_int_equal(desk_state(&d).offenders, 2);
+    desk_report(&d, "case:scraped:hse:4:", "{'offender': {'name': 'Acme\xc2\x85ltd'}}");
+    assert_int_equal(desk_state(&d).offenders, 2);
+    desk_report(&d, "case:scraped:hse:5:", "{'offender': {'name': 'Ltd'}}");
+    desk_report(&d, "case:scraped:hse:6:", "{'offender': {'name': 'LIMITED'}}");
+    assert_int_equal(desk_state(&d).offenders, 3);
 }
 
 static struct offender_entry acme(void)
@@ -487,6 +537,8 @@ int main(void)
         TEST(a_new_case_needs_an_offenders_name),
         TEST(two_records_may_share_a_reference),
         TEST(offenders_are_recognised_across_spellings),
+        TEST(a_source_makes_no_other_content),
+        TEST(a_full_map_takes_a_key_for_one_that_goes),
         TEST(a_corrected_fine_leaves_the_offender_known_since_then),
         TEST(an_event_over_16_kib_is_sent_thin_and_kept_whole),
     };

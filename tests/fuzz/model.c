@@ -220,7 +220,7 @@ static struct told store(struct model *m, struct model_case *c, const struct mod
 
 static struct told conflict(struct model *m, const struct model_report *r)
 {
-    struct model_collision *q = &m->collision[r->which][r->content];
+    struct model_collision *q = &m->collision[r->which][r->content / 2];
     if (q->status == REJECTED || (q->status == ACCEPTED && q->as)) {
         return rejected(CASEBUS_EDECIDED);
     }
@@ -250,7 +250,7 @@ static struct told scraped(struct model *m, const struct model_report *r)
         m->seq++;
         return done(CASEBUS_OUTCOME_SYNCED);
     }
-    bool same = !c->edited && c->applied == r->content;
+    bool same = !c->edited && c->applied / 2 == r->content / 2;
     return !same && collides(&c->record, &said) ? conflict(m, r) : store(m, c, r);
 }
 
@@ -271,7 +271,7 @@ static struct told edited(struct model *m, const struct model_report *r)
 static void bar(struct model *m, unsigned which)
 {
     m->cases_of[which].fetched_at = 0;
-    for (unsigned i = 0; i < MODEL_CONTENTS; i++) {
+    for (unsigned i = 0; i < MODEL_CONTENTS / 2; i++) {
         struct model_collision *q = &m->collision[which][i];
         m->quarantined -= q->status == OPEN;
         if (q->status != NEVER) {
@@ -336,7 +336,7 @@ struct told model_report(struct model *m, uint64_t at, const struct model_report
 /* What an acceptance displaces is not to come back. */
 static void displace(struct model *m, unsigned which, unsigned content)
 {
-    struct model_collision *q = &m->collision[which][content];
+    struct model_collision *q = &m->collision[which][content / 2];
     if (q->status != OPEN) {
         q->status = REJECTED;
         q->outcome = CASEBUS_OUTCOME_REJECTED;
@@ -345,7 +345,7 @@ static void displace(struct model *m, unsigned which, unsigned content)
 
 static struct told accept_report(struct model *m, unsigned which, unsigned content, unsigned as)
 {
-    struct model_collision *q = &m->collision[which][content];
+    struct model_collision *q = &m->collision[which][content / 2];
     unsigned target = as ? as - 1 : which;
     if (target >= MODEL_CASES) {
         return rejected(CASEBUS_EINVAL);
@@ -381,7 +381,7 @@ struct told model_decide(struct model *m, uint64_t at, bool accepts, uint64_t se
         return rejected(CASEBUS_ENOTFOUND);
     }
     unsigned which = m->conflict[i].which, content = m->conflict[i].content;
-    struct model_collision *q = &m->collision[which][content];
+    struct model_collision *q = &m->collision[which][content / 2];
     if (q->seq != seq) {
         return rejected(CASEBUS_EDECIDED);
     }

@@ -24,7 +24,7 @@ struct content {
     unsigned name, date, fine;
 };
 struct content model_content(unsigned number);
-/* Contents by number; odd ones have a source, whatever is in it. */
+/* Contents by number; odd ones are the even ones before them, with a source. */
 #define MODEL_CONTENTS (2 * (MODEL_NAMES + 1) * (MODEL_DATES + 1) * (MODEL_FINES + 1))
 
 enum {
@@ -91,7 +91,7 @@ struct model_agency {
 struct model {
     uint64_t at, seq, cases, sessions, running, quarantined, publishers, rejects, ticks, floor;
     struct model_case cases_of[MODEL_CASES];
-    struct model_collision collision[MODEL_CASES][MODEL_CONTENTS];
+    struct model_collision collision[MODEL_CASES][MODEL_CONTENTS / 2];
     struct model_session session[MODEL_SESSIONS];
     struct model_publisher publisher[MODEL_PUBLISHERS];
     struct model_agency agency[MODEL_AGENCIES];

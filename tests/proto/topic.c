@@ -101,6 +101,9 @@ static void a_segment_is_utf8_without_a_colon(void **state)
     assert_false(casebus_segment_valid(BYTES("a\xc3")));
     assert_false(casebus_segment_valid(BYTES("\xed\xa0\x80")));
     assert_false(casebus_segment_valid(BYTES("a:b")));
+    assert_false(casebus_segment_valid(BYTES("*")));
+    assert_false(casebus_segment_valid(BYTES("4812345*")));
+    assert_false(casebus_segment_valid(BYTES("T/H/2005/257487/0*2")));
 }
 
 static void an_agency_is_lower_case_and_begins_with_a_letter(void **state)

@@ -494,6 +494,16 @@ def at_most_64_patterns_in_a_replay():
 # --- reports ---------------------------------------------------------------------------------
 
 @fact
+def the_rejects_list_names_no_key_that_the_protocol_does_not():
+    topic, bad = Case().topic("scraped").encode(), {"John Smith, 1 High St": float("nan")}
+    for body, field in ((report_body(bad), None), (report_body(**bad), None), (report_body({"offender": bad}), "offender"),
+                        (report_body({"ext": bad}), "ext")):
+        row, = rejects_of(1, [topic, body])
+        assert row["code"] == "bad_value" and row.get("field") == field, row
+        assert "John" not in str(row)
+
+
+@fact
 def an_unnumbered_report_is_taken_as_it_comes():
     case = Case()
     subscriber = Subscriber(broker.fanout, query, ["case:*"])
@@ -719,7 +729,7 @@ def a_withdrawn_number_goes_as_void_with_the_hash_of_its_report():
     for n in range(3):
         own.report(case.topic("scraped"), named(offence_fine_pence=n), send=False)
     own.void(2, "the page was read wrongly")
-    assert own.settle() == []
+    assert own.settle() == [{"number": 2, "outcome": "void", "topic": case.topic("scraped")}]
     assert own.counts["void"] == 1 and own.counts["created"] == 1 and own.counts["updated"] == 1
     assert [e["payload"].get("offence_fine_pence") for e in case.history()
             if e["event"] != "synced"] == [2, 0]
@@ -1474,6 +1484,7 @@ def counters_follow_what_is_decided():
     moves(case.scraped(named("Brown", **OTHER), **keys), "errors_count")
     moves(case.scraped(named("Brown", **OTHER), **keys).is_("conflict"), "errors_count")
     moves(case.scraped({"url": 5}, **keys), "errors_count")
+    moves(case.scraped({"ext": {"not read": float("nan")}}, **keys), "errors_count")
     moves(Case("2", code).edited(named(), **keys), "errors_count")
     moves(case.deleted(**keys), None)
     moves(case.redacted(**keys), None)
