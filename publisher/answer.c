@@ -48,36 +48,30 @@ static bool is_behind(const struct broker_state *seen, const struct broker_state
 
 /* Without an outbox: the caller hears of what is about to be let go of. */
 static void tell_window(struct casebus_publisher *self, const struct confirm_answer *answer,
-                        uint64_t through, bool voids_decided)
+                        uint64_t through)
 {
     struct refusal_walk walk;
     casebus_walk_begin(&walk, answer->refusals);
     for (uint64_t n = self->stats.confirmed + 1; n <= through; n++) {
         const struct kept *kept = casebus_window_at(&self->window, n);
-        struct casebus_refusal refusal;
         if (casebus_walk_at(&walk, n - self->base)) {
-            refusal =
-                casebus_refusal_by_broker(&walk.next, n, kept_topic(kept), kept_body(kept));
-        } else if (kept->cause != KEPT_WHOLE && voids_decided) {
-            refusal =
-                casebus_refusal_of_void(kept->cause, n, kept_topic(kept), kept_body(kept));
-        } else {
-            continue;
+            struct casebus_refusal refusal = casebus_refusal_told(
+                &walk.next, kept->cause, n, kept_topic(kept), kept_body(kept));
+            casebus_publisher_tell(self, &refusal);
         }
-        casebus_publisher_tell(self, &refusal);
     }
 }
 
 /* With an outbox: what there is to tell is on the disk before the broker may forget it. */
 static int write_down(struct casebus_publisher *self, const struct confirm_answer *answer,
-                      const struct outbox_settled *settled, bool refuses, bool voids_decided)
+                      const struct outbox_settled *settled, bool refuses)
 {
     const struct outbox_state *state = casebus_outbox_state(self->outbox);
     bool must = refuses || (state->voids > 0 && settled->through > self->stats.confirmed);
     if (!must && settled->through - state->settled.through < SETTLE_EVERY) {
         return 0;
     }
-    int error = casebus_publisher_store(self, false, settled, answer->refusals, voids_decided);
+    int error = casebus_publisher_store(self, false, settled, answer->refusals);
     return must ? error : casebus_publisher_postpone(self, error);
 }
 
@@ -127,12 +121,10 @@ static int settle(struct casebus_publisher *self, const struct confirm_answer *a
     }
     settled.broker = answer->state;
     memcpy(settled.outcomes, answer->outcomes, sizeof settled.outcomes);
-    bool voids_decided =
-        answer->outcomes[CASEBUS_OUTCOME_VOID] > self->settled.outcomes[CASEBUS_OUTCOME_VOID];
     if (self->outbox) {
-        error = write_down(self, answer, &settled, refuses, voids_decided);
+        error = write_down(self, answer, &settled, refuses);
     } else {
-        tell_window(self, answer, settled.through, voids_decided);
+        tell_window(self, answer, settled.through);
     }
     if (!error) {
         count_outcomes(self, answer);

@@ -75,8 +75,7 @@ static int diverge_in_memory(struct casebus_publisher *self, const unsigned char
 static int diverge_on_disk(struct casebus_publisher *self, const unsigned char *id,
                            const struct broker_state *broker)
 {
-    int error =
-        casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0), false);
+    int error = casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0));
     error = error ? error : casebus_outbox_renumber(self->outbox, id, broker);
     if (error) {
         return error;

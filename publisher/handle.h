@@ -90,8 +90,8 @@ int casebus_publisher_make_room(struct casebus_publisher *self);
 int casebus_publisher_take(struct casebus_publisher *self, size_t check_at);
 /* One commit of the outbox: what is staged, if `reports`, and what is settled. */
 int casebus_publisher_store(struct casebus_publisher *self, bool reports,
-                            const struct outbox_settled *settled, struct casebus_bytes refusals,
-                            bool voids_decided);
+                            const struct outbox_settled *settled,
+                            struct casebus_bytes refusals);
 /* Brings into the window what there is room for. */
 int casebus_publisher_feed(struct casebus_publisher *self, int64_t now);
 /* The caller hears what the outbox still has to tell. */

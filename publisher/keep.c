@@ -25,6 +25,7 @@ int casebus_publisher_postpone(struct casebus_publisher *self, int error)
 static void adopt(struct casebus_publisher *self)
 {
     const struct outbox_state *state = casebus_outbox_state(self->outbox);
+    self->stats.outbox_salvaged = casebus_outbox_salvaged(self->outbox);
     memcpy(self->id, state->id, sizeof self->id);
     self->base = state->base;
     self->settled = state->settled;
@@ -68,14 +69,12 @@ static void unstage(struct casebus_publisher *self)
 }
 
 int casebus_publisher_store(struct casebus_publisher *self, bool reports,
-                            const struct outbox_settled *settled, struct casebus_bytes refusals,
-                            bool voids_decided)
+                            const struct outbox_settled *settled, struct casebus_bytes refusals)
 {
     struct outbox_change change = {
         .reports = reports ? &self->staged : NULL,
         .settled = settled,
         .refusals = refusals,
-        .voids_decided = voids_decided,
         .split_told = self->split_told,
     };
     int error = casebus_outbox_write(self->outbox, &change);
@@ -93,8 +92,7 @@ int casebus_publisher_store(struct casebus_publisher *self, bool reports,
 
 static int store_staged(struct casebus_publisher *self)
 {
-    int error =
-        casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0), false);
+    int error = casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0));
     if (error && error != CASEBUS_ENOSPC && error != CASEBUS_ENOMEM) {
         self->dead = error;
     }

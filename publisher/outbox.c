@@ -149,7 +149,7 @@ static int mend_size(struct outbox *self)
     return 0;
 }
 
-static int open_env(struct outbox *self)
+int outbox_open_env(struct outbox *self)
 {
     const struct outbox_options *o = &self->options;
     MDB_stat stat;
@@ -175,7 +175,7 @@ static int open_env(struct outbox *self)
     return mend_size(self);
 }
 
-static int open_trees(struct outbox *self)
+int outbox_open_trees(struct outbox *self)
 {
     MDB_txn *txn;
     MDB_envinfo info;
@@ -255,7 +255,8 @@ int casebus_outbox_open(struct outbox **self_p, const struct outbox_options *opt
     if (mkdir(options->folder, 0700) < 0 && errno != EEXIST) {
         error = outbox_error(errno);
     }
-    int (*const steps[])(struct outbox *) = {take_lock, open_env, open_trees, read_state};
+    int (*const steps[])(struct outbox *) = {take_lock, outbox_open_env, outbox_check_pages,
+                                             outbox_open_trees, read_state};
     for (size_t i = 0; !error && i < sizeof steps / sizeof steps[0]; i++) {
         error = steps[i](self);
     }
@@ -292,4 +293,9 @@ void casebus_outbox_close(struct outbox **self_p)
 const struct outbox_state *casebus_outbox_state(const struct outbox *self)
 {
     return &self->state;
+}
+
+bool casebus_outbox_salvaged(const struct outbox *self)
+{
+    return self->salvaged;
 }

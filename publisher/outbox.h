@@ -50,6 +50,8 @@ int casebus_outbox_open(struct outbox **self_p, const struct outbox_options *opt
 void casebus_outbox_close(struct outbox **self_p);
 /* Borrowed; current for the life of the outbox, and never ahead of the disk. */
 const struct outbox_state *casebus_outbox_state(const struct outbox *self);
+/* Its file was damaged when it was opened: reports may be missing, some without a trace. */
+bool casebus_outbox_salvaged(const struct outbox *self);
 /* Is there a place for so many reports of `bytes` bytes together, where those up to `through`
  * are decided? An empty outbox has one for any. */
 bool casebus_outbox_has_room(const struct outbox *self, uint64_t through, uint64_t count,
@@ -60,7 +62,6 @@ struct outbox_change {
     struct window *reports;               /* to be added: numbers last + 1 and up; or NULL */
     const struct outbox_settled *settled; /* what was confirmed since */
     struct casebus_bytes refusals;        /* what the broker said of them; absent: NULL */
-    bool voids_decided;                   /* voids among them were decided as such */
     bool split_told;
 };
 /* 0, CASEBUS_ENOSPC or CASEBUS_EIO. */

@@ -12,6 +12,7 @@ struct outbox {
     MDB_dbi reports, refusals, states;
     int lock_fd, data_fd;
     uint64_t page_size, map_bytes, reserved;
+    bool salvaged; /* when it was opened */
     struct outbox_options options;
     struct outbox_state state; /* as it is on the disk */
     /* Of the commit under way: bytes of new records, deleted records, bytes to be kept free. */
@@ -54,6 +55,19 @@ int outbox_begin(struct outbox *self, MDB_txn **txn);
 /* Where `error` is 0: reserves the space and commits, with the state; only then self->state is
  * that. */
 int outbox_end(struct outbox *self, MDB_txn *txn, int error, const struct outbox_state *state);
+
+/* --- outbox.c ---------------------------------------------------------------------------- */
+
+/* Opens options.folder as LMDB's environment; then its trees. Those are made where they are not
+ * there and it has never been written. */
+int outbox_open_env(struct outbox *self);
+int outbox_open_trees(struct outbox *self);
+
+/* --- outbox_salvage.c -------------------------------------------------------------------- */
+
+/* After outbox_open_env: nothing LMDB would trust is wrong with the file, or it has been put in
+ * order. CASEBUS_ECORRUPT: it cannot be. */
+int outbox_check_pages(struct outbox *self);
 
 /* --- outbox_reports.c --------------------------------------------------------------------- */
 

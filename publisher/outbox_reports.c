@@ -32,12 +32,23 @@ bool casebus_outbox_has_room(const struct outbox *self, uint64_t through, uint64
 
 /* --- writing ------------------------------------------------------------------------------ */
 
+/* LMDB fills pages where what is put is behind all the rest, as it is here unless a key is
+ * damaged. */
+static int put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags)
+{
+    int rc = mdb_put(txn, dbi, key, value, flags);
+    if (rc == MDB_KEYEXIST) {
+        rc = mdb_put(txn, dbi, key, value, flags & ~(unsigned)MDB_APPEND);
+    }
+    return outbox_error(rc);
+}
+
 int outbox_put_report(struct outbox *self, MDB_txn *txn, uint64_t number,
                       const struct kept *kept, const unsigned char *check, unsigned flags)
 {
     unsigned char bytes[8];
     MDB_val key = outbox_key(number, bytes), value = {outbox_report_size(kept), NULL};
-    int error = outbox_error(mdb_put(txn, self->reports, &key, &value, MDB_RESERVE | flags));
+    int error = put(txn, self->reports, &key, &value, MDB_RESERVE | flags);
     if (!error) {
         outbox_pack_report(kept, check, value.mv_data);
         self->written += value.mv_size;
@@ -53,7 +64,7 @@ static int put_refusal(struct outbox *self, MDB_txn *txn, struct outbox_state *s
     outbox_pack_refusal(refusal, &self->scratch);
     MDB_val key = outbox_key(state->refusals + 1, bytes);
     MDB_val value = {self->scratch.size, self->scratch.data};
-    int error = outbox_error(mdb_put(txn, self->refusals, &key, &value, MDB_APPEND));
+    int error = put(txn, self->refusals, &key, &value, MDB_APPEND);
     if (!error) {
         state->refusals++;
         self->written += value.mv_size;
@@ -64,8 +75,7 @@ static int put_refusal(struct outbox *self, MDB_txn *txn, struct outbox_state *s
 
 /* A report that is decided: is there anything to tell of it? Then that is written down. */
 static int note_refusal(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
-                        struct refusal_walk *walk, uint64_t number, MDB_val value,
-                        bool voids_decided)
+                        struct refusal_walk *walk, uint64_t number, MDB_val value)
 {
     struct outbox_report report;
     bool refused = casebus_walk_at(walk, number - state->base);
@@ -73,15 +83,15 @@ static int note_refusal(struct outbox *self, MDB_txn *txn, struct outbox_state *
         return 0;
     }
     (void)outbox_unpack_report(outbox_bytes(value), &report); /* as far as it can be read */
-    struct casebus_refusal refusal =
-        refused ? casebus_refusal_by_broker(&walk->next, number, report.topic, report.body)
-                : casebus_refusal_of_void(report.cause, number, report.topic, report.body);
     if (report.cause != KEPT_WHOLE) {
         state->voids = outbox_less(state->voids, 1);
     }
-    return refused || (report.cause != KEPT_WHOLE && voids_decided)
-               ? put_refusal(self, txn, state, &refusal)
-               : 0;
+    if (!refused) {
+        return 0;
+    }
+    struct casebus_refusal refusal =
+        casebus_refusal_told(&walk->next, report.cause, number, report.topic, report.body);
+    return put_refusal(self, txn, state, &refusal);
 }
 
 static int let_go(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
@@ -97,7 +107,7 @@ static int let_go(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
         error = outbox_error(mdb_get(txn, self->reports, &key, &value));
         if (!error) {
             uint64_t size = value.mv_size;
-            error = note_refusal(self, txn, state, &walk, n, value, change->voids_decided);
+            error = note_refusal(self, txn, state, &walk, n, value);
             error = error ? error : outbox_error(mdb_del(txn, self->reports, &key, NULL));
             state->bytes = outbox_less(state->bytes, size);
             self->deleted++;

@@ -120,8 +120,7 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
     }
     *self_p = NULL;
     if (self->outbox && !self->dead) {
-        (void)casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0),
-                                      false);
+        (void)casebus_publisher_store(self, true, &self->settled, casebus_bytes(NULL, 0));
     }
     if (!self->dead) {
         (void)casebus_publisher_flush(self, false);

@@ -42,23 +42,8 @@ bool casebus_walk_at(struct refusal_walk *self, uint64_t number)
     return self->there && self->next.number == number;
 }
 
-struct casebus_refusal casebus_refusal_by_broker(const struct casebus_refusal *said,
-                                                 uint64_t number, struct casebus_bytes topic,
-                                                 struct casebus_bytes body)
-{
-    struct casebus_refusal refusal = *said;
-    refusal.number = number;
-    if (topic.data) {
-        refusal.topic = topic;
-    }
-    refusal.session = casebus_as_str(casebus_map_get(body, "session"));
-    refusal.data = casebus_map_get(body, "data");
-    return refusal;
-}
-
-struct casebus_refusal casebus_refusal_of_void(enum kept_cause cause, uint64_t number,
-                                               struct casebus_bytes topic,
-                                               struct casebus_bytes body)
+static struct casebus_refusal of_void(enum kept_cause cause, uint64_t number,
+                                      struct casebus_bytes topic, struct casebus_bytes body)
 {
     return (struct casebus_refusal){
         .number = number,
@@ -67,4 +52,22 @@ struct casebus_refusal casebus_refusal_of_void(enum kept_cause cause, uint64_t n
         .reason = casebus_as_str(casebus_map_get(casebus_map_get(body, "void"), "reason")),
         .topic = topic,
     };
+}
+
+struct casebus_refusal casebus_refusal_told(const struct casebus_refusal *said,
+                                            enum kept_cause cause, uint64_t number,
+                                            struct casebus_bytes topic,
+                                            struct casebus_bytes body)
+{
+    if (said->outcome == CASEBUS_OUTCOME_VOID) {
+        return of_void(cause, number, topic, body);
+    }
+    struct casebus_refusal refusal = *said;
+    refusal.number = number;
+    if (topic.data) {
+        refusal.topic = topic;
+    }
+    refusal.session = casebus_as_str(casebus_map_get(body, "session"));
+    refusal.data = casebus_map_get(body, "data");
+    return refusal;
 }

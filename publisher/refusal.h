@@ -20,12 +20,11 @@ void casebus_walk_begin(struct refusal_walk *self, struct casebus_bytes refusals
 /* Did the broker refuse this number (as it counts)? What it said is in self->next. */
 bool casebus_walk_at(struct refusal_walk *self, uint64_t number);
 
-/* What there is to tell of a report: what the broker said of it, or that it went as a void. */
-struct casebus_refusal casebus_refusal_by_broker(const struct casebus_refusal *said,
-                                                 uint64_t number, struct casebus_bytes topic,
-                                                 struct casebus_bytes body);
-struct casebus_refusal casebus_refusal_of_void(enum kept_cause cause, uint64_t number,
-                                               struct casebus_bytes topic,
-                                               struct casebus_bytes body);
+/* What there is to tell of a report that the broker refused: what it said, and the report; of a
+ * void, which was its answer to ours, why we sent it. */
+struct casebus_refusal casebus_refusal_told(const struct casebus_refusal *said,
+                                            enum kept_cause cause, uint64_t number,
+                                            struct casebus_bytes topic,
+                                            struct casebus_bytes body);
 
 #endif

@@ -189,8 +189,11 @@ struct casebus_publisher_stats {
     bool linked;                              /* reached now, as far as is known */
     char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
-    int outbox_error; /* what follows from an answer could not be stored, and is asked for
-                         again: CASEBUS_ENOSPC; 0: fine */
+    bool outbox_salvaged; /* its file was damaged when it was opened, and what could be read of
+                             it saved: what is missing is told, unless nothing says that it was
+                           */
+    int outbox_error;     /* what follows from an answer could not be stored, and is asked for
+                             again: CASEBUS_ENOSPC; 0: fine */
 };
 /* Borrowed; stays current for the life of the handle. */
 const struct casebus_publisher_stats *casebus_publisher_stats(

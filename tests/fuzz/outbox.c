@@ -2,7 +2,7 @@
  * but what was put in, and what cannot be read any more goes as a void under a fresh id.
  *
  * The bytes are read as they are by each decoder, sealed with a right digest and not; then as
- * damage, four bytes a piece: which value, how, where, and with what. */
+ * damage, four bytes a piece: which value, how, where, and with what; or bytes of the file. */
 #include "fuzz.h"
 
 #include "compose.h"
@@ -13,6 +13,7 @@
 
 #define REPORTS 5
 #define REFUSALS 2
+#define PAGE 4096
 
 static const unsigned char zero[CASEBUS_CHECK_SIZE];
 static const unsigned char fresh_id[CASEBUS_PUBLISHER_SIZE] = "a fresh id......";
@@ -115,6 +116,8 @@ static void remove_folder(void)
     unlink(data_file());
     snprintf(path, sizeof path, "%s/lock.mdb", folder);
     unlink(path);
+    snprintf(path, sizeof path, "%s/damaged.mdb", folder);
+    unlink(path);
     snprintf(path, sizeof path, "%s/outbox.lock", folder);
     unlink(path);
     rmdir(folder);
@@ -186,12 +189,35 @@ static void damage_one(MDB_txn *txn, const MDB_dbi tree[3], const uint8_t piece[
     free(bytes);
 }
 
+/* Which bytes go to the file itself, once all else is done. */
+static bool is_of_file(const uint8_t piece[4])
+{
+    return piece[0] >= 0xc0;
+}
+
+/* Behind the two pages that LMDB has read before anybody can look at them. */
+static void damage_file(const uint8_t *data, size_t size, size_t pages)
+{
+    FILE *file = fopen(data_file(), "r+b");
+    HOLDS(file != NULL);
+    for (size_t i = 0; i + 4 <= size && i < 64; i += 4) {
+        const uint8_t *piece = data + i;
+        size_t at = (size_t)(piece[0] << 16 | piece[1] << 8 | piece[2]) % ((pages - 2) * PAGE);
+        if (is_of_file(piece)) {
+            HOLDS(fseek(file, (long)(2 * PAGE + at), SEEK_SET) == 0);
+            HOLDS(fputc(piece[3], file) != EOF);
+        }
+    }
+    HOLDS(fclose(file) == 0);
+}
+
 static void damage(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"reports", "refusals", "state"};
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi tree[3];
+    MDB_envinfo info;
     HOLDS(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 3) == 0);
     HOLDS(mdb_env_open(env, folder, MDB_NOSYNC, 0600) == 0);
     HOLDS(mdb_txn_begin(env, NULL, 0, &txn) == 0);
@@ -199,10 +225,14 @@ static void damage(const uint8_t *data, size_t size)
         HOLDS(mdb_dbi_open(txn, names[i], 0, &tree[i]) == 0);
     }
     for (size_t at = 0; at + 4 <= size && at < 64; at += 4) {
-        damage_one(txn, tree, data + at);
+        if (!is_of_file(data + at)) {
+            damage_one(txn, tree, data + at);
+        }
     }
     HOLDS(mdb_txn_commit(txn) == 0);
+    mdb_env_info(env, &info);
     mdb_env_close(env);
+    damage_file(data, size, info.me_last_pgno + 1);
 }
 
 /* --- what is read of it ----------------------------------------------------------------- */

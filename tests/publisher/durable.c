@@ -512,6 +512,22 @@ static void a_withdrawal_that_comes_too_late_is_not_told_as_one(void **state)
     assert_int_equal(outcome(CASEBUS_OUTCOME_VOID), 0);
 }
 
+static void of_two_withdrawals_the_one_in_time_is_told(void **state)
+{
+    (void)state;
+    decide_unheard(5);
+    open_on("box");
+    send_cases(6, 6);
+    assert_int_equal(casebus_publisher_withdraw(publisher, 3, "too late"), 0);
+    assert_int_equal(casebus_publisher_withdraw(publisher, 6, "in time"), 0);
+    confirm_all();
+    assert_int_equal(told.refusals, 1);
+    assert_int_equal(told.last.number, 6);
+    assert_int_equal(told.last.outcome, CASEBUS_OUTCOME_VOID);
+    assert_string_equal(told.reason, "in time");
+    assert_int_equal(outcome(CASEBUS_OUTCOME_VOID), 1);
+}
+
 /* Changes a byte of a stored report. */
 static void damage(const char *outbox, unsigned char number, long at)
 {
@@ -604,6 +620,7 @@ int main(void)
         T(a_divergence_is_told_though_the_process_dies_first),
         T(what_is_withdrawn_is_void_and_blocks_nothing),
         T(a_withdrawal_that_comes_too_late_is_not_told_as_one),
+        T(of_two_withdrawals_the_one_in_time_is_told),
         T(a_damaged_report_is_void_and_blocks_nothing),
         T(a_report_without_its_hash_costs_the_id),
         T(a_report_damaged_after_it_was_decided_is_no_loss),

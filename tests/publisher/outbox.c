@@ -213,7 +213,7 @@ static void it_is_bounded_by_count_and_bytes(void **state)
 
 /* As a broker would say it: these numbers are rejected. */
 static struct casebus_bytes refusals_of(msgpack_sbuffer *out, const uint64_t *numbers,
-                                        size_t count)
+                                        size_t count, const char *outcome)
 {
     msgpack_packer pk;
     msgpack_sbuffer_init(out);
@@ -224,27 +224,32 @@ static struct casebus_bytes refusals_of(msgpack_sbuffer *out, const uint64_t *nu
         casebus_pack_text(&pk, "number");
         msgpack_pack_uint64(&pk, numbers[i]);
         casebus_pack_text(&pk, "outcome");
-        casebus_pack_text(&pk, "rejected");
+        casebus_pack_text(&pk, outcome);
         casebus_pack_text(&pk, "code");
         casebus_pack_text(&pk, "missing");
     }
     return casebus_bytes(out->data, out->size);
 }
 
-static int settle(uint64_t through, const uint64_t *refused, size_t count)
+static int settle_as(uint64_t through, const uint64_t *refused, size_t count,
+                     const char *outcome)
 {
     struct outbox_settled settled = state_of()->settled;
     msgpack_sbuffer bytes;
-    struct casebus_bytes refusals = refusals_of(&bytes, refused, count);
+    struct casebus_bytes refusals = refusals_of(&bytes, refused, count, outcome);
     settled.through = through;
     settled.broker = broker;
     settled.outcomes[CASEBUS_OUTCOME_CREATED] = 5;
     assert_int_equal(casebus_outbox_check(outbox, through + 1, settled.check), 0);
-    int error = casebus_outbox_write(outbox, &(struct outbox_change){.settled = &settled,
-                                                                     .refusals = refusals,
-                                                                     .voids_decided = true});
+    int error = casebus_outbox_write(
+        outbox, &(struct outbox_change){.settled = &settled, .refusals = refusals});
     msgpack_sbuffer_destroy(&bytes);
     return error;
+}
+
+static int settle(uint64_t through, const uint64_t *refused, size_t count)
+{
+    return settle_as(through, refused, count, "rejected");
 }
 
 static void what_is_confirmed_goes_and_is_remembered(void **state)
@@ -387,7 +392,7 @@ static void a_void_is_told_when_it_is_decided(void **state)
     casebus_window_clear(&window);
     assert_int_equal(settle(3, NULL, 0), 0);
     assert_int_equal(casebus_outbox_refusal(outbox, 0, &key, &refusal), 0);
-    assert_int_equal(settle(9, NULL, 0), 0);
+    assert_int_equal(settle_as(9, (uint64_t[]){4}, 1, "void"), 0);
     assert_int_equal(casebus_outbox_refusal(outbox, 0, &key, &refusal), 1);
     assert_int_equal(refusal.number, 4);
     assert_int_equal(refusal.outcome, CASEBUS_OUTCOME_VOID);
@@ -463,15 +468,107 @@ static void a_file_that_lost_its_end_opens_and_the_damage_is_found(void **state)
     int fd = open(path, O_RDONLY);
     assert_int_equal(fstat(fd, &file), 0);
     close(fd);
-    /* Which page is the last is LMDB's to choose: what opens afterwards has lost a report and
-     * says so, or says that it cannot be read. */
+    /* Which page is the last is LMDB's to choose: what opens afterwards has been saved, or has
+     * lost a report and says so; or it says that it cannot be read. */
     assert_int_equal(truncate(path, file.st_size - 8192), 0);
     int error = open_outbox();
+    bool saved = error == 0 && casebus_outbox_salvaged(outbox);
     if (error == 0) {
         error = feed(&damage);
         casebus_window_clear(&window);
     }
-    assert_true(error == CASEBUS_ECORRUPT || error == CASEBUS_EDIVERGED);
+    assert_true(saved || error == CASEBUS_ECORRUPT || error == CASEBUS_EDIVERGED);
+}
+
+/* The data file, as it was when `image` was read, with one page of it overwritten. */
+static void write_file(const unsigned char *image, size_t size, size_t page)
+{
+    char path[128];
+    unsigned char garbage[4096];
+    memset(garbage, 0xa5, sizeof garbage);
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    int fd = open(path, O_RDWR | O_TRUNC);
+    assert_int_equal(pwrite(fd, image, size, 0), size);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, (off_t)(page * sizeof garbage)),
+                     sizeof garbage);
+    close(fd);
+}
+
+static unsigned char *read_file(size_t *size)
+{
+    char path[128];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    int fd = open(path, O_RDONLY);
+    assert_int_equal(fstat(fd, &file), 0);
+    *size = (size_t)file.st_size;
+    unsigned char *image = malloc(*size);
+    assert_int_equal(read(fd, image, *size), *size);
+    close(fd);
+    return image;
+}
+
+/* Of an outbox that opened: each report is whole or a void, and it goes on. How many are void.
+ */
+static uint64_t count_lost(void)
+{
+    struct outbox_damage damage;
+    assert_int_equal(state_of()->last, 30);
+    int error = feed(&damage);
+    casebus_window_clear(&window);
+    if (error) {
+        assert_true(error == CASEBUS_ECORRUPT || error == CASEBUS_EDIVERGED);
+        assert_int_equal(casebus_outbox_renumber(outbox, fresh_id, &broker), 0);
+    }
+    assert_int_equal(feed(&damage), 0);
+    assert_chain(11, 30, error ? zero : state_of()->settled.check);
+    casebus_window_clear(&window);
+    assert_int_equal(write_until(33, 100), 0);
+    assert_int_equal(feed(&damage), 0);
+    assert_chain(11, 33, error ? zero : state_of()->settled.check);
+    casebus_window_clear(&window);
+    uint64_t lost = state_of()->voids;
+    assert_true(!error == !lost);
+    assert_int_equal(settle(33, NULL, 0), 0);
+    reopen();
+    assert_int_equal(state_of()->last, 33);
+    return lost;
+}
+
+static void whichever_page_is_damaged_the_others_are_sent(void **state)
+{
+    (void)state;
+    size_t size, refused = 0, mended = 0, all = 0, renamed = 0, salvaged = 0;
+    uint64_t lost = 0;
+    assert_int_equal(write_until(10, 900), 0);
+    assert_int_equal(write_until(29, 900), 0);
+    assert_int_equal(write_until(30, 9000), 0);
+    assert_int_equal(settle(10, (uint64_t[]){3}, 1), 0);
+    casebus_outbox_close(&outbox);
+    unsigned char *image = read_file(&size);
+    for (size_t page = 2; page < size / 4096; page++) {
+        write_file(image, size, page);
+        int error = open_outbox();
+        assert_true(error == 0 || error == CASEBUS_ECORRUPT);
+        if (error) {
+            refused++; /* and left as it was */
+            continue;
+        }
+        renamed += state_of()->split.last > 0;
+        salvaged += casebus_outbox_salvaged(outbox);
+        uint64_t more = count_lost();
+        lost += more;
+        mended += more > 0;
+        all += more == 20;
+        casebus_outbox_close(&outbox);
+    }
+    assert_int_equal(refused, 1); /* the one that says where the trees are */
+    assert_int_equal(renamed, 1); /* the state's */
+    assert_true(salvaged > 3 && all == 1 && mended > 3 &&
+                lost >= 40); /* the one above the others */
+    write_file(image, size, size / 4096 + 10);
+    assert_int_equal(open_outbox(), 0);
+    free(image);
 }
 
 /* --- a fresh id --------------------------------------------------------------------------- */
@@ -645,6 +742,7 @@ int main(void)
         T(a_damaged_neighbour_hides_no_check),
         T(a_state_that_is_lost_is_made_again_under_a_fresh_id),
         T(a_refusal_that_is_damaged_says_so),
+        T(whichever_page_is_damaged_the_others_are_sent),
         T(a_file_that_lost_its_end_opens_and_the_damage_is_found),
         T(renumbering_keeps_what_is_reported),
         T(renumbering_makes_voids_of_what_is_lost),
