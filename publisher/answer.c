@@ -77,9 +77,12 @@ static int write_down(struct casebus_publisher *self, const struct confirm_answe
 
 static void count_outcomes(struct casebus_publisher *self, const struct confirm_answer *answer)
 {
+    bool is_left = self->stats.confirmed < self->stats.left;
     for (int i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
         if (answer->outcomes[i] > self->settled.outcomes[i]) {
-            self->stats.outcomes[i] += answer->outcomes[i] - self->settled.outcomes[i];
+            uint64_t more = answer->outcomes[i] - self->settled.outcomes[i];
+            self->stats.outcomes[i] += more;
+            self->stats.left_outcomes[i] += is_left ? more : 0;
         }
     }
 }

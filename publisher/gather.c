@@ -34,7 +34,12 @@ uint64_t casebus_publisher_sendable(const struct casebus_publisher *self)
 {
     uint64_t broker_takes = self->granted + CASEBUS_PUBLISHER_WINDOW;
     uint64_t in_flight = self->decided + self->pace.flight;
-    return lower(window_last(&self->window), lower(broker_takes, in_flight));
+    /* The broker counts outcomes without numbers: those of what was left are known for theirs
+     * only if nothing else is decided with it. */
+    bool is_left = self->stats.confirmed < self->stats.left;
+    uint64_t last = is_left ? lower(window_last(&self->window), self->stats.left)
+                            : window_last(&self->window);
+    return lower(last, lower(broker_takes, in_flight));
 }
 
 /* --- one message -------------------------------------------------------------------------- */

@@ -49,6 +49,7 @@ int casebus_publisher_open_outbox(struct casebus_publisher *self)
     error = error ? error : casebus_outbox_open(&self->outbox, &options);
     if (!error) {
         adopt(self);
+        self->stats.left = self->stats.sent;
     }
     return error;
 }

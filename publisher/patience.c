@@ -2,7 +2,8 @@
  *
  * Calls of the library wait in slices, and between two slices the same questions are asked: has
  * anything been confirmed, has anybody pressed Ctrl-C, is the bar to be drawn. The clock of
- * --timeout runs only while something is unconfirmed. */
+ * --timeout runs only while something is unconfirmed; with an outbox, which takes records
+ * whether they are confirmed or not, only from the last one that it took. */
 #include "upload.h"
 
 #include "clock.h"
@@ -82,8 +83,12 @@ void upload_hold_back(struct upload *self)
 
 void upload_went(struct upload *self)
 {
+    int64_t now = clock_mono_us();
+    if (self->options->outbox) {
+        self->moved_at = now;
+    }
     if (self->options->rate > 0) {
-        int64_t least = clock_mono_us() - CATCH_UP_US;
+        int64_t least = now - CATCH_UP_US;
         self->next_at = (self->next_at > least ? self->next_at : least) +
                         (int64_t)(1e6 / self->options->rate);
     }

@@ -25,22 +25,31 @@ static const char *reports_are(unsigned long long count)
     return count == 1 ? "report is" : "reports are";
 }
 
-void summary_explain_stuck(struct upload *self)
+/* With an outbox: where in the file to go on, since what is kept is not all of it. */
+static void tell_what_was_not_taken(struct upload *self)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
-    unsigned long long left = stats->sent - stats->confirmed;
-    if (upload_has_no_session(self->stuck)) {
-        say(&self->voice, "--resume-session %s: %s", self->options->resume_session,
-            self->stuck == CASEBUS_EENDED ? "it has ended" : "the agency has no such session");
-        return;
-    }
     if (self->stuck == CASEBUS_ENOSPC) {
         unsigned long first = ledger_line(&self->ledger, stats->stored + 1);
         say_at(&self->voice, first ? first : self->line,
                "the disk of %s is full: from this line on nothing was taken",
                self->options->outbox);
         ledger_forget(&self->ledger, stats->stored);
-    } else if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
+    } else if (self->stuck == CASEBUS_ETIMEDOUT && self->line > self->done &&
+               !self->cut_short) {
+        say_at(&self->voice, self->line,
+               "%s is full: from this line on nothing was taken; publish the rest when the "
+               "broker confirms again",
+               self->options->outbox);
+    }
+}
+
+/* Why confirmations did not come. */
+static void tell_cause(struct upload *self)
+{
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    unsigned long long left = stats->sent - stats->confirmed;
+    if (self->stuck != CASEBUS_ETIMEDOUT && self->stuck != CASEBUS_EINTR) {
         say(&self->voice, "%s", casebus_strerror(self->stuck));
     } else if (stats->links == 0 && stats->answers == 0) {
         say(&self->voice, "no broker at %s and %s%s", self->options->ingest,
@@ -54,6 +63,22 @@ void summary_explain_stuck(struct upload *self)
         find_cause(self, cause, sizeof cause);
         say(&self->voice, "nothing was confirmed for %g s; %llu %s not%s",
             self->options->timeout_ms / 1000.0, left, reports_are(left), cause);
+    }
+}
+
+void summary_explain_stuck(struct upload *self)
+{
+    const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    if (upload_has_no_session(self->stuck)) {
+        say(&self->voice, "--resume-session %s: %s", self->options->resume_session,
+            self->stuck == CASEBUS_EENDED ? "it has ended" : "the agency has no such session");
+        return;
+    }
+    if (self->options->outbox) {
+        tell_what_was_not_taken(self);
+    }
+    if (self->stuck != CASEBUS_ENOSPC) {
+        tell_cause(self);
     }
     if (self->options->outbox && stats->stored > stats->confirmed) {
         unsigned long long stay = stats->stored - stats->confirmed;
@@ -77,7 +102,7 @@ static void count(const struct upload *self, uint64_t n[CASEBUS_OUTCOME_COUNT], 
     }
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
     for (int i = 0; i < CASEBUS_OUTCOME_COUNT; i++) {
-        n[i] = stats->outcomes[i] - (self->options->resume ? 0 : self->before[i]);
+        n[i] = stats->outcomes[i] - (self->options->resume ? 0 : stats->left_outcomes[i]);
     }
     if (self->options->resume) {
         *sent = self->left_open - n[CASEBUS_OUTCOME_SESSION];

@@ -234,8 +234,11 @@ static void read_all(struct upload *self)
 {
     struct row row;
     int rc = 1;
-    while (!upload_is_over(self) && (rc = input_next(self->input, &row)) == 1) {
+    while (!self->stuck && (rc = input_next(self->input, &row)) == 1) {
         self->line = row.line;
+        if (upload_is_over(self)) {
+            break;
+        }
         if (!row.record) {
             refuse(self, row.fault.field, row.fault.reason);
         } else {
@@ -244,6 +247,7 @@ static void read_all(struct upload *self)
             }
             take_record(self, &row);
         }
+        self->done = self->stuck ? self->done : self->line;
     }
     if (rc == CASEBUS_EIO) {
         self->unreadable = true;
@@ -268,19 +272,20 @@ static int confirm_all(struct upload *self)
     return rc;
 }
 
-/* What an earlier run left in the outbox goes first. */
+/* What an earlier run left stands first in the outbox, so it goes first. */
+static void tell_of_what_is_left(struct upload *self)
+{
+    say(&self->voice,
+        self->left_open == 1 ? "%llu report of an earlier run is in %s: it goes first"
+                             : "%llu reports of an earlier run are in %s: they go first",
+        (unsigned long long)self->left_open, self->options->outbox);
+}
+
+/* Sends that alone. */
 static void resume(struct upload *self)
 {
-    if (self->left_open > 0) {
-        say(&self->voice,
-            self->left_open == 1 ? "%llu report of an earlier run is in %s: it goes first"
-                                 : "%llu reports of an earlier run are in %s: they go first",
-            (unsigned long long)self->left_open, self->options->outbox);
-    }
     self->stuck = confirm_all(self);
     self->cut_short = self->stuck && stop_requested();
-    memcpy(self->before, casebus_publisher_stats(self->publisher)->outcomes,
-           sizeof self->before);
 }
 
 static void finish(struct upload *self)
@@ -380,10 +385,12 @@ static int run(struct upload *self)
         return 2;
     }
     self->moved_at = self->next_at = clock_mono_us();
-    if (self->options->outbox && self->publisher) {
-        resume(self);
+    if (self->left_open > 0) {
+        tell_of_what_is_left(self);
     }
-    if (!self->options->resume && !self->stuck) {
+    if (self->options->resume) {
+        resume(self);
+    } else {
         read_all(self);
         if (self->publisher) {
             finish(self);

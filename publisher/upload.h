@@ -24,7 +24,6 @@ struct upload {
     uint64_t left;         /* numbers up to here are of earlier runs (--outbox) */
     uint64_t left_open;    /* how many of them were not confirmed when this one began */
     uint64_t left_refused; /* ... and are refused since */
-    uint64_t before[CASEBUS_OUTCOME_COUNT]; /* outcomes that are theirs */
 
     uint64_t passed;           /* the local checks */
     uint64_t refused_here;     /* before sending */
@@ -32,6 +31,7 @@ struct upload {
     uint64_t sessions_refused; /* reports of sessions, rejected */
     uint64_t sessions_stopped; /* because somebody asked them to */
     unsigned long line;        /* read last */
+    unsigned long done;        /* of the last record that was taken, refused or passed over */
     int stuck;                 /* why sending ended before its time; 0: it has not */
     bool unreadable;           /* reading did */
     bool cut_short;            /* Ctrl-C came before the end of the file */
@@ -61,7 +61,7 @@ bool upload_has_no_session(int stuck);
 bool upload_is_over(struct upload *self);
 /* Waits until the rate allows one more record. */
 void upload_hold_back(struct upload *self);
-/* A record went: the rate has it. */
+/* A record went: the rate has it, and into an outbox nothing need be confirmed for the next. */
 void upload_went(struct upload *self);
 /* Between reads, while the input has nothing: true to stop reading. */
 bool upload_idle(void *arg);

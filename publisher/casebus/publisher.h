@@ -8,7 +8,8 @@
  * before casebus_publisher_send() returns and stays there until it is confirmed, whatever
  * happens to broker, network and this process; the next publisher on the folder goes on where
  * this one ended, with the same numbers (what was confirmed last may be unconfirmed there for a
- * moment, until the broker has been asked). Without one they live as long as the handle.
+ * moment, until the broker has been asked). It takes reports at once, and sends them when what
+ * was left there is decided. Without an outbox they live as long as the handle.
  *
  * The handle belongs to one thread, and there is no other behind it: confirmations are taken in
  * and lost reports sent again only inside the calls below. Who has nothing to send calls
@@ -184,9 +185,11 @@ struct casebus_publisher_stats {
     uint64_t refusals;  /* rejected, in conflict or void */
     uint64_t diverged;  /* times a fresh id was taken */
     uint64_t outcomes[CASEBUS_OUTCOME_COUNT]; /* of what was confirmed by this handle */
-    uint64_t polls, answers;                  /* of publisher.confirm */
-    uint64_t links;                           /* times the broker's ingest was reached */
-    bool linked;                              /* reached now, as far as is known */
+    uint64_t left; /* up to this number an earlier handle took them, in this outbox */
+    uint64_t left_outcomes[CASEBUS_OUTCOME_COUNT]; /* of `outcomes`, those of these */
+    uint64_t polls, answers;                       /* of publisher.confirm */
+    uint64_t links;                                /* times the broker's ingest was reached */
+    bool linked;                                   /* reached now, as far as is known */
     char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
     bool outbox_salvaged; /* its file was damaged when it was opened, and what could be read of

@@ -231,6 +231,23 @@ static void the_next_publisher_sends_what_is_left(void **state)
     assert_int_equal(told.divergences, 0);
 }
 
+static void outcomes_of_what_is_left_are_told_apart(void **state)
+{
+    (void)state;
+    open_on("box");
+    send_cases(1, 20);
+    casebus_publisher_destroy(&publisher);
+    open_on("box");
+    send_cases(11, 50); /* taken before anybody can say what came of the others */
+    assert_int_equal(stats()->left, 20);
+    broker_start(&broker, NULL, NULL);
+    confirm_all();
+    assert_int_equal(stats()->left_outcomes[CASEBUS_OUTCOME_CREATED], 20);
+    assert_int_equal(stats()->left_outcomes[CASEBUS_OUTCOME_SYNCED], 0);
+    assert_int_equal(outcome(CASEBUS_OUTCOME_CREATED), 50);
+    assert_int_equal(outcome(CASEBUS_OUTCOME_SYNCED), 10);
+}
+
 static void more_than_a_window_goes_through_the_outbox(void **state)
 {
     (void)state;
@@ -608,6 +625,7 @@ int main(void)
         T(a_folder_is_one_publishers),
         T(with_an_outbox_somebody_takes_refusals),
         T(the_next_publisher_sends_what_is_left),
+        T(outcomes_of_what_is_left_are_told_apart),
         T(more_than_a_window_goes_through_the_outbox),
         T(a_broker_that_dies_is_caught_up_with),
         T(a_refusal_comes_with_what_was_reported),

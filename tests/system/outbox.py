@@ -165,6 +165,40 @@ def what_an_earlier_run_left_goes_first():
         assert again["synced"] == 50, again
 
 
+def a_file_is_taken_behind_what_is_left_whether_the_broker_is_there_or_not():
+    with Broker(ipc=True) as broker:
+        box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
+        broker.kill()
+        broker.publish("--outbox", box, "--timeout", 0.5, write(file, "a", 100, refused_every=20), code=3)
+        more = broker.publish("--outbox", box, "--timeout", 0.5, write(file, "b", 50), code=3)
+        assert more["sent"] == 50 and more["confirmed"] == 0, more
+        assert "100 reports of an earlier run are in %s: they go first" % box in more["stderr"], more
+        assert "150 reports stay in " + box in more["stderr"], more
+        os.unlink(file)
+        broker.start()
+        rest = broker.publish("--outbox", box, "--resume", code=1)
+        assert rest["confirmed"] == 150 and rest["created"] == 145, rest
+
+
+def a_full_outbox_names_the_first_line_it_has_not_taken():
+    with Broker(ipc=True) as broker:
+        box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
+        broker.kill()
+        count = 1300
+        with open(file, "w") as records:
+            for i in range(count):
+                records.write(json.dumps({"agency": "hse", "regulator_id": "f%d" % i, "offender": {"name": "N"},
+                                          "ext": {"x": "x" * 220000}}) + "\n")
+        full = broker.publish("--outbox", box, "--timeout", 0.5, file, code=3)
+        left = int(re.search(r"(\d+) reports stay in", full["stderr"])[1])
+        assert 1000 < left < count and full["sent"] == left, full
+        assert "%s:%d: %s is full: from this line on nothing was taken" % (file, left + 1, box) in full["stderr"], full
+        os.unlink(file)
+        broker.start()
+        assert broker.publish("--outbox", box, "--resume")["created"] == left
+        assert known(broker.client(), "f", count) == list(range(left))
+
+
 def resuming_alone_counts_what_was_left():
     with Broker(ipc=True) as broker:
         box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
@@ -299,7 +333,9 @@ def a_full_disk_takes_no_more_and_loses_nothing():
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         main([killed_at_random_moments])
-    main([killed_at_random_moments, what_an_earlier_run_left_goes_first, resuming_alone_counts_what_was_left,
+    main([killed_at_random_moments, what_an_earlier_run_left_goes_first,
+          a_file_is_taken_behind_what_is_left_whether_the_broker_is_there_or_not,
+          a_full_outbox_names_the_first_line_it_has_not_taken, resuming_alone_counts_what_was_left,
           one_outbox_is_one_publishers, wrong_usage_is_refused, a_copy_and_its_original_both_go_on,
           a_fresh_id_is_taken_whole_or_not_at_all, a_folder_of_the_other_kind_is_refused_and_left_alone,
           a_full_disk_takes_no_more_and_loses_nothing])
