@@ -3,7 +3,7 @@
  * Calls of the library wait in slices, and between two slices the same questions are asked: has
  * anything been confirmed, has anybody pressed Ctrl-C, is the bar to be drawn. The clock of
  * --timeout runs only while something is unconfirmed; with an outbox, which takes records
- * whether they are confirmed or not, only from the last one that it took. */
+ * whether they are confirmed or not, only while one finds no room or the input has ended. */
 #include "upload.h"
 
 #include "clock.h"
@@ -104,6 +104,9 @@ bool upload_idle(void *arg)
     if (rc < 0 && rc != CASEBUS_EINTR) {
         self->stuck = rc;
         return true;
+    }
+    if (self->options->outbox) {
+        self->moved_at = clock_mono_us(); /* the input is waited for, not the broker */
     }
     if (!upload_again(self, CASEBUS_ETIMEDOUT)) {
         self->stuck = CASEBUS_ETIMEDOUT;

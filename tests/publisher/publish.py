@@ -492,6 +492,22 @@ class PublishTest(unittest.TestCase):
         process.stdin.write(line % 2)
         self.check(self.finish(process), 0, created=2)
 
+    def test_an_outbox_takes_what_comes_however_long_the_broker_is_away(self):
+        self.broker.kill()
+        box = os.path.join(self.scratch, "box")
+        process = self.begin("--outbox", box, "--timeout", "0.3", "-")
+        line = '{"agency":"hse","regulator_id":"%d","offender":{"name":"N"}}\n'
+        process.stdin.write(line % 1)
+        process.stdin.flush()
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        process.stdin.write(line % 2)
+        outcome = self.finish(process)
+        self.check(outcome, 3, sent=2, confirmed=0)
+        self.assertIn("2 reports stay in " + box, outcome.err)
+        self.broker.start()
+        self.check(self.publish("--outbox", box, "--resume"), 0, confirmed=2, created=2)
+
     def test_a_rate_is_kept_to(self):
         begin = time.monotonic()
         self.check(self.publish("--rate", "100", self.many(50)), 0, created=50)
