@@ -106,6 +106,7 @@ static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t 
     int64_t until = clock_mono_us() + (int64_t)upload->options->timeout_ms * 1000;
     int64_t left;
     int rc = CASEBUS_ETIMEDOUT;
+    upload->asks = true;
     while ((left = until - clock_mono_us()) > 0) {
         rc = casebus_publisher_session_resume(upload->publisher, scrape->agency, scrape->id,
                                               page, (int)(left / 1000));
@@ -113,6 +114,7 @@ static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t 
             break;
         }
     }
+    upload->asks = upload_is_in_the_way(rc) && !upload_has_no_session(rc);
     return rc;
 }
 

@@ -25,6 +25,23 @@ static const char *reports_are(unsigned long long count)
     return count == 1 ? "report is" : "reports are";
 }
 
+/* The record under way is the first that is not in the outbox. */
+static void tell_that_it_was_not_taken(struct upload *self)
+{
+    const struct options *o = self->options;
+    if (self->asks) {
+        say_at(&self->voice, self->line,
+               "from this line on nothing was taken: only the broker knows where session %s "
+               "stands; publish the file again when it is there",
+               o->session ? o->session : o->resume_session);
+    } else {
+        say_at(&self->voice, self->line,
+               "%s is full: from this line on nothing was taken; publish the rest when the "
+               "broker confirms again",
+               o->outbox);
+    }
+}
+
 /* With an outbox: where in the file to go on, since what is kept is not all of it. */
 static void tell_what_was_not_taken(struct upload *self)
 {
@@ -37,10 +54,7 @@ static void tell_what_was_not_taken(struct upload *self)
         ledger_forget(&self->ledger, stats->stored);
     } else if (self->stuck == CASEBUS_ETIMEDOUT && self->line > self->done &&
                !self->cut_short) {
-        say_at(&self->voice, self->line,
-               "%s is full: from this line on nothing was taken; publish the rest when the "
-               "broker confirms again",
-               self->options->outbox);
+        tell_that_it_was_not_taken(self);
     }
 }
 

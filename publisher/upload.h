@@ -32,6 +32,7 @@ struct upload {
     uint64_t sessions_stopped; /* because somebody asked them to */
     unsigned long line;        /* read last */
     unsigned long done;        /* of the last record that was taken, refused or passed over */
+    bool asks;                 /* the broker where a session stands, and has no answer yet */
     int stuck;                 /* why sending ended before its time; 0: it has not */
     bool unreadable;           /* reading did */
     bool cut_short;            /* Ctrl-C came before the end of the file */

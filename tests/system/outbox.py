@@ -199,6 +199,20 @@ def a_full_outbox_names_the_first_line_it_has_not_taken():
         assert known(broker.client(), "f", count) == list(range(left))
 
 
+def without_a_broker_a_session_is_begun_but_not_gone_on_with():
+    with Broker(ipc=True) as broker:
+        box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
+        broker.kill()
+        write(file, "a", 10)
+        for option in "--session", "--resume-session":
+            asked = broker.publish("--outbox", box, "--timeout", 0.5, option, "mine", file, code=3)
+            assert asked["sent"] == 0 and "stay in" not in asked["stderr"], asked
+            assert (file + ":1: from this line on nothing was taken: only the broker knows where session mine stands"
+                    in asked["stderr"]), asked
+        begun = broker.publish("--outbox", box, "--timeout", 0.5, "--new-session", file, code=3)
+        assert begun["sent"] == 10 and "nothing was taken" not in begun["stderr"], begun
+
+
 def resuming_alone_counts_what_was_left():
     with Broker(ipc=True) as broker:
         box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
@@ -335,7 +349,8 @@ if __name__ == "__main__":
         main([killed_at_random_moments])
     main([killed_at_random_moments, what_an_earlier_run_left_goes_first,
           a_file_is_taken_behind_what_is_left_whether_the_broker_is_there_or_not,
-          a_full_outbox_names_the_first_line_it_has_not_taken, resuming_alone_counts_what_was_left,
+          a_full_outbox_names_the_first_line_it_has_not_taken,
+          without_a_broker_a_session_is_begun_but_not_gone_on_with, resuming_alone_counts_what_was_left,
           one_outbox_is_one_publishers, wrong_usage_is_refused, a_copy_and_its_original_both_go_on,
           a_fresh_id_is_taken_whole_or_not_at_all, a_folder_of_the_other_kind_is_refused_and_left_alone,
           a_full_disk_takes_no_more_and_loses_nothing])
