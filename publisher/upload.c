@@ -230,6 +230,16 @@ static void take_record(struct upload *self, struct row *row)
 
 /* --- the file ----------------------------------------------------------------------------- */
 
+/* Not the line read last: its record may have waited for room in vain. */
+static void tell_where_it_stopped(struct upload *self)
+{
+    if (self->done > 0) {
+        say_at(&self->voice, self->done, "note: stopped reading behind this line");
+    } else {
+        say(&self->voice, "note: stopped before the first record");
+    }
+}
+
 static void read_all(struct upload *self)
 {
     struct row row;
@@ -255,7 +265,7 @@ static void read_all(struct upload *self)
     }
     self->cut_short = stop_requested() && rc != 0; /* not at the end of the file */
     if (self->cut_short) {
-        say_at(&self->voice, self->line, "note: stopped reading behind this line");
+        tell_where_it_stopped(self);
     }
 }
 

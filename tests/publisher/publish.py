@@ -1,12 +1,15 @@
 """casebus-publish against a real broker: what it counts, refuses, survives and says."""
+import fcntl
 import json
 import os
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -32,6 +35,11 @@ def until(condition, what):
             return result
         time.sleep(0.01)
     raise AssertionError("in vain: " + what)
+
+
+def unread(pipe):
+    """How many bytes nobody has read from it yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"    "))[0]
 
 
 class Broker:
@@ -454,6 +462,21 @@ class PublishTest(unittest.TestCase):
         outcome = self.finish(process)
         self.check(outcome, 130, sent=5, confirmed=5, created=5)
         self.assertEqual(self.broker.sessions()[0]["status"], "stopped")
+
+    def test_ctrl_c_names_the_last_line_that_was_taken(self):
+        self.broker.kill()
+        process = self.begin("-")
+        fit = 76  # of such records into the window of 16 MiB
+        for i in range(fit + 1):
+            process.stdin.write('{"agency":"hse","regulator_id":"%d","ext":{"x":"%s"}}\n' % (i, "x" * 219000))
+        process.stdin.flush()
+        until(lambda: not unread(process.stdin), "the last one is read")
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
+        outcome = self.finish(process)
+        self.check(outcome, 130, sent=fit)
+        self.assertIn("-:%d: note: stopped reading behind this line" % fit, outcome.err)
+        self.broker.start()
 
     def test_two_signals_at_once_are_one(self):
         process = self.begin("--new-session", "-")
