@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define PROGRESS_US 1000000
+#define ASK_AGAIN_US 500000 /* after a refusal that passes */
 
 struct scrape {
     char agency[CASEBUS_AGENCY_MAX + 1];
@@ -100,6 +101,32 @@ static int send_page(struct upload *upload, struct scrape *scrape)
     return noted(upload, rc);
 }
 
+/* Does the broker only say: not now? */
+static bool passes_by(int rc)
+{
+    return rc == CASEBUS_ELIMITED || rc == CASEBUS_EBUSY || rc == CASEBUS_EBEHIND;
+}
+
+/* Waits before the next question; what an earlier run left in the outbox goes on meanwhile. */
+static void pause_asking(struct upload *upload)
+{
+    int64_t until = clock_mono_us() + ASK_AGAIN_US;
+    int64_t left;
+    int rc = 0;
+    while (rc >= 0 && (left = until - clock_mono_us()) > 0) {
+        rc = casebus_publisher_pump(upload->publisher, (int)(left / 1000) + 1);
+    }
+}
+
+static bool asks_again(struct upload *upload, int rc)
+{
+    if (passes_by(rc)) {
+        pause_asking(upload);
+        return upload_again(upload, CASEBUS_ETIMEDOUT);
+    }
+    return upload_again(upload, rc);
+}
+
 /* Takes up the session that was named: 0 and the page to go on behind, or a code. */
 static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t *page)
 {
@@ -110,10 +137,11 @@ static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t 
     while ((left = until - clock_mono_us()) > 0) {
         rc = casebus_publisher_session_resume(upload->publisher, scrape->agency, scrape->id,
                                               page, (int)(left / 1000));
-        if (!upload_again(upload, rc)) {
+        if (!asks_again(upload, rc)) {
             break;
         }
     }
+    rc = passes_by(rc) ? CASEBUS_ETIMEDOUT : rc;
     upload->asks = upload_is_in_the_way(rc) && !upload_has_no_session(rc);
     return rc;
 }

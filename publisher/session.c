@@ -9,6 +9,8 @@
 #include "clock.h"
 #include "handle.h"
 
+#include <stdio.h>
+
 #define ASK_AGAIN_MS 2000
 #define NO_LINK_MS 20
 
@@ -181,8 +183,13 @@ static int read_answer(struct casebus_publisher *self, uint64_t *page)
     struct casebus_bytes body =
         casebus_bytes(zmq_msg_data(&self->ask_answer), zmq_msg_size(&self->ask_answer));
     int error = casebus_reply_decode(body, &reply, &fault);
-    if (error || reply.error) {
-        return error ? error : reply.error;
+    if (error) {
+        return error;
+    }
+    snprintf(self->stats.said, sizeof self->stats.said, "%.*s", (int)reply.error_text.size,
+             reply.error_text.data ? (const char *)reply.error_text.data : "");
+    if (reply.error) {
+        return reply.error;
     }
     struct casebus_bytes session = casebus_map_get(reply.result, "session");
     *page = casebus_as_uint(casebus_map_get(session, "pages_processed"), 0);

@@ -8,7 +8,9 @@
 static void find_cause(const struct upload *self, char *out, size_t size)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
-    if (stats->held[0] || stats->broker_error) {
+    if (self->asks && stats->said[0]) {
+        snprintf(out, size, "; the broker says: %s", stats->said);
+    } else if (stats->held[0] || stats->broker_error) {
         snprintf(out, size, "; the broker says: %s",
                  stats->held[0] ? stats->held : casebus_strerror(stats->broker_error));
     } else if (stats->links == 0) {
@@ -25,6 +27,11 @@ static const char *reports_are(unsigned long long count)
     return count == 1 ? "report is" : "reports are";
 }
 
+static const char *named_session(const struct options *options)
+{
+    return options->session ? options->session : options->resume_session;
+}
+
 /* The record under way is the first that is not in the outbox. */
 static void tell_that_it_was_not_taken(struct upload *self)
 {
@@ -32,8 +39,8 @@ static void tell_that_it_was_not_taken(struct upload *self)
     if (self->asks) {
         say_at(&self->voice, self->line,
                "from this line on nothing was taken: only the broker knows where session %s "
-               "stands; publish the file again when it is there",
-               o->session ? o->session : o->resume_session);
+               "stands; publish the file again when it answers",
+               named_session(o));
     } else {
         say_at(&self->voice, self->line,
                "%s is full: from this line on nothing was taken; publish the rest when the "
@@ -58,6 +65,20 @@ static void tell_what_was_not_taken(struct upload *self)
     }
 }
 
+static void tell_of_silence(struct upload *self, unsigned long long left)
+{
+    const struct options *o = self->options;
+    char cause[300];
+    find_cause(self, cause, sizeof cause);
+    if (self->asks) {
+        say(&self->voice, "for %g s nobody could say where session %s stands%s",
+            o->timeout_ms / 1000.0, named_session(o), cause);
+    } else {
+        say(&self->voice, "nothing was confirmed for %g s; %llu %s not%s",
+            o->timeout_ms / 1000.0, left, reports_are(left), cause);
+    }
+}
+
 /* Why confirmations did not come. */
 static void tell_cause(struct upload *self)
 {
@@ -73,10 +94,7 @@ static void tell_cause(struct upload *self)
     } else if (self->stop_at) {
         say(&self->voice, "stopped; %llu %s not confirmed", left, reports_are(left));
     } else {
-        char cause[300];
-        find_cause(self, cause, sizeof cause);
-        say(&self->voice, "nothing was confirmed for %g s; %llu %s not%s",
-            self->options->timeout_ms / 1000.0, left, reports_are(left), cause);
+        tell_of_silence(self, left);
     }
 }
 

@@ -171,7 +171,8 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
  * the handle, not of the folder), lost or not. 0 and the page behind which to go on, which is
  * the last that was reported, 0: none was; CASEBUS_ENOTFOUND (its start may still be on its
  * way), CASEBUS_EENDED, CASEBUS_ETIMEDOUT, CASEBUS_EINVAL (impossible names), or the broker's
- * error. */
+ * error (stats: said), of which CASEBUS_ELIMITED, CASEBUS_EBUSY and CASEBUS_EBEHIND pass: ask
+ * again later. */
 int casebus_publisher_session_resume(struct casebus_publisher *self, const char *agency,
                                      const char *session, uint64_t *page, int timeout_ms);
 
@@ -190,7 +191,9 @@ struct casebus_publisher_stats {
     uint64_t polls, answers;                       /* of publisher.confirm */
     uint64_t links;                                /* times the broker's ingest was reached */
     bool linked;                                   /* reached now, as far as is known */
-    char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
+    char held[128]; /* why the broker decides nothing for now, in its words; empty: it does */
+    char
+        said[128]; /* why it refused the last session_resume, in its words; empty: it did not */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
     bool outbox_salvaged; /* its file was damaged when it was opened, and what could be read of
                              it saved: what is missing is told, unless nothing says that it was

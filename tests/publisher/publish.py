@@ -146,6 +146,49 @@ class LossyRelay(threading.Thread):
             socket.close()
 
 
+class NotNow(threading.Thread):
+    """Passes requests on to a broker, but answers those for a session itself, so many times."""
+
+    def __init__(self, query, folder, times):
+        super().__init__(daemon=True)
+        context = zmq.Context.instance()
+        self.times, self.refused, self.over = times, 0, threading.Event()
+        self.front, self.back = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+        self.front.linger = self.back.linger = 0
+        self.endpoint = "ipc://%s/not-now" % folder
+        self.front.bind(self.endpoint)
+        self.back.connect(query)
+        self.start()
+
+    def refuse(self, frames):
+        codes = "limited", "busy", "behind"
+        reply = {"v": 1, "epoch": b"12345678", "seq": 0, "entry": 0,
+                 "error": {"code": codes[self.refused % 3], "text": "no more than 1 a second"}}
+        self.refused += 1
+        self.front.send_multipart(frames[:-1] + [msgpack.packb(reply)])
+
+    def run(self):
+        poller = zmq.Poller()
+        poller.register(self.front, zmq.POLLIN)
+        poller.register(self.back, zmq.POLLIN)
+        while not self.over.is_set():
+            ready = dict(poller.poll(100))
+            if self.front in ready:
+                frames = self.front.recv_multipart()
+                if msgpack.unpackb(frames[-1])["op"] == "session.get" and self.refused < self.times:
+                    self.refuse(frames)
+                else:
+                    self.back.send_multipart(frames)
+            if self.back in ready:
+                self.front.send_multipart(self.back.recv_multipart())
+
+    def end(self):
+        self.over.set()
+        self.join()
+        self.front.close()
+        self.back.close()
+
+
 class Outcome:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -392,6 +435,28 @@ class PublishTest(unittest.TestCase):
         (session,) = self.broker.sessions()
         self.assertEqual(session["status"], "completed")
         self.assertEqual(session["cases_found"], 6)
+
+    def test_a_broker_that_cannot_say_now_where_a_session_stands_is_asked_again(self):
+        relay = NotNow(self.broker.endpoints["query"], self.scratch, 3)
+        try:
+            outcome = self.publish("--query", relay.endpoint, "--session", "mine", self.many(3))
+        finally:
+            relay.end()
+        self.check(outcome, 0, created=3, rejected=0)
+        self.assertEqual(relay.refused, 3)
+        self.assertEqual(self.broker.sessions()[0]["status"], "completed")
+
+    def test_a_broker_that_never_says_where_a_session_stands_is_given_up(self):
+        relay = NotNow(self.broker.endpoints["query"], self.scratch, 1000)
+        try:
+            outcome = self.publish("--query", relay.endpoint, "--timeout", "1.2", "--resume-session", "mine",
+                                   self.many(3))
+        finally:
+            relay.end()
+        self.check(outcome, 3, sent=0, rejected=0)
+        self.assertGreater(relay.refused, 1)
+        self.assertEqual(outcome.err, "casebus-publish: for 1.2 s nobody could say where session mine stands; "
+                                      "the broker says: no more than 1 a second\n")
 
     def test_a_session_is_of_one_agency(self):
         path = self.write({"agency": agency, "regulator_id": "1", "offender": {"name": "N"}}
