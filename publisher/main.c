@@ -3,6 +3,8 @@
 #include "stop.h"
 #include "upload.h"
 
+#include <signal.h>
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -10,8 +12,10 @@ int main(int argc, char **argv)
     int code = options_read(&options, argc, argv);
     if (code < 0) {
         stop_on_signals();
+        signal(SIGPIPE, SIG_IGN); /* whoever reads what we say may leave before the end */
         code = upload_run(&options);
     }
     /* What was published is published, also where nobody can be told. */
-    return output_end("casebus-publish", code);
+    code = output_end("casebus-publish", code);
+    return code == 0 && ferror(stderr) ? 1 : code;
 }

@@ -314,8 +314,8 @@ static void print_help(void)
     }
     printf(
         "\nEnds with one line of counts; each refused record is FILE:LINE: field: reason on\n"
-        "stderr. Exit code: 0 everything confirmed, 1 some records refused, or the counts\n"
-        "could not be written, 2 usage or unreadable input, 3 broker not reached or not\n"
+        "stderr. Exit code: 0 everything confirmed, 1 some records refused, or output could\n"
+        "not be written, 2 usage or unreadable input, 3 broker not reached or not\n"
         "confirming, 4 a session was asked to stop, and has been ended, 130 interrupted\n"
         "before the end of the file. A report in quarantine is confirmed: a note says so,\n"
         "and casebus-ctl quarantine shows it.\n"

@@ -632,6 +632,30 @@ class PublishTest(unittest.TestCase):
         self.assertIn("casebus-publish: cannot write its output: No space left on device", done.stderr)
         self.check(self.publish(data("register.ndjson")), 0, confirmed=337, synced=337)
 
+    def test_nobody_reading_its_counts_is_said(self):
+        with self.begin(self.many(10)) as process:
+            process.stdout.close()
+            err = process.stderr.read()
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn("casebus-publish: cannot write its output: Broken pipe", err)
+        self.assertEqual(self.broker.store()["cases"], 10)
+
+    def test_nobody_reading_what_it_refuses_stops_no_upload(self):
+        records = ({"agency": "hse", "regulator_id": str(i), "offender": {"name": "N" if i >= 10 else 1}}
+                   for i in range(20))
+        with self.begin("--new-session", self.write(records)) as process:
+            process.stderr.close()
+            out = process.stdout.read()
+        self.check(Outcome(process.returncode, out, ""), 1, created=10, rejected=10)
+        self.assertEqual(self.broker.sessions()[0]["status"], "completed")
+
+    def test_a_note_that_nobody_reads_is_output_lost(self):
+        record = {"agency": "hse", "regulator_id": "1", "offender": {"name": "N"}, "mood": "good"}
+        with self.begin(self.write([record])) as process:
+            process.stderr.close()
+            out = process.stdout.read()
+        self.check(Outcome(process.returncode, out, ""), 1, created=1)
+
     def test_help_names_every_option(self):
         outcome = self.publish("--help")
         self.check(outcome, 0)
