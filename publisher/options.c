@@ -336,6 +336,14 @@ static bool ends_with(const char *text, const char *tail)
     return size > tail_size && strcmp(text + size - tail_size, tail) == 0;
 }
 
+/* A folder alone would be made into one, and nothing is left in that. */
+static bool is_outbox(const char *folder)
+{
+    char path[4096];
+    int size = snprintf(path, sizeof path, "%s/data.mdb", folder);
+    return size < (int)sizeof path && access(path, F_OK) == 0;
+}
+
 static int check_together(struct options *self, bool format_given)
 {
     if (!format_given) {
@@ -344,7 +352,7 @@ static int check_together(struct options *self, bool format_given)
     if (self->resume && (!self->outbox || self->dry_run)) {
         return complain("--resume", self->outbox ? "excludes --dry-run" : "needs --outbox DIR");
     }
-    if (self->resume && access(self->outbox, F_OK) != 0) {
+    if (self->resume && !is_outbox(self->outbox)) {
         return complain(self->outbox, "there is no outbox to resume");
     }
     int kinds = (self->session ? 1 : 0) + (self->resume_session ? 1 : 0) + self->new_session;

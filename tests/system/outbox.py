@@ -245,6 +245,10 @@ def wrong_usage_is_refused():
         broker.publish("--outbox", broker.dir + "/box", "--resume", "file", code=2)
         broker.publish("--outbox", broker.dir + "/no/such/parent", "--resume", code=2)
         assert not os.path.exists(broker.dir + "/box")
+        os.mkdir(broker.dir + "/empty")
+        none = broker.publish("--outbox", broker.dir + "/empty", "--resume", code=2)
+        assert "/empty: there is no outbox to resume" in none["stderr"], none
+        assert os.listdir(broker.dir + "/empty") == []
 
 
 def a_copy_and_its_original_both_go_on():
