@@ -73,8 +73,9 @@ static void print_help(void)
           stdout);
     flags_help(stdout, flags, FLAG_COUNT, 1);
     fputs(
-        "\nWith --cursor nothing is skipped, and after a kill at most the last lines come "
-        "again;\n"
+        "\nWith --cursor nothing is skipped. After a kill at most the last lines come again, "
+        "and\n"
+        "one that it cut stands alone in a file before its event comes whole.\n"
         "--from-start and --after then count only while FILE does not exist, and other\n"
         "PATTERNs than those it was made with are refused. A broker restored from a backup "
         "has\n"

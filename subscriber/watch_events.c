@@ -7,7 +7,8 @@
  * sentence on stderr.
  *
  * A cursor is saved behind the lines it covers, when no more of them wait or there are many: a
- * watch that is killed prints at most the lines since then again, and skips none. */
+ * watch that is killed prints at most the lines since then again, and skips none. A file that
+ * it has left with half a line gets the end of that first, and then the event whole. */
 #include "watch_events.h"
 
 #include "cursor_file.h"
@@ -382,10 +383,20 @@ static void say_losses(const struct watch *self)
     }
 }
 
+/* Only with a cursor does an event that was cut come again. */
+static int end_cut_line(const struct watch *self)
+{
+    return self->settings->cursor == NULL || terminal_end_cut_line(PROGRAM) ? EXIT_FINE
+                                                                            : EXIT_OUTPUT;
+}
+
 int watch_events(const struct watch_settings *settings)
 {
     struct watch self = {.settings = settings};
     int status = open_subscriber(&self);
+    if (status == EXIT_FINE) {
+        status = end_cut_line(&self);
+    }
     if (status == EXIT_FINE) {
         stop_on_signals();
         self.deadline = deadline_after(settings->timeout_ms);

@@ -6,6 +6,7 @@ import os
 import pty
 import queue
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -309,6 +310,7 @@ class CursorTest(WithBroker):
     def setUp(self):
         super().setUp()
         self.file = os.path.join(new_folder(), "cursor")
+        self.output = os.path.join(new_folder(), "output")
         self.broker.publish(*[case(i) for i in range(9)])
 
     def text(self):
@@ -369,6 +371,54 @@ class CursorTest(WithBroker):
         watch = Watch(self.broker, "--cursor", "/nonexistent/cursor", "case", live=False)
         watch.err.until("/nonexistent/cursor: ")
         self.assertEqual(watch.wait(), 1)
+
+    def append(self, mode="ab", limit=resource.RLIM_INFINITY, **more):
+        """Runs a watch of all nine into a file that takes so many bytes, as a full disk does."""
+        def set_limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        with open(self.output, mode) as out:
+            return subprocess.run([program("watch"), *self.broker.options, "--json", "--cursor", self.file,
+                                   "--from-start", "--count", "9", "case"], stdout=out, stderr=subprocess.PIPE,
+                                  text=True, timeout=PATIENCE, preexec_fn=set_limit, restore_signals=False, **more)
+
+    def lines(self):
+        with open(self.output) as file:
+            return file.read().splitlines(True)
+
+    def test_what_a_full_disk_took_of_a_line_is_taken_back(self):
+        self.append()
+        lines = self.lines()
+        for mode in "ab", "wb":
+            with self.subTest(mode):
+                os.remove(self.file)
+                os.truncate(self.output, 0)
+                full = self.append(mode, len("".join(lines[:4])) + 99)
+                self.assertEqual(full.returncode, 1)
+                self.assertIn("cannot write its output: File too large", full.stderr)
+                self.assertEqual(self.lines(), lines[:4])
+        self.append()
+        self.assertEqual(self.lines(), lines[:4] + lines)
+
+    def test_what_it_cannot_take_back_it_leaves(self):
+        """Somebody else's bytes stand behind it."""
+        self.append()
+        lines = self.lines()
+        os.remove(self.file)
+        whole = os.path.getsize(self.output)
+        self.append("r+b", whole - 99)
+        self.assertEqual(os.path.getsize(self.output), whole)
+        self.assertEqual(self.lines(), lines)
+
+    def test_a_line_that_was_cut_stands_alone(self):
+        with open(self.output, "w") as file:
+            file.write('{"seq": 1, "to')
+        self.append()
+        cut, *lines = self.lines()
+        self.assertEqual(cut, '{"seq": 1, "to\n')
+        self.assertEqual([json.loads(line)["seq"] for line in lines], list(range(1, 10)))
+        os.remove(self.file)
+        self.append()
+        self.assertEqual(self.lines(), [cut] + lines + lines)
 
     def test_without_order_there_is_none(self):
         watch = Watch(self.broker, "--cursor", self.file, "--unordered", "case", live=False)
