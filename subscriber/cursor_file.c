@@ -2,13 +2,14 @@
  *
  * Whoever begins with it must find the old one or the new one, whatever was killed or lost its
  * power in between (replace_file.h). A cursor says that everything before it was shown, which
- * is true of the patterns it was saved with and no others, so they stand there too:
+ * is true of the audience and the patterns it was saved with and no others, so they stand there
+ * too:
  *
- *   casebus-cursor 2 <epoch, 16 hexadecimal digits> <seq>
+ *   casebus-cursor 3 <epoch, 16 hexadecimal digits> <seq> <audience>
  *   case:created
  *   session
  *
- * The 2 is the version of this file. */
+ * The 3 is the version of this file. Without an audience the line ends behind the seq. */
 #include "cursor_file.h"
 
 #include "replace_file.h"
@@ -20,10 +21,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEADER "casebus-cursor 2 "
+#define HEADER "casebus-cursor 3 "
 #define FILE_SIZE_MAX (128 + CASEBUS_PATTERNS_MAX * (CASEBUS_TOPIC_MAX + 1))
 
-/* --- patterns --------------------------------------------------------------------------- */
+/* --- what it is of ---------------------------------------------------------------------- */
 
 struct prefix {
     char text[CASEBUS_TOPIC_MAX + 1];
@@ -50,14 +51,13 @@ static int read_patterns(const char *const *patterns, size_t count, struct prefi
     return 0;
 }
 
-int cursor_file_patterns(const char *const *patterns, size_t count, struct text *lines)
+static int add_patterns(const char *const *patterns, size_t count, struct text *lines)
 {
     struct prefix *const prefixes = calloc(count, sizeof *prefixes);
     if (prefixes == NULL) {
         return CASEBUS_ENOMEM;
     }
     const int rc = read_patterns(patterns, count, prefixes);
-    text_clear(lines);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (i == 0 || compare(&prefixes[i - 1], &prefixes[i]) != 0) {
             text_add(lines, prefixes[i].text);
@@ -65,13 +65,48 @@ int cursor_file_patterns(const char *const *patterns, size_t count, struct text 
         }
     }
     free(prefixes);
-    return rc != 0 || !lines->failed ? rc : CASEBUS_ENOMEM;
+    return rc;
+}
+
+int cursor_scope_init(struct cursor_scope *self, const char *audience,
+                      const char *const *patterns, size_t count)
+{
+    *self = (struct cursor_scope){0};
+    if (audience != NULL) {
+        text_add_foreign(&self->audience, casebus_cstr(audience)); /* stays within its line */
+    }
+    const int rc = add_patterns(patterns, count, &self->patterns);
+    return rc != 0 || !(self->audience.failed || self->patterns.failed) ? rc : CASEBUS_ENOMEM;
+}
+
+void cursor_scope_free(struct cursor_scope *self)
+{
+    text_free(&self->audience);
+    text_free(&self->patterns);
 }
 
 /* --- the file --------------------------------------------------------------------------- */
 
-/* Takes the first line apart: what is behind it, or NULL. */
-static const char *parse(char *content, struct casebus_cursor *cursor)
+/* What a file says its cursor is of. */
+struct kept {
+    const char *audience, *patterns;
+};
+
+/* The end of the first line, and the lines behind it. */
+static bool parse_scope(char *rest, struct kept *kept)
+{
+    char *const end = strchr(rest, '\n');
+    const bool named = rest[0] == ' ' && rest + 1 != end;
+    if (end == NULL || (rest != end && !named)) {
+        return false;
+    }
+    *end = '\0';
+    *kept = (struct kept){.audience = named ? rest + 1 : rest, .patterns = end + 1};
+    const size_t size = strlen(kept->patterns);
+    return size > 0 && kept->patterns[size - 1] == '\n'; /* whole lines, one at least */
+}
+
+static bool parse(char *content, struct casebus_cursor *cursor, struct kept *kept)
 {
     const size_t header = strlen(HEADER);
     char *const space =
@@ -79,31 +114,31 @@ static const char *parse(char *content, struct casebus_cursor *cursor)
     char *end;
     size_t size;
     if (space == NULL || space[1] < '0' || space[1] > '9') {
-        return NULL;
+        return false;
     }
     *space = '\0';
     if (!text_read_hex(content + header, cursor->epoch, sizeof cursor->epoch, &size) ||
         size != sizeof cursor->epoch) {
-        return NULL;
+        return false;
     }
     errno = 0;
     cursor->seq = strtoull(space + 1, &end, 10);
-    return errno == 0 && *end == '\n' ? end + 1 : NULL;
+    return errno == 0 && parse_scope(end, kept);
 }
 
-/* Whole lines, one at least. */
-static int compare_patterns(const char *kept, struct text *lines)
+static bool is_same(const char *kept, struct text *ours)
 {
-    const size_t size = strlen(kept);
-    if (size == 0 || kept[size - 1] != '\n') {
-        return CASEBUS_EMALFORMED;
-    }
-    if (strcmp(kept, text_get(lines)) == 0) {
-        return 1;
-    }
-    text_clear(lines);
-    text_add(lines, kept);
-    return CASEBUS_EPATTERN;
+    const bool same = strcmp(kept, text_get(ours)) == 0;
+    text_clear(ours);
+    text_add(ours, kept);
+    return same;
+}
+
+static int compare_scope(const struct kept *kept, struct cursor_scope *scope)
+{
+    const bool same_audience = is_same(kept->audience, &scope->audience);
+    const bool same_patterns = is_same(kept->patterns, &scope->patterns);
+    return !same_audience ? CASEBUS_EVALUE : same_patterns ? 1 : CASEBUS_EPATTERN;
 }
 
 /* As much as a cursor's file can hold, terminated: 1; 0 there is none; or a code. */
@@ -121,16 +156,17 @@ static int read_content(const char *path, char *content, size_t room)
     return size < 0 ? CASEBUS_EIO : 1;
 }
 
-int cursor_file_read(const char *path, struct casebus_cursor *cursor, struct text *lines)
+int cursor_file_read(const char *path, struct casebus_cursor *cursor,
+                     struct cursor_scope *scope)
 {
+    struct kept kept;
     char *const content = malloc(FILE_SIZE_MAX);
     if (content == NULL) {
         return CASEBUS_ENOMEM;
     }
     int rc = read_content(path, content, FILE_SIZE_MAX);
     if (rc > 0) {
-        const char *const kept = parse(content, cursor);
-        rc = kept != NULL ? compare_patterns(kept, lines) : CASEBUS_EMALFORMED;
+        rc = parse(content, cursor, &kept) ? compare_scope(&kept, scope) : CASEBUS_EMALFORMED;
     }
     const int error = errno;
     free(content);
@@ -139,15 +175,17 @@ int cursor_file_read(const char *path, struct casebus_cursor *cursor, struct tex
 }
 
 int cursor_file_write(const char *path, const struct casebus_cursor *cursor,
-                      const struct text *lines)
+                      const struct cursor_scope *scope)
 {
     struct text content = {0};
     text_add(&content, HEADER);
     text_add_hex(&content, casebus_bytes(cursor->epoch, sizeof cursor->epoch));
     text_add(&content, " ");
     text_add_uint(&content, cursor->seq);
+    text_add(&content, scope->audience.size > 0 ? " " : "");
+    text_add(&content, text_get(&scope->audience));
     text_add(&content, "\n");
-    text_add(&content, text_get(lines));
+    text_add(&content, text_get(&scope->patterns));
     errno = ENOMEM;
     const bool fine =
         !content.failed && replace_file(path, text_get(&content), content.size, 0666);

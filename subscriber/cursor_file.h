@@ -1,4 +1,4 @@
-/* A cursor in a file, with the patterns it is of; replaced as a whole. */
+/* A cursor in a file, with what it is of; replaced as a whole. */
 #ifndef CASEBUS_CURSOR_FILE_H
 #define CASEBUS_CURSOR_FILE_H
 
@@ -6,16 +6,26 @@
 
 #include <casebus/subscriber.h>
 
-/* The patterns of a watch, as its file keeps them: a line each, sorted, each once, without what
- * only spells the same otherwise. CASEBUS_EPATTERN: one of them is none. */
-int cursor_file_patterns(const char *const *patterns, size_t count, struct text *lines);
+/* What a watch is shown, as its file keeps it. */
+struct cursor_scope {
+    struct text audience; /* its name; empty: none, the broker's own endpoint */
+    struct text patterns; /* a line each, sorted, each once, without what only spells the same
+                           * otherwise */
+};
+
+/* `audience` may be NULL. CASEBUS_EPATTERN: one of the patterns is none. */
+int cursor_scope_init(struct cursor_scope *self, const char *audience,
+                      const char *const *patterns, size_t count);
+void cursor_scope_free(struct cursor_scope *self);
 
 /* 1; 0: there is no such file; CASEBUS_EMALFORMED: it holds no cursor; CASEBUS_EIO: errno;
- * CASEBUS_EPATTERN: it is the cursor of other patterns, which `lines` has then. */
-int cursor_file_read(const char *path, struct casebus_cursor *cursor, struct text *lines);
+ * CASEBUS_EVALUE, CASEBUS_EPATTERN: it is the cursor of another audience, of other patterns,
+ * and `scope` is then the file's. */
+int cursor_file_read(const char *path, struct casebus_cursor *cursor,
+                     struct cursor_scope *scope);
 /* Durable when it returns 0; CASEBUS_EIO: errno, and the file is the old one or the
  * new one (replace_file.h). */
 int cursor_file_write(const char *path, const struct casebus_cursor *cursor,
-                      const struct text *lines);
+                      const struct cursor_scope *scope);
 
 #endif

@@ -39,7 +39,7 @@ struct watch {
     int64_t deadline, save_at;
     uint64_t shown, unsaved;
     struct casebus_cursor saved;
-    struct text saved_patterns; /* of the cursor's file */
+    struct cursor_scope scope; /* of the cursor's file */
     struct text line;
 };
 
@@ -64,14 +64,13 @@ static int subscribe(struct watch *self)
 }
 
 /* The cursor's file: 1 it has one, 0 there is none, or a code, of which CASEBUS_EMALFORMED,
- * CASEBUS_EPATTERN and CASEBUS_EIO are the file's. */
+ * CASEBUS_EVALUE, CASEBUS_EPATTERN and CASEBUS_EIO are the file's. */
 static int read_cursor(struct watch *self)
 {
-    const int rc = cursor_file_patterns(self->settings->patterns, self->settings->pattern_count,
-                                        &self->saved_patterns);
-    return rc != 0
-               ? rc
-               : cursor_file_read(self->settings->cursor, &self->saved, &self->saved_patterns);
+    const struct watch_settings *settings = self->settings;
+    const int rc = cursor_scope_init(&self->scope, settings->audience, settings->patterns,
+                                     settings->pattern_count);
+    return rc != 0 ? rc : cursor_file_read(settings->cursor, &self->saved, &self->scope);
 }
 
 /* From the cursor, if there is one; else from where the command line says: 0 or a code. */
@@ -92,10 +91,23 @@ static int start(struct watch *self)
     return casebus_subscriber_start(self->subscriber);
 }
 
+static void say_other_audience(const struct watch *self)
+{
+    const bool named = self->scope.audience.size > 0;
+    struct text name = {0};
+    text_add_foreign(&name, casebus_cstr(text_get(&self->scope.audience)));
+    fprintf(stderr,
+            PROGRAM ": %s: a cursor of another audience: %s. What this one was shown before it "
+                    "would be skipped: %s%s, or another file\n",
+            self->settings->cursor, named ? text_get(&name) : "none, the broker's own endpoint",
+            named ? "give --audience " : "give no --audience", text_get(&name));
+    text_free(&name);
+}
+
 static void say_other_patterns(const struct watch *self)
 {
     struct text patterns = {0};
-    for (const char *line = text_get(&self->saved_patterns), *end;
+    for (const char *line = text_get(&self->scope.patterns), *end;
          (end = strchr(line, '\n')) != NULL; line = end + 1) {
         text_add(&patterns, " ");
         text_add_foreign(&patterns, casebus_bytes(line, (size_t)(end - line)));
@@ -111,7 +123,9 @@ static void say_other_patterns(const struct watch *self)
 static int say_no_start(const struct watch *self, int rc)
 {
     const struct watch_settings *settings = self->settings;
-    if (rc == CASEBUS_EPATTERN) {
+    if (rc == CASEBUS_EVALUE) {
+        say_other_audience(self);
+    } else if (rc == CASEBUS_EPATTERN) {
         say_other_patterns(self);
     } else if (settings->cursor != NULL && (rc == CASEBUS_EMALFORMED || rc == CASEBUS_EIO)) {
         fprintf(stderr, PROGRAM ": %s: %s\n", settings->cursor,
@@ -213,7 +227,7 @@ static int save_cursor(struct watch *self)
         output_failed(PROGRAM, strerror(errno));
         return EXIT_OUTPUT;
     }
-    if (cursor_file_write(self->settings->cursor, &cursor, &self->saved_patterns) != 0) {
+    if (cursor_file_write(self->settings->cursor, &cursor, &self->scope) != 0) {
         fprintf(stderr, PROGRAM ": %s: %s\n", self->settings->cursor, strerror(errno));
         return EXIT_OUTPUT;
     }
@@ -406,6 +420,6 @@ int watch_events(const struct watch_settings *settings)
     }
     casebus_subscriber_destroy(&self.subscriber);
     text_free(&self.line);
-    text_free(&self.saved_patterns);
+    cursor_scope_free(&self.scope);
     return status;
 }

@@ -343,9 +343,11 @@ class CursorTest(WithBroker):
         self.assertEqual(watch.end(), 0)
 
     def test_a_file_that_holds_none_is_refused_and_kept(self):
-        for text in "", "nonsense\n", "casebus-cursor 1 0123456789abcdef 5\n", \
-                "casebus-cursor 2 0123456789abcdeF 5\ncase\n", "casebus-cursor 2 0123456789abcdef -5\ncase\n", \
-                "casebus-cursor 2 0123456789abcdef 5\n", "casebus-cursor 2 0123456789abcdef 5\ncase":
+        for text in "", "nonsense\n", "casebus-cursor 2 0123456789abcdef 5\ncase\n", \
+                "casebus-cursor 3 0123456789abcdeF 5\ncase\n", "casebus-cursor 3 0123456789abcdef -5\ncase\n", \
+                "casebus-cursor 3 0123456789abcdef 5", "casebus-cursor 3 0123456789abcdef 5\n", \
+                "casebus-cursor 3 0123456789abcdef 5 \ncase\n", "casebus-cursor 3 0123456789abcdef 5x\ncase\n", \
+                "casebus-cursor 3 0123456789abcdef 5 press\n", "casebus-cursor 3 0123456789abcdef 5\ncase":
             with self.subTest(text):
                 with open(self.file, "w") as file:
                     file.write(text)

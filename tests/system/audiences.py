@@ -641,6 +641,27 @@ def an_audience_that_is_not_there_is_said_at_the_start():
         assert "ready" not in done.stdout, done.stdout
 
 
+def a_cursor_is_of_its_audience_and_refused_for_another():
+    """To whom other agencies were shown, their events before it would be missing without a word."""
+    with Audiences() as broker:
+        hse, two = (("--audience", name, "--fanout", broker.audience[name]) for name in ("hse", "two"))
+        cases = '{"agency": "hse", "regulator_id": "%d", "offender": {"name": "A"}}'
+        for n, kept, others, told in ((0, hse, ((), two), "hse. What this one was shown before it would be skipped: "
+                                                          "give --audience hse, or"),
+                                      (2, (), (hse,), "none, the broker's own endpoint. What this one was shown before "
+                                                      "it would be skipped: give no --audience, or")):
+            cursor = os.path.join(broker.dir, "cursor-%d" % n)
+            broker.run("casebus-publish", "-", input=cases % n)
+            broker.run("casebus-watch", "--cursor", cursor, "--from-start", "--count", n + 1, *kept, "case")
+            content = open(cursor).read()
+            for other in others:
+                done = broker.run("casebus-watch", "--cursor", cursor, "--timeout", 20, *other, "case", code=2)
+                assert "a cursor of another audience: " + told in done.stderr, done.stderr
+                assert open(cursor).read() == content
+            broker.run("casebus-publish", "-", input=cases % (n + 1))
+            broker.run("casebus-watch", "--cursor", cursor, "--count", 1, *kept, "case")
+
+
 def what_is_gone_is_told_to_whom_it_was_shown():
     with Audiences("--retain-events", "3") as broker:
         writer = Writer(broker)
@@ -916,7 +937,8 @@ main([an_audience_is_sent_its_agencies_and_their_heads, bundles_hold_what_is_sen
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
       a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
-      an_audience_that_is_not_there_is_said_at_the_start, what_is_gone_is_told_to_whom_it_was_shown,
+      an_audience_that_is_not_there_is_said_at_the_start, a_cursor_is_of_its_audience_and_refused_for_another,
+      what_is_gone_is_told_to_whom_it_was_shown,
       readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
       an_actor_sees_what_his_role_does, an_audience_lets_its_roles_in_until_they_are_taken_away,
       a_dashboard_of_an_audience_shows_nothing_else])

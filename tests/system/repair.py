@@ -218,7 +218,7 @@ def a_cursor_of_another_history_is_told_and_left():
         assert [json.loads(line)["seq"] for line in out.splitlines()] == [9, 10]
         epoch = broker.client().ask("heads")["epoch"]
         with open(cursor) as file:
-            assert file.read() == "casebus-cursor 2 %s 10\ncase\n" % epoch.hex()
+            assert file.read() == "casebus-cursor 3 %s 10\ncase\n" % epoch.hex()
 
 
 def a_connection_that_is_silent_is_made_again():
