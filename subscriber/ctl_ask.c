@@ -166,9 +166,9 @@ struct casebus_bytes ctl_result(const struct ctl *self, const char *key)
 
 int ctl_flush(struct ctl *self)
 {
-    const bool written = terminal_print(PROGRAM, &self->out);
+    const int rc = terminal_print(PROGRAM, &self->out);
     text_clear(&self->out);
-    return written ? EXIT_FINE : EXIT_NOT_FOUND;
+    return rc == 0 ? EXIT_FINE : EXIT_NOT_FOUND;
 }
 
 struct json ctl_begin_json(struct ctl *self)

@@ -5,10 +5,12 @@
 #include "terminal.h"
 
 #include "output.h"
+#include "stop.h"
 
 #include <casebus/errors.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #define COLUMNS_UNKNOWN 80 /* of a terminal that does not say */
 #define ROWS_UNKNOWN 24
+#define SLICE_MS 500 /* a signal that comes just before a wait is seen after this */
 
 bool terminal_has_colour(int fd)
 {
@@ -56,14 +59,35 @@ struct written {
     off_t begin; /* of a regular file; known once a write was short */
 };
 
+/* Until standard output takes some of it; false: a signal asked to stop before. */
+static bool wait_for_room(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    int ready;
+    do {
+        ready = poll(&out, 1, stop_requested() ? 0 : SLICE_MS);
+    } while (ready <= 0 && !stop_requested());
+    return ready > 0;
+}
+
+/* All of it, so that lines do not mix. Once a signal has asked to stop no other may end a wait:
+ * then no more than a pipe with room takes at once. */
+static size_t piece_of(size_t left)
+{
+    return stop_requested() && left > PIPE_BUF ? PIPE_BUF : left;
+}
+
 static int write_out(const struct text *text, struct written *written)
 {
     if (text->failed) {
         return CASEBUS_ENOMEM;
     }
     while (written->size < text->size) {
-        const ssize_t size =
-            write(STDOUT_FILENO, text->data + written->size, text->size - written->size);
+        if (!wait_for_room()) {
+            return CASEBUS_EINTR;
+        }
+        const ssize_t size = write(STDOUT_FILENO, text->data + written->size,
+                                   piece_of(text->size - written->size));
         if (size < 0 && errno != EINTR) {
             return CASEBUS_EIO;
         }
@@ -89,15 +113,17 @@ static void take_back(const struct written *written)
     }
 }
 
-bool terminal_print(const char *program, const struct text *text)
+int terminal_print(const char *program, const struct text *text)
 {
     struct written written = {0};
     const int rc = write_out(text, &written);
-    if (rc != 0) {
+    if (rc != 0 && rc != CASEBUS_EINTR) {
         output_failed(program, rc == CASEBUS_EIO ? strerror(errno) : casebus_strerror(rc));
+    }
+    if (rc != 0) {
         take_back(&written);
     }
-    return rc == 0;
+    return rc;
 }
 
 /* The byte of a regular file behind which the next write goes; -1: none, or not to be read. */
@@ -119,15 +145,15 @@ static int last_byte(void)
     return is_read ? byte : -1;
 }
 
-bool terminal_end_cut_line(const char *program)
+int terminal_end_cut_line(const char *program)
 {
     const int byte = last_byte();
     struct text end = {0};
     if (byte < 0 || byte == '\n') {
-        return true;
+        return 0;
     }
     text_add(&end, "\n");
-    const bool fine = terminal_print(program, &end);
+    const int rc = terminal_print(program, &end);
     text_free(&end);
-    return fine;
+    return rc;
 }

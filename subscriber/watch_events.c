@@ -8,7 +8,8 @@
  *
  * A cursor is saved behind the lines it covers, when no more of them wait or there are many: a
  * watch that is killed prints at most the lines since then again, and skips none. A file that
- * it has left with half a line gets the end of that first, and then the event whole. */
+ * it has left with half a line gets the end of that first, and then the event whole. Where a
+ * signal comes while a reader stands still within a line, nothing is saved any more. */
 #include "watch_events.h"
 
 #include "cursor_file.h"
@@ -35,6 +36,7 @@ struct watch {
     const struct watch_settings *settings;
     struct casebus_subscriber *subscriber;
     bool colour, said_live, said_held;
+    bool cut; /* a signal came before the last event was printed whole */
     enum casebus_subscriber_state said_state;
     int64_t deadline, save_at;
     uint64_t shown, unsaved;
@@ -217,7 +219,7 @@ static int save_cursor(struct watch *self)
     struct casebus_cursor cursor;
     self->unsaved = 0;
     self->save_at = deadline_after(SAVE_MS);
-    if (self->settings->cursor == NULL ||
+    if (self->settings->cursor == NULL || self->cut ||
         casebus_subscriber_cursor(self->subscriber, &cursor) != 0 ||
         (cursor.seq == self->saved.seq &&
          memcmp(cursor.epoch, self->saved.epoch, sizeof cursor.epoch) == 0)) {
@@ -271,12 +273,13 @@ static int show(struct watch *self, const struct casebus_event *event)
         show_event(event, self->colour, &self->line);
     }
     text_add(&self->line, "\n");
-    if (!terminal_print(PROGRAM, &self->line)) {
-        return EXIT_OUTPUT;
+    const int rc = terminal_print(PROGRAM, &self->line);
+    self->cut = rc == CASEBUS_EINTR;
+    if (rc == 0) {
+        self->shown++;
+        self->unsaved++;
     }
-    self->shown++;
-    self->unsaved++;
-    return EXIT_FINE;
+    return rc == 0 || self->cut ? EXIT_FINE : EXIT_OUTPUT;
 }
 
 static void say_gap(const struct casebus_gap *gap)
@@ -400,8 +403,8 @@ static void say_losses(const struct watch *self)
 /* Only with a cursor does an event that was cut come again. */
 static int end_cut_line(const struct watch *self)
 {
-    return self->settings->cursor == NULL || terminal_end_cut_line(PROGRAM) ? EXIT_FINE
-                                                                            : EXIT_OUTPUT;
+    return self->settings->cursor == NULL || terminal_end_cut_line(PROGRAM) == 0 ? EXIT_FINE
+                                                                                 : EXIT_OUTPUT;
 }
 
 int watch_events(const struct watch_settings *settings)

@@ -50,7 +50,8 @@ struct live {
 
 static void write_out(struct live *self)
 {
-    if (!terminal_print(PROGRAM, &self->out)) {
+    const int rc = terminal_print(PROGRAM, &self->out);
+    if (rc != 0 && rc != CASEBUS_EINTR) {
         self->status = EXIT_OUTPUT;
     }
 }

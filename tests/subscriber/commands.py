@@ -422,6 +422,30 @@ class CursorTest(WithBroker):
         self.append()
         self.assertEqual(self.lines(), [cut] + lines + lines)
 
+    def stand_still(self, *arguments):
+        """A watch that has written all that its pipe takes, and is within the line of a case."""
+        out, pipe = os.pipe()
+        self.addCleanup(os.close, out)
+        size = fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+        self.broker.publish(case("large", offence_breaches="x" * size))
+        watch = subprocess.Popen([program("watch"), *self.broker.options, "--json", "--cursor", self.file,
+                                  *arguments, "case"], stdout=pipe)
+        self.addCleanup(watch.kill)
+        os.close(pipe)
+        while struct.unpack("i", fcntl.ioctl(out, termios.FIONREAD, bytes(4)))[0] < size:
+            self.assertIsNone(watch.poll())
+        return watch, out
+
+    def test_one_signal_ends_it_where_its_reader_stands_still(self):
+        self.assertEqual(self.seqs("--from-start", "--count", "9"), list(range(1, 10)))
+        for number in signal.SIGTERM, signal.SIGINT:
+            with self.subTest(number):
+                watch, _ = self.stand_still()
+                watch.send_signal(number)
+                self.assertEqual(watch.wait(PATIENCE), 0)
+                self.assertTrue(self.text().endswith(" 9\ncase\n"), self.text())
+        self.assertEqual(self.seqs("--count", "1"), [10])
+
     def test_without_order_there_is_none(self):
         watch = Watch(self.broker, "--cursor", self.file, "--unordered", "case", live=False)
         self.assertIn("order", watch.err.next())
