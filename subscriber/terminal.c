@@ -88,7 +88,7 @@ static int write_out(const struct text *text, struct written *written)
         }
         const ssize_t size = write(STDOUT_FILENO, text->data + written->size,
                                    piece_of(text->size - written->size));
-        if (size < 0 && errno != EINTR) {
+        if (size < 0 && errno != EINTR && errno != EAGAIN) {
             return CASEBUS_EIO;
         }
         if (written->size == 0 && size > 0 && (size_t)size < text->size) {

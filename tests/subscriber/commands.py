@@ -422,10 +422,11 @@ class CursorTest(WithBroker):
         self.append()
         self.assertEqual(self.lines(), [cut] + lines + lines)
 
-    def stand_still(self, *arguments):
+    def stand_still(self, *arguments, blocking=True):
         """A watch that has written all that its pipe takes, and is within the line of a case."""
         out, pipe = os.pipe()
         self.addCleanup(os.close, out)
+        os.set_blocking(pipe, blocking)
         size = fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
         self.broker.publish(case("large", offence_breaches="x" * size))
         watch = subprocess.Popen([program("watch"), *self.broker.options, "--json", "--cursor", self.file,
@@ -438,13 +439,20 @@ class CursorTest(WithBroker):
 
     def test_one_signal_ends_it_where_its_reader_stands_still(self):
         self.assertEqual(self.seqs("--from-start", "--count", "9"), list(range(1, 10)))
-        for number in signal.SIGTERM, signal.SIGINT:
-            with self.subTest(number):
-                watch, _ = self.stand_still()
-                watch.send_signal(number)
+        for blocking in True, False:
+            with self.subTest(blocking):
+                watch, _ = self.stand_still(blocking=blocking)
+                watch.terminate()
                 self.assertEqual(watch.wait(PATIENCE), 0)
                 self.assertTrue(self.text().endswith(" 9\ncase\n"), self.text())
         self.assertEqual(self.seqs("--count", "1"), [10])
+
+    def test_it_waits_for_room_where_its_output_does_not_block(self):
+        self.assertEqual(self.seqs("--from-start", "--count", "9"), list(range(1, 10)))
+        watch, out = self.stand_still("--count", "1", blocking=False)
+        text = b"".join(iter(lambda: os.read(out, 65536), b""))
+        self.assertEqual(watch.wait(PATIENCE), 0)
+        self.assertEqual([json.loads(line)["seq"] for line in text.splitlines()], [10])
 
     def test_without_order_there_is_none(self):
         watch = Watch(self.broker, "--cursor", self.file, "--unordered", "case", live=False)
