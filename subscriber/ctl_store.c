@@ -24,6 +24,7 @@ struct work {
     const char *name, *doing; /* "check", "checked" */
     const char *done;         /* the key of how much is done */
     const char *dir;          /* an argument of the first request; NULL: none */
+    const char *look;         /* where its end shows when nobody waits for it any more */
 };
 
 static bool state_is(const struct ctl *self, const char *state)
@@ -51,6 +52,14 @@ static void say_progress(const struct ctl *self, const struct work *work, bool e
     text_free(&line);
 }
 
+static int say_time_is_up(const struct work *work, uint64_t run)
+{
+    fprintf(stderr, PROGRAM ": time is up and %s the %s goes on: the same command joins it%s\n",
+            run == FLAG_UNSET ? "the broker has not answered; perhaps" : "still", work->name,
+            work->look);
+    return EXIT_NOT_REACHED;
+}
+
 /* Starts it, and waits until it has ended: its last answer is then the reply. */
 static int carry_out(struct ctl *self, const struct work *work)
 {
@@ -65,9 +74,13 @@ static int carry_out(struct ctl *self, const struct work *work)
         ctl_add_text(self, "dir", work->dir);
         ctl_add_uint(self, "run", run);
         casebus_call_uint(self->call, "wait_ms", POLL_MS);
-        const int status = ctl_ask(self, work->dir);
-        if (status != EXIT_FINE) {
-            return status;
+        const int rc =
+            casebus_call_send(self->call, self->client, &self->reply, ctl_timeout(self));
+        if (rc == CASEBUS_ETIMEDOUT) { /* the request has left us and may have been taken */
+            return say_time_is_up(work, run);
+        }
+        if (rc != 0) {
+            return ctl_failed(self, work->dir, rc);
         }
         const bool ended = !state_is(self, "running");
         run = casebus_as_uint(ctl_result(self, "run"), FLAG_UNSET);
@@ -76,8 +89,7 @@ static int carry_out(struct ctl *self, const struct work *work)
             return EXIT_FINE;
         }
     } while (deadline_left(deadline) != 0);
-    fprintf(stderr, PROGRAM ": time is up and the %s still runs\n", work->name);
-    return EXIT_NOT_REACHED;
+    return say_time_is_up(work, run);
 }
 
 static void add_findings(struct ctl *self)
@@ -141,8 +153,14 @@ int ctl_backup(struct ctl *self)
     }
     int status = absolute(self->argv[0], &dir);
     if (status == EXIT_FINE) {
-        const struct work work = {CASEBUS_OP_STORE_BACKUP, "backup", "copied and checked",
-                                  "done", text_get(&dir)};
+        const struct work work = {
+            CASEBUS_OP_STORE_BACKUP,
+            "backup",
+            "copied and checked",
+            "done",
+            text_get(&dir),
+            "; DIR appears when it is complete, and the broker's log says "
+            "what came of it"};
         status = carry_out(self, &work);
     }
     text_free(&dir);
@@ -162,8 +180,8 @@ int ctl_backup(struct ctl *self)
 
 static int verify_broker(struct ctl *self)
 {
-    static const struct work work = {CASEBUS_OP_STORE_VERIFY, "check", "checked", "checked",
-                                     NULL};
+    static const struct work work = {
+        CASEBUS_OP_STORE_VERIFY, "check", "checked", "checked", NULL, ""};
     const int status = carry_out(self, &work);
     if (status != EXIT_FINE) {
         return status;

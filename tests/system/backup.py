@@ -274,6 +274,29 @@ def a_backup_that_is_not_good_is_not_restored():
         broker.start()
 
 
+def who_stops_waiting_is_told_that_it_goes_on_and_where_to_look():
+    """The broker that was asked does not answer at all, or says that it is at it."""
+    with Broker(ipc=True) as broker, zmq.Context.instance().socket(zmq.ROUTER) as silent:
+        endpoint = "ipc://%s/silent" % broker.dir
+        silent.linger, silent.rcvtimeo = 0, 60000
+        silent.bind(endpoint)
+        running = {"v": 1, "epoch": bytes(8), "seq": 1, "entry": 1, "result": {
+            "run": 1, "state": "running", "dir": "/b", "done": 1, "total": 2, "checked": 1, "findings": []}}
+        for answer, said in ((None, "time is up and the broker has not answered; perhaps the backup goes on: "),
+                             (running, "time is up and still the backup goes on: ")):
+            asking = subprocess.Popen([os.path.join(BIN, "casebus-ctl"), "--query", endpoint, "--timeout", "2",
+                                       "backup", "/b"], stderr=subprocess.PIPE, text=True)
+            *way, body = silent.recv_multipart()
+            assert msgpack.unpackb(body)["op"] == "store.backup"
+            while answer and asking.poll() is None:
+                silent.send_multipart([*way, msgpack.packb(answer)])
+                if silent.poll(100):
+                    *way, _ = silent.recv_multipart()
+            err = asking.communicate(timeout=60)[1]
+            assert asking.returncode == 3 and said in err and "a key" not in err, err
+            assert "the same command joins it; DIR appears when it is complete" in err, err
+
+
 # --- killed -----------------------------------------------------------------------------------
 
 def a_broker_killed_while_it_makes_a_backup_leaves_none():
@@ -368,6 +391,7 @@ if __name__ == "__main__":
           a_store_is_restored_where_there_was_none, a_backup_has_no_byte_of_a_redacted_record,
           what_cannot_be_backed_up_says_why_and_leaves_nothing, one_backup_at_a_time_and_the_same_one_is_joined,
           a_disk_too_small_for_it_is_said, a_backup_that_is_not_good_is_not_restored,
+          who_stops_waiting_is_told_that_it_goes_on_and_where_to_look,
           a_broker_killed_while_it_makes_a_backup_leaves_none,
           a_broker_stopped_while_it_makes_a_backup_leaves_nothing,
           a_store_that_is_called_partial_is_no_unfinished_backup,
