@@ -17,11 +17,13 @@
 #include <casebus/topic.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define HEADER "casebus-cursor 3 "
+#define LINKS_MAX 40 /* Linux follows no more */
 #define FILE_SIZE_MAX (128 + CASEBUS_PATTERNS_MAX * (CASEBUS_TOPIC_MAX + 1))
 
 /* --- what it is of ---------------------------------------------------------------------- */
@@ -174,6 +176,43 @@ int cursor_file_read(const char *path, struct casebus_cursor *cursor,
     return rc;
 }
 
+/* One symbolic link further; false: the path is none, or memory is short. */
+static bool follow_link(struct text *path)
+{
+    char target[PATH_MAX];
+    const char *const slash = strrchr(text_get(path), '/');
+    const ssize_t size = readlink(text_get(path), target, sizeof target);
+    if (size < 0 || path->failed) {
+        return false;
+    }
+    struct text next = {0};
+    if (target[0] != '/' && slash != NULL) { /* it is from the link's folder */
+        text_add_bytes(&next, path->data, (size_t)(slash + 1 - path->data));
+    }
+    text_add_bytes(&next, target, (size_t)size);
+    text_free(path);
+    *path = next;
+    return true;
+}
+
+/* What a link leads to, which need not be there yet, is replaced, and the link stays. */
+static bool replace_linked(const char *path, const struct text *content)
+{
+    struct text real = {0};
+    int left = LINKS_MAX;
+    text_add(&real, path);
+    while (left > 0 && follow_link(&real)) {
+        left--;
+    }
+    errno = ENOMEM;
+    const bool fine =
+        !real.failed && replace_file(text_get(&real), text_get(content), content->size, 0666);
+    const int error = errno;
+    text_free(&real);
+    errno = error;
+    return fine;
+}
+
 int cursor_file_write(const char *path, const struct casebus_cursor *cursor,
                       const struct cursor_scope *scope)
 {
@@ -187,8 +226,7 @@ int cursor_file_write(const char *path, const struct casebus_cursor *cursor,
     text_add(&content, "\n");
     text_add(&content, text_get(&scope->patterns));
     errno = ENOMEM;
-    const bool fine =
-        !content.failed && replace_file(path, text_get(&content), content.size, 0666);
+    const bool fine = !content.failed && replace_linked(path, &content);
     text_free(&content);
     return fine ? 0 : CASEBUS_EIO;
 }

@@ -56,8 +56,14 @@ bool replace_file(const char *path, const char *content, size_t size, mode_t mod
         return false;
     }
     snprintf(beside, room, "%s.new", path);
-    const bool fine = write_durably(beside, content, size, mode) && rename(beside, path) == 0 &&
-                      sync_folder(beside);
+    const bool renamed =
+        write_durably(beside, content, size, mode) && rename(beside, path) == 0;
+    const int error = errno;
+    if (!renamed) {
+        unlink(beside); /* it takes room, and nobody would look for it */
+        errno = error;
+    }
+    const bool fine = renamed && sync_folder(beside);
     free(beside);
     return fine;
 }

@@ -374,18 +374,37 @@ class CursorTest(WithBroker):
         watch.err.until("/nonexistent/cursor: ")
         self.assertEqual(watch.wait(), 1)
 
-    def append(self, mode="ab", limit=resource.RLIM_INFINITY, **more):
-        """Runs a watch of all nine into a file that takes so many bytes, as a full disk does."""
+    def limited(self, out, limit=resource.RLIM_INFINITY):
+        """Runs a watch of all nine whose files take so many bytes, as on a full disk."""
         def set_limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        return subprocess.run([program("watch"), *self.broker.options, "--json", "--cursor", self.file, "--from-start",
+                               "--count", "9", "case"], stdout=out, stderr=subprocess.PIPE, text=True,
+                              timeout=PATIENCE, preexec_fn=set_limit, restore_signals=False)
+
+    def append(self, mode="ab", **limit):
         with open(self.output, mode) as out:
-            return subprocess.run([program("watch"), *self.broker.options, "--json", "--cursor", self.file,
-                                   "--from-start", "--count", "9", "case"], stdout=out, stderr=subprocess.PIPE,
-                                  text=True, timeout=PATIENCE, preexec_fn=set_limit, restore_signals=False, **more)
+            return self.limited(out, **limit)
 
     def lines(self):
         with open(self.output) as file:
             return file.read().splitlines(True)
+
+    def test_where_it_does_not_fit_nothing_is_left_beside_it(self):
+        full = self.limited(subprocess.DEVNULL, limit=20)
+        self.assertEqual(full.returncode, 1)
+        self.assertIn(self.file + ": ", full.stderr)
+        self.assertEqual(os.listdir(os.path.dirname(self.file)), [])
+
+    def test_a_symbolic_link_is_followed_and_stays(self):
+        real = os.path.join(new_folder(), "real")
+        os.symlink(real, self.file + "-link")
+        os.symlink("cursor-link", self.file)
+        self.assertEqual(self.seqs("--from-start", "--count", "4"), [1, 2, 3, 4])
+        self.assertEqual(self.seqs("--count", "5"), [5, 6, 7, 8, 9])
+        self.assertTrue(os.path.islink(self.file) and os.path.islink(self.file + "-link"))
+        self.assertEqual(os.listdir(os.path.dirname(real)), ["real"])
+        self.assertFalse(os.path.islink(real))
 
     def test_what_a_full_disk_took_of_a_line_is_taken_back(self):
         self.append()
@@ -394,7 +413,7 @@ class CursorTest(WithBroker):
             with self.subTest(mode):
                 os.remove(self.file)
                 os.truncate(self.output, 0)
-                full = self.append(mode, len("".join(lines[:4])) + 99)
+                full = self.append(mode, limit=len("".join(lines[:4])) + 99)
                 self.assertEqual(full.returncode, 1)
                 self.assertIn("cannot write its output: File too large", full.stderr)
                 self.assertEqual(self.lines(), lines[:4])
@@ -407,7 +426,7 @@ class CursorTest(WithBroker):
         lines = self.lines()
         os.remove(self.file)
         whole = os.path.getsize(self.output)
-        self.append("r+b", whole - 99)
+        self.append("r+b", limit=whole - 99)
         self.assertEqual(os.path.getsize(self.output), whole)
         self.assertEqual(self.lines(), lines)
 
