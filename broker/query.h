@@ -255,9 +255,10 @@ void waiting_end(struct queries *self);
  * 0, CASEBUS_EINVAL, or CASEBUS_EDENIED, also for an operation that is only for who may see
  * everything. */
 int read_scope(struct query *q, uint32_t any_of, bool everywhere);
-/* What was done by another verb is told in the form of the asker's audience, unless he may ask
- * for everything. */
-void read_form(struct query *q);
+/* What was done of an agency by another verb is told as to somebody who asks by one of these:
+ * as his audience sees it, or of the agencies for which he has them. False: nothing of this
+ * agency is his to see (`scope` may be NULL), and he is told what he named, and no more. */
+bool read_form(struct query *q, uint32_t any_of, struct casebus_bytes agency);
 /* May cases be looked for by these fields? 0, or CASEBUS_EDENIED on account of `argument`. */
 int check_search(struct query *q, const char *argument, const char *const *fields);
 extern const char *const offender_fields[]; /* what an offender is known by */
@@ -424,9 +425,13 @@ void count_waiter(struct queries *self, const char *actor, int change);
 int identify(struct query *q, zmq_msg_t *body);
 /* Counts and logs that this is denied, for what q->text says: CASEBUS_EDENIED. */
 int deny(struct query *q);
+/* By one of these verbs he may know of cases and sessions what a worker goes on by. */
+#define VERBS_WORKER (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_REPORT_SCRAPED))
 /* May he ask this? Sets what he is shown. 0, or CASEBUS_EDENIED with a sentence, which has been
  * logged. */
 int authorise(struct query *q);
+/* Has he one of these verbs, for all agencies? */
+bool may_everywhere(const struct query *q, uint32_t any_of);
 /* For an operation that knows better what it is about; agency NULL: all of them. */
 int may(struct query *q, enum verb verb, struct casebus_bytes agency);
 /* Who asks, and for whom, as lines "audit" of the log say it: "actor=ann by=desk". */

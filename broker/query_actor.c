@@ -16,8 +16,6 @@ enum about {
 
 #define ASK VERB_BIT(VERB_ASK)
 #define FOLLOW (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_WATCH))
-#define SCRAPE                                                                                 \
-    (VERB_BIT(VERB_ASK) | VERB_BIT(VERB_REPORT_SCRAPED)) /* what a worker goes on by */
 #define RUN VERB_BIT(VERB_ADMINISTER)
 
 static const struct need {
@@ -26,7 +24,7 @@ static const struct need {
 } needs[CASEBUS_OP_COUNT] = {
     [CASEBUS_OP_CASE_GET] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_CASE_GET_MANY] = {ASK, ABOUT_ALL},
-    [CASEBUS_OP_CASE_KNOWN] = {SCRAPE, ABOUT_ALL},
+    [CASEBUS_OP_CASE_KNOWN] = {VERBS_WORKER, ABOUT_ALL},
     [CASEBUS_OP_CASE_RECENT] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_CASE_LIST] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_CASE_HISTORY] = {ASK, ABOUT_ALL},
@@ -36,7 +34,7 @@ static const struct need {
     [CASEBUS_OP_LOG_REPLAY] = {FOLLOW, ABOUT_ALL},
     [CASEBUS_OP_LOG_CASES] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_HEADS] = {FOLLOW, ABOUT_ALL},
-    [CASEBUS_OP_SESSION_GET] = {SCRAPE, ABOUT_ALL},
+    [CASEBUS_OP_SESSION_GET] = {VERBS_WORKER, ABOUT_ALL},
     [CASEBUS_OP_SESSION_LIST] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_SESSION_CASES] = {ASK, ABOUT_ALL},
     [CASEBUS_OP_SESSION_STOP] = {VERB_BIT(VERB_STOP), ABOUT_AGENCY},
@@ -131,7 +129,7 @@ int may(struct query *q, enum verb verb, struct casebus_bytes agency)
     return may_any(q, VERB_BIT(verb), agency);
 }
 
-static bool may_everywhere(const struct query *q, uint32_t any_of)
+bool may_everywhere(const struct query *q, uint32_t any_of)
 {
     for (unsigned i = 0; i < VERB_COUNT; i++) {
         if ((any_of & VERB_BIT(i)) &&

@@ -13,11 +13,11 @@ static bool shows_fines(const struct query *q)
 }
 
 static void pack_agency_map(struct query *q, msgpack_packer *pk, struct casebus_bytes code,
-                            const struct agency_entry *a)
+                            const struct agency_entry *a, bool totals)
 {
-    bool fines = shows_fines(q);
-    msgpack_pack_map(pk, 3u + (fines ? 1u : 0u) + (a->name.data ? 1u : 0u) +
-                             (a->base_url.data ? 1u : 0u));
+    const bool fines = totals && shows_fines(q);
+    msgpack_pack_map(pk, 2u + (totals ? 1u : 0u) + (fines ? 1u : 0u) +
+                             (a->name.data ? 1u : 0u) + (a->base_url.data ? 1u : 0u));
     casebus_pack_text(pk, "code");
     casebus_pack_str(pk, code);
     if (a->name.data) {
@@ -34,13 +34,16 @@ static void pack_agency_map(struct query *q, msgpack_packer *pk, struct casebus_
     } else {
         msgpack_pack_true(pk);
     }
-    pack_uint(pk, "cases", a->cases);
+    if (totals) {
+        pack_uint(pk, "cases", a->cases);
+    }
     if (fines) {
         pack_uint(pk, "fine_pence", a->fine_pence);
     }
 }
 
-void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
+static void pack_agency_record(struct query *q, msgpack_packer *pk, struct casebus_bytes code,
+                               bool totals)
 {
     struct key key = key_text(code);
     struct agency_entry a = {.disabled = 0};
@@ -48,7 +51,12 @@ void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
         txn_fail(q->txn, CASEBUS_ECORRUPT); /* every case has one, and what was just set */
     }
     casebus_pack_text(pk, "agency_record");
-    pack_agency_map(q, pk, code, &a);
+    pack_agency_map(q, pk, code, &a, totals);
+}
+
+void pack_agency(struct query *q, msgpack_packer *pk, struct casebus_bytes code)
+{
+    pack_agency_record(q, pk, code, true);
 }
 
 int query_agency_list(struct query *q)
@@ -62,7 +70,7 @@ int query_agency_list(struct query *q)
             break;
         }
         if (scope_covers(q->scope, c.key)) {
-            pack_agency_map(q, &q->rows_pk, c.key, &a);
+            pack_agency_map(q, &q->rows_pk, c.key, &a, true);
             q->row_count++;
         }
     }
@@ -132,9 +140,9 @@ int query_agency_set(struct query *q)
         return q->time_up ? CASEBUS_ETIMEDOUT : submit_settings(q);
     }
     if (rc == 0) {
-        read_form(q);
+        const bool totals = read_form(q, VERB_BIT(VERB_ASK), code);
         msgpack_pack_map(&q->pk, 1);
-        pack_agency(q, &q->pk, code);
+        pack_agency_record(q, &q->pk, code, totals);
     }
     return rc;
 }

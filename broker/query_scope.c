@@ -71,14 +71,15 @@ int read_scope(struct query *q, uint32_t any_of, bool everywhere)
     return 0;
 }
 
-void read_form(struct query *q)
+bool read_form(struct query *q, uint32_t any_of, struct casebus_bytes agency)
 {
     const struct actor_table *table = q->reader->table;
-    const struct casebus_bytes none = casebus_bytes(NULL, 0);
-    if (!q->audience && !actor_may(table, q->who, VERB_ASK, none)) {
-        q->audience = audience_of(q->self->options->audiences, table, q->who, none);
-        q->scope = q->audience ? &q->audience->scope : q->scope;
+    if (!q->audience && !may_everywhere(q, any_of)) {
+        q->audience =
+            audience_of(q->self->options->audiences, table, q->who, casebus_bytes(NULL, 0));
+        q->scope = q->audience ? &q->audience->scope : scope_of_verbs(q, any_of);
     }
+    return q->scope && scope_covers(q->scope, agency);
 }
 
 /* --- fields ----------------------------------------------------------------------------- */

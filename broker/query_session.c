@@ -59,6 +59,22 @@ static int submit_stop(struct query *q, struct casebus_bytes agency, struct case
     return submit(q, APPLY_STOP, body, true);
 }
 
+/* To somebody who may stop it, and look at no session of this agency. */
+static int pack_stopped(struct query *q, struct casebus_bytes agency, struct casebus_bytes id,
+                        const struct session_entry *session)
+{
+    msgpack_pack_map(&q->pk, 1);
+    casebus_pack_text(&q->pk, "session");
+    msgpack_pack_map(&q->pk, 3);
+    casebus_pack_text(&q->pk, "session_id");
+    casebus_pack_str(&q->pk, id);
+    casebus_pack_text(&q->pk, "agency");
+    casebus_pack_str(&q->pk, agency);
+    casebus_pack_text(&q->pk, "status");
+    casebus_pack_text(&q->pk, session_status_words[session->status]);
+    return 0;
+}
+
 int query_session_stop(struct query *q)
 {
     struct casebus_bytes agency, id;
@@ -70,10 +86,11 @@ int query_session_stop(struct query *q)
     if (rc == 0 && !q->answer) {
         return q->time_up ? CASEBUS_ETIMEDOUT : submit_stop(q, agency, id);
     }
-    if (rc == 0) {
-        read_form(q);
+    if (rc != 0) {
+        return rc;
     }
-    return rc != 0 ? rc : pack_session(q, agency, id, &session);
+    return read_form(q, VERBS_WORKER, agency) ? pack_session(q, agency, id, &session)
+                                              : pack_stopped(q, agency, id, &session);
 }
 
 /* --- the list of sessions --------------------------------------------------------------- */

@@ -158,6 +158,29 @@ def no_poll_tells_of_sessions_its_asker_could_not_have_started():
             assert reply["result"].get("stop") == told, (who, reply)
 
 
+def what_another_verb_does_is_told_as_far_as_one_may_ask():
+    """Of an agency that the actor may not ask about, no totals, counters or words of workers."""
+    with Guarded("boss {boss} admin\nclerk {clerk} clerk\nhand {hand} hand\nw {w} scraper,clerk\n",
+                 config="role.clerk = ask@hse, agencies, stop, decide\nrole.hand = agencies@ea, stop@ea\n") as broker:
+        boss, socket = broker.asker("boss"), broker.peer(zmq.XPUB, "boss")
+        broker.run_as("boss", "casebus-publish", REGISTER)
+        socket.connect(broker.ingest)
+        assert socket.poll(20000)
+        for agency in ("hse", "ea"):
+            started = {"v": 1, "data": {"requested_by": "zoe"}}
+            socket.send_multipart([b"session:started:%s:s1:" % agency.encode(), msgpack.packb(started)])
+            await_("started", lambda: boss.code("session.get", agency=agency, session_id="s1") == "ok")
+        for who, agency, told in (("clerk", "hse", True), ("clerk", "ea", False), ("hand", "ea", False), ("boss", "ea", True)):
+            asker = broker.asker(who)
+            record = asker.ask("agency.set", agency=agency, name="A name")["result"]["agency_record"]
+            assert set(record) == {"code", "name", "enabled"} | ({"cases", "fine_pence"} if told else set()), (who, record)
+            session = asker.ask("session.stop", agency=agency, session_id="s1")["result"]["session"]
+            assert session["status"] == "stopping" and ("requested_by" in session) == told, (who, session)
+            assert told or set(session) == {"agency", "session_id", "status"}, session
+        session = broker.asker("w").ask("session.stop", agency="ea", session_id="s1")["result"]["session"]
+        assert session["requested_by"] == "zoe"  # who may report finds it by session.get, too
+
+
 def roles_of_the_settings_file_hold_for_their_agencies():
     with Guarded("desk {desk} desk\nboss {boss} admin\nlocal - viewer\n",
                  config="role.desk = ask@hse+ea, report.edited@hse\n") as broker:
@@ -371,6 +394,7 @@ main([keygen_makes_two_files_and_never_overwrites, a_loose_key_file_is_refused_w
       what_may_bind_depends_on_keys, every_program_works_with_its_key, settings_of_actors_are_checked_line_by_line,
       an_actors_file_that_others_may_change_is_refused, keys_rotate_without_a_gap, the_brokers_own_key_changes_with_a_restart,
       no_poll_tells_of_sessions_its_asker_could_not_have_started,
+      what_another_verb_does_is_told_as_far_as_one_may_ask,
       roles_of_the_settings_file_hold_for_their_agencies, some_may_speak_for_others,
       without_an_actors_file_local_may_everything, with_an_actors_file_local_is_what_it_says,
       what_an_actor_may_not_report_is_held_until_he_may, what_is_sent_behind_a_denied_report_waits_for_it,
