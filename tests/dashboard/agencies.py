@@ -81,6 +81,8 @@ def test_neither_sees_the_others():
             rows = json.loads(person.get("/api/cases"))["rows"]
             assert sorted(row["id"] for row in rows) == ["%s:%d" % (agency, number) for number in (1, 2, 3)]
             assert [row["code"] for row in json.loads(person.get("/api/agencies"))["rows"]] == [agency]
+            assert "dashboard" not in json.loads(person.get("/api/status"))  # counts of everybody's traffic
+        assert json.loads(dash.person("chief", "chief").get("/api/status"))["dashboard"]["streams"] == 0
 
 
 def is_asked_for(sign, path):
