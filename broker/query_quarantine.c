@@ -18,7 +18,7 @@ static void pack_quarantined(struct query *q, uint64_t seq, struct casebus_bytes
         casebus_pack_str(pk, e->session);
     }
     casebus_pack_text(pk, "reported");
-    if (scope_is_full(q->scope)) {
+    if (scope_is_everything(q->scope)) {
         casebus_pack_raw(pk, e->data);
     } else {
         scope_pack_case(q->scope, e->data, pk);

@@ -121,7 +121,7 @@ static struct casebus_bytes whole(const struct query *q)
 
 int pack_case(struct query *q, msgpack_packer *pk, const struct case_entry *entry)
 {
-    if (scope_is_full(q->scope)) {
+    if (scope_is_everything(q->scope)) {
         return record_pack(q->txn, entry, pk) ? 0 : CASEBUS_ECORRUPT;
     }
     msgpack_packer all = begin_whole(q);

@@ -224,13 +224,39 @@ static void pack_members(const struct scope *scope, struct casebus_bytes head,
     }
 }
 
-/* A map, or maps, or as it is. */
+/* An array of case ids without those of agencies that are not shown. */
+static void pack_own_ids(const struct scope *scope, struct casebus_bytes ids,
+                         msgpack_packer *pk)
+{
+    struct casebus_reader r;
+    uint32_t shown = 0;
+    casebus_reader_init(&r, ids);
+    for (uint32_t n = casebus_read_array(&r); n > 0 && !r.error; n--) {
+        shown += scope_covers_id(scope, casebus_read_str(&r));
+    }
+    msgpack_pack_array(pk, shown);
+    casebus_reader_init(&r, ids);
+    for (uint32_t n = casebus_read_array(&r); n > 0 && !r.error; n--) {
+        struct casebus_bytes id = casebus_read_str(&r);
+        if (scope_covers_id(scope, id)) {
+            casebus_pack_str(pk, id);
+        }
+    }
+}
+
+#define RELATED "related_cases" /* the only field that names cases, of any agency */
+
+/* A map, or maps, or ids, or as it is. */
 void scope_pack_value(const struct scope *scope, struct casebus_bytes field,
                       struct casebus_bytes value, msgpack_packer *pk)
 {
     struct casebus_reader r;
     uint32_t maps = 1;
     casebus_reader_init(&r, value);
+    if (casebus_bytes_is(field, RELATED) && casebus_peek(&r) == CASEBUS_ARRAY) {
+        pack_own_ids(scope, value, pk);
+        return;
+    }
     if (!is_member_hidden(scope, field, casebus_bytes(NULL, 0))) {
         casebus_pack_raw(pk, value);
         return;
@@ -281,13 +307,22 @@ void scope_pack_session(const struct scope *scope, struct casebus_bytes map, msg
 
 /* --- events ----------------------------------------------------------------------------- */
 
-/* Only this kind names another case, the one a report was stored as (`as`), and that may be of
+/* This kind names another case, the one a report was stored as (`as`), and that may be of
  * another agency. */
 static bool is_resolved(struct casebus_bytes topic)
 {
     static const char prefix[] = "case:resolved:";
     return topic.size >= sizeof prefix - 1 &&
            memcmp(topic.data, prefix, sizeof prefix - 1) == 0;
+}
+
+/* May it name a case of an agency that is not shown? Where text says the field's name the event
+ * is only looked at in vain. */
+static bool may_name_strangers(const struct scope *scope, struct casebus_bytes topic,
+                               struct casebus_bytes body)
+{
+    return scope->agencies > 0 && (is_resolved(topic) || memmem(body.data, body.size, RELATED,
+                                                                sizeof RELATED - 1) != NULL);
 }
 
 static bool names_a_stranger(const struct scope *scope, const struct casebus_event *event)
@@ -385,7 +420,7 @@ int scope_event(const struct scope *scope, struct casebus_bytes topic,
     struct casebus_event event;
     struct casebus_fault fault;
     *sent = body;
-    if (scope_is_full(scope) && (scope->agencies == 0 || !is_resolved(topic))) {
+    if (scope_is_full(scope) && !may_name_strangers(scope, topic, body)) {
         return 0;
     }
     if (casebus_event_read(topic, body, &event, &fault) != 0) {

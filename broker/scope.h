@@ -42,7 +42,8 @@ struct scope {
 /* All agencies, the full form. */
 extern const struct scope scope_everything;
 bool scope_is_everything(const struct scope *scope);
-/* In the full form, without hidden fields: bytes go through as they are. */
+/* In the full form, without hidden fields: bytes go through as they are, but for ids of cases
+ * of agencies that are not shown. */
 bool scope_is_full(const struct scope *scope);
 
 /* What is said of a code that is none. */
@@ -68,7 +69,8 @@ bool scope_shows(const struct scope *scope, const char *field);
 /* Packs what is shown of an encoded case record or report (its data), and of a session's map. A
  * map of neither is left as it is. */
 void scope_pack_case(const struct scope *scope, struct casebus_bytes map, msgpack_packer *pk);
-/* The value of one field ("offender"), without those of its members that are hidden. */
+/* The value of one field ("offender"), without those of its members, or of the ids in it, that
+ * are not shown. */
 void scope_pack_value(const struct scope *scope, struct casebus_bytes field,
                       struct casebus_bytes value, msgpack_packer *pk);
 void scope_pack_session(const struct scope *scope, struct casebus_bytes map,

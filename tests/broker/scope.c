@@ -285,6 +285,24 @@ static void the_case_of_another_agency_is_not_named(void **unused)
                 "{'id': 'hse:1', 'quarantine': 3, 'decision': 'accept', 'as': 'hse:2'}");
 }
 
+static void related_cases_of_other_agencies_are_not_named(void **unused)
+{
+    (void)unused;
+    struct scope hse = of("hse");
+    assert_shown(&hse, scope_pack_case, "{'id': 'hse:1', 'related_cases': ['ea:99', 'hse:2']}",
+                 "{'id': 'hse:1', 'related_cases': ['hse:2']}");
+    assert_shown(&scope_everything, scope_pack_case, "{'related_cases': ['ea:99', 'hse:2']}",
+                 "{'related_cases': ['ea:99', 'hse:2']}");
+    assert_sent(
+        &hse, "case:updated:hse:1:",
+        "[{'field': 'related_cases', 'old': ['ea:99'], 'new': ['hse:2', 'ea:99']}, {'field': "
+        "'url', 'new': 'related_cases'}]",
+        "{'id': 'hse:1', 'related_cases': ['hse:2', 'ea:99']}",
+        "[{'field': 'related_cases', 'old': [], 'new': ['hse:2']}, {'field': 'url', 'new': "
+        "'related_cases'}]",
+        "{'id': 'hse:1', 'related_cases': ['hse:2']}");
+}
+
 static void what_is_no_event_is_not_sent(void **unused)
 {
     (void)unused;
@@ -315,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_form_changes_bytes_and_no_number),
         cmocka_unit_test(a_whole_field_hides_what_changed_in_it),
         cmocka_unit_test(the_case_of_another_agency_is_not_named),
+        cmocka_unit_test(related_cases_of_other_agencies_are_not_named),
         cmocka_unit_test(what_is_no_event_is_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

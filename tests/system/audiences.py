@@ -99,6 +99,18 @@ def case(agency, i, **more):
             "source": {"page": i, "parser": TEXT + HIDDEN + mark}, **more}
 
 
+def relate(writer):
+    """Cases that name cases of each agency, made, changed and in quarantine."""
+    everywhere = ["%s:%s-9" % (agency, MARKS[agency]) for agency in AGENCIES]
+    conflicts = len(replayed(writer.client, patterns=["case:conflict"]))
+    for agency in AGENCIES:
+        writer.scrape(agency, 50, related_cases=everywhere)
+        writer.scrape(agency, 50, related_cases=everywhere[::-1])
+        writer.scrape(agency, 50, related_cases=everywhere[1:], offence_action_date="2023-01-01",
+                      offender={"name": "another %s %s %s" % (MARKS[agency], TEXT, HIDDEN)})
+    writer.settle({"case:conflict": conflicts + len(AGENCIES)})
+
+
 def offender(agency, i):
     return "%s %s %s %d Ltd" % (MARKS[agency], TEXT, HIDDEN, i // 2)
 
@@ -587,6 +599,29 @@ def a_form_holds_for_requests_too():
                 assert "page" not in row and "offence_fine_pence" not in row.get("case", {}), row
 
 
+def related_cases_of_other_agencies_are_not_named():
+    """In records, reported data, events and what changed; whoever sees the agency is told."""
+    with Audiences() as broker:
+        everything, taps = broker.tap(), {name: broker.tap(name) for name in ("hse", "two")}
+        writer = Writer(broker)
+        relate(writer)
+        seq = writer.client.ask("heads")["seq"]
+        assert everything.heads_at(seq) and all(MARKS[agency].encode() in everything.bytes() for agency in AGENCIES)
+        for name, tap in taps.items():
+            tap.heads_at(seq)
+            audience, id = Audience(broker, name), "hse:%s-50" % MARKS["hse"]
+            for op, args in (("case.get", {"id": id, "load": ["agency", "offender", "history"]}), ("case.history", {"id": id}),
+                             ("case.get_many", {"ids": [id]}), ("quarantine.list", {}), ("case.list", {"order": "date"}),
+                             ("log.cases", {"after": 0}), ("case.recent", {})):
+                audience.result(op, **args)
+            for what, data in ((tap, tap.bytes()), (audience.replies, msgpack.packb([reply for _, _, reply in audience.replies]))):
+                assert_without("%s of %s" % (what, name), data, *(MARKS[a] for a in AGENCIES if a not in SHOWN[name]))
+                assert all(("%s:%s-9" % (agency, MARKS[agency])).encode() in data for agency in SHOWN[name]), (name, data)
+            assert replayed(audience.client, audience=name) == tap.events()
+            changed = [msgpack.unpackb(body)["changed"][0] for topic, body in tap.events() if topic.startswith("case:updated:hse")]
+            assert changed[0]["field"] == "related_cases" and len(changed[0]["new"]) == len(SHOWN[name]), changed
+
+
 def replay_is_what_was_sent():
     """Byte for byte, of each audience; large events too, which are sent in their thin form."""
     with Audiences() as broker:
@@ -936,7 +971,8 @@ main([an_audience_is_sent_its_agencies_and_their_heads, bundles_hold_what_is_sen
           what_makes_no_event_moves_only_those_who_may_know_of_it, heads_of_an_audience_prove_what_it_is_sent,
       forms_change_bytes_and_no_number, every_operation_shows_what_its_audience_sees,
       what_is_not_shown_is_as_if_it_were_not_there, what_is_shown_is_all_of_it,
-      a_form_holds_for_requests_too, replay_is_what_was_sent, who_asks_for_an_audience_gets_no_more,
+      a_form_holds_for_requests_too, replay_is_what_was_sent,
+      related_cases_of_other_agencies_are_not_named, who_asks_for_an_audience_gets_no_more,
       an_audience_that_is_not_there_is_said_at_the_start, a_cursor_is_of_its_audience_and_refused_for_another,
       what_is_gone_is_told_to_whom_it_was_shown,
       readers_over_bad_links_get_all_of_their_own_and_nothing_else, tables_of_an_audience_are_its_own,
