@@ -95,7 +95,8 @@ int query_session_stop(struct query *q)
 
 /* --- the list of sessions --------------------------------------------------------------- */
 
-#define STATUSES "must be active, running, stopping, completed, failed, stopped or lost"
+#define STATUSES "must be active, ended, running, stopping, completed, failed, stopped or lost"
+#define ACTIVE (1u << SESSION_RUNNING | 1u << SESSION_STOPPING | 1u << SESSION_LOST)
 
 /* Which statuses a word asks for: a bit each; 0: no such word. */
 static unsigned statuses(struct casebus_bytes word)
@@ -104,7 +105,10 @@ static unsigned statuses(struct casebus_bytes word)
         return ~0u;
     }
     if (casebus_bytes_is(word, "active")) {
-        return 1u << SESSION_RUNNING | 1u << SESSION_STOPPING | 1u << SESSION_LOST;
+        return ACTIVE;
+    }
+    if (casebus_bytes_is(word, "ended")) {
+        return ~ACTIVE;
     }
     for (unsigned s = 0; s < SESSION_STATUS_COUNT; s++) {
         if (casebus_bytes_is(word, session_status_words[s])) {

@@ -108,7 +108,7 @@ static const struct flag flags[] = {
     ROW("order", "ORDER", order, flag_text, BIT(LIST),
         "newest or date (date where --from or --to is given)"),
     ROW("status", "STATUS", status, flag_text, BIT(SESSIONS),
-        "active, running, stopping, completed, failed, stopped, lost"),
+        "active, ended, running, stopping, completed, failed, stopped, lost"),
     ROW("cases", NULL, cases, flag_switch, BIT(SESSION), "the session's cases"),
     ROW("name", "TEXT", name, flag_any_text, BIT(AGENCY),
         "what people call it (empty: no name)"),

@@ -57,7 +57,7 @@ void api_agencies(struct request *request)
 void api_sessions(struct request *request)
 {
     if (!answered(request)) {
-        ask_sessions(request, 0, NULL);
+        (void)ask_sessions(request, 0, NULL);
     }
 }
 

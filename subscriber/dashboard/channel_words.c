@@ -1,5 +1,6 @@
 /* Channels: changes in words, as they are sent. */
 #include "channel_private.h"
+#include "pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,21 @@ struct message *words_of_rows(struct channel *self, const struct casebus_row *ro
     return message;
 }
 
+/* Is it a list of all there are? Not of the newest. */
+static bool is_a_whole(const struct channel *self)
+{
+    return strcmp(self->name, "sessions") == 0 || strcmp(self->name, "quarantine") == 0;
+}
+
+static void put_words(struct json *json, const struct channel *self, bool more)
+{
+    struct text words = {0};
+    text_add(&words, casebus_view_words(self->view));
+    text_add(&words, more ? PAGE_MORE : "");
+    json_str(json, casebus_cstr(text_get(&words)));
+    text_free(&words);
+}
+
 void write_state(struct channel *self)
 {
     struct text *const out = &self->channels->scratch;
@@ -84,9 +100,10 @@ void write_state(struct channel *self)
     json_key(&json, casebus_cstr("state"));
     json_str(&json, casebus_cstr(casebus_view_state_word(status.state)));
     json_key(&json, casebus_cstr("words"));
-    json_str(&json, casebus_cstr(casebus_view_words(self->view)));
+    put_words(&json, self, status.has_next && is_a_whole(self));
     put_uint(&json, "through", status.through);
     put_uint(&json, "newer", status.newer);
+    put_bool(&json, "more", status.has_next);
     json_close(&json, '}');
     text_add(out, "\n\n");
 }

@@ -234,17 +234,15 @@ void list_session(struct text *out, struct casebus_bytes session)
     slots_free(&slots);
 }
 
-void list_sessions(struct text *out, struct casebus_bytes sessions, bool ended)
+void list_sessions(struct text *out, struct casebus_bytes sessions)
 {
     struct list list = list_of(sessions);
     struct slots slots = {0};
     struct casebus_bytes session;
     while (list_next(&list, &session)) {
-        if (!ended || !session_is_active(session)) {
-            slots_clear(&slots);
-            fill_session(&slots, session);
-            template_fill("row_session", &slots, out);
-        }
+        slots_clear(&slots);
+        fill_session(&slots, session);
+        template_fill("row_session", &slots, out);
     }
     slots_free(&slots);
 }

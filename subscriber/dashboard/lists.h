@@ -24,8 +24,7 @@ void list_history(struct text *out, struct casebus_bytes events);
 void list_offences(struct text *out, struct casebus_bytes offences);
 void list_related(struct text *out, struct casebus_bytes case_ids);
 void list_quarantine(struct text *out, struct casebus_bytes entries);
-/* Sessions that have ended only, or all. */
-void list_sessions(struct text *out, struct casebus_bytes sessions, bool ended);
+void list_sessions(struct text *out, struct casebus_bytes sessions);
 /* One of them. */
 void list_case(struct text *out, struct casebus_bytes record);
 void list_session(struct text *out, struct casebus_bytes session);

@@ -6,6 +6,7 @@
 
 #include "chart.h"
 #include "pages.h"
+#include "view_names.h"
 
 #include <casebus/topic.h>
 
@@ -13,6 +14,7 @@
 
 #define RECENT_ROWS 100
 #define MET_ROWS 50
+#define CHOICE_ROWS 50 /* sessions to choose from, beside the active ones */
 
 /* --- a session's cases ----------------------------------------------------------------------
  */
@@ -142,8 +144,9 @@ static void show_home(struct request *request)
                casebus_bytes(NULL, 0));
     page_state(&slots, "state_recent", &request->fetch[HOME_RECENT]);
     list_sessions(slot_get(&slots, "rows_sessions"),
-                  request_result(request, HOME_ACTIVE, "rows"), false);
+                  request_result(request, HOME_ACTIVE, "rows"));
     page_state(&slots, "state_sessions", &request->fetch[HOME_ACTIVE]);
+    page_more(&slots, "state_sessions", request, HOME_ACTIVE);
     add_met(slot_get(&slots, "session_cases"), request, &met);
     charts_add(slot_get(&slots, "charts"), request_result(request, HOME_STATUS, "minutes"),
                request_result(request, HOME_AGENCIES, "rows"));
@@ -155,8 +158,8 @@ void page_home(struct request *request)
     struct chosen chosen;
     if (request->step == 0) {
         ask_recent(request, HOME_RECENT, RECENT_ROWS);
-        ask_sessions(request, HOME_ACTIVE, "active");
-        ask_sessions(request, HOME_ALL, NULL);
+        ask_newest_sessions(request, HOME_ACTIVE, "active", VIEW_ACTIVE_ROWS);
+        ask_newest_sessions(request, HOME_ALL, NULL, CHOICE_ROWS);
         ask_simple(request, HOME_STATUS, CASEBUS_OP_BROKER_STATUS);
         ask_simple(request, HOME_AGENCIES, CASEBUS_OP_AGENCY_LIST);
     } else if (request->step == 1 && request->fetch[HOME_RECENT].error == 0 &&
@@ -197,8 +200,8 @@ void page_session(struct request *request)
     if (request->step == 0) {
         ask_session(request, 0, agency, id);
         ask_session_cases(request, 1, agency, id, MET_ROWS);
-        ask_sessions(request, 2, "active");
-        ask_sessions(request, 3, NULL);
+        ask_newest_sessions(request, 2, "active", VIEW_ACTIVE_ROWS);
+        ask_newest_sessions(request, 3, NULL, CHOICE_ROWS);
     } else if (request->fetch[0].error != 0) {
         request_refuse_fetch(request, 0);
     } else {

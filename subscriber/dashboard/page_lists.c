@@ -2,6 +2,7 @@
 #include "routes.h"
 
 #include "pages.h"
+#include "view_names.h"
 
 #include <string.h>
 
@@ -137,20 +138,31 @@ static bool was_refused(struct request *request)
     return false;
 }
 
+/* The page of a list below the active ones: of those that have ended, or of a status that was
+ * asked for. */
+static void fill_sessions(struct slots *slots, const struct request *request)
+{
+    const char *const status = request_parameter(request, "status");
+    text_add(slot_get(slots, "title"), status != NULL ? "All that are " : "Ended");
+    slot_words(slots, "title", casebus_cstr(status));
+    list_sessions(slot_get(slots, "rows"), request_result(request, 0, "rows"));
+    page_turns(slots, request, "/sessions");
+}
+
 void page_sessions(struct request *request)
 {
     struct slots slots = {0};
     if (request->step == 0) {
-        ask_sessions(request, 0, NULL);
-        ask_sessions(request, 1, "active");
+        if (ask_sessions(request, 0, "ended")) {
+            ask_newest_sessions(request, 1, "active", VIEW_ACTIVE_ROWS);
+        }
         return;
     }
     if (!was_refused(request)) {
         page_state(&slots, "state", &request->fetch[1]);
-        list_sessions(slot_get(&slots, "rows_active"), request_result(request, 1, "rows"),
-                      false);
-        list_sessions(slot_get(&slots, "rows"), request_result(request, 0, "rows"), true);
-        page_turns(&slots, request, "/sessions");
+        page_more(&slots, "state", request, 1);
+        list_sessions(slot_get(&slots, "rows_active"), request_result(request, 1, "rows"));
+        fill_sessions(&slots, request);
         page_answer(request, &slots, request_status(&request->fetch[0]), "sessions",
                     casebus_cstr("Sessions"));
     }

@@ -23,6 +23,14 @@ void page_state(struct slots *slots, const char *slot, const struct fetch *fetch
     }
 }
 
+void page_more(struct slots *slots, const char *slot, const struct request *request,
+               unsigned which)
+{
+    if (request_result(request, which, "next").data != NULL) {
+        text_add(slot_get(slots, slot), PAGE_MORE);
+    }
+}
+
 void page_add_parameter(struct text *out, const char *name, const char *value)
 {
     if (value != NULL && *value != '\0') {

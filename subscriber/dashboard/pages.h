@@ -7,6 +7,10 @@
 
 /* "complete through #12", or why there is nothing: of what a fetch brought. */
 void page_state(struct slots *slots, const char *slot, const struct fetch *fetch);
+/* What is added where a list goes on behind the rows that are shown, to a view's words too. */
+#define PAGE_MORE "; there are more than are shown here"
+void page_more(struct slots *slots, const char *slot, const struct request *request,
+               unsigned which);
 /* The broker is not there, as opposed to: it said no. */
 bool page_is_unreached(const struct fetch *fetch);
 /* Links to the first page and to the one behind what is in slot 0. */

@@ -56,18 +56,33 @@ void ask_offender(struct request *request, unsigned slot)
     }
 }
 
-void ask_sessions(struct request *request, unsigned slot, const char *status)
+static struct casebus_call *call_sessions(struct request *request, const char *status)
 {
     struct casebus_call *const call = request_call(request, CASEBUS_OP_SESSION_LIST);
     request_pass_text(request, call, "agency");
     if (status != NULL) {
         casebus_call_text(call, "status", status);
-    } else {
-        request_pass_text(request, call, "status");
     }
-    if (request_pass_page(request, call)) {
-        request_fetch(request, slot, call);
+    return call;
+}
+
+bool ask_sessions(struct request *request, unsigned slot, const char *status)
+{
+    const char *const asked = request_parameter(request, "status");
+    struct casebus_call *const call = call_sessions(request, asked != NULL ? asked : status);
+    if (!request_pass_page(request, call)) {
+        return false;
     }
+    request_fetch(request, slot, call);
+    return true;
+}
+
+void ask_newest_sessions(struct request *request, unsigned slot, const char *status,
+                         unsigned limit)
+{
+    struct casebus_call *const call = call_sessions(request, status);
+    casebus_call_uint(call, "limit", limit);
+    request_fetch(request, slot, call);
 }
 
 static struct casebus_call *call_session(struct request *request, enum casebus_op op,

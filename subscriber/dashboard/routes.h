@@ -47,7 +47,12 @@ struct casebus_call *call_cases(struct request *request); /* without its page */
 bool ask_cases(struct request *request, unsigned slot);
 void ask_case(struct request *request, unsigned slot, const char *id);
 void ask_offender(struct request *request, unsigned slot);
-void ask_sessions(struct request *request, unsigned slot, const char *status);
+/* A page of those of the status that was asked for; where none was, of this one (NULL: all).
+ * False after an answer that says what is wrong. */
+bool ask_sessions(struct request *request, unsigned slot, const char *status);
+/* Without turning pages. */
+void ask_newest_sessions(struct request *request, unsigned slot, const char *status,
+                         unsigned limit);
 void ask_session(struct request *request, unsigned slot, const char *agency, const char *id);
 void ask_session_cases(struct request *request, unsigned slot, const char *agency,
                        const char *id, unsigned limit);

@@ -8,7 +8,6 @@
 
 #define RECENT_ROWS 100
 #define SESSION_ROWS 50
-#define ACTIVE_ROWS 100
 #define QUARANTINE_ROWS 50
 #define LIST_BYTES (4 * 1024 * 1024)
 #define CASE_BYTES (1024 * 1024)
@@ -23,7 +22,7 @@ static void recent(struct view_name *self, const struct url *url)
 static void sessions(struct view_name *self, const struct url *url)
 {
     (void)url;
-    self->query = casebus_query_sessions(NULL, "active", ACTIVE_ROWS);
+    self->query = casebus_query_sessions(NULL, "active", VIEW_ACTIVE_ROWS);
 }
 
 static void session(struct view_name *self, const struct url *url)

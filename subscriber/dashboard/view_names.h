@@ -5,6 +5,7 @@
 #include <casebus/view.h>
 
 #define VIEW_NAME_MAX 512
+#define VIEW_ACTIVE_ROWS 100 /* of "sessions"; an actor may have more */
 
 struct view_name {
     struct casebus_query query;

@@ -2,6 +2,7 @@
 sizes, slowness; and that JSON and CSV say what the store says."""
 import concurrent.futures
 import csv
+import html
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import time
 
-from dashboard import BIN, DATA, SRC, Broker, Dashboard, await_, main, quote
+from dashboard import BIN, DATA, SRC, Broker, Dashboard, Publisher, await_, main, quote
 
 SCRIPT = "<script>alert('x')</script> \"& Sons\u202e\u200b Ltd"
 
@@ -388,6 +389,42 @@ def test_command_line():
         assert dash.process.wait(timeout=10) == 0
 
 
+def session_rows(page):
+    """How many sessions are in the first table of the page, which is live, and in the second."""
+    return [part.count("<tr data-key") for part in page.split('id="ended"')]
+
+
+def test_sessions_that_are_not_shown_are_said():
+    """More are active than a list has room for, in front of one that has ended."""
+    with Broker() as broker, Dashboard(broker) as dash:
+        publisher = Publisher(broker)
+        publisher.start("old")
+        publisher.end("old")
+        for i in range(120):
+            publisher.start("run%03d" % i)
+        await_("sessions", lambda: broker.client().result("broker.status")["store"]["sessions"] == 121)
+        pages, path = [], "/sessions"
+        while path:
+            page = dash.get(path)
+            pages.append(session_rows(page))
+            assert "there are more than are shown" in page, page
+            path = html.unescape(re.search(r'rel="next" href="([^"]+)"|$', page).group(1) or "")
+            if not path and len(pages) == 1:
+                path = re.search(r'href="(/sessions\?status=active)"', page).group(1)
+        assert pages == [[100, 1], [100, 50], [100, 50], [100, 20]], pages
+        assert "there are more than are shown" in dash.get("/")
+        with dash.stream("sessions") as stream:
+            stream.until_shown().until(lambda s: s.states.get("sessions", {}).get("state") == "live", "it is live")
+            state = stream.states["sessions"]
+            assert len(stream.order["sessions"]) == 100 and state["more"] and "there are more" in state["words"], state
+            for i in range(30):
+                publisher.end("run%03d" % i)
+            stream.until(lambda s: len(s.order["sessions"]) == 90 and not s.states["sessions"]["more"], "all are shown")
+            assert "there are more" not in stream.states["sessions"]["words"]
+        assert "there are more than are shown" not in dash.get("/sessions")
+        publisher.close()
+
+
 def test_stop():
     """A session that is asked to stop over HTTP is stopping in the store."""
     with Broker() as broker, Dashboard(broker) as dash:
@@ -412,4 +449,4 @@ if __name__ == "__main__":
           test_who_is_over_a_limit_gets_the_whole_file_later,
           test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
           test_everything_of_the_sample,
-          test_without_a_broker, test_command_line, test_stop, test_slowness])
+          test_sessions_that_are_not_shown_are_said, test_without_a_broker, test_command_line, test_stop, test_slowness])
