@@ -75,7 +75,8 @@ struct json ctl_begin_json(struct ctl *self);
 int ctl_end_json(struct ctl *self, const struct json *json);
 /* The last reply's result as the document. */
 int ctl_print_result(struct ctl *self);
-/* Prints and frees the table, and says how to go on where there is more. */
+/* Prints and frees the table, and says how to go on where there is more, and of what was before
+ * the log's beginning that it is not in it. */
 int ctl_print_table(struct ctl *self, struct table *table);
 
 /* Cells. */

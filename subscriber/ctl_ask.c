@@ -211,12 +211,23 @@ static void say_next(struct ctl *self)
     text_free(&token);
 }
 
+/* Of lists that are made from the log. */
+static void say_floor(const struct ctl *self)
+{
+    const uint64_t floor = casebus_as_uint(ctl_result(self, "floor"), 0);
+    if (floor > 0 && ctl_result(self, "next").data == NULL) {
+        fprintf(stderr, PROGRAM ": the log begins at seq %llu, what was before is not in it\n",
+                (unsigned long long)floor);
+    }
+}
+
 int ctl_print_table(struct ctl *self, struct table *table)
 {
     table_print(table, terminal_columns(STDOUT_FILENO), &self->out);
     table_free(table);
     const int status = ctl_flush(self);
     say_next(self);
+    say_floor(self);
     return status;
 }
 

@@ -48,13 +48,7 @@ int ctl_history(struct ctl *self)
         return ctl_print_result(self);
     }
     ctl_events_table(&table, ctl_result(self, "events"));
-    const int printed = ctl_print_table(self, &table);
-    const uint64_t floor = casebus_as_uint(ctl_result(self, "floor"), 0);
-    if (floor > 0 && ctl_result(self, "next").data == NULL) {
-        fprintf(stderr, PROGRAM ": the log begins at seq %llu, what was before is not in it\n",
-                (unsigned long long)floor);
-    }
-    return printed;
+    return ctl_print_table(self, &table);
 }
 
 /* --- replay ----------------------------------------------------------------------------- */

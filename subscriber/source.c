@@ -355,6 +355,7 @@ static int read_place(struct source *self, struct casebus_bytes result)
         making->as_of = casebus_as_uint(casebus_map_get(result, "as_of"), 0);
         making->newer = casebus_as_uint(casebus_map_get(result, "newer"), 0);
     }
+    making->floor = casebus_as_uint(casebus_map_get(result, "floor"), 0);
     if (self->query.kind == CASEBUS_QUERY_CASES_SINCE) {
         self->after = casebus_as_uint(casebus_map_get(result, "after"), 0);
     }

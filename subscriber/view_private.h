@@ -105,7 +105,7 @@ struct snapshot {
     uint64_t takers; /* views that have taken it */
     struct rows rows;
     struct moment moment; /* all that happened up to here is in it */
-    uint64_t as_of, newer;
+    uint64_t as_of, newer, floor;
     bool cut; /* rows were left out for their bytes, or for the requests they take */
     bool has_next;
     struct page next; /* the page behind it */

@@ -122,6 +122,7 @@ void casebus_view_status(const struct casebus_view *self, struct casebus_view_st
         status->seq = taken->moment.seq;
         status->entry = taken->moment.entry;
         status->newer = self->page.pinned ? taken->newer : 0;
+        status->floor = taken->floor;
         status->cut = taken->cut;
         status->has_next = taken->has_next;
     }

@@ -245,19 +245,41 @@ static size_t print_session(const struct live *self, struct text *out)
     return count > 0 ? 1 : 0;
 }
 
-/* The table, as many rows of it as `height` lines have room for (0: all). */
-static void print_table(const struct live *self, size_t width, size_t height, struct text *out)
+/* What the session met before the log's beginning is in no table; lines that were added. */
+static size_t print_floor(const struct live *self, struct text *out)
+{
+    struct casebus_view_status status;
+    size_t count = 0;
+    const struct casebus_row *rows =
+        self->session != NULL ? casebus_view_rows(self->session, &count) : NULL;
+    const uint64_t started =
+        count > 0 ? casebus_as_uint(casebus_map_get(rows[0].data, "started_seq"), 0) : 0;
+    casebus_view_status(self->view, &status);
+    if (self->session == NULL || status.floor <= started) {
+        return 0;
+    }
+    text_format(out, "what it met before #%llu is not kept\n",
+                (unsigned long long)status.floor);
+    return 1;
+}
+
+/* The table, as many rows of it as `height` lines have room for (0: all); lines above it. */
+static size_t print_table(const struct live *self, size_t width, size_t height,
+                          struct text *out)
 {
     struct watch_rows rows = {.count = 0};
-    const size_t above = print_session(self, out) + 2; /* with the titles and the words */
+    size_t above = print_session(self, out);
     if (self->view == NULL) {
-        return;
+        return above;
     }
+    above += print_floor(self, out);
     rows.row = casebus_view_rows(self->view, &rows.count);
-    if (height > 0 && rows.count + above > height) {
-        rows.count = height > above ? height - above : 0;
+    const size_t others = above + 2; /* with the titles and the words */
+    if (height > 0 && rows.count + others > height) {
+        rows.count = height > others ? height - others : 0;
     }
     watch_rows_print(self->settings->what, rows, width, out);
+    return above;
 }
 
 static bool has_joined(const struct live *self)
@@ -292,14 +314,13 @@ static void add_line(struct live *self, const char *line, size_t size, size_t wi
     self->lines++;
 }
 
-/* Over what was drawn before. The line with the titles is the first or, below a session's, the
- * second. */
+/* Over what was drawn before. */
 static void draw(struct live *self)
 {
     struct text body = {0};
     const size_t width = terminal_columns(STDOUT_FILENO);
     const size_t height = terminal_rows(STDOUT_FILENO);
-    print_table(self, width, height > 1 ? height - 1 : 1, &body);
+    const size_t titles = print_table(self, width, height > 1 ? height - 1 : 1, &body);
     text_clear(&self->out);
     if (*self->settings->resized) {
         *self->settings->resized = 0;
@@ -309,7 +330,6 @@ static void draw(struct live *self)
     }
     self->lines = 0;
     const char *line = text_get(&body);
-    const size_t titles = self->session != NULL ? 1 : 0;
     for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         add_line(self, line, (size_t)(end - line), width, self->lines == titles ? BOLD : "");
     }

@@ -208,6 +208,7 @@ struct casebus_view_status {
     uint64_t entry;   /* and the broker's newest entry in it */
     uint64_t through; /* the rows are complete up to here */
     uint64_t newer;   /* rows that are not shown: policy keep, or a later page; at most 1,000 */
+    uint64_t floor;   /* of a session's cases: what was met before this seq is not known */
     bool cut;         /* rows were left out for their bytes */
     bool has_next, has_previous; /* pages */
     bool paused;

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define OTHER_ROWS 20
-#define HISTORY_ROWS 50 /* of case.get at most */
 
 enum case_slot {
     CASE_ITSELF,
+    CASE_HISTORY,
     CASE_OFFENDER
 };
 
@@ -45,13 +45,33 @@ static void fill_others(struct slots *slots, const struct request *request,
     text_add(more, "\">All cases of this offender</a>");
 }
 
+/* A page of it, and whether there is more, or was. */
+static void fill_history(struct slots *slots, const struct request *request,
+                         struct casebus_bytes id)
+{
+    const uint64_t floor = casebus_as_uint(request_result(request, CASE_HISTORY, "floor"), 0);
+    struct text *const words = slot_get(slots, "history_words");
+    struct text path = {0};
+    list_history(slot_get(slots, "history"), request_result(request, CASE_HISTORY, "events"));
+    if (request->fetch[CASE_HISTORY].error != 0) {
+        page_state(slots, "history_words", &request->fetch[CASE_HISTORY]);
+    } else if (request_result(request, CASE_HISTORY, "next").data != NULL) {
+        text_add(words, "older events are on the next page");
+    } else if (floor > 0) {
+        text_format(words, "down to #%llu, older events are not kept",
+                    (unsigned long long)floor);
+    }
+    address_case(&path, id);
+    page_turns(slots, request, CASE_HISTORY, text_get(&path));
+    text_free(&path);
+}
+
 static void show_case(struct request *request)
 {
     static const char *const elsewhere[] = {"offender", "offences", "related_cases", NULL};
     struct slots slots = {0};
     const struct casebus_bytes record = request_result(request, CASE_ITSELF, "case");
     const struct casebus_bytes id = member_text(record, "id");
-    const struct casebus_bytes history = request_result(request, CASE_ITSELF, "history");
     slot_words(&slots, "id", id);
     text_add(slot_get(&slots, "view"), "case/");
     url_add(slot_get(&slots, "view"), id);
@@ -67,10 +87,7 @@ static void show_case(struct request *request)
     list_offences(slot_get(&slots, "offences"), casebus_map_get(record, "offences"));
     list_related(slot_get(&slots, "related"), casebus_map_get(record, "related_cases"));
     fill_others(&slots, request, record);
-    list_history(slot_get(&slots, "history"), history);
-    if (list_of(history).left == HISTORY_ROWS) {
-        text_format(slot_get(&slots, "history_words"), "the newest %d", HISTORY_ROWS);
-    }
+    fill_history(&slots, request, id);
     page_answer(request, &slots, 200, "case", id);
 }
 
@@ -92,7 +109,9 @@ static void ask_others(struct request *request)
 void page_case(struct request *request)
 {
     if (request->step == 0) {
-        ask_case(request, CASE_ITSELF, request_segment(request, 1));
+        if (ask_history(request, CASE_HISTORY, request_segment(request, 1))) {
+            ask_case(request, CASE_ITSELF, request_segment(request, 1));
+        }
     } else if (request->fetch[CASE_ITSELF].error != 0) {
         request_refuse_fetch(request, CASE_ITSELF);
     } else if (request->step == 1) {

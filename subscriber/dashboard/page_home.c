@@ -68,6 +68,19 @@ static void add_options(struct text *out, const struct request *request,
     }
 }
 
+/* Counters reach back to its start, its cases to the floor. */
+static void add_floor(struct text *out, struct casebus_bytes session,
+                      struct casebus_bytes floor)
+{
+    const uint64_t seq = casebus_as_uint(floor, 0);
+    if (seq > member_number(session, "started_seq")) {
+        text_format(out,
+                    "<p class=\"note\">What it met before #%llu is not kept: only its "
+                    "counters are.</p>",
+                    (unsigned long long)seq);
+    }
+}
+
 static void add_met(struct text *out, const struct request *request, const struct met_slots *in)
 {
     const struct casebus_bytes session = request_result(request, in->session, "session");
@@ -90,6 +103,7 @@ static void add_met(struct text *out, const struct request *request, const struc
     add_options(slot_get(&slots, "options"), request, in);
     page_state(&slots, "state", &request->fetch[in->met]);
     list_met(slot_get(&slots, "rows"), rows);
+    add_floor(slot_get(&slots, "kept"), session, request_result(request, in->met, "floor"));
     text_format(slot_get(&slots, "count"), "%u of %llu", list_of(rows).left,
                 (unsigned long long)member_number(session, "cases_found"));
     template_fill("session_cases", &slots, out);

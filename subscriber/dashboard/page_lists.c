@@ -78,7 +78,7 @@ static void show_cases(struct request *request)
     } else {
         list_cases(slot_get(&slots, "rows"), rows, casebus_bytes(NULL, 0));
     }
-    page_turns(&slots, request, "/cases");
+    page_turns(&slots, request, 0, "/cases");
     page_answer(request, &slots, request_status(&request->fetch[0]), "cases",
                 casebus_cstr("Cases"));
 }
@@ -111,7 +111,7 @@ static void show_offender(struct request *request)
     list_fields(slot_get(&slots, "facts"), record, NULL);
     list_cases(slot_get(&slots, "rows"), request_result(request, 0, "rows"),
                casebus_bytes(NULL, 0));
-    page_turns(&slots, request, "/offenders");
+    page_turns(&slots, request, 0, "/offenders");
     page_answer(request, &slots, 200, "offender", name);
 }
 
@@ -146,7 +146,7 @@ static void fill_sessions(struct slots *slots, const struct request *request)
     text_add(slot_get(slots, "title"), status != NULL ? "All that are " : "Ended");
     slot_words(slots, "title", casebus_cstr(status));
     list_sessions(slot_get(slots, "rows"), request_result(request, 0, "rows"));
-    page_turns(slots, request, "/sessions");
+    page_turns(slots, request, 0, "/sessions");
 }
 
 void page_sessions(struct request *request)
@@ -178,7 +178,7 @@ void page_quarantine(struct request *request)
     if (!was_refused(request)) {
         page_state(&slots, "state", &request->fetch[0]);
         list_quarantine(slot_get(&slots, "items"), request_result(request, 0, "rows"));
-        page_turns(&slots, request, "/quarantine");
+        page_turns(&slots, request, 0, "/quarantine");
         page_answer(request, &slots, request_status(&request->fetch[0]), "quarantine",
                     casebus_cstr("Quarantine"));
     }

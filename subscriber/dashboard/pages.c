@@ -57,10 +57,11 @@ static void add_query(const struct request *request, struct text *out)
     }
 }
 
-void page_turns(struct slots *slots, const struct request *request, const char *path)
+void page_turns(struct slots *slots, const struct request *request, unsigned which,
+                const char *path)
 {
-    const struct casebus_bytes token = casebus_as_bin(request_result(request, 0, "next"));
-    const uint64_t as_of = casebus_as_uint(request_result(request, 0, "as_of"), 0);
+    const struct casebus_bytes token = casebus_as_bin(request_result(request, which, "next"));
+    const uint64_t as_of = casebus_as_uint(request_result(request, which, "as_of"), 0);
     struct text *const first = slot_get(slots, "first"), *const next = slot_get(slots, "next");
     if (request_parameter(request, "next") != NULL) {
         text_format(first, "<a href=\"%s?", path);

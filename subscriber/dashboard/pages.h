@@ -13,8 +13,9 @@ void page_more(struct slots *slots, const char *slot, const struct request *requ
                unsigned which);
 /* The broker is not there, as opposed to: it said no. */
 bool page_is_unreached(const struct fetch *fetch);
-/* Links to the first page and to the one behind what is in slot 0. */
-void page_turns(struct slots *slots, const struct request *request, const char *path);
+/* Links to the first page and to the one behind what a fetch brought. */
+void page_turns(struct slots *slots, const struct request *request, unsigned which,
+                const char *path);
 /* "name=value&amp;" for the query string of a link; nothing where there is no value. */
 void page_add_parameter(struct text *out, const char *name, const char *value);
 /* pages/<name>.html as the answer; `title` is somebody else's words. */

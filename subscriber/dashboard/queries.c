@@ -45,6 +45,17 @@ void ask_case(struct request *request, unsigned slot, const char *id)
     request_fetch(request, slot, call);
 }
 
+bool ask_history(struct request *request, unsigned slot, const char *id)
+{
+    struct casebus_call *const call = request_call(request, CASEBUS_OP_CASE_HISTORY);
+    casebus_call_text(call, "id", id);
+    if (!request_pass_page(request, call)) {
+        return false;
+    }
+    request_fetch(request, slot, call);
+    return true;
+}
+
 void ask_offender(struct request *request, unsigned slot)
 {
     struct casebus_call *const call = request_call(request, CASEBUS_OP_OFFENDER_GET);

@@ -46,6 +46,7 @@ void static_file(struct request *request);
 struct casebus_call *call_cases(struct request *request); /* without its page */
 bool ask_cases(struct request *request, unsigned slot);
 void ask_case(struct request *request, unsigned slot, const char *id);
+bool ask_history(struct request *request, unsigned slot, const char *id); /* a page of it */
 void ask_offender(struct request *request, unsigned slot);
 /* A page of those of the status that was asked for; where none was, of this one (NULL: all).
  * False after an answer that says what is wrong. */

@@ -394,6 +394,34 @@ def session_rows(page):
     return [part.count("<tr data-key") for part in page.split('id="ended"')]
 
 
+def test_history_is_whole_or_says_what_is_not_kept():
+    """Page by page down to the floor; and so do the cases of a session."""
+    with Broker("--retain-events", "400") as broker, Dashboard(broker) as dash:
+        client, publisher = broker.client(), Publisher(broker)
+        publisher.start("S1")
+        for i in range(120):
+            publisher.case(1, "S1", offence_result="r%d" % i)
+        publisher.end("S1")
+        await_("it has ended", lambda: client.ask("session.get", agency="hse", session_id="S1").get(
+            "result", {}).get("session", {}).get("status") == "completed")
+        path, seqs = "/cases/hse%3A1", []
+        while path:
+            page = dash.get(path)
+            seqs += re.findall(r'<th scope="row" class="num">#(\d+)</th>', page)
+            path = html.unescape(re.search(r'rel="next" href="([^"]+)"|$', page).group(1) or "")
+            assert ("older events are on the next page" in page) == bool(path) and "not kept" not in page, page
+        events = client.result("case.history", id="hse:1", limit=500)["events"]
+        assert len(events) > 100 and seqs == [str(event["seq"]) for event in events], seqs
+        assert "not kept" not in dash.get("/sessions/hse/S1")
+        for i in range(500):
+            publisher.case(1000 + i)
+        floor = await_("all was trimmed", lambda: [floor for floor in [client.result("broker.status")["store"]["floor"]]
+                                                   if floor > events[0]["seq"] + 10])[0]
+        assert re.search(r"down to #\d+, older events are not kept", dash.get("/cases/hse%3A1"))
+        assert re.search(r"What it met before #\d+ is not kept", dash.get("/sessions/hse/S1")), floor
+        publisher.close()
+
+
 def test_sessions_that_are_not_shown_are_said():
     """More are active than a list has room for, in front of one that has ended."""
     with Broker() as broker, Dashboard(broker) as dash:
@@ -449,4 +477,4 @@ if __name__ == "__main__":
           test_who_is_over_a_limit_gets_the_whole_file_later,
           test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
           test_everything_of_the_sample,
-          test_sessions_that_are_not_shown_are_said, test_without_a_broker, test_command_line, test_stop, test_slowness])
+          test_history_is_whole_or_says_what_is_not_kept, test_sessions_that_are_not_shown_are_said, test_without_a_broker, test_command_line, test_stop, test_slowness])

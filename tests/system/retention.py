@@ -103,7 +103,12 @@ def the_log_is_trimmed_and_says_so():
         listed = client.result("case.list", agency="hse", session=oldest["session_id"])
         assert listed["floor"] == store["floor"]
         history = broker.run("casebus-ctl", "history", "hse:r000000")
-        assert "the log begins at seq %d" % store["floor"] in history.stderr, history.stderr
+        name = "hse:" + oldest["session_id"]
+        for said in (history, broker.run("casebus-ctl", "session", name, "--cases", "--limit", 500),
+                     broker.run("casebus-ctl", "list", "--agency", "hse", "--session", oldest["session_id"], "--limit", 500)):
+            assert "the log begins at seq %d" % store["floor"] in said.stderr, said.stderr
+        watch = broker.run("casebus-watch", "--session", name, "--count", "1")
+        assert "what it met before #%d is not kept" % store["floor"] in watch.stdout, watch.stdout
         assert client.verify() == []
         broker.stop()
         assert broker.run("casebus-ctl", "verify", broker.store).returncode == 0
