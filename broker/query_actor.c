@@ -73,8 +73,11 @@ static int speak_for(struct query *q, struct casebus_bytes name)
     }
     q->by = q->who;
     q->who = actor_by_name(table, name);
-    snprintf(q->text, sizeof q->text, "%s", q->who ? "" : "on_behalf names no actor");
-    return q->who ? 0 : deny(q);
+    if (!q->who) {
+        bad_arg(q, "on_behalf", "names no actor that is known to this broker");
+        return deny(q);
+    }
+    return 0;
 }
 
 int identify(struct query *q, zmq_msg_t *body)

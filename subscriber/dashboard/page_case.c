@@ -40,6 +40,7 @@ static void fill_others(struct slots *slots, const struct request *request,
     struct text *const more = slot_get(slots, "offender_more");
     list_cases(slot_get(slots, "offender_rows"), request_result(request, CASE_OFFENDER, "rows"),
                member_text(record, "id"));
+    page_empty(slots, "empty_others", &request->fetch[CASE_OFFENDER], "None.");
     text_add(more, "<a href=\"");
     address_offender(more, record);
     text_add(more, "\">All cases of this offender</a>");
@@ -53,9 +54,9 @@ static void fill_history(struct slots *slots, const struct request *request,
     struct text *const words = slot_get(slots, "history_words");
     struct text path = {0};
     list_history(slot_get(slots, "history"), request_result(request, CASE_HISTORY, "events"));
-    if (request->fetch[CASE_HISTORY].error != 0) {
-        page_state(slots, "history_words", &request->fetch[CASE_HISTORY]);
-    } else if (request_result(request, CASE_HISTORY, "next").data != NULL) {
+    page_empty(slots, "empty_history", &request->fetch[CASE_HISTORY],
+               "No event of this case is there.");
+    if (request_result(request, CASE_HISTORY, "next").data != NULL) {
         text_add(words, "older events are on the next page");
     } else if (floor > 0) {
         text_format(words, "down to #%llu, older events are not kept",

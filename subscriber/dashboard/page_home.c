@@ -81,6 +81,28 @@ static void add_floor(struct text *out, struct casebus_bytes session,
     }
 }
 
+/* The one that was asked for is not there, or the lists of them are not; or nobody began one.
+ */
+static void add_no_session(struct text *out, const struct request *request,
+                           const struct met_slots *in)
+{
+    const struct fetch *const chosen = &request->fetch[in->session];
+    struct slots slots = {0};
+    if (chosen->error == CASEBUS_ENOTFOUND) {
+        text_add(slot_get(&slots, "why"), "There is no such session.");
+    } else if (chosen->asked || request->fetch[in->all].error != 0) {
+        page_empty(&slots, "why", chosen->asked ? chosen : &request->fetch[in->all], "");
+    } else if (request_parameter(request, "session") != NULL) {
+        text_add(slot_get(&slots, "why"),
+                 "This names no session: its agency and id are wanted, as in hse:S1.");
+    } else {
+        text_add(slot_get(&slots, "why"), "There has been no scrape session yet. When one "
+                                          "starts, its cases appear here.");
+    }
+    template_fill("no_session", &slots, out);
+    slots_free(&slots);
+}
+
 static void add_met(struct text *out, const struct request *request, const struct met_slots *in)
 {
     const struct casebus_bytes session = request_result(request, in->session, "session");
@@ -89,7 +111,7 @@ static void add_met(struct text *out, const struct request *request, const struc
     const struct casebus_bytes rows = request_result(request, in->met, "rows");
     struct slots slots = {0};
     if (session.data == NULL) {
-        template_fill("no_session", &slots, out);
+        add_no_session(out, request, in);
         return;
     }
     text_add(slot_get(&slots, "view"), "session/");
@@ -103,6 +125,7 @@ static void add_met(struct text *out, const struct request *request, const struc
     add_options(slot_get(&slots, "options"), request, in);
     page_state(&slots, "state", &request->fetch[in->met]);
     list_met(slot_get(&slots, "rows"), rows);
+    page_empty(&slots, "empty", &request->fetch[in->met], "Nothing to show yet.");
     add_floor(slot_get(&slots, "kept"), session, request_result(request, in->met, "floor"));
     text_format(slot_get(&slots, "count"), "%u of %llu", list_of(rows).left,
                 (unsigned long long)member_number(session, "cases_found"));
@@ -157,10 +180,13 @@ static void show_home(struct request *request)
     list_cases(slot_get(&slots, "rows_recent"), request_result(request, HOME_RECENT, "rows"),
                casebus_bytes(NULL, 0));
     page_state(&slots, "state_recent", &request->fetch[HOME_RECENT]);
+    page_empty(&slots, "empty_recent", &request->fetch[HOME_RECENT],
+               "No case yet. The first one appears here as soon as it is stored.");
     list_sessions(slot_get(&slots, "rows_sessions"),
                   request_result(request, HOME_ACTIVE, "rows"));
     page_state(&slots, "state_sessions", &request->fetch[HOME_ACTIVE]);
     page_more(&slots, "state_sessions", request, HOME_ACTIVE);
+    page_empty(&slots, "empty_sessions", &request->fetch[HOME_ACTIVE], "No session is active.");
     add_met(slot_get(&slots, "session_cases"), request, &met);
     charts_add(slot_get(&slots, "charts"), request_result(request, HOME_STATUS, "minutes"),
                request_result(request, HOME_AGENCIES, "rows"));

@@ -6,6 +6,13 @@
 
 #include <string.h>
 
+/* Is what is shown only a part of a list? A page may be without rows, and not the last. */
+static bool is_further(const struct request *request)
+{
+    return request_parameter(request, "next") != NULL ||
+           request_result(request, 0, "next").data != NULL;
+}
+
 /* --- cases -------------------------------------------------------------------------------- */
 
 /* <option>s of the agencies there are; the one asked for is selected. */
@@ -36,8 +43,6 @@ static void fill_words(struct slots *slots, const struct request *request, uint3
         page_state(slots, "words", fetch);
     } else if (fetch->error != 0) {
         text_add(slot_get(slots, "problem"), "<p class=\"problem\" role=\"alert\">");
-        slot_words(slots, "problem", fetch->reply.error_field);
-        text_add(slot_get(slots, "problem"), fetch->reply.error_field.size > 0 ? ": " : "");
         page_state(slots, "problem", fetch);
         text_add(slot_get(slots, "problem"), "</p>");
     } else {
@@ -77,6 +82,10 @@ static void show_cases(struct request *request)
         list_case(slot_get(&slots, "rows"), one);
     } else {
         list_cases(slot_get(&slots, "rows"), rows, casebus_bytes(NULL, 0));
+    }
+    if (slot_get(&slots, "problem")->size == 0) {
+        page_empty(&slots, "empty", &request->fetch[0],
+                   is_further(request) ? "None on this page." : "No case matches.");
     }
     page_turns(&slots, request, 0, "/cases");
     page_answer(request, &slots, request_status(&request->fetch[0]), "cases",
@@ -146,6 +155,10 @@ static void fill_sessions(struct slots *slots, const struct request *request)
     text_add(slot_get(slots, "title"), status != NULL ? "All that are " : "Ended");
     slot_words(slots, "title", casebus_cstr(status));
     list_sessions(slot_get(slots, "rows"), request_result(request, 0, "rows"));
+    page_empty(slots, "empty", &request->fetch[0],
+               is_further(request) ? "None on this page."
+               : status != NULL    ? "There is none."
+                                   : "None has ended yet.");
     page_turns(slots, request, 0, "/sessions");
 }
 
@@ -161,6 +174,7 @@ void page_sessions(struct request *request)
     if (!was_refused(request)) {
         page_state(&slots, "state", &request->fetch[1]);
         page_more(&slots, "state", request, 1);
+        page_empty(&slots, "empty_active", &request->fetch[1], "No session is active.");
         list_sessions(slot_get(&slots, "rows_active"), request_result(request, 1, "rows"));
         fill_sessions(&slots, request);
         page_answer(request, &slots, request_status(&request->fetch[0]), "sessions",
@@ -178,6 +192,9 @@ void page_quarantine(struct request *request)
     if (!was_refused(request)) {
         page_state(&slots, "state", &request->fetch[0]);
         list_quarantine(slot_get(&slots, "items"), request_result(request, 0, "rows"));
+        page_empty(&slots, "empty", &request->fetch[0],
+                   is_further(request) ? "None on this page."
+                                       : "Nothing waits for a decision.");
         page_turns(&slots, request, 0, "/quarantine");
         page_answer(request, &slots, request_status(&request->fetch[0]), "quarantine",
                     casebus_cstr("Quarantine"));

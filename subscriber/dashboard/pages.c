@@ -17,9 +17,20 @@ void page_state(struct slots *slots, const char *slot, const struct fetch *fetch
     } else if (page_is_unreached(fetch)) {
         text_add(out, "connecting: the broker does not answer");
     } else if (fetch->asked) {
-        html_add(out, fetch->reply.error_text.size > 0
-                          ? fetch->reply.error_text
-                          : casebus_cstr(casebus_strerror(fetch->error)));
+        html_add(out, request_reason(fetch));
+    }
+}
+
+void page_empty(struct slots *slots, const char *slot, const struct fetch *fetch,
+                const char *words)
+{
+    struct text *const out = slot_get(slots, slot);
+    if (fetch->asked && fetch->error != 0) {
+        text_add(out, "Not known when this page was loaded: ");
+        html_add(out, request_reason(fetch));
+        text_add(out, ".");
+    } else {
+        text_add(out, words);
     }
 }
 

@@ -7,6 +7,10 @@
 
 /* "complete through #12", or why there is nothing: of what a fetch brought. */
 void page_state(struct slots *slots, const char *slot, const struct fetch *fetch);
+/* What stands in place of a list without rows: these words, true of an answer without any, or
+ * why there is no answer. */
+void page_empty(struct slots *slots, const char *slot, const struct fetch *fetch,
+                const char *words);
 /* What is added where a list goes on behind the rows that are shown, to a view's words too. */
 #define PAGE_MORE "; there are more than are shown here"
 void page_more(struct slots *slots, const char *slot, const struct request *request,

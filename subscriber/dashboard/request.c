@@ -307,14 +307,28 @@ unsigned request_status(const struct fetch *fetch)
     return 400;
 }
 
+/* What we ask on behalf of: people know it as their account. */
+static bool is_nobody(const struct fetch *fetch)
+{
+    return fetch->error == CASEBUS_EDENIED &&
+           casebus_bytes_is(fetch->reply.error_field, "on_behalf");
+}
+
+struct casebus_bytes request_reason(const struct fetch *fetch)
+{
+    const bool said = fetch->reply.error == fetch->error && fetch->reply.error_text.size > 0;
+    if (is_nobody(fetch)) {
+        return casebus_cstr("this account is not known to the broker, or not any more");
+    }
+    return said ? fetch->reply.error_text : casebus_cstr(casebus_strerror(fetch->error));
+}
+
 void request_refuse_fetch(struct request *self, unsigned slot)
 {
     const struct fetch *const fetch = &self->fetch[slot];
-    const bool said = fetch->reply.error == fetch->error && fetch->reply.error_text.size > 0;
     request_refuse(self, request_status(fetch), casebus_error_word(fetch->error),
-                   said ? fetch->reply.error_text
-                        : casebus_cstr(casebus_strerror(fetch->error)),
-                   fetch->reply.error_field);
+                   request_reason(fetch),
+                   is_nobody(fetch) ? casebus_bytes(NULL, 0) : fetch->reply.error_field);
 }
 
 bool request_begin_result(struct request *self, struct json *json)

@@ -116,6 +116,8 @@ void request_refuse_text(struct request *self, unsigned status, const char *code
 void request_redirect(struct request *self, const char *location);
 /* Who asks, for the top of a page; nobody where there are no accounts. */
 void request_fill_person(const struct request *self, struct slots *slots);
+/* Why there is no result, for people. */
+struct casebus_bytes request_reason(const struct fetch *fetch);
 /* The HTTP status of what came back: 200, or that of its error. */
 unsigned request_status(const struct fetch *fetch);
 /* What the broker said, or that it said nothing. */

@@ -6,6 +6,7 @@ import os
 from dashboard import main
 from guarded import Guarded
 from house import House
+from requests import assert_says_nothing_of_what_is_there
 
 ACTORS = "desk {desk} speaker\nworker {worker} scraper\nchief {chief} admin\nann - of-hse\nben - of-ea\n"
 ROLES = """role.speaker = speak, watch
@@ -141,6 +142,10 @@ def test_what_an_actor_loses_his_pages_lose():
             stream.until(lambda it: {key[:2] for key in it.rows["recent"]} == {"ea"}, "the other agency's")
             office.change_actors(ACTORS.replace("ann - of-hse\n", ""))
             assert ann.request("GET", "/api/cases")[0] == 403
+            for path in ("/", "/cases", "/sessions", "/quarantine", "/api/cases"):
+                text = ann.request("GET", path)[2]
+                assert "this account is not known to the broker" in text and "on_behalf" not in text, text
+                assert_says_nothing_of_what_is_there(text)
             stream.until(lambda it: not it.rows["recent"] and not it.rows["quarantine"], "nothing")
         with ann.stream("recent") as again:
             again.until(lambda it: it.states, "a state")

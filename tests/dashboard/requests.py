@@ -351,11 +351,30 @@ def test_everything_of_the_sample():
         assert front.count("<tr data-key=") >= 100 and "<svg" in front and "{{" not in front
 
 
+def assert_says_nothing_of_what_is_there(page):
+    for words in ("no scrape session yet", "No session is active", "has ended yet", "Nothing waits", "No case", "Nothing to show yet"):
+        assert words not in page, (words, page)
+
+
+def test_a_session_that_is_not_there_is_said():
+    with Broker() as broker, Dashboard(broker) as dash:
+        records(broker, a_case(1), flags=["--new-session"])
+        assert "There is no such session." in dash.get("/?session=hse:none")
+        assert "This names no session" in dash.get("/?session=x")
+        for path in ("/?session=hse:none", "/?session=x"):
+            assert "no scrape session yet" not in dash.get(path)
+        assert "None has ended yet." not in dash.get("/sessions?status=lost")
+
+
 def test_without_a_broker():
     with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
         began = time.monotonic()
         assert "connecting" in dash.get("/")
         assert time.monotonic() - began < 5
+        for path in ("/", "/cases", "/sessions", "/quarantine"):
+            text = dash.request("GET", path)[2]
+            assert "Not known when this page was loaded: the broker does not answer." in text, text
+            assert_says_nothing_of_what_is_there(text)
         got, _, text = dash.request("GET", "/api/recent")
         assert got == 503 and json.loads(text)["error"]["code"] == "unreachable"
         with dash.stream("recent") as stream:
@@ -477,4 +496,5 @@ if __name__ == "__main__":
           test_who_is_over_a_limit_gets_the_whole_file_later,
           test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
           test_everything_of_the_sample,
-          test_history_is_whole_or_says_what_is_not_kept, test_sessions_that_are_not_shown_are_said, test_without_a_broker, test_command_line, test_stop, test_slowness])
+          test_history_is_whole_or_says_what_is_not_kept, test_sessions_that_are_not_shown_are_said,
+          test_a_session_that_is_not_there_is_said, test_without_a_broker, test_command_line, test_stop, test_slowness])
