@@ -60,6 +60,9 @@ int query_quarantine_list(struct query *q)
 {
     struct seq_list list = {.tree = TREE_CONFLICT, .row = quarantine_row};
     const int rc = arg_text(q, "agency", false, &list.agency);
+    if (rc == 0 && list.agency.data && !casebus_agency_valid(list.agency)) {
+        return bad_arg(q, "agency", NO_AGENCY_CODE);
+    }
     return rc ? rc : list_by_seq(q, &list);
 }
 

@@ -230,14 +230,23 @@ static void write_error(struct request *self, const char *code, struct casebus_b
     text_add(&self->body, "\n");
 }
 
+/* What the broker says of an argument begins with its name; what is said here does not. */
+static bool names_field(struct casebus_bytes text, struct casebus_bytes field)
+{
+    return text.size > field.size && memcmp(text.data, field.data, field.size) == 0 &&
+           text.data[field.size] == ':';
+}
+
 static void write_error_page(struct request *self, unsigned status, const char *code,
                              struct casebus_bytes text, struct casebus_bytes field)
 {
     struct slots slots = {0};
     text_format(slot_get(&slots, "status"), "%u", status);
     slot_words(&slots, "code", casebus_cstr(code));
-    slot_words(&slots, "text", field);
-    text_add(slot_get(&slots, "text"), field.size > 0 ? ": " : "");
+    if (field.size > 0 && !names_field(text, field)) {
+        slot_words(&slots, "text", field);
+        text_add(slot_get(&slots, "text"), ": ");
+    }
     slot_words(&slots, "text", text);
     request_fill_person(self, &slots);
     template_page("error", casebus_cstr("Nothing to show"), &slots, &self->body);

@@ -366,6 +366,16 @@ def test_a_session_that_is_not_there_is_said():
         assert "None has ended yet." not in dash.get("/sessions?status=lost")
 
 
+def test_what_is_wrong_is_named_once():
+    with Broker() as broker, Dashboard(broker) as dash:
+        for path, field in (("/cases?from=x", "from"), ("/cases?agency=HSE", "agency"), ("/offenders?agency=hse", "name"),
+                            ("/quarantine?agency=HSE", "agency"), ("/sessions?status=zz", "status"), ("/cases?next=zz", "next"),
+                            ("/sessions?limit=9999", "limit"), ("/cases?limit=x", "limit"), ("/cases/hse", "id")):
+            status, _, text = dash.request("GET", path)
+            said = re.search(r'<p class="problem"[^>]*>(.*)</p>', text).group(1)
+            assert status == 400 and said.startswith(field + ": ") and said.count(field + ":") == 1, (path, status, said)
+
+
 def test_without_a_broker():
     with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
         began = time.monotonic()
@@ -497,4 +507,4 @@ if __name__ == "__main__":
           test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
           test_everything_of_the_sample,
           test_history_is_whole_or_says_what_is_not_kept, test_sessions_that_are_not_shown_are_said,
-          test_a_session_that_is_not_there_is_said, test_without_a_broker, test_command_line, test_stop, test_slowness])
+          test_a_session_that_is_not_there_is_said, test_what_is_wrong_is_named_once, test_without_a_broker, test_command_line, test_stop, test_slowness])
