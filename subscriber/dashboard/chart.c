@@ -131,9 +131,10 @@ static void add_minutes_rows(struct text *out, const struct minute *minutes, siz
     }
 }
 
-static void fill_minutes(struct slots *slots, struct casebus_bytes encoded)
+void chart_minutes(struct text *to, struct casebus_bytes encoded)
 {
-    struct text *const out = slot_get(slots, "minutes");
+    struct slots slots = {0};
+    struct text *const out = slot_get(&slots, "minutes");
     struct minute minutes[MINUTES];
     const size_t count = read_minutes(encoded, minutes);
     uint64_t top = 1;
@@ -151,7 +152,9 @@ static void fill_minutes(struct slots *slots, struct casebus_bytes encoded)
         draw_minute(out, &minutes[i], MINUTES - count + i, top);
     }
     text_add(out, "</svg>");
-    add_minutes_rows(slot_get(slots, "minutes_rows"), minutes, count);
+    add_minutes_rows(slot_get(&slots, "minutes_rows"), minutes, count);
+    template_fill("chart_minutes", &slots, to);
+    slots_free(&slots);
 }
 
 /* --- cases by agency ---------------------------------------------------------------------- */
@@ -188,14 +191,15 @@ static void add_agencies_rows(struct text *out, struct casebus_bytes agencies)
         text_add(out, "</th><td class=\"num\">");
         text_add_count(out, member_number(row, "cases"));
         text_add(out, "</td><td class=\"num\">");
-        text_add_pence(out, member_number(row, "fine_pence"));
+        html_add_member(out, row, "fine_pence"); /* not everybody is shown it */
         text_add(out, "</td></tr>\n");
     }
 }
 
-static void fill_agencies(struct slots *slots, struct casebus_bytes agencies)
+void chart_agencies(struct text *to, struct casebus_bytes agencies)
 {
-    struct text *const out = slot_get(slots, "agencies");
+    struct slots slots = {0};
+    struct text *const out = slot_get(&slots, "agencies");
     struct list rows = list_of(agencies);
     struct casebus_bytes row;
     uint64_t top = 1;
@@ -214,14 +218,7 @@ static void fill_agencies(struct slots *slots, struct casebus_bytes agencies)
         draw_agency(out, row, i, top);
     }
     text_add(out, "</svg>");
-    add_agencies_rows(slot_get(slots, "agencies_rows"), agencies);
-}
-
-void charts_add(struct text *out, struct casebus_bytes minutes, struct casebus_bytes agencies)
-{
-    struct slots slots = {0};
-    fill_minutes(&slots, minutes);
-    fill_agencies(&slots, agencies);
-    template_fill("charts", &slots, out);
+    add_agencies_rows(slot_get(&slots, "agencies_rows"), agencies);
+    template_fill("chart_agencies", &slots, to);
     slots_free(&slots);
 }

@@ -5,8 +5,9 @@
 
 #include "template.h"
 
-/* charts.html, filled: events a minute by kind (broker.status' `minutes`), and cases by agency
- * (the rows of agency.list). */
-void charts_add(struct text *out, struct casebus_bytes minutes, struct casebus_bytes agencies);
+/* chart_minutes.html, filled: events a minute by kind (broker.status' `minutes`). */
+void chart_minutes(struct text *to, struct casebus_bytes encoded);
+/* chart_agencies.html, filled: cases by agency (the rows of agency.list). */
+void chart_agencies(struct text *to, struct casebus_bytes agencies);
 
 #endif

@@ -85,6 +85,18 @@ void link_case(struct text *out, struct casebus_bytes id)
     text_add(out, "</a>");
 }
 
+void link_offender(struct text *out, struct casebus_bytes record)
+{
+    const struct casebus_bytes name = member_text(casebus_map_get(record, "offender"), "name");
+    if (name.size > 0) {
+        text_add(out, "<a href=\"");
+        address_offender(out, record);
+        text_add(out, "\">");
+        html_add(out, name);
+        text_add(out, "</a>");
+    }
+}
+
 void link_session(struct text *out, struct casebus_bytes agency, struct casebus_bytes id)
 {
     text_add(out, "<a href=\"");
@@ -104,8 +116,7 @@ static void fill_case(struct slots *slots, struct casebus_bytes record)
     const struct casebus_bytes offender = casebus_map_get(record, "offender");
     slot_words(slots, "key", id);
     address_case(slot_get(slots, "href"), id);
-    slot_words(slots, "offender", member_text(offender, "name"));
-    address_offender(slot_get(slots, "offender_href"), record);
+    link_offender(slot_get(slots, "offender"), record);
     slot_words(slots, "town", member_text(offender, "town"));
     slot_member(slots, "action_date", record, "offence_action_date");
     slot_member(slots, "result", record, "offence_result");
@@ -143,9 +154,6 @@ void list_related(struct text *out, struct casebus_bytes case_ids)
 {
     struct list list = list_of(case_ids);
     struct casebus_bytes id;
-    if (list.left == 0) {
-        text_add(out, "<li>none</li>");
-    }
     while (list_next(&list, &id)) {
         text_add(out, "<li>");
         link_case(out, casebus_as_str(id));

@@ -40,6 +40,8 @@ void address_case(struct text *out, struct casebus_bytes id);
 void address_session(struct text *out, struct casebus_bytes agency, struct casebus_bytes id);
 void address_offender(struct text *out, struct casebus_bytes record);
 void link_case(struct text *out, struct casebus_bytes id);
+/* Nothing where the name is not shown. */
+void link_offender(struct text *out, struct casebus_bytes record);
 void link_session(struct text *out, struct casebus_bytes agency, struct casebus_bytes id);
 bool session_is_active(struct casebus_bytes session);
 

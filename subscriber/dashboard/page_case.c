@@ -34,16 +34,38 @@ static void fill_key_facts(struct slots *slots, struct casebus_bytes record)
     }
 }
 
-static void fill_others(struct slots *slots, const struct request *request,
-                        struct casebus_bytes record)
+/* Nothing where he is not shown by name, for then they cannot be asked for. */
+static void add_others(struct text *out, const struct request *request,
+                       struct casebus_bytes record)
 {
-    struct text *const more = slot_get(slots, "offender_more");
-    list_cases(slot_get(slots, "offender_rows"), request_result(request, CASE_OFFENDER, "rows"),
+    const struct fetch *const fetch = &request->fetch[CASE_OFFENDER];
+    struct slots slots = {0};
+    if (!fetch->asked || fetch->error == CASEBUS_EDENIED) {
+        return;
+    }
+    struct text *const more = slot_get(&slots, "more");
+    list_cases(slot_get(&slots, "rows"), request_result(request, CASE_OFFENDER, "rows"),
                member_text(record, "id"));
-    page_empty(slots, "empty_others", &request->fetch[CASE_OFFENDER], "None.");
+    page_empty(&slots, "empty", fetch, "None.");
     text_add(more, "<a href=\"");
     address_offender(more, record);
     text_add(more, "\">All cases of this offender</a>");
+    template_fill("case_others", &slots, out);
+    slots_free(&slots);
+}
+
+/* A part of the page for a list that a record may have. One that has none looks like one of
+ * which it is not shown, so nothing is said of either. */
+static void add_part(struct text *out, const char *name,
+                     void (*list)(struct text *out, struct casebus_bytes rows),
+                     struct casebus_bytes rows)
+{
+    struct slots slots = {0};
+    if (list_of(rows).left > 0) {
+        list(slot_get(&slots, "rows"), rows);
+        template_fill(name, &slots, out);
+    }
+    slots_free(&slots);
 }
 
 /* A page of it, and whether there is more, or was. */
@@ -77,17 +99,18 @@ static void show_case(struct request *request)
     text_add(slot_get(&slots, "view"), "case/");
     url_add(slot_get(&slots, "view"), id);
     page_state(&slots, "state", &request->fetch[CASE_ITSELF]);
-    slot_member(&slots, "offender", casebus_map_get(record, "offender"), "name");
-    address_offender(slot_get(&slots, "offender_href"), record);
+    link_offender(slot_get(&slots, "offender"), record);
     fill_key_facts(&slots, record);
     list_fields(slot_get(&slots, "facts"), record, elsewhere);
     list_fields(slot_get(&slots, "offender_facts"),
                 request_result(request, CASE_ITSELF, "offender_record"), NULL);
     list_fields(slot_get(&slots, "agency_facts"),
                 request_result(request, CASE_ITSELF, "agency_record"), NULL);
-    list_offences(slot_get(&slots, "offences"), casebus_map_get(record, "offences"));
-    list_related(slot_get(&slots, "related"), casebus_map_get(record, "related_cases"));
-    fill_others(&slots, request, record);
+    add_part(slot_get(&slots, "offences"), "case_offences", list_offences,
+             casebus_map_get(record, "offences"));
+    add_part(slot_get(&slots, "related"), "case_related", list_related,
+             casebus_map_get(record, "related_cases"));
+    add_others(slot_get(&slots, "others"), request, record);
     fill_history(&slots, request, id);
     page_answer(request, &slots, 200, "case", id);
 }
@@ -96,10 +119,14 @@ static void ask_others(struct request *request)
 {
     const struct casebus_bytes record = request_result(request, CASE_ITSELF, "case");
     const struct casebus_bytes offender = casebus_map_get(record, "offender");
+    const struct casebus_bytes name = member_text(offender, "name");
     const struct casebus_bytes postcode = member_text(offender, "postcode");
+    if (name.size == 0) {
+        return;
+    }
     struct casebus_call *const call = request_call(request, CASEBUS_OP_OFFENDER_GET);
     casebus_call_str(call, "agency", member_text(record, "agency"));
-    casebus_call_str(call, "name", member_text(offender, "name"));
+    casebus_call_str(call, "name", name);
     if (postcode.size > 0) {
         casebus_call_str(call, "postcode", postcode);
     }

@@ -173,6 +173,36 @@ static bool choose_session(struct request *request, struct chosen *chosen)
     return true;
 }
 
+/* Where there is nothing to draw: why. */
+static void add_reason(struct slots *slots, const char *slot, const struct fetch *fetch,
+                       const char *words)
+{
+    struct text *const out = slot_get(slots, slot);
+    text_add(out, "<p class=\"note\">");
+    page_empty(slots, slot, fetch, words);
+    text_add(out, "</p>");
+}
+
+static void add_charts(struct text *out, const struct request *request)
+{
+    const struct casebus_bytes minutes = request_result(request, HOME_STATUS, "minutes");
+    const struct casebus_bytes agencies = request_result(request, HOME_AGENCIES, "rows");
+    struct slots slots = {0};
+    if (minutes.data != NULL) {
+        chart_minutes(slot_get(&slots, "minutes"), minutes);
+    } else {
+        add_reason(&slots, "minutes", &request->fetch[HOME_STATUS],
+                   "Events a minute are counted of all agencies, and not shown to you.");
+    }
+    if (agencies.data != NULL) {
+        chart_agencies(slot_get(&slots, "agencies"), agencies);
+    } else {
+        add_reason(&slots, "agencies", &request->fetch[HOME_AGENCIES], "");
+    }
+    template_fill("charts", &slots, out);
+    slots_free(&slots);
+}
+
 static void show_home(struct request *request)
 {
     static const struct met_slots met = {HOME_SESSION, HOME_MET, HOME_ACTIVE, HOME_ALL};
@@ -188,8 +218,7 @@ static void show_home(struct request *request)
     page_more(&slots, "state_sessions", request, HOME_ACTIVE);
     page_empty(&slots, "empty_sessions", &request->fetch[HOME_ACTIVE], "No session is active.");
     add_met(slot_get(&slots, "session_cases"), request, &met);
-    charts_add(slot_get(&slots, "charts"), request_result(request, HOME_STATUS, "minutes"),
-               request_result(request, HOME_AGENCIES, "rows"));
+    add_charts(slot_get(&slots, "charts"), request);
     page_answer(request, &slots, 200, "index", casebus_cstr("Live"));
 }
 

@@ -116,7 +116,11 @@ static void show_offender(struct request *request)
     slot_member(&slots, "agency", record, "agency");
     text_add_count(slot_get(&slots, "cases"), cases);
     text_add(slot_get(&slots, "cases"), cases == 1 ? " case" : " cases");
-    slot_member(&slots, "fines", record, "fine_pence");
+    if (casebus_map_get(record, "fine_pence").data != NULL) {
+        text_add(slot_get(&slots, "fines"), ", fines of ");
+        slot_member(&slots, "fines", record, "fine_pence");
+        text_add(slot_get(&slots, "fines"), " in all");
+    }
     list_fields(slot_get(&slots, "facts"), record, NULL);
     list_cases(slot_get(&slots, "rows"), request_result(request, 0, "rows"),
                casebus_bytes(NULL, 0));

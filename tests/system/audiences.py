@@ -933,6 +933,18 @@ PAGES = ["", "cases", "cases?order=date", "api/cases?order=date&from=2023-01-01"
          "api/agencies", "api/sessions", "api/quarantine", "api/status"]
 
 
+def says_what_is_not_shown(dash, name):
+    """What is left out does not look as if it were not there, or nobody's."""
+    home, case = dash.get("/"), dash.get("/cases/" + quote("hse:%s-4" % MARKS["hse"]))
+    assert ("counted of all agencies, and not shown" in home) == ("Events a minute, by kind" not in home) == (name != "thin"), home
+    assert ("Other cases of this offender" in case) == (name == "hse"), case
+    assert (">Offences<" in case) == (name != "thin") and "None are recorded" not in case, case
+    for text in (home, case, dash.get("/cases"), dash.get("/quarantine")):
+        assert not re.search(r"<a [^>]*>\s*</a>", text), text
+    agencies = home.split("Cases by agency")[1]
+    assert ("£" in agencies) == (name == "hse"), agencies
+
+
 def a_dashboard_of_an_audience_shows_nothing_else():
     """Views, counts, charts, exports, searches, errors and what it pushes."""
     with Audiences() as broker:
@@ -955,6 +967,7 @@ def a_dashboard_of_an_audience_shows_nothing_else():
                         # Of a stranger only what was asked for comes back: his mark, and nothing of his records.
                         unseen = [MARKS[a] for a in strangers if a != agency] + [TEXT] * (agency in strangers)
                         assert_without("%s of %s" % (path, name), text.encode(), *unseen, *hidden)
+                says_what_is_not_shown(dash, name)
                 for agency in strangers:
                     dash.post("/api/quarantine/%d/reject" % waiting[agency], {}, 404)
                     dash.post("/api/sessions/%s/%s-run/stop" % (agency, MARKS[agency]), {}, 404)

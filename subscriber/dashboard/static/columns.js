@@ -21,7 +21,7 @@ export const CASE = [
     cell("offender", "Offender",
         ({ agency, offender = {} }) => [agency, offender.name, offender.postcode, offender.town],
         ([agency, name = "", postcode, town]) =>
-            [link(offenderPath(agency, name, postcode), name), " ", minor(town)]),
+            [name && link(offenderPath(agency, name, postcode), name), " ", minor(town)]),
     cell("offence_action_date", "Action date", (row) => row.offence_action_date),
     cell("offence_result", "Result", (row) => row.offence_result),
     cell("offence_fine_pence", "Fine", (row) => row.offence_fine_pence,
