@@ -16,7 +16,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "ledger")]
 
-from dashboard import Dashboard
+from dashboard import Dashboard, Publisher
 import casebus
 from markup import check_html
 from proxy import Proxy
@@ -581,13 +581,37 @@ class Trial:
                     self.screen("charts-%s" % scheme)
                     self.browser.execute("scrollTo(0, 0)")
             self.browser.scheme("light")
-            for width in (360, 800):
+            for width in (320, 360, 800, 900):
                 self.browser.size(width, 900, phone=width < 500)
                 wide = self.browser.execute("return document.documentElement.scrollWidth")
                 assert wide <= width, "%s is %d wide on %d" % (name, wide, width)
                 self.screen("%s-%d" % (name, width))
             self.browser.cdp("Emulation.clearDeviceMetricsOverride")
         self.console()
+
+    def long_words_widen_no_page(self):
+        """Texts without a place to break, as long as they may be: no page is wider than it is shown, nor any part of
+        one where rows are cards (elsewhere a table may have its own way sideways)."""
+        long = {"regulator_id": "R" * 120, "offender": {"name": "W" * 500}, "offence_action_date": "2024-01-01",
+                "offence_result": "x" * 1000, "related_cases": ["hse:" + "z" * 128], "ext": {"k" * 120: "v" * 300},
+                "offences": [{"number": 1, "description": "d" * 3000, "legislation": "l" * 2000, "result": "r" * 1000}]}
+        publisher = Publisher(self.broker)
+        publisher.start("S" * 128, worker="w" * 128, database="d" * 128)
+        for record in (long, {**long, "offender": {"name": "Q" * 500}, "offence_action_date": "2020-01-01"}):
+            publisher.send("case:scraped:hse:%s:" % long["regulator_id"], record, "S" * 128)
+        casebus.await_("it is in quarantine", lambda: [row for row in self.client.result("quarantine.list")["rows"] if "RRR" in row["id"]])
+        for path in ("?session=hse:" + "S" * 128, "cases", "cases/hse:" + "R" * 120, "sessions", "sessions/hse/" + "S" * 128,
+                     "quarantine", "offenders?agency=hse&name=" + "W" * 500):
+            for width in (320, 900):
+                self.browser.size(width, 900, phone=width < 500)
+                self.browser.go(self.dashboard.url + path)
+                wide = self.browser.execute("return document.documentElement.scrollWidth")
+                parts = self.browser.execute("return [...document.querySelectorAll('.panel')].filter((part) => "
+                                             "part.scrollWidth > part.clientWidth + 1).map((part) => part.innerHTML.slice(0, 200))")
+                assert wide <= width and (width == 900 or parts == []), (path, width, wide, parts)
+        self.browser.cdp("Emulation.clearDeviceMetricsOverride")
+        publisher.end("S" * 128)
+        publisher.close()
 
     def markup_is_sound(self):
         for path in ("", "?session=hse:long", "cases", "cases?offender=browser", "cases/hse:B00000",
@@ -624,7 +648,7 @@ def main():
                       trial.cleared_for_this_viewer, trial.progress_is_shown, trial.stop_stops_the_worker,
                       trial.quarantine_is_decided, trial.a_case_page_lives,
                       trial.what_a_record_says_is_text, trial.by_keyboard,
-                      trial.contrast_and_looks, trial.markup_is_sound]
+                      trial.contrast_and_looks, trial.long_words_widen_no_page, trial.markup_is_sound]
         code = trial.run(tests)
     sys.exit(code)
 
