@@ -70,8 +70,10 @@ struct route {
     bool file;         /* no page: nothing to lead on to /login from */
     const char *takes; /* names of arguments, separated by blanks; NULL: any */
 };
-/* By method and path; *other says that the path exists for the other method. NULL: none. */
-const struct route *route_find(const struct url *url, bool post, bool *other);
+/* By method and path; NULL: none. */
+const struct route *route_find(const struct url *url, bool post);
+/* What the path takes, as `Allow` says it; NULL: there is no such path. */
+const char *route_methods(const struct url *url);
 /* The first argument that the route does not take, which would widen what is answered to all
  * there is, or that is there twice; NULL: none. */
 const char *route_wrong_argument(const struct route *route, const struct url *url,

@@ -82,18 +82,24 @@ static bool matches(const char *path, const struct url *url)
     return *path == '\0';
 }
 
-const struct route *route_find(const struct url *url, bool post, bool *other)
+const struct route *route_find(const struct url *url, bool post)
 {
-    *other = false;
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (matches(routes[i].path, url)) {
-            if (routes[i].post == post) {
-                return &routes[i];
-            }
-            *other = true;
+        if (routes[i].post == post && matches(routes[i].path, url)) {
+            return &routes[i];
         }
     }
     return NULL;
+}
+
+const char *route_methods(const struct url *url)
+{
+    const struct route *const get = route_find(url, false);
+    const bool post = route_find(url, true) != NULL;
+    if (get == NULL) {
+        return post ? "POST" : NULL;
+    }
+    return get->stream ? "GET" : post ? "GET, HEAD, POST" : "GET, HEAD";
 }
 
 /* --- its arguments ------------------------------------------------------------------------ */

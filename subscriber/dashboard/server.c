@@ -146,24 +146,19 @@ static void check_arguments(struct request *request)
 static void choose_route(struct request *request, const char *method)
 {
     const bool post = strcmp(method, "POST") == 0, head = strcmp(method, "HEAD") == 0;
-    bool other;
-    if (!post && !head && strcmp(method, "GET") != 0) {
-        refuse_method(request, "GET, HEAD, POST");
-        return;
-    }
+    const bool known = post || head || strcmp(method, "GET") == 0;
     if (request->url_error != 0) {
         request_refuse_text(request, request->url_error == CASEBUS_ENOMEM ? 503 : 400,
                             casebus_error_word(request->url_error),
                             "the address cannot be read");
         return;
     }
-    request->route = route_find(&request->url, post, &other);
-    if (request->route == NULL && other) {
-        refuse_method(request, post ? "GET, HEAD" : "POST");
-    } else if (request->route == NULL) {
+    const char *const allow = route_methods(&request->url);
+    request->route = known ? route_find(&request->url, post) : NULL;
+    if (allow == NULL) {
         request_refuse_text(request, 404, "not_found", "there is no such page");
-    } else if (request->route->stream && head) {
-        refuse_method(request, "GET");
+    } else if (request->route == NULL || (request->route->stream && head)) {
+        refuse_method(request, allow);
     } else {
         check_type(request);
         if (!request->answered) {

@@ -112,7 +112,11 @@ def test_get_changes_nothing():
                      "/api/sessions/%s/stop" % at):
             for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
                 got, headers, _ = dash.request(method, path)
-                assert got == 405 and headers["Allow"], (method, path, got)
+                assert got == 405 and headers["Allow"] == "POST", (method, path, got)
+        for path, allow in (("/cases", "GET, HEAD"), ("/api/recent", "GET, HEAD"), ("/events", "GET")):
+            got, headers, _ = dash.request("PUT", path)
+            assert got == 405 and headers["Allow"] == allow, (path, got, headers)
+        assert dash.request("PUT", "/nothing")[0] == 404
         for path in ("/", "/cases", "/cases/hse%3A1", "/sessions", "/sessions/" + at, "/quarantine", "/cases.csv",
                      "/api/recent", "/api/sessions/" + at, "/api/sessions/%s/cases" % at, "/api/status"):
             dash.get(path)
@@ -143,6 +147,26 @@ def test_headers():
         for page in ("/", "/cases", "/sessions", "/quarantine"):
             text = dash.get(page)
             assert not re.search(r"<script(?![^>]*src=\"/static/)|<style|\sstyle=|\son[a-z]+=", text), page
+
+
+def light(colour):
+    """Relative luminance (WCAG 2)."""
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_bars_of_charts_stand_out():
+    with Dashboard(fanout="tcp://127.0.0.1:1", query="tcp://127.0.0.1:1") as dash:
+        schemes = re.findall(r":root \{(.*?)\}", dash.get("/static/style.css"), re.S)
+        assert len(schemes) == 2
+        for scheme in schemes:
+            colours = dict(re.findall(r"--([\w-]+): (#\w{6})", scheme))
+            bars = {name: colour for name, colour in colours.items() if name.startswith("bar-")}
+            assert len(bars) == 6
+            for name, colour in bars.items():
+                one, other = sorted((light(colour), light(colours["panel"])), reverse=True)
+                assert (one + 0.05) / (other + 0.05) >= 3, (name, colour)
 
 
 def test_hostile_text():
@@ -502,7 +526,7 @@ def test_stop():
 if __name__ == "__main__":
     SLOWNESS = concurrent.futures.ThreadPoolExecutor(1).submit(be_slow)  # beside the others
     main([test_hosts, test_other_sites_change_nothing, test_bodies, test_get_changes_nothing, test_headers,
-          test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores,
+          test_bars_of_charts_stand_out, test_hostile_text, test_addresses, test_sizes, test_lists_are_the_stores,
           test_who_is_over_a_limit_gets_the_whole_file_later,
           test_arguments_of_the_api_are_known_ones, test_the_text_and_the_routes_take_the_same_arguments,
           test_everything_of_the_sample,

@@ -118,7 +118,7 @@ static bool takes_arguments(const struct request *request)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char target[URL_TARGET_MAX + 2];
-    bool post = size > 0 && data[0] == 'P', other;
+    bool post = size > 0 && data[0] == 'P';
     struct casebus_bytes rest = casebus_bytes(data + (size > 0), size - (size > 0));
     struct casebus_bytes wanted = fuzz_part(&rest, '\0'), body = fuzz_part(&rest, '\0');
     if (wanted.size >= sizeof target) {
@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(target, sizeof target, "%.*s", (int)wanted.size, (const char *)wanted.data);
     struct request *request = request_new(&dashboard, NULL, target);
     HOLDS(request != NULL);
-    request->route = request->url_error == 0 ? route_find(&request->url, post, &other) : NULL;
+    request->route = request->url_error == 0 ? route_find(&request->url, post) : NULL;
     if (request->route && request->route->stream) {
         check_views(&request->url);
     } else if (request->route && takes_arguments(request)) {
