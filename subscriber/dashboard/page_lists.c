@@ -6,11 +6,10 @@
 
 #include <string.h>
 
-/* Is what is shown only a part of a list? A page may be without rows, and not the last. */
-static bool is_further(const struct request *request)
+/* What stands in place of rows where the first page has none. */
+static const char *of_first(const struct request *request, const char *words)
 {
-    return request_parameter(request, "next") != NULL ||
-           request_result(request, 0, "next").data != NULL;
+    return request_parameter(request, "next") != NULL ? PAGE_NONE_HERE : words;
 }
 
 /* --- cases -------------------------------------------------------------------------------- */
@@ -84,8 +83,7 @@ static void show_cases(struct request *request)
         list_cases(slot_get(&slots, "rows"), rows, casebus_bytes(NULL, 0));
     }
     if (slot_get(&slots, "problem")->size == 0) {
-        page_empty(&slots, "empty", &request->fetch[0],
-                   is_further(request) ? "None on this page." : "No case matches.");
+        page_empty(&slots, "empty", &request->fetch[0], of_first(request, "No case matches."));
     }
     page_turns(&slots, request, 0, "/cases");
     page_answer(request, &slots, request_status(&request->fetch[0]), "cases",
@@ -160,9 +158,7 @@ static void fill_sessions(struct slots *slots, const struct request *request)
     slot_words(slots, "title", casebus_cstr(status));
     list_sessions(slot_get(slots, "rows"), request_result(request, 0, "rows"));
     page_empty(slots, "empty", &request->fetch[0],
-               is_further(request) ? "None on this page."
-               : status != NULL    ? "There is none."
-                                   : "None has ended yet.");
+               of_first(request, status != NULL ? "There is none." : "None has ended yet."));
     page_turns(slots, request, 0, "/sessions");
 }
 
@@ -197,8 +193,7 @@ void page_quarantine(struct request *request)
         page_state(&slots, "state", &request->fetch[0]);
         list_quarantine(slot_get(&slots, "items"), request_result(request, 0, "rows"));
         page_empty(&slots, "empty", &request->fetch[0],
-                   is_further(request) ? "None on this page."
-                                       : "Nothing waits for a decision.");
+                   of_first(request, "Nothing waits for a decision."));
         page_turns(&slots, request, 0, "/quarantine");
         page_answer(request, &slots, request_status(&request->fetch[0]), "quarantine",
                     casebus_cstr("Quarantine"));

@@ -30,7 +30,8 @@ void page_empty(struct slots *slots, const char *slot, const struct fetch *fetch
         html_add(out, request_reason(fetch));
         text_add(out, ".");
     } else {
-        text_add(out, words);
+        const bool more = fetch->asked && casebus_map_get(fetch->reply.result, "next").data;
+        text_add(out, more ? PAGE_NONE_HERE : words);
     }
 }
 

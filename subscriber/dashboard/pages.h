@@ -7,8 +7,10 @@
 
 /* "complete through #12", or why there is nothing: of what a fetch brought. */
 void page_state(struct slots *slots, const char *slot, const struct fetch *fetch);
-/* What stands in place of a list without rows: these words, true of an answer without any, or
- * why there is no answer. */
+/* What stands in place of a list without rows: these words, true where the whole list has none;
+ * that this page has none, for a page may be empty and not the last; or why there is no
+ * answer. */
+#define PAGE_NONE_HERE "None on this page."
 void page_empty(struct slots *slots, const char *slot, const struct fetch *fetch,
                 const char *words);
 /* What is added where a list goes on behind the rows that are shown, to a view's words too. */
