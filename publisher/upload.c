@@ -345,6 +345,12 @@ static void explain_opening(struct upload *self, int error, int why)
     } else if (o->outbox && error == CASEBUS_ESCHEMA) {
         say(&self->voice, "%s is no outbox, or one of another version: nothing was changed",
             o->outbox);
+    } else if (o->outbox && error == CASEBUS_ECORRUPT) {
+        say(&self->voice,
+            "%s is damaged, and nothing can be read of it: move it away, and publish again "
+            "what "
+            "was in it (what the broker has comes out as synced)",
+            o->outbox);
     } else if (o->outbox && error != CASEBUS_EINVAL) {
         say(&self->voice, "cannot open the outbox %s: %s", o->outbox,
             error == CASEBUS_EIO && why ? strerror(why) : casebus_strerror(error));
@@ -377,6 +383,12 @@ static int open_publisher(struct upload *self)
         return error;
     }
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);
+    if (stats->outbox_salvaged) {
+        say(&self->voice,
+            "%s was damaged: what could be read of it was saved, what is missing is said below "
+            "where that is known; the damaged file stays as damaged.mdb in it",
+            o->outbox);
+    }
     self->left = self->seen = stats->sent;
     self->left_open = stats->sent - stats->confirmed;
     ledger_begin(&self->ledger, stats->sent);

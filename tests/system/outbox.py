@@ -213,6 +213,33 @@ def without_a_broker_a_session_is_begun_but_not_gone_on_with():
         assert begun["sent"] == 10 and "nothing was taken" not in begun["stderr"], begun
 
 
+def overwrite(path, first, count):
+    with open(path, "r+b") as file:
+        file.seek(first)
+        file.write(b"\xa5" * count)
+
+
+def of_a_damaged_outbox_what_can_be_read_is_sent_and_the_rest_told():
+    with Broker(ipc=True) as broker:
+        box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
+        data = os.path.join(box, "data.mdb")
+        broker.kill()
+        broker.publish("--outbox", box, "--timeout", 0.5, write(file, "a", 500), code=3)
+        shutil.copytree(box, box + "-2")
+        overwrite(data, os.path.getsize(data) // 2, 4096)
+        broker.start()
+        left = broker.publish("--outbox", box, "--resume", code=None)
+        assert box + " was damaged: what could be read of it was saved" in left["stderr"], left
+        assert os.path.exists(os.path.join(box, "damaged.mdb"))
+        void = len(re.findall("damaged in the outbox", left["stderr"]))
+        assert left["confirmed"] == 500 and void < 50 and left["created"] == 500 - void == cases(broker.client()), left
+        assert broker.publish("--outbox", box, "--resume")["stderr"] == ""
+        box += "-2"
+        overwrite(os.path.join(box, "data.mdb"), 8192, os.path.getsize(data))
+        none = broker.run("casebus-publish", "--outbox", box, "--resume", code=2)
+        assert box + " is damaged, and nothing can be read of it: move it away" in none.stderr, none
+
+
 def resuming_alone_counts_what_was_left():
     with Broker(ipc=True) as broker:
         box, file = os.path.join(broker.dir, "box"), os.path.join(broker.dir, "file")
@@ -354,6 +381,7 @@ if __name__ == "__main__":
     main([killed_at_random_moments, what_an_earlier_run_left_goes_first,
           a_file_is_taken_behind_what_is_left_whether_the_broker_is_there_or_not,
           a_full_outbox_names_the_first_line_it_has_not_taken,
+          of_a_damaged_outbox_what_can_be_read_is_sent_and_the_rest_told,
           without_a_broker_a_session_is_begun_but_not_gone_on_with, resuming_alone_counts_what_was_left,
           one_outbox_is_one_publishers, wrong_usage_is_refused, a_copy_and_its_original_both_go_on,
           a_fresh_id_is_taken_whole_or_not_at_all, a_folder_of_the_other_kind_is_refused_and_left_alone,
