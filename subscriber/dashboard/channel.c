@@ -94,8 +94,8 @@ static bool same_order(const struct channel *self, const struct sent *now, size_
     return same;
 }
 
-/* The history is another one: marks begin anew, and nothing that was kept can be gone on from.
- */
+/* The history is another one: marks begin anew, nothing that was kept can be gone on from, and
+ * how far a list was complete says nothing about it. */
 static void follow_epoch(struct channels *self)
 {
     const unsigned char *const epoch = casebus_views_epoch(self->views);
@@ -107,6 +107,8 @@ static void follow_epoch(struct channels *self)
     for (struct channel *channel = self->first; channel != NULL; channel = channel->next) {
         drop_all(channel);
         channel->lost_mark = 0;
+        message_drop(&channel->state);
+        channel->state_due = true;
     }
 }
 

@@ -119,6 +119,7 @@ function follow(stream, announcer) {
     stream.addEventListener("state", ({ detail }) => {
         states.set(detail.view.name, detail);
         showState(detail, announcer);
+        showing(detail.view.name).forEach((list) => list.complete?.(detail.view));
     });
     stream.addEventListener("connection", ({ detail }) => showConnection(detail.lost));
 }

@@ -18,7 +18,8 @@ class View {
         this.name = name;
         this.rows = new Map(); // key to row
         this.order = [];
-        this.seq = 0;
+        this.seq = 0; // of the snapshot that the rows are of
+        this.through = 0; // and they are complete up to here: what came since is none of theirs
         this.epoch = "";
         this.known = false; // a first list has come
         this.newer = 0;
@@ -50,9 +51,17 @@ class View {
         const removed = this.order.filter((key) => !fresh.has(key));
         Object.assign(this, {
             rows: fresh, order: data.order, seq: data.seq, epoch, known: true,
+            through: data.reset ? data.seq : Math.max(this.through, data.seq),
             newer: data.newer ?? 0, cut: data.cut ?? false,
         });
         return { whole: true, first, added, changed, removed };
+    }
+
+    // A state is sent behind the rows it speaks of.
+    hear({ through }) {
+        if (this.known) {
+            this.through = Math.max(this.through, through);
+        }
     }
 }
 
@@ -122,7 +131,9 @@ export class Stream extends EventTarget {
             return;
         }
         const detail = { view, data };
-        if (name === "rows") {
+        if (name === "state") {
+            view.hear(data);
+        } else if (name === "rows") {
             detail.diff = view.take(data, this.last.split("-")[0]);
             if (detail.diff === null) {
                 return;

@@ -12,22 +12,33 @@ export class List {
         this.cells = cells;
         this.body = table.tBodies[0];
         // What the server rendered is true through this seq. The stream may begin with rows from
-        // before it (a view is asked once a window); they are remembered, but not shown.
+        // before it (a view is asked once a window); they are not shown.
         const words = $(`.state[data-view="${CSS.escape(table.dataset.view)}"]`)?.textContent;
         this.rendered = Number(words?.match(/#(\d+)/)?.[1] ?? 0);
     }
 
     older(view) {
         const { epoch } = document.body.dataset;
-        return view.seq < this.rendered && (epoch === "" || epoch === view.epoch);
+        return view.through < this.rendered && (epoch === "" || epoch === view.epoch);
     }
 
     take(view, diff) {
-        this.view = view;
-        if (this.older(view)) {
-            return;
+        this.waits = this.older(view);
+        if (!this.waits) {
+            this.view = view;
+            this.put(diff);
         }
-        this.show(view.order, (key) => view.rows.get(key), diff.first ? null : diff);
+    }
+
+    // Nothing is missing in the view's rows up to a later seq: they may be those of now.
+    complete(view) {
+        if (this.waits) {
+            this.take(view, { first: true });
+        }
+    }
+
+    put(diff) {
+        this.show(this.view.order, (key) => this.view.rows.get(key), diff.first ? null : diff);
     }
 
     // `diff`: what to mark; null: nothing.
@@ -57,16 +68,13 @@ export class Recent extends List {
         this.showToggle();
     }
 
-    take(view, diff) {
-        this.view = view;
-        if (this.older(view)) {
-            return;
-        }
+    put(diff) {
+        const { view } = this;
         if (this.held && (this.kept === undefined || this.kept.size === 0)) {
             this.remember();
         }
         if (this.kept === undefined) {
-            super.take(view, diff);
+            super.put(diff);
             return;
         }
         const floor = Math.min(...view.order.map((key) => view.rows.get(key).created_seq));
@@ -109,8 +117,7 @@ export class Recent extends List {
                 this.remember();
             }
             if (!held || again) {
-                super.take(this.view,
-                    { added: this.view.order.filter((key) => !before.has(key)) });
+                super.put({ added: this.view.order.filter((key) => !before.has(key)) });
                 this.table.closest("section").scrollIntoView({ block: "nearest" });
             }
         }
@@ -155,7 +162,7 @@ export class Met extends List {
         this.counter = $("#session-count");
         this.clear.hidden = false;
         this.clear.addEventListener("click", () => this.remember({
-            epoch: this.view.epoch, seq: this.view.seq, reject: Math.max(0,
+            epoch: this.view.epoch, seq: this.view.through, reject: Math.max(0,
                 ...[...this.view.rows.values()].map((row) => row.reject ?? 0)),
         }));
         this.unclear.addEventListener("click", () => this.remember(null));
@@ -170,7 +177,7 @@ export class Met extends List {
         } else {
             sessionStorage.setItem(name, JSON.stringify(cleared));
         }
-        this.take(this.view, { first: true });
+        this.put({ first: true });
         (cleared === null ? this.clear : this.unclear).focus();
     }
 
@@ -179,11 +186,8 @@ export class Met extends List {
             row.seq < this.cleared.seq || row.reject <= this.cleared.reject;
     }
 
-    take(view, diff) {
-        this.view = view;
-        if (this.older(view)) {
-            return;
-        }
+    put(diff) {
+        const { view } = this;
         if (this.cleared !== null && this.cleared.epoch !== view.epoch) {
             this.cleared = null; // another history
         }

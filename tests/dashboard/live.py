@@ -1,0 +1,142 @@
+"""What the live pages make of the stream, in a real browser, where lists, stream and server meet: each test has a
+broker and a dashboard of its own."""
+import contextlib
+import os
+import threading
+
+from dashboard import Broker, Dashboard, Publisher, await_, main
+from webdriver import Browser
+
+LIVE = """
+const words = [...document.querySelectorAll(`.state[data-view="${arguments[0]}"][data-state=live]`)];
+return words.some((one) => Number(one.textContent.match(/complete through #(\\d+)/)?.[1]) >= arguments[1]);"""
+KEYS = "return [...document.querySelectorAll(arguments[0])].map((row) => row.dataset.key)"
+COUNT = "return document.querySelectorAll(arguments[0]).length === arguments[1]"
+TEXT = "return document.querySelector(arguments[0]).textContent"
+
+
+class House:
+    """A broker, a dashboard, and somebody who reports."""
+
+    def __init__(self, broker, dashboard, publisher, browser):
+        self.broker, self.dashboard, self.publisher, self.browser = broker, dashboard, publisher, browser
+        self.client = broker.client()
+
+    def stored(self, count):
+        await_("%d cases" % count, lambda: self.client.result("broker.status")["store"]["cases"] == count)
+
+    def head(self):
+        return self.client.ask("heads")["seq"]
+
+    def edit(self, number, **fields):
+        """Corrects a case, without a session."""
+        self.publisher.send("case:edited:hse:%d:" % number, fields)
+
+    def move_on(self):
+        """Something happens that is no view's of a page; the new head."""
+        before = self.head()
+        self.publisher.send("case:scraped:ea:1:", {"offender": {"name": "Elsewhere Ltd"}})
+        await_("the next event", lambda: self.head() > before)
+        return self.head()
+
+    def open(self, path="", view="recent"):
+        """And waits until the view says that it is live, through all there is now."""
+        head = self.head()
+        self.browser.go(self.dashboard.url + path)
+        self.live(view, head)
+
+    def live(self, view, head):
+        self.browser.wait(LIVE, view, head, what="%s is live through #%d" % (view, head))
+
+    def keys(self, rows):
+        return self.browser.execute(KEYS, rows)
+
+    def quiet(self):
+        """Nobody complained."""
+        bad = [entry for entry in self.browser.log() if entry["level"] in ("SEVERE", "WARNING")]
+        assert not bad, bad
+
+
+@contextlib.contextmanager
+def house(browser, *flags):
+    with Broker() as broker, Dashboard(broker, *flags) as dashboard:
+        publisher = Publisher(broker)
+        try:
+            yield House(broker, dashboard, publisher, browser)
+        finally:
+            browser.go("about:blank")
+            publisher.close()
+
+
+@contextlib.contextmanager
+def worker_of(house, session, **said):
+    """Somebody who polls for a session, so that it is not lost."""
+    done, publisher = threading.Event(), os.urandom(16)
+
+    def poll():
+        client = house.broker.client()
+        while not done.is_set():
+            client.result("publisher.confirm", publisher=publisher, after=0, wait_ms=200,
+                          sessions=[{"agency": "hse", "session_id": session, **said}])
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+class Trial:
+    def __init__(self, browser):
+        self.browser = browser
+
+    def a_list_is_taken_though_its_view_is_older(self):
+        """The newest event is none of the view's, so what the page was rendered with is of later than what
+        the stream begins with."""
+        with house(self.browser) as it:
+            it.publisher.start("S1")
+            for number in range(3):
+                it.publisher.case(number, "S1")
+            it.stored(3)
+            it.publisher.end("S1")
+            await_("its end", lambda: not it.client.result("session.list", status="active")["rows"])
+            views = ("recent", "session/hse/S1")
+            with it.dashboard.stream(*views) as other:
+                other.until_shown()
+                head = it.move_on()
+                other.until(lambda s: all(s.states.get(view, {}).get("through", 0) >= head for view in views),
+                            "complete through the newest")
+                it.open("?session=hse:S1", "session/hse/S1")
+            self.browser.click("#clear")
+            assert it.keys("#session-cases tbody tr") == []
+            it.publisher.case(7, "S1")
+            self.browser.wait(COUNT, "#session-cases tbody tr", 1)
+            head = it.move_on()
+            self.browser.reload()
+            it.live("session/hse/S1", head)
+            assert it.keys("#session-cases tbody tr") == ["hse:7"]
+            it.quiet()
+
+    def a_lost_session_can_be_stopped(self):
+        with house(self.browser) as it:
+            it.publisher.start("S1")
+            await_("it is lost", lambda: it.client.result("session.list", status="lost")["rows"])
+            with it.dashboard.stream("sessions") as other:
+                other.until_shown()
+                it.move_on()
+                it.open(view="sessions")
+            button = '#sessions tr[data-key="hse:S1"] button'
+            assert self.browser.execute(TEXT, button) == "Stop"
+            it.quiet()
+
+
+def tests():
+    with Browser() as browser:
+        trial = Trial(browser)
+        main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped])
+
+
+if __name__ == "__main__":
+    tests()
