@@ -32,6 +32,11 @@ class House:
         """Corrects a case, without a session."""
         self.publisher.send("case:edited:hse:%d:" % number, fields)
 
+    def conflict(self, number, name, **more):
+        """A report under the id of a case with another offender."""
+        self.publisher.send("case:scraped:hse:%d:" % number,
+                            {"offender": {"name": name}, "offence_action_date": "2020-01-01", **more})
+
     def move_on(self):
         """Something happens that is no view's of a page; the new head."""
         before = self.head()
@@ -131,11 +136,62 @@ class Trial:
             assert self.browser.execute(TEXT, button) == "Stop"
             it.quiet()
 
+    def quarantined(self, it, count):
+        """Reports under the ids of as many cases."""
+        for number in range(count):
+            it.publisher.case(number, offence_action_date="2024-01-01")
+        for number in range(count):
+            it.conflict(number, "Other %d Ltd" % number)
+        await_("in quarantine", lambda: len(it.client.result("quarantine.list", limit=100)["rows"]) == count)
+
+    def quarantine_is_as_stored(self):
+        """Items that stay show what is stored now, the 51st enters at its rank, and nobody who types is
+        disturbed."""
+        items = "#quarantine > li"
+        with house(self.browser) as it:
+            self.quarantined(it, 52)
+            it.open("quarantine", "quarantine")
+            first, last = it.keys(items)[0], it.keys(items)[-1]
+            item = items + '[data-key="%s"] ' % last
+            self.browser.type(item + "[name=as]", "hse:half")
+            self.browser.click(items + '[data-key="%s"] [data-decision=reject]' % first)
+            self.browser.execute("document.querySelector(arguments[0]).focus()", item + "[name=as]")
+            stored = [str(row["quarantine"]) for row in it.client.result("quarantine.list", limit=50)["rows"]]
+            self.browser.wait("return [...document.querySelectorAll('#quarantine > li')].map((one) => one.dataset.key).join() "
+                              "=== arguments[0]", ",".join(stored), what="the newest 50, in their order")
+            it.edit(2, offence_fine_pence=424200)
+            self.browser.wait(TEXT + " === '£4,242.00'", item + "td[data-field=offence_fine_pence]")
+            self.browser.press("x")
+            assert self.browser.execute("return document.activeElement.value") == "hse:halfx"
+            assert [stored[-2], stored[-1]] == it.keys(items)[-2:] and stored[-2] == last
+            it.quiet()
+
+    def a_further_page_of_quarantine_is_left_alone(self):
+        items = "#quarantine > li"
+        with house(self.browser) as it:
+            self.quarantined(it, 53)
+            it.open("quarantine", "quarantine")
+            self.browser.go(self.browser.execute("return document.querySelector('a[rel=next]').href"))
+            before = it.keys(items)
+            assert len(before) == 3, before
+            self.browser.type(items + " [name=as]", "hse:typed")
+            with it.dashboard.stream("quarantine") as other:
+                other.until_shown()
+                it.conflict(0, "Another Ltd", offence_action_date="2019-01-01")
+                other.until(lambda s: s.lists["quarantine"] > 1, "another report in quarantine")
+            self.browser.wait("return document.readyState === 'complete'")
+            assert it.keys(items) == before
+            assert self.browser.execute("return document.activeElement.value") == "hse:typed"
+            self.browser.click(items + " [data-decision=reject]")
+            self.browser.wait(TEXT + " === 'Rejected.'", items + " .outcome")
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
         trial = Trial(browser)
-        main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped])
+        main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped,
+              trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 //
 //   events.js   the stream: the rows of each view, kept equal to the server's
 //   lists.js    tables that show views (columns.js: of what; rows.js: row by row)
-//   parts.js    parts that only the server renders, fetched again
+//   parts.js    parts that only the server renders, fetched again (quarantine.js: item by item)
 //   forms.js    stopping a session, deciding about quarantine
 //   words.js    what the page says of itself
 //   dom.js      nodes and values; times.js: instants
@@ -10,9 +10,10 @@
 import { SESSION } from "./columns.js";
 import { $, $$, link, node } from "./dom.js";
 import { Stream } from "./events.js";
-import { Quarantine } from "./forms.js";
+import { takeDecisions } from "./forms.js";
 import { List, Met, Recent } from "./lists.js";
 import { Part, prepare } from "./parts.js";
+import { Quarantine } from "./quarantine.js";
 import { fillRow } from "./rows.js";
 import { showTimes } from "./times.js";
 import { Announcer, showConnection, showState } from "./words.js";
@@ -52,10 +53,22 @@ function sayWhereWeAre() {
     here?.setAttribute("aria-current", "page");
 }
 
+// Reports are decided on each page of the quarantine, but only the first one is followed: a further
+// one is of the moment that its address names.
+function beginQuarantine(list) {
+    takeDecisions(list);
+    if (new URLSearchParams(location.search).has("next")) {
+        $$('[data-view="quarantine"]').forEach((place) => place.removeAttribute("data-view"));
+    }
+}
+
 function begin() {
     document.documentElement.classList.add("js");
     prepare(document);
     sayWhereWeAre();
+    if ($("#quarantine") !== null) {
+        beginQuarantine($("#quarantine"));
+    }
     setInterval(showTimes, 5000);
 
     const views = [...new Set($$("[data-view]").map((place) => place.dataset.view))];
@@ -119,7 +132,7 @@ function follow(stream, announcer) {
     stream.addEventListener("state", ({ detail }) => {
         states.set(detail.view.name, detail);
         showState(detail, announcer);
-        showing(detail.view.name).forEach((list) => list.complete?.(detail.view));
+        showing(detail.view.name).forEach((list) => list.complete(detail.view));
     });
     stream.addEventListener("connection", ({ detail }) => showConnection(detail.lost));
 }

@@ -2,7 +2,6 @@
 
 import { $, $$, node, sessionPath } from "./dom.js";
 import { toLogin } from "./login.js";
-import { fetchPage, prepare } from "./parts.js";
 
 const AGAIN_MS = 5000; // a second press within this time stops a session
 
@@ -87,33 +86,13 @@ async function decide(item, button) {
     }
 }
 
-// Quarantine: items come and go, those that stay are left alone, somebody may be typing in one.
-export class Quarantine {
-    constructor(list) {
-        this.list = list;
-        list.addEventListener("click", (event) => {
-            const button = event.target.closest("[data-decision]");
-            if (button !== null) {
-                decide(button.closest("li"), button);
-            }
-        });
-        list.addEventListener("submit", (event) => event.preventDefault());
-    }
-
-    async take(view) {
-        const there = new Map([...this.list.children].map((item) => [item.dataset.key, item]));
-        for (const [key, item] of there) {
-            if (!view.rows.has(key)) {
-                item.remove();
-            }
+// The buttons of all items of a list, those too that come later.
+export function takeDecisions(list) {
+    list.addEventListener("click", (event) => {
+        const button = event.target.closest("[data-decision]");
+        if (button !== null) {
+            decide(button.closest("li"), button);
         }
-        if (view.order.some((key) => !there.has(key))) {
-            const page = await fetchPage(location.href).catch(() => null);
-            const items = page === null ? [] : $$("#quarantine > li", page);
-            for (const item of items.filter((one) => !$(`#q-${one.dataset.key}`)).reverse()) {
-                prepare(item);
-                this.list.prepend(document.adoptNode(item));
-            }
-        }
-    }
+    });
+    list.addEventListener("submit", (event) => event.preventDefault());
 }

@@ -5,15 +5,13 @@ import { $, $$, count, minor } from "./dom.js";
 import { arrange, brieflyMark, emptyRow, fillRow } from "./rows.js";
 import { CLOCK } from "./times.js";
 
-// A table that shows a view.
-export class List {
-    constructor(table, cells) {
-        this.table = table;
-        this.cells = cells;
-        this.body = table.tBodies[0];
+// A place of the page that shows a view. put() shows what `view` has; `diff`: what is new in it.
+export class Shown {
+    constructor(place) {
+        this.place = place;
         // What the server rendered is true through this seq. The stream may begin with rows from
         // before it (a view is asked once a window); they are not shown.
-        const words = $(`.state[data-view="${CSS.escape(table.dataset.view)}"]`)?.textContent;
+        const words = $(`.state[data-view="${CSS.escape(place.dataset.view)}"]`)?.textContent;
         this.rendered = Number(words?.match(/#(\d+)/)?.[1] ?? 0);
     }
 
@@ -35,6 +33,16 @@ export class List {
         if (this.waits) {
             this.take(view, { first: true });
         }
+    }
+}
+
+// A table that shows a view.
+export class List extends Shown {
+    constructor(table, cells) {
+        super(table);
+        this.table = table;
+        this.cells = cells;
+        this.body = table.tBodies[0];
     }
 
     put(diff) {

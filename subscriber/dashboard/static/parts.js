@@ -4,6 +4,8 @@ import { $, $$ } from "./dom.js";
 import { sayRoles } from "./rows.js";
 import { showTime } from "./times.js";
 
+const RETRY_MS = 5000; // after a page that did not come
+
 // What the script makes of nodes that the server rendered.
 export function prepare(root) {
     $$("time", root).forEach(showTime);
@@ -15,39 +17,66 @@ export function prepare(root) {
     });
 }
 
-// Fetches a page of ours as a document; scripts in it do not run.
-export function fetchPage(path) {
+// Fetches a page of ours as a document; scripts in it do not run. Fails where the server cannot say
+// now what is there.
+function fetchPage(path) {
     return new Promise((resolve, reject) => {
         const request = new XMLHttpRequest();
         request.open("GET", path);
         request.responseType = "document";
-        request.onload = () => (request.response ? resolve(request.response) : reject(new Error()));
+        request.onload = () => (request.response && request.status < 500 && request.status !== 429 ?
+            resolve(request.response) : reject(new Error()));
         request.onerror = reject;
         request.send();
     });
 }
 
-// Keeps a part of the page as the server renders it now: one request at a time, and another one
-// where something has changed meanwhile.
-export class Part {
-    constructor(selector, taken = () => {}) {
-        Object.assign(this, { selector, taken, busy: false, again: false });
+// Puts a part as it is now where it was; a link that had the focus has it again.
+export function replace(old, now) {
+    const at = document.activeElement?.getAttribute("href");
+    const focused = old.contains(document.activeElement);
+    old.replaceWith(document.adoptNode(now));
+    if (focused) {
+        $$("a", now).find((other) => other.getAttribute("href") === at)?.focus();
+    }
+}
+
+// Fetches the page again for somebody who takes what he needs of it: one request at a time, and
+// another one where something has changed meanwhile, or there was no answer.
+export class Refetch {
+    constructor(take) {
+        Object.assign(this, { take, busy: false, again: false });
     }
 
     async refresh() {
+        this.again = true;
         if (this.busy) {
-            this.again = true;
             return;
         }
         this.busy = true;
-        do {
+        while (this.again) {
             this.again = false;
             const page = await fetchPage(location.href).catch(() => null);
             if (page !== null) {
                 this.take(page);
+            } else {
+                this.again = true;
+                await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
             }
-        } while (this.again);
+        }
         this.busy = false;
+    }
+}
+
+// Keeps a part of the page as the server renders it now.
+export class Part {
+    constructor(selector, taken = () => {}) {
+        Object.assign(this, { selector, taken });
+        this.page = new Refetch((page) => this.take(page));
+    }
+
+    refresh() {
+        this.page.refresh();
     }
 
     take(page) {
@@ -55,8 +84,6 @@ export class Part {
         if (old === null || now === null) {
             return; // the page has become another one
         }
-        const at = document.activeElement?.getAttribute("href");
-        const focused = old.contains(document.activeElement);
         $$("details", old).forEach((part, i) => {
             const other = $$("details", now)[i];
             if (other !== undefined) {
@@ -64,10 +91,7 @@ export class Part {
             }
         });
         const place = $(this.selector, page) === null ? $("main") : old;
-        place.replaceWith(document.adoptNode(now));
-        if (focused) {
-            $$("a", now).find((other) => other.getAttribute("href") === at)?.focus();
-        }
+        replace(place, now);
         prepare(now);
         this.taken(now);
     }

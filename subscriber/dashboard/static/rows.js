@@ -49,10 +49,10 @@ export function brieflyMark(element) {
     element.freshness = setTimeout(() => element.classList.remove("fresh"), FRESH_MS);
 }
 
-// Brings the rows of a table into an order; rows that are in place are not moved, so neither focus
-// nor the reader's place is lost.
+// Brings the rows of a table, or the items of a list, into an order; those that are in place are
+// not moved, so neither focus nor the reader's place is lost.
 export function arrange(body, order) {
-    const there = new Map([...body.rows].map((row) => [row.dataset.key, row]));
+    const there = new Map([...body.children].map((row) => [row.dataset.key, row]));
     const wanted = new Set(order);
     for (const [key, row] of there) {
         if (!wanted.has(key)) {
