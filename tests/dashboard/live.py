@@ -186,12 +186,26 @@ class Trial:
             self.browser.wait(TEXT + " === 'Rejected.'", items + " .outcome")
             it.quiet()
 
+    def a_deleted_case_comes_back(self):
+        with house(self.browser) as it:
+            it.publisher.case(1)
+            it.stored(1)
+            it.open("cases/hse%3A1", "case/hse%3A1")
+            it.publisher.send("case:deleted:hse:1:")
+            self.browser.wait(TEXT + ".startsWith('Nothing to show')", "h1")
+            it.publisher.case(1)
+            self.browser.wait(TEXT + " === 'hse:1'", "h1")
+            self.browser.wait("return document.querySelector('#case .state').dataset.state === 'live'")
+            it.publisher.case(1, offence_result="Convicted")
+            self.browser.wait("return document.querySelector('#case').textContent.includes('Convicted')")
+
 
 def tests():
     with Browser() as browser:
         trial = Trial(browser)
         main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped,
-              trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone])
+              trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone,
+              trial.a_deleted_case_comes_back])
 
 
 if __name__ == "__main__":

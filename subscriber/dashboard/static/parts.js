@@ -68,6 +68,16 @@ export class Refetch {
     }
 }
 
+// What the server says in place of a part that it does not have now (a case that was deleted). It
+// is found as the part was, so that is back when the server has it again; whatever is heard of it
+// then is news.
+function standIn(part, page) {
+    const place = part.cloneNode(false);
+    place.removeAttribute("data-version");
+    place.append(...($("main", page)?.childNodes ?? []));
+    return place;
+}
+
 // Keeps a part of the page as the server renders it now.
 export class Part {
     constructor(selector, taken = () => {}) {
@@ -80,18 +90,14 @@ export class Part {
     }
 
     take(page) {
-        const old = $(this.selector), now = $(this.selector, page) ?? $("main", page);
-        if (old === null || now === null) {
-            return; // the page has become another one
-        }
+        const old = $(this.selector), now = $(this.selector, page) ?? standIn(old, page);
         $$("details", old).forEach((part, i) => {
             const other = $$("details", now)[i];
             if (other !== undefined) {
                 other.open = part.open;
             }
         });
-        const place = $(this.selector, page) === null ? $("main") : old;
-        replace(place, now);
+        replace(old, now);
         prepare(now);
         this.taken(now);
     }
