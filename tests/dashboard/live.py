@@ -199,13 +199,57 @@ class Trial:
             it.publisher.case(1, offence_result="Convicted")
             self.browser.wait("return document.querySelector('#case').textContent.includes('Convicted')")
 
+    def keep_still_counts_what_is_newer(self):
+        """Rows that enter because others left are older than those kept."""
+        with house(self.browser) as it:
+            for number in range(103):
+                it.publisher.case(number)
+            it.stored(103)
+            it.open()
+            self.browser.click("#keep")
+            before = it.keys("#recent tbody tr")
+            it.publisher.send("case:deleted:hse:50:")
+            it.publisher.send("case:deleted:hse:51:")
+            for number in (50, 51):
+                self.browser.wait(TEXT + ".includes('deleted or redacted')", '#recent tr[data-key="hse:%d"]' % number)
+            assert self.browser.execute("return document.querySelector('#newer').hidden")
+            it.publisher.case(200)
+            self.browser.wait(TEXT + " === 'Show 1 newer'", "#newer")
+            it.publisher.case(51)  # again, and in its place
+            self.browser.wait("return document.querySelector(arguments[0])?.textContent.includes('Acme 51 Ltd')",
+                              '#recent tr[data-key="hse:51"]:not([data-gone])')
+            assert it.keys("#recent tbody tr") == before
+            it.quiet()
+
+    def rows_pushed_out_of_what_is_kept_are_true(self):
+        """Those of a redacted case are empty, the others have their values of now."""
+        with house(self.browser) as it:
+            for number in range(100):
+                it.publisher.case(number)
+            it.stored(100)
+            it.open()
+            self.browser.click("#keep")
+            for number in range(200, 203):
+                it.publisher.case(number)
+            row = '#recent tr[data-key="hse:%d"][data-gone=past] '
+            self.browser.wait("return document.querySelector(arguments[0]) !== null", row % 1)
+            assert "Acme 1 Ltd" in self.browser.execute(TEXT, row % 1)
+            it.publisher.send("case:redacted:hse:1:")
+            it.edit(2, offence_fine_pence=4242)
+            self.browser.wait("return document.querySelector(arguments[0])?.textContent === ''", row % 1 + "[data-field=offender]")
+            self.browser.wait(TEXT + " === '£42.42'", row % 2 + "[data-field=offence_fine_pence]")
+            assert "Acme 1 Ltd" not in self.browser.execute("return document.body.textContent")
+            assert "Acme 0 Ltd" in self.browser.execute(TEXT, row % 0)
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
         trial = Trial(browser)
         main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped,
               trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone,
-              trial.a_deleted_case_comes_back])
+              trial.a_deleted_case_comes_back, trial.keep_still_counts_what_is_newer,
+              trial.rows_pushed_out_of_what_is_kept_are_true])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 // Tables that show views.
 
 import { CASE, MET } from "./columns.js";
-import { $, $$, count, minor } from "./dom.js";
+import { $, casePath, count, link, minor } from "./dom.js";
 import { arrange, brieflyMark, emptyRow, fillRow } from "./rows.js";
-import { CLOCK } from "./times.js";
+
+const RECENT_ROWS = 100; // that the server keeps true
+const NEWER_MAX = 1000; // that are counted
+const PAST_MS = 5000; // between questions about rows that are kept behind those
 
 // A place of the page that shows a view. put() shows what `view` has; `diff`: what is new in it.
 export class Shown {
@@ -49,17 +52,39 @@ export class List extends Shown {
         this.show(this.view.order, (key) => this.view.rows.get(key), diff.first ? null : diff);
     }
 
+    cellsOf() {
+        return this.cells;
+    }
+
     // `diff`: what to mark; null: nothing.
     show(order, row, diff) {
         const added = new Set(diff?.added), place = arrange(this.body, order);
         for (const key of order) {
             const element = place(key, () => emptyRow(key, this.cells));
-            fillRow(element, this.cells, row(key), diff !== null);
+            fillRow(element, this.cellsOf(key), row(key), diff !== null);
             if (added.has(key)) {
                 brieflyMark(element);
             }
         }
     }
+}
+
+// The cells of a row that is kept and is not in the view: what has become of it beside its id, and
+// the rest unless it is to be empty.
+const noted = (note, empty) => CASE.map((cell) => (cell.head ?
+    { ...cell, value: ({ id }) => [id, note],
+        show: ([id]) => [link(casePath(id), id), " ", minor(note)] } :
+    empty ? { ...cell, value: () => undefined, show: () => [] } : cell));
+
+const REMOVED = noted("deleted or redacted", true);
+const PAST = noted(`no longer among the newest ${RECENT_ROWS}`, false);
+const PAST_UNKNOWN = noted(`no longer among the newest ${RECENT_ROWS}`, true);
+
+// The newest cases as of a seq, as they are now; where the server does not say, none.
+async function recentAsOf(seq) {
+    const reply = await fetch(`/api/recent?limit=${RECENT_ROWS}&as_of=${seq}`).catch(() => null);
+    const { rows = [] } = await reply?.json().catch(() => ({})) ?? {};
+    return new Map(rows.map((row) => [row.id, row]));
 }
 
 // The newest cases. "Keep still" keeps the rows that are shown, with their values of now; what has
@@ -70,47 +95,98 @@ export class Recent extends List {
         this.toggle = $("#keep");
         this.more = $("#newer");
         this.toggle.hidden = false;
-        this.toggle.addEventListener("click", () => this.hold(this.kept === undefined));
+        this.toggle.addEventListener("click", () => this.hold(!this.held));
         this.more.addEventListener("click", () => this.hold(true, true));
         this.held = sessionStorage.getItem("keep") === "1";
+        this.gone = new Map(); // of those kept, the ones that are not in the view, to their cells
         this.showToggle();
+        setInterval(() => this.askPast(), PAST_MS);
     }
 
     put(diff) {
-        const { view } = this;
-        if (this.held && (this.kept === undefined || this.kept.size === 0)) {
+        const begins = this.kept === undefined || this.kept.size === 0 ||
+            this.epoch !== this.view.epoch;
+        if (this.held && begins) {
             this.remember();
         }
         if (this.kept === undefined) {
             super.put(diff);
             return;
         }
-        const floor = Math.min(...view.order.map((key) => view.rows.get(key).created_seq));
-        for (const key of view.order) {
-            if (!this.kept.has(key) && this.newer.size < 1000) {
-                this.newer.add(key);
-            }
-        }
-        for (const [key, old] of this.kept) {
-            const now = view.rows.get(key);
-            if (now !== undefined) {
-                this.kept.set(key, now);
-            } else if (!this.gone.has(key)) {
-                // Past the end of the list, or in the middle of it and not there any more.
-                const past = view.order.length >= 100 && old.created_seq < floor;
-                this.gone.set(key, past ? new Date() : null);
-            }
-        }
-        this.show([...this.kept.keys()], (key) => this.kept.get(key), diff.first ? null :
-            { added: [] });
-        this.showGone();
-        this.showToggle();
+        this.compare();
+        this.showKept(diff.first ? null : { added: [] });
+        this.askPast();
     }
 
     remember() {
-        this.kept = new Map(this.view.order.map((key) => [key, this.view.rows.get(key)]));
-        this.newer = new Set();
+        const { view } = this;
+        this.kept = new Map(view.order.map((key) => [key, view.rows.get(key)]));
+        this.epoch = view.epoch;
+        this.top = Math.max(0, ...[...this.kept.values()].map((row) => row.created_seq));
+        this.newer = new Map(); // key to when it was created
         this.gone = new Map();
+    }
+
+    // What of the kept rows the view has now, and which of its rows are newer than all of them.
+    compare() {
+        const { kept, newer, gone, view } = this;
+        const full = view.cut || view.order.length >= RECENT_ROWS;
+        const floor = Math.min(...[...view.rows.values()].map((row) => row.created_seq));
+        const isPast = (seq) => full && seq < floor;
+        for (const [key, { created_seq: seq }] of view.rows) {
+            if (!kept.has(key) && seq > this.top && newer.size < NEWER_MAX) {
+                newer.set(key, seq);
+            }
+        }
+        for (const [key, seq] of newer) {
+            if (!view.rows.has(key) && !isPast(seq)) {
+                newer.delete(key);
+            }
+        }
+        for (const [key, { created_seq: seq }] of kept) {
+            if (view.rows.has(key)) {
+                kept.set(key, view.rows.get(key));
+                gone.delete(key);
+            } else if (!isPast(seq)) {
+                this.lose(key, REMOVED);
+            } else if (!gone.has(key)) {
+                gone.set(key, PAST);
+                this.asked = 0;
+            }
+        }
+    }
+
+    // Nothing of it is known any more.
+    lose(key, cells) {
+        this.gone.set(key, cells);
+        this.kept.set(key, { id: key, created_seq: this.kept.get(key).created_seq });
+    }
+
+    // The view tells nothing of rows that others pushed out of it, not even that they are redacted:
+    // they are asked for each time that more has happened, and are empty where there is no answer.
+    async askPast() {
+        const { gone, kept, view } = this;
+        const isPast = (key) => gone.has(key) && gone.get(key) !== REMOVED;
+        if (![...gone.keys()].some(isPast) || this.asked >= view.through) {
+            return;
+        }
+        this.asked = view.through;
+        const rows = await recentAsOf(this.top);
+        if (kept !== this.kept) {
+            return;
+        }
+        if (rows.size === 0) {
+            this.asked = 0;
+        }
+        for (const key of [...gone.keys()].filter(isPast)) {
+            if (rows.has(key)) {
+                gone.set(key, PAST);
+                kept.set(key, rows.get(key));
+            } else {
+                this.lose(key, PAST_UNKNOWN);
+            }
+        }
+        this.showKept({ added: [] });
     }
 
     // Keeps still or not; `again`: what is shown from now on are the rows of now.
@@ -119,8 +195,8 @@ export class Recent extends List {
         sessionStorage.setItem("keep", held ? "1" : "0");
         const before = new Set([...this.body.rows].map((row) => row.dataset.key));
         this.kept = undefined;
+        this.gone = new Map();
         if (this.view !== undefined) {
-            $$("tr[data-gone]", this.body).forEach((row) => row.remove());
             if (held) {
                 this.remember();
             }
@@ -135,26 +211,28 @@ export class Recent extends List {
         }
     }
 
+    cellsOf(key) {
+        return this.gone.get(key) ?? this.cells;
+    }
+
+    showKept(diff) {
+        this.show([...this.kept.keys()], (key) => this.kept.get(key), diff);
+        for (const row of this.body.rows) {
+            const cells = this.gone.get(row.dataset.key);
+            if (cells === undefined) {
+                delete row.dataset.gone;
+            } else {
+                row.dataset.gone = cells === REMOVED ? "removed" : "past";
+            }
+        }
+        this.showToggle();
+    }
+
     showToggle() {
         const size = this.kept === undefined ? 0 : this.newer.size;
         this.toggle.setAttribute("aria-pressed", String(this.held));
         this.more.hidden = size === 0;
-        this.more.textContent = `Show ${size >= 1000 ? "1,000 or more" : size} newer`;
-    }
-
-    showGone() {
-        for (const [key, since] of this.gone) {
-            const row = $(`tr[data-key="${CSS.escape(key)}"]`, this.body);
-            if (row.dataset.gone !== undefined) {
-                continue;
-            }
-            row.dataset.gone = since === null ? "removed" : "past";
-            if (since === null) {
-                $$("td", row).forEach((place) => place.replaceChildren());
-            }
-            $("th", row).append(" ", minor(since === null ? "deleted or redacted" :
-                `as of ${CLOCK.format(since)}: no longer among the newest 100`));
-        }
+        this.more.textContent = `Show ${size >= NEWER_MAX ? "1,000 or more" : size} newer`;
     }
 }
 

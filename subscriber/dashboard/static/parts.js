@@ -69,8 +69,8 @@ export class Refetch {
 }
 
 // What the server says in place of a part that it does not have now (a case that was deleted). It
-// is found as the part was, so that is back when the server has it again; whatever is heard of it
-// then is news.
+// is found as the part was, so the part is back when the server has it again; whatever is heard of
+// it then is news.
 function standIn(part, page) {
     const place = part.cloneNode(false);
     place.removeAttribute("data-version");
