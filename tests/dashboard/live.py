@@ -242,6 +242,27 @@ class Trial:
             assert "Acme 0 Ltd" in self.browser.execute(TEXT, row % 0)
             it.quiet()
 
+    def what_is_unseen_is_spelled_out(self):
+        """By the script as by the server."""
+        name, said = "Evil \u202edtL\u202c\U000e0041 \u00e9", "Evil \\u202edtL\\u202c\\ue0041 \u00e9"
+        with house(self.browser) as it:
+            it.publisher.start("S\u200e1")
+            it.publisher.case(1, "S\u200e1", offender={"name": name, "town": "Leeds\u2066x"}, offence_result="fined \u0085\u2028")
+            it.stored(1)
+            page = it.dashboard.get("/?session=hse:S%E2%80%8E1")
+            it.open("?session=hse:S%E2%80%8E1")
+            for session in ("sessions", "session/hse/S%E2%80%8E1"):
+                it.live(session, 1)
+            for cell in ("#recent [data-field=offender] a", "#session-cases [data-field=offender]"):
+                assert self.browser.execute(TEXT, cell) == said, self.browser.execute(TEXT, cell)
+            for cell, words in (("#recent [data-field=offender] .minor", "Leeds\\u2066x"),
+                                ("#recent [data-field=offence_result]", "fined \\x85\\u2028"),
+                                ("#sessions [data-field=session] a", "hse:S\\u200e1")):
+                assert self.browser.execute(TEXT, cell) == words and words in page, self.browser.execute(TEXT, cell)
+            assert page.count(said) == 2, page
+            assert self.browser.execute("return document.querySelector('.stop').ariaLabel") == "Stop hse:S\\u200e1"
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
@@ -249,7 +270,7 @@ def tests():
         main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped,
               trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone,
               trial.a_deleted_case_comes_back, trial.keep_still_counts_what_is_newer,
-              trial.rows_pushed_out_of_what_is_kept_are_true])
+              trial.rows_pushed_out_of_what_is_kept_are_true, trial.what_is_unseen_is_spelled_out])
 
 
 if __name__ == "__main__":

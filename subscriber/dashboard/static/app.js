@@ -8,7 +8,7 @@
 //   dom.js      nodes and values; times.js: instants
 
 import { SESSION } from "./columns.js";
-import { $, $$, link, node } from "./dom.js";
+import { $, $$, link, node, plain } from "./dom.js";
 import { Stream } from "./events.js";
 import { takeDecisions } from "./forms.js";
 import { List, Met, Recent } from "./lists.js";
@@ -27,7 +27,7 @@ function offerSessions(view) {
         return;
     }
     for (const key of [...view.order].reverse()) {
-        const words = `${key}, ${view.rows.get(key).status}`;
+        const words = plain(`${key}, ${view.rows.get(key).status}`);
         const option = [...choice.options].find((other) => other.value === key);
         if (option === undefined) {
             choice.prepend(node("option", { value: key }, words));

@@ -1,7 +1,8 @@
 // What the tables' columns are: of cases, of sessions, of what a session met. Their fields are those
 // of the templates row_*.html; a change there is a change here.
 
-import { badge, casePath, count, link, minor, money, node, offenderPath, sessionPath, text }
+import { badge, casePath, count, link, minor, money, node, offenderPath, plain, sessionPath,
+    text }
     from "./dom.js";
 import { stopButton } from "./forms.js";
 import { instant } from "./times.js";
@@ -63,7 +64,7 @@ function progress([name, done, all]) {
         return [node("span", { class: "pages" }, `page ${done}`)];
     }
     return [node("span", { class: "pages" }, `page ${done} of ${all}`), " ",
-        node("progress", { max: all, value: done, "aria-label": `Pages of ${name}` })];
+        node("progress", { max: all, value: done, "aria-label": `Pages of ${plain(name)}` })];
 }
 
 export const SESSION = [

@@ -6,12 +6,32 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+// Somebody else's words as the server shows them (html_add()): what is not seen, or turns text
+// around, is spelled out; line feeds and tabs stay.
+const UNSEEN = /[^\n\t\P{C}]|\p{Zl}|\p{Zp}/gu;
+
+function spell(character) {
+    const code = character.codePointAt(0), digits = code.toString(16);
+    if (character === "\r") {
+        return "\\r";
+    }
+    return code < 0x100 ? `\\x${digits.padStart(2, "0")}` : `\\u${digits.padStart(4, "0")}`;
+}
+
+export const plain = (words) => words.replace(UNSEEN, spell);
+
+// Puts nodes and words into an element.
+export function fill(element, children) {
+    element.replaceChildren(...children.filter((child) => child !== undefined && child !== "")
+        .map((child) => (typeof child === "string" ? plain(child) : child)));
+}
+
 export function node(tag, attributes = {}, ...children) {
     const self = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
         self.setAttribute(name, value);
     }
-    self.append(...children.filter((child) => child !== undefined && child !== ""));
+    fill(self, children);
     return self;
 }
 

@@ -1,6 +1,6 @@
 // What a reader can make happen: a session is stopped, a report in quarantine is decided.
 
-import { $, $$, node, sessionPath } from "./dom.js";
+import { $, $$, node, plain, sessionPath } from "./dom.js";
 import { toLogin } from "./login.js";
 
 const AGAIN_MS = 5000; // a second press within this time stops a session
@@ -30,7 +30,7 @@ export function stopButton([agency, id, status]) {
     if (status !== "running" && status !== "lost") {
         return [];
     }
-    const name = `${agency}:${id}`;
+    const name = plain(`${agency}:${id}`);
     const button = node("button", { type: "button", class: "stop", "aria-label": `Stop ${name}` },
         "Stop");
     const said = node("span", { class: "said", role: "status" });

@@ -1,7 +1,7 @@
 // Rows of tables, by key: a row that stays is the same element, and only what differs in it is
 // touched.
 
-import { $, $$, node } from "./dom.js";
+import { $, $$, fill, node } from "./dom.js";
 
 const FRESH_MS = 3000; // a row that changed is marked for so long
 
@@ -35,7 +35,7 @@ export function fillRow(element, cells, row, mark) {
         if (place.source === source) {
             continue;
         }
-        place.replaceChildren(...show(now).filter((child) => child !== ""));
+        fill(place, show(now));
         if (marked && mark && place.source !== undefined) {
             brieflyMark(place);
         }
