@@ -263,6 +263,50 @@ class Trial:
             assert self.browser.execute("return document.querySelector('.stop').ariaLabel") == "Stop hse:S\\u200e1"
             it.quiet()
 
+    def focused(self, closest):
+        """The key of the row or item that the focus is in."""
+        return self.browser.execute("return document.activeElement.closest(arguments[0])?.dataset.key", closest)
+
+    def said(self, words):
+        self.browser.wait(TEXT + " === arguments[1]", "#announcer", words, what="it is said: " + words)
+
+    def stopping_keeps_the_focus(self):
+        with house(self.browser) as it, worker_of(it, "S1", stopping=True), worker_of(it, "S2"):
+            it.publisher.start("S2")
+            it.publisher.start("S1")
+            await_("both", lambda: len(it.client.result("session.list", status="active")["rows"]) == 2)
+            it.open(view="sessions")
+            row = '#sessions tr[data-key="hse:S1"] '
+            self.browser.execute("document.querySelector(arguments[0]).focus()", row + "button")
+            self.browser.press("Enter")
+            self.said("Really stop hse:S1? Press again")
+            self.browser.press("Enter")
+            self.said("hse:S1: asked to stop")
+            self.browser.wait("return document.querySelector(arguments[0])?.textContent === 'stopping'", row + "[data-field=status]")
+            assert self.focused("tr") == "hse:S1"
+            it.publisher.end("S1")
+            self.browser.wait(COUNT, row, 0)
+            assert self.focused("tr") == "hse:S2"
+            it.quiet()
+
+    def deciding_hands_the_focus_on(self):
+        items = "#quarantine > li"
+        with house(self.browser) as it:
+            self.quarantined(it, 3)
+            it.open("quarantine", "quarantine")
+            newest, other, oldest = it.keys(items)
+            for key, decision, word, follows in ((newest, "reject", "Rejected", other), (oldest, "accept", "Accepted", other)):
+                self.browser.execute("document.querySelector(arguments[0]).focus()",
+                                     items + '[data-key="%s"] [data-decision=%s]' % (key, decision))
+                self.browser.press("Enter")
+                self.said("#%s: %s." % (key, word))
+                self.browser.wait(COUNT, items + '[data-key="%s"]' % key, 0)
+                assert self.focused("li") == follows, (self.focused("li"), follows)
+            self.browser.click(items + " [data-decision=reject]")
+            self.browser.wait(COUNT, items, 0)
+            assert self.browser.execute("return document.activeElement.id") == "main"
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
@@ -270,7 +314,8 @@ def tests():
         main([trial.a_list_is_taken_though_its_view_is_older, trial.a_lost_session_can_be_stopped,
               trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone,
               trial.a_deleted_case_comes_back, trial.keep_still_counts_what_is_newer,
-              trial.rows_pushed_out_of_what_is_kept_are_true, trial.what_is_unseen_is_spelled_out])
+              trial.rows_pushed_out_of_what_is_kept_are_true, trial.what_is_unseen_is_spelled_out,
+              trial.stopping_keeps_the_focus, trial.deciding_hands_the_focus_on])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import { Part, prepare } from "./parts.js";
 import { Quarantine } from "./quarantine.js";
 import { fillRow } from "./rows.js";
 import { showTimes } from "./times.js";
-import { Announcer, showConnection, showState } from "./words.js";
+import { announcer, showConnection, showState } from "./words.js";
 
 const CHARTS_MS = 60000;
 
@@ -72,13 +72,12 @@ function begin() {
     setInterval(showTimes, 5000);
 
     const views = [...new Set($$("[data-view]").map((place) => place.dataset.view))];
-    const announcer = new Announcer($("#announcer"));
     if ($("#charts") !== null) {
         const charts = new Part("#charts");
         setInterval(() => document.hidden || charts.refresh(), CHARTS_MS);
     }
     if (views.length > 0) {
-        follow(new Stream(views), announcer);
+        follow(new Stream(views));
     }
 }
 
@@ -89,7 +88,7 @@ const LISTS = {
     quarantine: (list) => new Quarantine(list),
 };
 
-function follow(stream, announcer) {
+function follow(stream) {
     const lists = new Map(); // element to what shows a view in it
     const attach = () => {
         for (const [id, make] of Object.entries(LISTS)) {
@@ -105,7 +104,7 @@ function follow(stream, announcer) {
         .map(([, list]) => list);
     const states = new Map(); // view to what it said last, for parts of the page that are new
     const now = $("#session-now");
-    const part = new Part("#case", () => states.forEach((said) => showState(said, announcer)));
+    const part = new Part("#case", () => states.forEach((said) => showState(said)));
     const none = new Part("#session-list", attach);
 
     stream.addEventListener("rows", ({ detail: { view, diff } }) => {
@@ -131,7 +130,7 @@ function follow(stream, announcer) {
     });
     stream.addEventListener("state", ({ detail }) => {
         states.set(detail.view.name, detail);
-        showState(detail, announcer);
+        showState(detail);
         showing(detail.view.name).forEach((list) => list.complete(detail.view));
     });
     stream.addEventListener("connection", ({ detail }) => showConnection(detail.lost));

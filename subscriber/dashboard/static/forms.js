@@ -2,6 +2,7 @@
 
 import { $, $$, node, plain, sessionPath } from "./dom.js";
 import { toLogin } from "./login.js";
+import { announcer } from "./words.js";
 
 const AGAIN_MS = 5000; // a second press within this time stops a session
 
@@ -25,6 +26,10 @@ async function post(path, body = {}) {
     return result;
 }
 
+// A button that is busy keeps the focus, which a disabled one would lose.
+const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
+const setBusy = (button, busy) => button.setAttribute("aria-disabled", String(busy));
+
 // The first press asks, the second does it.
 export function stopButton([agency, id, status]) {
     if (status !== "running" && status !== "lost") {
@@ -33,8 +38,12 @@ export function stopButton([agency, id, status]) {
     const name = plain(`${agency}:${id}`);
     const button = node("button", { type: "button", class: "stop", "aria-label": `Stop ${name}` },
         "Stop");
-    const said = node("span", { class: "said", role: "status" });
+    const said = node("span", { class: "said" });
     let timer;
+    const say = (words) => {
+        said.textContent = words;
+        announcer.now(`${name}: ${words}`);
+    };
     const calm = () => {
         clearTimeout(timer);
         delete button.dataset.sure;
@@ -42,22 +51,26 @@ export function stopButton([agency, id, status]) {
         button.setAttribute("aria-label", `Stop ${name}`);
     };
     button.addEventListener("click", async () => {
+        if (isBusy(button)) {
+            return;
+        }
         if (button.dataset.sure === undefined) {
             button.dataset.sure = "";
             button.textContent = "Really stop?";
             button.setAttribute("aria-label", `Really stop ${name}? Press again`);
             said.textContent = "";
+            announcer.now(`Really stop ${name}? Press again`);
             timer = setTimeout(calm, AGAIN_MS);
             return;
         }
         calm();
-        button.disabled = true;
+        setBusy(button, true);
         try {
             await post(`/api${sessionPath(agency, id)}/stop`);
-            said.textContent = "asked to stop";
+            say("asked to stop");
         } catch (error) {
-            button.disabled = false;
-            said.textContent = error.message;
+            setBusy(button, false);
+            say(error.message);
         }
     });
     return [button, said];
@@ -71,18 +84,20 @@ async function decide(item, button) {
         as.focus();
         return;
     }
-    const buttons = $$("button", item);
-    buttons.forEach((other) => { other.disabled = true; });
+    const others = $$("button", item).filter((other) => other !== button);
+    others.forEach((other) => { other.disabled = true; });
+    setBusy(button, true);
     said.textContent = "…";
     try {
         const word = kind === "reject" ? "reject" : "accept";
         await post(`/api/quarantine/${item.dataset.key}/${word}`,
             kind === "as" ? { as: wanted } : {});
         said.textContent = kind === "reject" ? "Rejected." : "Accepted.";
-        item.dataset.decided = "";
+        announcer.now(`#${item.dataset.key}: ${said.textContent}`);
     } catch (error) {
         said.textContent = error.message;
-        buttons.forEach((other) => { other.disabled = false; });
+        others.forEach((other) => { other.disabled = false; });
+        setBusy(button, false);
     }
 }
 
@@ -90,7 +105,7 @@ async function decide(item, button) {
 export function takeDecisions(list) {
     list.addEventListener("click", (event) => {
         const button = event.target.closest("[data-decision]");
-        if (button !== null) {
+        if (button !== null && !isBusy(button)) {
             decide(button.closest("li"), button);
         }
     });

@@ -4,7 +4,7 @@
 import { $, $$ } from "./dom.js";
 import { Shown } from "./lists.js";
 import { Refetch, prepare, replace } from "./parts.js";
-import { arrange } from "./rows.js";
+import { arrange, takeAway } from "./rows.js";
 
 export class Quarantine extends Shown {
     constructor(list) {
@@ -15,7 +15,7 @@ export class Quarantine extends Shown {
     put(diff) {
         for (const item of [...this.place.children]) {
             if (!this.view.rows.has(item.dataset.key)) {
-                item.remove();
+                takeAway(item);
             }
         }
         if (diff.first || diff.added.length + diff.changed.length > 0) {

@@ -35,7 +35,11 @@ export function fillRow(element, cells, row, mark) {
         if (place.source === source) {
             continue;
         }
+        const focused = place.contains(document.activeElement);
         fill(place, show(now));
+        if (focused) {
+            focusOn($("a, button", place) ?? $("a", element));
+        }
         if (marked && mark && place.source !== undefined) {
             brieflyMark(place);
         }
@@ -49,6 +53,22 @@ export function brieflyMark(element) {
     element.freshness = setTimeout(() => element.classList.remove("fresh"), FRESH_MS);
 }
 
+function focusOn(place) {
+    if (place.tabIndex < 0) {
+        place.tabIndex = -1; // by us, not by the Tab key
+    }
+    place.focus({ preventScroll: true });
+}
+
+// Takes a row or an item away. Focus in it goes on to the next one, or to what is there instead.
+export function takeAway(element) {
+    if (element.contains(document.activeElement)) {
+        const next = element.nextElementSibling ?? element.previousElementSibling;
+        focusOn((next && $("article, a", next)) ?? $("#main"));
+    }
+    element.remove();
+}
+
 // Brings the rows of a table, or the items of a list, into an order; those that are in place are
 // not moved, so neither focus nor the reader's place is lost.
 export function arrange(body, order) {
@@ -56,7 +76,7 @@ export function arrange(body, order) {
     const wanted = new Set(order);
     for (const [key, row] of there) {
         if (!wanted.has(key)) {
-            row.remove();
+            takeAway(row);
         }
     }
     let at = body.firstElementChild;

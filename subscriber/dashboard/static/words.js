@@ -8,7 +8,7 @@ const ANNOUNCE_MS = 15000; // the polite live region says something at most so o
 const LOST_MS = 1500; // a connection is missed for so long before a word is said about it
 
 // A live region for people who do not see the page: a summary now and then, never the rows.
-export class Announcer {
+class Announcer {
     constructor(place) {
         Object.assign(this, { place, cases: 0, words: [], timer: undefined });
     }
@@ -16,6 +16,11 @@ export class Announcer {
     newCases(number) {
         this.cases += number;
         this.later();
+    }
+
+    // What came of what the reader did.
+    now(words) {
+        this.place.textContent = words;
     }
 
     say(words) {
@@ -33,6 +38,8 @@ export class Announcer {
     }
 }
 
+export const announcer = new Announcer($("#announcer"));
+
 let connectionTimer;
 
 // A connection that is back at once is not worth a word.
@@ -49,7 +56,7 @@ export function showConnection(lost) {
 }
 
 // A view's own words, beside its title.
-export function showState({ view, data }, announcer) {
+export function showState({ view, data }) {
     for (const place of $$(`.state[data-view="${CSS.escape(view.name)}"]`)) {
         const words = view.cut ? `${data.words}; some rows are left out, they are too large` :
             data.words;
