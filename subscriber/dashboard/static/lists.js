@@ -246,7 +246,6 @@ export class Met extends List {
         this.clear = $("#clear");
         this.unclear = $("#unclear");
         this.counter = $("#session-count");
-        this.clear.hidden = false;
         this.clear.addEventListener("click", () => this.remember({
             epoch: this.view.epoch, seq: this.view.through, reject: Math.max(0,
                 ...[...this.view.rows.values()].map((row) => row.reject ?? 0)),
@@ -280,6 +279,7 @@ export class Met extends List {
         const order = this.cleared === null ? view.order :
             view.order.filter((key) => !this.hides(view.rows.get(key)));
         this.show(order, (key) => view.rows.get(key), diff.first ? null : diff);
+        this.clear.hidden = false;
         this.unclear.hidden = this.cleared === null;
         this.showCount();
     }
