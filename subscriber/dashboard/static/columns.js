@@ -56,11 +56,11 @@ function timeLeft(session) {
         `about ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function progress([name, done, all]) {
-    if (done === undefined) {
+function progress([name, done = 0, all = 0]) {
+    if (done === 0 && all === 0) {
         return [];
     }
-    if (!all) {
+    if (all === 0) {
         return [node("span", { class: "pages" }, `page ${done}`)];
     }
     return [node("span", { class: "pages" }, `page ${done} of ${all}`), " ",
