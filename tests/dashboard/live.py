@@ -307,6 +307,50 @@ class Trial:
             assert self.browser.execute("return document.activeElement.id") == "main"
             it.quiet()
 
+    def a_session_is_chosen_by_its_button(self):
+        """Arrow keys go through the sessions, and that alone leads nowhere."""
+        with house(self.browser) as it:
+            for session in ("S1", "S2", "S3"):
+                it.publisher.start(session)
+            await_("all", lambda: len(it.client.result("session.list", status="active")["rows"]) == 3)
+            it.open(view="sessions")
+            self.browser.execute("window.same = true; document.querySelector('#session').focus()")
+            self.browser.press("ArrowDown")
+            chosen = self.browser.execute("return document.querySelector('#session').value")
+            self.browser.press("Tab")
+            assert self.browser.execute("return window.same && document.activeElement.matches('.choose button')")
+            self.browser.press("Enter")
+            self.browser.wait("return new URLSearchParams(location.search).get('session') === arguments[0]", chosen)
+            assert chosen != "hse:S3"
+
+    def nothing_is_cleared_before_it_is_followed(self):
+        """No stream is left for this address: what needs one is not offered."""
+        with house(self.browser, "--streams-per-address", 1) as it:
+            it.publisher.start("S1")
+            it.publisher.case(1, "S1")
+            it.stored(1)
+            with it.dashboard.stream("recent") as other:
+                other.until_shown()
+                self.browser.go(it.dashboard.url)
+                self.browser.wait("return !document.querySelector('#connection').hidden")
+                assert self.browser.execute("return document.querySelector('#clear').hidden")
+                self.browser.click("#keep")
+                self.browser.click("#keep")
+                assert self.browser.execute("return document.querySelector('#keep').ariaPressed") == "false"
+            self.browser.wait("return !document.querySelector('#clear').hidden")
+            self.browser.click("#clear")
+            assert it.keys("#session-cases tbody tr") == []
+            errors = [entry for entry in self.browser.log() if entry["source"] != "network"]
+            assert not errors, errors
+
+    def a_session_without_pages_has_no_page(self):
+        with house(self.browser) as it, worker_of(it, "S1"):
+            it.publisher.start("S1")
+            await_("it", lambda: it.client.result("session.list", status="active")["rows"])
+            it.open(view="sessions")
+            assert self.browser.execute(TEXT, '#sessions [data-field=progress]') == ""
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
@@ -315,7 +359,9 @@ def tests():
               trial.quarantine_is_as_stored, trial.a_further_page_of_quarantine_is_left_alone,
               trial.a_deleted_case_comes_back, trial.keep_still_counts_what_is_newer,
               trial.rows_pushed_out_of_what_is_kept_are_true, trial.what_is_unseen_is_spelled_out,
-              trial.stopping_keeps_the_focus, trial.deciding_hands_the_focus_on])
+              trial.stopping_keeps_the_focus, trial.deciding_hands_the_focus_on,
+              trial.a_session_is_chosen_by_its_button, trial.nothing_is_cleared_before_it_is_followed,
+              trial.a_session_without_pages_has_no_page])
 
 
 if __name__ == "__main__":

@@ -99,8 +99,8 @@ class Browser:
         self._call("POST", "/element/%s/value" % self.element(selector), {"text": words})
 
     def press(self, key):
-        """A key for whatever has the focus; "Tab", "Enter" or a character."""
-        code = {"Tab": "\ue004", "Enter": "\ue007", "Space": " "}.get(key, key)
+        """A key for whatever has the focus; "Tab", "Enter", "ArrowDown" or a character."""
+        code = {"Tab": "\ue004", "Enter": "\ue007", "Space": " ", "ArrowDown": "\ue015"}.get(key, key)
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
             {"type": "keyDown", "value": code}, {"type": "keyUp", "value": code}]}]})
 

@@ -11,10 +11,6 @@ export function prepare(root) {
     $$("time", root).forEach(showTime);
     $$("table.cards", root).forEach(sayRoles);
     $$("form.decide", root).forEach((form) => { form.hidden = false; });
-    $$("form.choose", root).forEach((form) => {
-        $("button", form).hidden = true;
-        $("select", form).addEventListener("change", () => form.submit());
-    });
 }
 
 // Fetches a page of ours as a document; scripts in it do not run. Fails where the server cannot say
