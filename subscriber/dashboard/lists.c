@@ -54,11 +54,14 @@ void address_case(struct text *out, struct casebus_bytes id)
     url_add(out, id);
 }
 
+/* A browser takes "." and ".." out of a path, however they are written: the front page lists
+ * such a session's cases. */
 void address_session(struct text *out, struct casebus_bytes agency, struct casebus_bytes id)
 {
-    text_add(out, "/sessions/");
+    const bool dots = casebus_bytes_is(id, ".") || casebus_bytes_is(id, "..");
+    text_add(out, dots ? "/?session=" : "/sessions/");
     url_add(out, agency);
-    text_add(out, "/");
+    text_add(out, dots ? "%3A" : "/");
     url_add(out, id);
 }
 

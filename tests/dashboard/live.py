@@ -351,6 +351,21 @@ class Trial:
             assert self.browser.execute(TEXT, '#sessions [data-field=progress]') == ""
             it.quiet()
 
+    def a_session_of_dots_has_an_address(self):
+        """A browser would take its id out of a path."""
+        with house(self.browser) as it, worker_of(it, ".."):
+            it.publisher.start("..")
+            it.publisher.case(1, "..")
+            it.stored(1)
+            link = it.dashboard.url + "?session=hse%3A.."
+            assert 'href="/?session=hse%3A.."' in it.dashboard.get("/sessions")
+            it.open("sessions", view="sessions")
+            self.browser.click("#sessions [data-field=session] a")
+            self.browser.wait("return location.href === arguments[0]", link)
+            it.live("session/hse/..", 1)
+            assert it.keys("#session-cases tbody tr") == ["hse:1"]
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
@@ -361,7 +376,7 @@ def tests():
               trial.rows_pushed_out_of_what_is_kept_are_true, trial.what_is_unseen_is_spelled_out,
               trial.stopping_keeps_the_focus, trial.deciding_hands_the_focus_on,
               trial.a_session_is_chosen_by_its_button, trial.nothing_is_cleared_before_it_is_followed,
-              trial.a_session_without_pages_has_no_page])
+              trial.a_session_without_pages_has_no_page, trial.a_session_of_dots_has_an_address])
 
 
 if __name__ == "__main__":

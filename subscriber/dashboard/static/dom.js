@@ -41,8 +41,11 @@ export const badge = (kind, word) => node("span", { class: `badge ${kind}-${word
 export const text = (value) => [value === undefined ? "" : String(value)];
 
 export const casePath = (id) => `/cases/${encodeURIComponent(id)}`;
-export const sessionPath = (agency, id) =>
-    `/sessions/${encodeURIComponent(agency)}/${encodeURIComponent(id)}`;
+// A browser takes "." and ".." out of a path, however they are written: the front page lists such a
+// session's cases.
+export const sessionPath = (agency, id) => (id === "." || id === ".." ?
+    `/?session=${encodeURIComponent(`${agency}:${id}`)}` :
+    `/sessions/${encodeURIComponent(agency)}/${encodeURIComponent(id)}`);
 
 export function offenderPath(agency, name, postcode) {
     const query = { agency, name, postcode };

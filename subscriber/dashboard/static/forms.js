@@ -1,6 +1,6 @@
 // What a reader can make happen: a session is stopped, a report in quarantine is decided.
 
-import { $, $$, node, plain, sessionPath } from "./dom.js";
+import { $, $$, node, plain } from "./dom.js";
 import { toLogin } from "./login.js";
 import { announcer } from "./words.js";
 
@@ -66,7 +66,7 @@ export function stopButton([agency, id, status]) {
         calm();
         setBusy(button, true);
         try {
-            await post(`/api${sessionPath(agency, id)}/stop`);
+            await post(`/api/sessions/${[agency, id].map(encodeURIComponent).join("/")}/stop`);
             say("asked to stop");
         } catch (error) {
             setBusy(button, false);
