@@ -64,6 +64,7 @@ class House:
 
 @contextlib.contextmanager
 def house(browser, *flags):
+    browser.log()  # what it said before is another test's
     with Broker() as broker, Dashboard(broker, *flags) as dashboard:
         publisher = Publisher(broker)
         try:
