@@ -347,9 +347,8 @@ static void explain_opening(struct upload *self, int error, int why)
             o->outbox);
     } else if (o->outbox && error == CASEBUS_ECORRUPT) {
         say(&self->voice,
-            "%s is damaged, and nothing can be read of it: move it away, and publish again "
-            "what "
-            "was in it (what the broker has comes out as synced)",
+            "%s is damaged, and nothing can be read of it: move it away and publish what was "
+            "in it again (what the broker has comes out as synced)",
             o->outbox);
     } else if (o->outbox && error != CASEBUS_EINVAL) {
         say(&self->voice, "cannot open the outbox %s: %s", o->outbox,

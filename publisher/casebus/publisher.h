@@ -191,10 +191,9 @@ struct casebus_publisher_stats {
     uint64_t polls, answers;                       /* of publisher.confirm */
     uint64_t links;                                /* times the broker's ingest was reached */
     bool linked;                                   /* reached now, as far as is known */
-    char held[128]; /* why the broker decides nothing for now, in its words; empty: it does */
-    char
-        said[128]; /* why it refused the last session_resume, in its words; empty: it did not */
-    int broker_error;     /* the last answer was an error, or none we understand; 0: fine */
+    char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
+    char said[128];   /* why it refused the last session_resume; empty: it did not */
+    int broker_error; /* the last answer was an error, or none we understand; 0: fine */
     bool outbox_salvaged; /* its file was damaged when it was opened, and what could be read of
                              it saved: what is missing is told, unless nothing says that it was
                            */
