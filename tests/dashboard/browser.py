@@ -535,6 +535,7 @@ class Trial:
 
     def by_keyboard(self):
         self.open("hse:long")
+        self.browser.wait("return !document.querySelector('#clear').hidden")  # once its list is followed
         focus = """
             const at = document.activeElement, style = getComputedStyle(at);
             const box = at.getBoundingClientRect();
