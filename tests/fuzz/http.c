@@ -128,7 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(target, sizeof target, "%.*s", (int)wanted.size, (const char *)wanted.data);
     struct request *request = request_new(&dashboard, NULL, target);
     HOLDS(request != NULL);
-    request->route = request->url_error == 0 ? route_find(&request->url, post) : NULL;
+    if (request->url_error == 0) {
+        request->route = route_find(&request->url, post);
+        const char *const methods = route_methods(&request->url);
+        HOLDS(!request->route || strstr(methods, post ? "POST" : "GET") != NULL);
+    }
     if (request->route && request->route->stream) {
         check_views(&request->url);
     } else if (request->route && takes_arguments(request)) {
