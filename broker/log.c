@@ -26,7 +26,8 @@ void log_name_thread(const char *name)
     pthread_setname_np(pthread_self(), name);
 }
 
-static void write_line(enum log_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void write_line(enum log_level level,
+                                                             const char *format, va_list args)
 {
     static const char *const words[] = {"audit", "error", "warning", "info", "debug"};
     char line[1024];

@@ -191,29 +191,31 @@ bool scrape_is_open(const struct upload *upload, struct casebus_bytes agency)
     return find(upload->scrapes, agency) != NULL;
 }
 
-static int add(struct upload *upload, struct casebus_bytes agency, const json_t *record,
-               struct row_fault *fault, struct scrape **scrape_p)
+/* NULL: `*error` and the fault say why. */
+static struct scrape *add(struct upload *upload, struct casebus_bytes agency,
+                          const json_t *record, struct row_fault *fault, int *error)
 {
     struct scrapes *scrapes = upload->scrapes;
     if (!upload->options->new_session && scrapes->count > 0) {
-        return row_fault_set(fault, "agency", "not %s, which the session is of",
-                             scrapes->list[0].agency);
+        *error = row_fault_set(fault, "agency", "not %s, which the session is of",
+                               scrapes->list[0].agency);
+        return NULL;
     }
     if (scrapes->count == CASEBUS_AGENCIES_MAX) {
-        return row_fault_set(fault, "agency", "%s", casebus_strerror(CASEBUS_ETOOMANY));
+        *error = row_fault_set(fault, "agency", "%s", casebus_strerror(CASEBUS_ETOOMANY));
+        return NULL;
     }
     struct scrape *scrape = &scrapes->list[scrapes->count];
     *scrape = (struct scrape){.page = page_of(record), .told_at = clock_mono_us()};
     snprintf(scrape->agency, sizeof scrape->agency, "%.*s", (int)agency.size,
              (const char *)agency.data);
-    int error = open_scrape(upload, scrape);
-    if (error) {
-        row_fault_set(fault, "session", "%s", casebus_strerror(error));
-        return error;
+    *error = open_scrape(upload, scrape);
+    if (*error) {
+        row_fault_set(fault, "session", "%s", casebus_strerror(*error));
+        return NULL;
     }
     scrapes->count++;
-    *scrape_p = scrape;
-    return 0;
+    return scrape;
 }
 
 /* 0, SCRAPE_PASSES_OVER or a fault. */
@@ -234,9 +236,12 @@ static int turn_page(struct scrape *scrape, const json_t *record, struct row_fau
 int scrape_enter(struct upload *upload, struct casebus_bytes agency, const json_t *record,
                  struct casebus_bytes *session, struct row_fault *fault)
 {
+    int error = 0;
     struct scrape *scrape = find(upload->scrapes, agency);
-    int error = scrape ? 0 : add(upload, agency, record, fault, &scrape);
-    if (error) {
+    if (!scrape) {
+        scrape = add(upload, agency, record, fault, &error);
+    }
+    if (!scrape) {
         return error;
     }
     *session = casebus_cstr(scrape->id);
