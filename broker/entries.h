@@ -14,9 +14,15 @@
 
 #include <casebus/limits.h>
 #include <casebus/msgpack.h>
+#include <casebus/outcome.h>
 #include <casebus/topic.h>
 
 #define SCHEMA_VERSION 4
+
+/* Entries hold a number for each outcome and each kind of event, with other members behind. */
+_Static_assert(CASEBUS_OUTCOME_COUNT == 9 && CASEBUS_CASE_EVENT_COUNT == 7 &&
+                   CASEBUS_EVENT_KIND_COUNT == 13,
+               "one more changes the layout of stored entries: another SCHEMA_VERSION");
 
 /* The store as a whole. */
 struct state {
@@ -137,8 +143,8 @@ struct publisher_entry {
     unsigned char check[CASEBUS_CHECK_SIZE]; /* check(decided + 1) */
     uint64_t acked;                          /* `after` of its polls, as applied */
     uint64_t last_seen_at;
-    uint64_t outcome[9];  /* counts by enum casebus_outcome */
-    uint64_t volatile_id; /* 1: polls say outbox: false */
+    uint64_t outcome[CASEBUS_OUTCOME_COUNT]; /* how many reports came to each */
+    uint64_t volatile_id;                    /* 1: polls say outbox: false */
 };
 
 struct refusal_entry {

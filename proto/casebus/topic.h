@@ -48,7 +48,8 @@ enum casebus_event_kind {
 #undef X
     CASEBUS_EVENT_KIND_COUNT
 };
-#define CASEBUS_CASE_EVENT_COUNT 7 /* kinds of resource "case" come first */
+/* Kinds of resource "case" come first. */
+#define CASEBUS_CASE_EVENT_COUNT CASEBUS_EVENT_STARTED
 
 #define CASEBUS_TOPIC_HEADS_ALL "sys:heads:all:"
 #define CASEBUS_TOPIC_HEADS_BATCH "sys:heads:batch:"
