@@ -1,8 +1,8 @@
 /* Deciding entries, one after another; see apply.h.
  *
- * One report is decided as one step: what it puts into the transaction is taken back as a whole
- * where the store cannot answer for a record (a checksum does not fit), and the report is then
- * rejected `internal`, so that one bad record stops nobody else's reports. */
+ * One report is decided as one step: what it puts into the transaction is rolled back as a
+ * whole where the store cannot answer for a record (a checksum does not fit), and the report is
+ * then rejected `internal`, so that one bad record stops nobody else's reports. */
 #include "deciding.h"
 
 #include "normal.h"
@@ -160,7 +160,7 @@ static bool concerns_entry_only(int error)
     return error == CASEBUS_ECORRUPT || error == CASEBUS_EINTERNAL || error == CASEBUS_ETOOMANY;
 }
 
-/* What a redaction took out of events of its own batch is not sent either; where it is taken
+/* What a redaction took out of events of its own batch is not sent either; where it is rolled
  * back, they stay as they are. */
 static void settle_stubs(struct apply *self, bool redacted)
 {
@@ -173,29 +173,30 @@ static void settle_stubs(struct apply *self, bool redacted)
     }
 }
 
-struct before remember(const struct apply *self)
+struct savepoint savepoint(const struct apply *self)
 {
-    return (struct before){txn_mark(self->txn), self->state, self->event_count};
+    return (struct savepoint){txn_mark(self->txn), self->state, self->event_count};
 }
 
-bool taken_back(struct apply *self, const struct before *before)
+bool rollback_failed(struct apply *self, const struct savepoint *begin)
 {
-    if (!concerns_entry_only(txn_error(self->txn)) || !txn_rollback(self->txn, before->mark)) {
+    if (!concerns_entry_only(txn_error(self->txn)) || !txn_rollback(self->txn, begin->mark)) {
         return false;
     }
-    self->state = before->state;
-    self->event_count = before->event_count;
+    self->state = begin->state;
+    self->event_count = begin->event_count;
     self->in_session = false;
     reject(self, CASEBUS_EINTERNAL, "");
     return true;
 }
 
-/* Its session counts it among its errors; not where the session itself cannot be read. */
-static void count_taken_back(struct apply *self, const struct before *before)
+/* A report that was rolled back is an error of its session, unless it is the session itself
+ * that cannot be read. */
+static void count_rejected(struct apply *self, const struct savepoint *begin)
 {
     find_session(self);
     count_in_session(self, CASEBUS_OUTCOME_REJECTED);
-    taken_back(self, before);
+    rollback_failed(self, begin);
 }
 
 static void apply_report(struct apply *self, const struct apply_entry *entry,
@@ -204,21 +205,21 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     const struct apply_prepared *prepared = entry->prepared;
     struct publisher_entry publisher;
     if (!prepared) {
-        struct apply_prepared *own = &self->prepared;
+        struct apply_prepared *own = &self->prepared_here;
         apply_prepare(entry->topic, entry->body, own);
         apply_tie(&own, 1);
         prepared = own;
     }
     const struct casebus_report_head *head = &prepared->head;
-    struct before before = remember(self);
+    const struct savepoint begin = savepoint(self);
     self->report = &prepared->report;
-    self->being = prepared;
+    self->prepared = prepared;
     if (head->numbered) {
         result->numbered = true;
         result->number = head->number;
         memcpy(result->publisher, head->publisher, sizeof result->publisher);
         result->effect = publisher_admits(self, head, &publisher);
-        if (taken_back(self, &before)) {
+        if (rollback_failed(self, &begin)) {
             result->effect = EFFECT_DIVERGED; /* what it has got to cannot be read */
         }
         if (result->effect != EFFECT_DECIDED || txn_error(self->txn) != 0) {
@@ -226,16 +227,16 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
         }
     }
     result->outcome = decide_report(self, entry, prepared);
-    if (taken_back(self, &before)) {
+    if (rollback_failed(self, &begin)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
         settle_stubs(self, false);
-        count_taken_back(self, &before);
+        count_rejected(self, &begin);
     } else if (result->outcome == CASEBUS_OUTCOME_REDACTED) {
         settle_stubs(self, true);
     }
-    /* A refused one also where its session has an event of it: its row is in none. */
+    /* A refusal is told of by no event, though its session may have one. */
     result->quiet =
-        result->outcome == CASEBUS_OUTCOME_REJECTED || self->event_count == before.event_count;
+        result->outcome == CASEBUS_OUTCOME_REJECTED || self->event_count == begin.event_count;
     if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
         note_reject(self, entry, head);
     }
@@ -246,13 +247,13 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
 
 static void apply_floor(struct apply *self, const struct apply_entry *entry)
 {
-    struct before before = remember(self);
+    const struct savepoint begin = savepoint(self);
     if (!entry->refused) {
         decide_floor(self, entry);
     } else {
         reject(self, CASEBUS_EINTERNAL, "");
     }
-    taken_back(self, &before);
+    rollback_failed(self, &begin);
 }
 
 static enum casebus_outcome decide_asked(struct apply *self, const struct apply_entry *entry,
@@ -268,14 +269,14 @@ static enum casebus_outcome decide_asked(struct apply *self, const struct apply_
     }
 }
 
-/* What somebody has asked for, who is told what became of it. */
+/* An entry made by a request, whose asker is told what became of it. */
 static void apply_asked(struct apply *self, const struct apply_entry *entry,
                         struct apply_result *result)
 {
-    struct before before = remember(self);
+    const struct savepoint begin = savepoint(self);
     result->outcome = entry->refused ? reject(self, CASEBUS_EINTERNAL, "")
                                      : decide_asked(self, entry, result);
-    if (taken_back(self, &before)) {
+    if (rollback_failed(self, &begin)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
         result->asked = false;
     }
@@ -287,9 +288,9 @@ static void apply_asked(struct apply *self, const struct apply_entry *entry,
 static void apply_ack(struct apply *self, const struct apply_entry *entry,
                       struct apply_result *result)
 {
-    struct before before = remember(self);
+    const struct savepoint begin = savepoint(self);
     decide_ack(self, entry);
-    if (taken_back(self, &before)) {
+    if (rollback_failed(self, &begin)) {
         result->outcome = CASEBUS_OUTCOME_REJECTED;
     }
 }
@@ -299,15 +300,15 @@ void apply_expect(struct apply *self, const struct apply_entry *next)
     const struct apply_prepared *p = next->prepared;
     self->next_body = next->body;
     if (p) {
-        const size_t read =
-            offsetof(struct apply_prepared, fault); /* what was, of the report */
-        prefetch(p, read, read);
+        const size_t report = offsetof(struct apply_prepared, fault); /* all that is before */
+        prefetch(p, report, report);
         prefetch(p->next_check, 1, 1);
         prefetch(&p->offender, 1, 1);
     }
 }
 
-/* Nothing yet. What holds no text is not wiped: each line of the memory is far away. */
+/* Arrays are not wiped to their ends: the result lies in memory that another thread has used,
+ * so each cache line that is touched has to be fetched. */
 static void clear(struct apply_result *result)
 {
     result->effect = EFFECT_DECIDED;

@@ -16,11 +16,6 @@ static struct casebus_bytes packed(const msgpack_sbuffer *b)
     return casebus_bytes(b->data, b->size);
 }
 
-static struct casebus_event event_for(const struct apply *self, const struct case_entry *entry)
-{
-    return (struct casebus_event){.session = self->report->session, .version = entry->version};
-}
-
 static bool load_case(struct apply *self, struct case_entry *entry)
 {
     return txn_load(self->txn, TREE_CASE, &self->case_key, ENTRY_CASE, entry);
@@ -43,10 +38,10 @@ static uint64_t fine_of(struct casebus_bytes raw)
 static const struct key *key_of_offender(const struct apply *self,
                                          struct casebus_bytes offender, struct key *room)
 {
-    bool prepared = self->being && self->being->offender.size > 0 &&
+    bool prepared = self->prepared && self->prepared->offender.size > 0 &&
                     offender.data == self->report->record.field[CASEBUS_CASE_OFFENDER].data;
     if (prepared) {
-        return &self->being->offender;
+        return &self->prepared->offender;
     }
     *room = offender_key(agency_of(self), offender);
     return room;
@@ -404,7 +399,7 @@ enum casebus_outcome store_scraped(struct apply *self, struct case_entry *entry,
 enum casebus_outcome decide_scraped(struct apply *self)
 {
     struct case_entry entry = {.flags = 0};
-    const unsigned char *hash = self->being->content;
+    const unsigned char *hash = self->prepared->content;
     bool known = load_case(self, &entry);
     if (entry.flags & CASE_REDACTED) {
         return reject(self, CASEBUS_EREDACTED, "");

@@ -34,22 +34,19 @@ static struct casebus_bytes sent_form(struct apply *self, const struct casebus_e
     return txn_copy(self->txn, casebus_bytes(self->body.data, self->body.size));
 }
 
-static void take_seq(struct apply *self, struct casebus_event *event, const char *topic,
-                     uint64_t *last)
+static void take_seq(struct apply *self, struct casebus_event *event,
+                     struct casebus_bytes stream, uint64_t *last)
 {
     struct head_entry head = {0};
-    /* The stream is the topic's first three segments. */
-    const char *at = strchr(strchr(topic, ':') + 1, ':');
-    size_t size = (size_t)(strchr(at + 1, ':') + 1 - topic);
-    struct key stream;
-    key_make_text(&stream, casebus_bytes(topic, size));
-    txn_load(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
+    struct key head_key;
+    key_make_text(&head_key, stream);
+    txn_load(self->txn, TREE_HEAD, &head_key, ENTRY_HEAD, &head);
     event->seq = ++self->state.seq;
     event->prev = head.seq;
     event->prev_topic = *last;
     head.seq = event->seq;
     *last = event->seq;
-    txn_save(self->txn, TREE_HEAD, &stream, ENTRY_HEAD, &head);
+    txn_save(self->txn, TREE_HEAD, &head_key, ENTRY_HEAD, &head);
 }
 
 static size_t event_bound(const struct apply *self, const struct casebus_event *event,
@@ -111,8 +108,9 @@ void emit_with(struct apply *self, struct casebus_event *event, const struct pay
     memcpy(event->epoch, self->state.epoch, sizeof event->epoch);
     event->at = self->at;
     event->actor = self->actor;
-    take_seq(self, event, topic, last);
     struct log_entry log = {.topic = casebus_bytes(topic, (size_t)size)};
+    size_t key_size = key.size + 1; /* with its colon; what stands before it is the stream */
+    take_seq(self, event, casebus_bytes(topic, log.topic.size - key_size), last);
     if (self->in_session) {
         log.session_before = self->session.newest;
         self->session.newest = event->seq;
@@ -134,7 +132,7 @@ void emit(struct apply *self, struct casebus_event *event, enum casebus_event_ki
 
 void emit_id(struct apply *self, enum casebus_event_kind kind, struct case_entry *entry)
 {
-    struct casebus_event event = {.session = self->report->session, .version = entry->version};
+    struct casebus_event event = event_for(self, entry);
     msgpack_packer pk;
     msgpack_sbuffer_clear(&self->payload);
     msgpack_packer_init(&pk, &self->payload, msgpack_sbuffer_write);

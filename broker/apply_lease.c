@@ -34,12 +34,12 @@ typedef void session_fn(struct apply *self);
  * names it. */
 static void with_session(struct apply *self, struct casebus_bytes name, session_fn *what)
 {
-    struct before before = remember(self);
+    const struct savepoint begin = savepoint(self);
     self->session_key = key_text(name);
     if (load_session(self)) {
         what(self);
     }
-    taken_back(self, &before);
+    rollback_failed(self, &begin);
     self->in_session = false;
     self->fault.code = 0;
 }
@@ -52,7 +52,9 @@ static void heard(struct apply *self)
     }
 }
 
-/* Time that stands measures nothing: a tick is a second then too. */
+/* A second ago or longer; while the clock was set back, and time stands, each tick counts as
+ * one.
+ */
 static bool is_told_long_ago(const struct apply *self)
 {
     return self->time_stands || self->at - self->session.progressed_at >= PROGRESS_EVERY;

@@ -9,12 +9,6 @@
 
 #include <string.h>
 
-static struct casebus_event event_of_case(const struct apply *self,
-                                          const struct case_entry *entry)
-{
-    return (struct casebus_event){.session = self->report->session, .version = entry->version};
-}
-
 static void pack_differences(struct apply *self, const struct casebus_record *old)
 {
     const struct casebus_bytes *new = self->report->record.field;
@@ -47,7 +41,7 @@ enum casebus_outcome decide_conflict(struct apply *self, struct case_entry *entr
         self->quarantine = q.seq;
         return CASEBUS_OUTCOME_CONFLICT;
     }
-    struct casebus_event event = event_of_case(self, entry);
+    struct casebus_event event = event_for(self, entry);
     msgpack_packer pk;
     q = (struct quarantine_entry){
         .status = QUARANTINE_OPEN,
@@ -180,7 +174,7 @@ static int restore_report(struct apply *self, const struct decision *d, struct c
     struct casebus_report *report = &self->restored;
     memset(report, 0, sizeof *report);
     self->report = report;
-    self->being = NULL;
+    self->prepared = NULL;
     report->kind = CASEBUS_REPORT_SCRAPED;
     report->data = d->q.data;
     report->topic.count = 4;

@@ -24,18 +24,17 @@ struct apply {
     bool time_stands;
     struct casebus_bytes actor;
     const struct casebus_report *report;
-    /* what was prepared of the report; NULL: of a decision */
-    const struct apply_prepared *being;
-    struct key case_key;          /* or the session's */
-    struct casebus_bytes case_id; /* the same, in memory of the transaction */
-    bool in_session;              /* the report names a session that is known */
+    const struct apply_prepared *prepared; /* of the report; NULL: it is from quarantine */
+    struct key case_key;                   /* or the session's */
+    struct casebus_bytes case_id;          /* the same, in memory of the transaction */
+    bool in_session;                       /* the report names a session that is known */
     struct key session_key;
     struct session_entry session;
     struct key publisher_key; /* of a numbered report */
     struct casebus_fault fault;
-    struct apply_prepared prepared; /* where nobody else has prepared the entry */
-    struct casebus_report restored; /* a report that comes out of quarantine */
-    uint64_t quarantine;            /* the conflict's seq, of an outcome conflict */
+    struct apply_prepared prepared_here; /* of an entry that comes unprepared */
+    struct casebus_report restored;      /* a report that comes out of quarantine */
+    uint64_t quarantine;                 /* the conflict's seq, of an outcome conflict */
 };
 
 /* The agency of the report's topic. */
@@ -44,23 +43,31 @@ static inline struct casebus_bytes agency_of(const struct apply *self)
     return self->report->topic.segment[2];
 }
 
-/* What one step of an entry may be taken back to. */
-struct before {
+/* The event of a report on a case; emit() fills in kind, topic and places in the chains. */
+static inline struct casebus_event event_for(const struct apply *self,
+                                             const struct case_entry *entry)
+{
+    return (struct casebus_event){.session = self->report->session, .version = entry->version};
+}
+
+/* Where a step of an entry began: what it has done can be rolled back to here. */
+struct savepoint {
     struct txn_mark mark;
     struct state state;
     size_t event_count;
 };
-struct before remember(const struct apply *self);
-/* Takes back what was done since, where the store could not answer for something it touched. */
-bool taken_back(struct apply *self, const struct before *before);
+struct savepoint savepoint(const struct apply *self);
+/* Rolls back where the store could not answer for something the step touched, and makes its
+ * fault `internal`. True: it was rolled back. False: nothing has failed, or the whole batch has
+ * (then the transaction has the error). */
+bool rollback_failed(struct apply *self, const struct savepoint *begin);
 
-/* Takes the report back to "rejected", with the field and the code. */
+/* The outcome "rejected", with the code and the field at fault. */
 enum casebus_outcome reject(struct apply *self, int code, const char *field);
 
 /* apply_event.c */
-/* Makes the event (kind, agency, key set in `event` by event_for()), gives it seq and chain,
- * puts it into the log and among what is to be published. *last is its topic's newest event
- * before, and becomes its seq. */
+/* Gives the event its kind, topic, seq and chains, puts it into the log and among what is to be
+ * published. *last is the newest event of its topic so far, and becomes its seq. */
 void emit(struct apply *self, struct casebus_event *event, enum casebus_event_kind kind,
           struct casebus_bytes agency, struct casebus_bytes key, uint64_t *last);
 
@@ -69,7 +76,7 @@ struct payload {
     const struct draft *draft;
     const struct case_entry *kept;
 };
-/* The same with a record for payload, which `event` has not (NULL: it has its payload). */
+/* The same; `record` becomes the event's payload (NULL: `event` has its own). */
 void emit_with(struct apply *self, struct casebus_event *event, const struct payload *record,
                enum casebus_event_kind kind, struct casebus_bytes agency,
                struct casebus_bytes key, uint64_t *last);
