@@ -191,13 +191,6 @@ static void drop_refusals(struct apply *self, const struct key *publisher, uint6
     }
 }
 
-static bool says_false(struct casebus_bytes raw)
-{
-    struct casebus_reader r;
-    casebus_reader_init(&r, raw);
-    return raw.data && casebus_peek(&r) == CASEBUS_BOOL && !casebus_read_bool(&r);
-}
-
 void decide_ack(struct apply *self, const struct apply_entry *entry)
 {
     struct casebus_bytes id = casebus_as_bin(casebus_map_get(entry->body, "publisher"));
@@ -217,7 +210,7 @@ void decide_ack(struct apply *self, const struct apply_entry *entry)
         drop_refusals(self, &key, publisher.acked + 1, after);
         publisher.acked = after;
     }
-    publisher.volatile_id = says_false(casebus_map_get(entry->body, "outbox"));
+    publisher.volatile_id = !casebus_as_bool(casebus_map_get(entry->body, "outbox"), true);
     publisher.last_seen_at = self->at;
     txn_save(self->txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &publisher);
 }

@@ -29,13 +29,6 @@ static bool is_bool(struct casebus_bytes raw)
     return casebus_peek(&r) == CASEBUS_BOOL;
 }
 
-static bool is_true(struct casebus_bytes raw)
-{
-    struct casebus_reader r;
-    casebus_reader_init(&r, raw);
-    return raw.data && casebus_peek(&r) == CASEBUS_BOOL && casebus_read_bool(&r);
-}
-
 static bool names_a_session(struct casebus_bytes map)
 {
     struct casebus_bytes stopping = casebus_map_get(map, "stopping");
@@ -85,7 +78,8 @@ static void look_at_session(struct query *q, struct poll *p, struct casebus_byte
     }
     if (is_to_stop(&session)) {
         p->stop[p->stop_count++] = map;
-        p->stop_is_news = p->stop_is_news || !is_true(casebus_map_get(map, "stopping"));
+        p->stop_is_news =
+            p->stop_is_news || !casebus_as_bool(casebus_map_get(map, "stopping"), false);
     }
 }
 
@@ -126,7 +120,7 @@ static int read_poll(struct query *q, struct poll *p)
         if (!is_bool(outbox)) {
             return bad_arg(q, "outbox", "must be true or false");
         }
-        p->is_volatile = !is_true(outbox);
+        p->is_volatile = !casebus_as_bool(outbox, true);
     }
     rc = rc ? rc : check_sessions(q);
     return rc ? rc : check_position(q);

@@ -242,6 +242,14 @@ uint64_t casebus_as_uint(struct casebus_bytes raw, uint64_t missing)
     return r.error ? missing : number;
 }
 
+bool casebus_as_bool(struct casebus_bytes raw, bool missing)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, raw);
+    bool truth = casebus_read_bool(&r);
+    return r.error ? missing : truth;
+}
+
 struct casebus_bytes casebus_as_str(struct casebus_bytes raw)
 {
     struct casebus_reader r;

@@ -71,13 +71,6 @@ static int read_outcomes(struct casebus_bytes map, uint64_t *outcomes)
     return r.error ? CASEBUS_EPROTO : 0;
 }
 
-static bool read_flag(struct casebus_bytes raw)
-{
-    struct casebus_reader r;
-    casebus_reader_init(&r, raw);
-    return raw.data && casebus_peek(&r) == CASEBUS_BOOL && casebus_read_bool(&r);
-}
-
 /* Of the sessions a poll names, so never more; whose they are is for sessions.c to say. */
 static int check_stop(struct casebus_bytes stop)
 {
@@ -103,7 +96,7 @@ static int read_result(struct casebus_bytes map, const unsigned char *publisher,
     answer->refusals = casebus_map_get(map, "refusals");
     answer->want = casebus_as_uint(casebus_map_get(map, "want"), 0);
     answer->held = casebus_as_str(casebus_map_get(map, "held"));
-    answer->more = read_flag(casebus_map_get(map, "more"));
+    answer->more = casebus_as_bool(casebus_map_get(map, "more"), false);
     answer->stop = casebus_map_get(map, "stop");
     int error = check_stop(answer->stop);
     return !error && counts.data ? read_outcomes(counts, answer->outcomes) : error;

@@ -80,7 +80,7 @@ int ctl_can(struct ctl *self)
     if (status != EXIT_FINE) {
         return status;
     }
-    const bool can = casebus_bytes_is(ctl_result(self, "can"), "\xc3"); /* true */
+    const bool can = casebus_as_bool(ctl_result(self, "can"), false);
     if (self->settings.json) {
         status = ctl_print_result(self);
     } else {

@@ -115,6 +115,7 @@ static inline bool casebus_is_next(const struct casebus_reader *r, struct casebu
 struct casebus_bytes casebus_map_get(struct casebus_bytes map, const char *key);
 /* The value of an encoded scalar, or `missing` where it is absent or has another type. */
 uint64_t casebus_as_uint(struct casebus_bytes raw, uint64_t missing);
+bool casebus_as_bool(struct casebus_bytes raw, bool missing);
 struct casebus_bytes casebus_as_str(struct casebus_bytes raw); /* absent: NULL data */
 struct casebus_bytes casebus_as_bin(struct casebus_bytes raw);
 static inline bool casebus_is_nil(struct casebus_bytes raw)

@@ -289,6 +289,9 @@ static void another_type_is_missing(void **state)
     (void)state;
     assert_int_equal(casebus_as_uint(build("'5'"), 42), 42);
     assert_int_equal(casebus_as_uint(casebus_bytes(NULL, 0), 42), 42);
+    assert_true(casebus_as_bool(build("0"), true));
+    assert_false(casebus_as_bool(casebus_bytes(NULL, 0), false));
+    assert_false(casebus_as_bool(build("false"), true));
     assert_null(casebus_as_str(build("5")).data);
     assert_null(casebus_as_bin(build("'text'")).data);
 }
