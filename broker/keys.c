@@ -153,6 +153,21 @@ struct key key_date(struct casebus_bytes agency, struct casebus_bytes date,
     return k;
 }
 
+struct casebus_bytes key_agency(struct casebus_bytes key)
+{
+    const unsigned char *nul = memchr(key.data, 0, key.size);
+    return casebus_bytes(key.data, nul ? (size_t)(nul - key.data) : 0);
+}
+
+struct casebus_bytes key_order(struct casebus_bytes key)
+{
+    const unsigned char *nul = memchr(key.data, 0, key.size);
+    size_t skip = nul ? (size_t)(nul - key.data) + 1 : key.size;
+    struct casebus_bytes rest = casebus_bytes(key.data + skip, key.size - skip);
+    const unsigned char *end = rest.size ? memchr(rest.data, 0, rest.size) : NULL;
+    return casebus_bytes(rest.data, end ? (size_t)(end - rest.data) : rest.size);
+}
+
 struct casebus_bytes key_date_id(struct casebus_bytes key, struct casebus_bytes *date)
 {
     const unsigned char *nul = memchr(key.data, 0, key.size);

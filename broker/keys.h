@@ -117,7 +117,10 @@ void key_make_offender_case(struct key *k, const struct key *offender,
 void key_make_publisher(struct key *k, struct casebus_bytes actor,
                         const unsigned char *publisher);
 
-/* The parts of keys that readers of an index need. */
+/* The parts of keys that readers of an index need: of a date's or an offender's key the agency,
+ * and the part it is ordered by within the agency (the date, or the name). */
+struct casebus_bytes key_agency(struct casebus_bytes key);
+struct casebus_bytes key_order(struct casebus_bytes key);
 struct casebus_bytes key_date_id(struct casebus_bytes key, struct casebus_bytes *date);
 struct casebus_bytes key_offender_id(struct casebus_bytes key); /* empty: the offender itself */
 

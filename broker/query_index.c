@@ -24,26 +24,10 @@ static struct casebus_bytes agency_of(const struct lane *lane)
     return casebus_bytes(lane->agency, lane->agency_size);
 }
 
-/* The part of a key by which the list is ordered: the date, or the name. */
-static struct casebus_bytes order_of(struct casebus_bytes key)
-{
-    const unsigned char *nul = memchr(key.data, 0, key.size);
-    size_t skip = nul ? (size_t)(nul - key.data) + 1 : key.size;
-    struct casebus_bytes rest = casebus_bytes(key.data + skip, key.size - skip);
-    const unsigned char *end = rest.size ? memchr(rest.data, 0, rest.size) : NULL;
-    return casebus_bytes(rest.data, end ? (size_t)(end - rest.data) : rest.size);
-}
-
-static struct casebus_bytes agency_of_key(struct casebus_bytes key)
-{
-    const unsigned char *nul = memchr(key.data, 0, key.size);
-    return casebus_bytes(key.data, nul ? (size_t)(nul - key.data) : 0);
-}
-
 bool index_next_valid(const struct page *p)
 {
-    struct casebus_bytes agency = agency_of_key(p->next);
-    struct casebus_bytes order = order_of(p->next);
+    struct casebus_bytes agency = key_agency(p->next);
+    struct casebus_bytes order = key_order(p->next);
     size_t head = agency.size + 1 + order.size;
     return p->next.size < KEY_MAX && casebus_agency_valid(agency) &&
            (!p->agency.data || casebus_bytes_equal(agency, p->agency)) && p->next.size > head &&
@@ -53,8 +37,8 @@ bool index_next_valid(const struct page *p)
 
 /* agency NUL order and one more byte: 0 for all keys of that order, 1 for what is behind them.
  */
-static struct key key_order(struct casebus_bytes agency, struct casebus_bytes order,
-                            unsigned char end)
+static struct key boundary_key(struct casebus_bytes agency, struct casebus_bytes order,
+                               unsigned char end)
 {
     struct key k = key_text(agency);
     k.data[k.size++] = 0;
@@ -79,11 +63,11 @@ static struct key down_to(const struct page *p, struct casebus_bytes agency)
 static bool seek_date(const struct page *p, struct lane *lane)
 {
     struct casebus_bytes agency = agency_of(lane);
-    struct key from = key_order(agency, p->to.data ? p->to : casebus_cstr("9999-99-99"), 1);
+    struct key from = boundary_key(agency, p->to.data ? p->to : casebus_cstr("9999-99-99"), 1);
     if (p->next.data) {
-        int side = casebus_bytes_compare(agency, agency_of_key(p->next));
+        int side = casebus_bytes_compare(agency, key_agency(p->next));
         struct key on =
-            side == 0 ? key_text(p->next) : key_order(agency, order_of(p->next), side < 0);
+            side == 0 ? key_text(p->next) : boundary_key(agency, key_order(p->next), side < 0);
         from = casebus_bytes_compare(key_bytes(&on), key_bytes(&from)) < 0 ? on : from;
     }
     return cursor_before(&lane->c, key_bytes(&from));
@@ -93,7 +77,7 @@ static bool seek_date(const struct page *p, struct lane *lane)
 
 static struct key first_name(const struct page *p, struct casebus_bytes agency)
 {
-    struct key k = key_order(agency, normal_bytes(&p->offender), 0);
+    struct key k = boundary_key(agency, normal_bytes(&p->offender), 0);
     k.size--;
     return k;
 }
@@ -103,8 +87,8 @@ static bool seek_name(const struct page *p, struct lane *lane)
     struct casebus_bytes agency = agency_of(lane);
     struct key from = first_name(p, agency);
     if (p->next.data) {
-        int side = casebus_bytes_compare(agency, agency_of_key(p->next));
-        struct key on = key_order(agency, order_of(p->next), side < 0);
+        int side = casebus_bytes_compare(agency, key_agency(p->next));
+        struct key on = boundary_key(agency, key_order(p->next), side < 0);
         if (side == 0) { /* right behind it */
             on = key_text(p->next);
             on.data[on.size] = 0;
@@ -169,7 +153,7 @@ static struct lane *first_lane(struct lanes *l)
             continue;
         }
         int side =
-            best ? casebus_bytes_compare(order_of(lane->c.key), order_of(best->c.key)) : 0;
+            best ? casebus_bytes_compare(key_order(lane->c.key), key_order(best->c.key)) : 0;
         if (!best || (l->p->by_date ? side >= 0 : side < 0)) {
             best = lane;
         }

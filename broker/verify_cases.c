@@ -260,18 +260,12 @@ static bool load_owner(struct verifying *v, struct casebus_bytes agency,
     return living;
 }
 
-static struct casebus_bytes agency_of_key(struct casebus_bytes key)
-{
-    const unsigned char *nul = memchr(key.data, 0, key.size);
-    return casebus_bytes(key.data, nul ? (size_t)(nul - key.data) : 0);
-}
-
 static void verify_dates(struct verifying *v)
 {
     struct cursor c;
     cursor_open(&c, v->txn, TREE_DATE);
     for (bool at = next_entry(v, &c, true); at; at = next_entry(v, &c, false)) {
-        struct casebus_bytes date, agency = agency_of_key(c.key);
+        struct casebus_bytes date, agency = key_agency(c.key);
         struct casebus_bytes id = key_date_id(c.key, &date);
         struct casebus_record record;
         struct key now = {.size = 0};
@@ -316,7 +310,7 @@ static void begin_offender(struct verifying *v, struct offenders *o, const struc
     if (!o->entry.offender.data) {
         return; /* the case that described it has gone */
     }
-    struct key now = offender_key(agency_of_key(c->key), o->entry.offender);
+    struct key now = offender_key(key_agency(c->key), o->entry.offender);
     struct key reporter = key_offender_case(&o->key, o->entry.reported_by);
     if (!casebus_bytes_equal(key_bytes(&now), c->key) || !has(v, TREE_OFFENDER, &reporter)) {
         finding(v, "offender %s: describes another", shown(c->tree, c->key));
@@ -325,7 +319,7 @@ static void begin_offender(struct verifying *v, struct offenders *o, const struc
 
 static void count_reference(struct verifying *v, struct offenders *o, const struct cursor *c)
 {
-    struct casebus_bytes agency = agency_of_key(c->key), id = key_offender_id(c->key);
+    struct casebus_bytes agency = key_agency(c->key), id = key_offender_id(c->key);
     struct casebus_bytes of = casebus_bytes(c->key.data, c->key.size - id.size);
     struct casebus_record record;
     struct key now = {.size = 0};
