@@ -40,8 +40,8 @@ void emit_session(struct apply *self, enum casebus_event_kind kind)
 {
     struct casebus_bytes agency, id;
     msgpack_packer pk;
-    if (casebus_case_id_split(key_bytes(&self->session_key), &agency, &id) != 0) {
-        txn_fail(self->txn, CASEBUS_EINTERNAL); /* the same form: agency:id */
+    if (casebus_session_name_split(key_bytes(&self->session_key), &agency, &id) != 0) {
+        txn_fail(self->txn, CASEBUS_EINTERNAL);
         return;
     }
     struct casebus_event event = {.session = id};

@@ -125,7 +125,7 @@ static bool session_row(struct query *q, const struct seq_list *list, uint64_t s
     struct session_entry session;
     struct casebus_bytes agency, id;
     (void)seq;
-    if (casebus_case_id_split(name, &agency, &id) != 0 || /* the same form: agency:id */
+    if (casebus_session_name_split(name, &agency, &id) != 0 ||
         (list->agency.data && !casebus_bytes_equal(agency, list->agency)) ||
         !scope_covers(q->scope, agency) ||
         !txn_load(q->txn, TREE_SESSION, &key, ENTRY_SESSION, &session) ||

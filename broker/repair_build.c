@@ -171,7 +171,7 @@ static int build_agency(struct repairing *r, const struct key *key)
 static int keep_agency_of(struct repairing *r, struct casebus_bytes session)
 {
     struct casebus_bytes code, id;
-    if (casebus_case_id_split(session, &code, &id) != 0) { /* the same form */
+    if (casebus_session_name_split(session, &code, &id) != 0) {
         return 0;
     }
     struct key key = key_text(code);

@@ -75,7 +75,7 @@ static bool was_updated(struct verifying *v, struct casebus_bytes name, uint64_t
 {
     char stream[CASEBUS_TOPIC_MAX];
     struct casebus_bytes agency, id;
-    if (casebus_case_id_split(name, &agency, &id) != 0) { /* the same form: agency:id */
+    if (casebus_session_name_split(name, &agency, &id) != 0) {
         return false;
     }
     int size = snprintf(stream, sizeof stream, "case:updated:%.*s:", (int)agency.size,

@@ -63,7 +63,7 @@ static int add_name(struct ctl *self)
     struct casebus_bytes agency = casebus_cstr(self->argv[0]), id;
     if (self->argc == 2) {
         id = casebus_cstr(self->argv[1]);
-    } else if (casebus_case_id_split(agency, &agency, &id) != 0) {
+    } else if (casebus_session_name_split(agency, &agency, &id) != 0) {
         return ctl_usage("%s: not a session, which is AGENCY:ID", self->argv[0]);
     }
     casebus_call_str(self->call, "agency", agency);

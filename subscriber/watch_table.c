@@ -156,7 +156,7 @@ static void warn_of_no_session(const struct live *self)
     struct casebus_bytes agency, id;
     const struct casebus_client_options broker = {
         .query = settings->query, .secret = settings->secret, .server = settings->server};
-    if (casebus_case_id_split(casebus_cstr(settings->session), &agency, &id) == 0 &&
+    if (casebus_session_name_split(casebus_cstr(settings->session), &agency, &id) == 0 &&
         !start_check_session(&broker, settings->audience, agency, id)) {
         complain(settings->session,
                  "there is no such session; waiting for it to start (--sessions shows those "
@@ -168,7 +168,7 @@ static int open_session(struct live *self, const char *name)
 {
     char agency[CASEBUS_AGENCY_MAX + 1] = "", id[CASEBUS_SEGMENT_MAX + 1] = "";
     struct casebus_bytes first, second;
-    if (casebus_case_id_split(casebus_cstr(name), &first, &second) != 0) {
+    if (casebus_session_name_split(casebus_cstr(name), &first, &second) != 0) {
         return complain(name, "not a session, which is AGENCY:ID, or new");
     }
     memcpy(agency, first.data, first.size);

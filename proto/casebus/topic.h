@@ -88,6 +88,13 @@ bool casebus_segment_valid(
 /* Splits "hse:4812345"; 0 or CASEBUS_ETOPIC. */
 int casebus_case_id_split(struct casebus_bytes id, struct casebus_bytes *agency,
                           struct casebus_bytes *regulator_id);
+/* Splits "hse:2024-06-03a", the name of a session, by the same rules. */
+static inline int casebus_session_name_split(struct casebus_bytes name,
+                                             struct casebus_bytes *agency,
+                                             struct casebus_bytes *session_id)
+{
+    return casebus_case_id_split(name, agency, session_id);
+}
 
 /* Turns a pattern into its prefix (NUL-terminated). Returns the prefix's length or
  * CASEBUS_EPATTERN, and then *why says what is wrong and what would be right (static). */

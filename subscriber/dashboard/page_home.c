@@ -158,7 +158,7 @@ static bool choose_session(struct request *request, struct chosen *chosen)
     struct list active = list_of(request_result(request, HOME_ACTIVE, "rows"));
     struct list all = list_of(request_result(request, HOME_ALL, "rows"));
     if (asked != NULL) {
-        if (casebus_case_id_split(casebus_cstr(asked), &agency, &id) != 0) {
+        if (casebus_session_name_split(casebus_cstr(asked), &agency, &id) != 0) {
             return false;
         }
     } else if (list_next(&active, &row) || list_next(&all, &row)) {
