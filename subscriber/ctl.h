@@ -53,6 +53,8 @@ bool ctl_add_page(struct ctl *self);
 int ctl_ask(struct ctl *self, const char *about);
 /* The same about one thing, `name`, of a kind ("case"), which may not be there. */
 int ctl_ask_for(struct ctl *self, const char *kind, const char *name);
+/* The endpoint that is asked. */
+const char *ctl_query(const struct ctl *self);
 /* What is left of --timeout, for one request. */
 int ctl_timeout(const struct ctl *self);
 /* The value of a key of the last reply's result. */

@@ -42,7 +42,7 @@ static int status_of(int code)
     return EXIT_NOT_FOUND;
 }
 
-static const char *query_of(const struct ctl *self)
+const char *ctl_query(const struct ctl *self)
 {
     return self->settings.query != NULL ? self->settings.query : CASEBUS_QUERY_DEFAULT;
 }
@@ -74,7 +74,7 @@ int ctl_failed(const struct ctl *self, const char *about, int code)
     }
     add_reason(self, code, &line);
     if (status_of(code) == EXIT_NOT_REACHED) {
-        text_format(&line, " (%s%s)", query_of(self),
+        text_format(&line, " (%s%s)", ctl_query(self),
                     self->settings.secret
                         ? "; or it does not take our key, or is not --server's"
                         : "; or it wants a key: --secret and --server");

@@ -16,11 +16,6 @@
 
 /* --- status ----------------------------------------------------------------------------- */
 
-static const char *query_endpoint(const struct ctl *self)
-{
-    return self->settings.query != NULL ? self->settings.query : CASEBUS_QUERY_DEFAULT;
-}
-
 /* A broker bound to every address names none that can be connected to ("tcp://0.0.0.0:7402"):
  * then it is where it was asked, at that port. */
 static void add_reachable(struct text *out, const char *query, struct casebus_bytes endpoint)
@@ -48,7 +43,7 @@ static void find_endpoint(const struct ctl *self, const char *given, const char 
     } else {
         const struct casebus_bytes named =
             casebus_as_str(casebus_map_get(ctl_result(self, "endpoints"), name));
-        add_reachable(out, query_endpoint(self), named);
+        add_reachable(out, ctl_query(self), named);
     }
 }
 
@@ -58,7 +53,7 @@ static int try_fanout(const struct ctl *self, const char *endpoint, int timeout_
     struct casebus_subscriber_options options = casebus_subscriber_options();
     struct casebus_subscriber *subscriber;
     options.fanout = endpoint;
-    options.query = query_endpoint(self);
+    options.query = ctl_query(self);
     options.secret = self->settings.secret;
     options.server = self->settings.server;
     options.audience = self->settings.audience;

@@ -19,10 +19,15 @@
 
 /* --- values ----------------------------------------------------------------------------- */
 
-static bool ends_with(struct casebus_bytes text, const char *end)
+bool show_is_instant(struct casebus_bytes field)
 {
-    const size_t size = strlen(end);
-    return text.size >= size && memcmp(text.data + text.size - size, end, size) == 0;
+    return text_ends_with(field, "_at") || text_ends_with(field, "_seen") ||
+           casebus_bytes_is(field, "at");
+}
+
+bool show_is_pence(struct casebus_bytes field)
+{
+    return text_ends_with(field, "_pence");
 }
 
 static void add_json(struct casebus_bytes raw, struct text *out)
@@ -40,10 +45,9 @@ static void add_whole(struct casebus_bytes field, struct casebus_bytes raw, stru
         text_add_foreign(out, casebus_read_str(&r));
         break;
     case CASEBUS_UINT:
-        if (ends_with(field, "_pence")) {
+        if (show_is_pence(field)) {
             text_add_pence(out, casebus_read_uint(&r));
-        } else if (ends_with(field, "_at") || ends_with(field, "_seen") ||
-                   casebus_bytes_is(field, "at")) {
+        } else if (show_is_instant(field)) {
             text_add_instant(out, casebus_read_uint(&r));
         } else {
             text_add_uint(out, casebus_read_uint(&r));
@@ -81,7 +85,7 @@ void show_value(struct casebus_bytes field, struct casebus_bytes raw, size_t col
 /* A field's name as people know it: the unit shows in the value. */
 static void add_field_name(struct casebus_bytes field, struct text *out)
 {
-    if (ends_with(field, "_pence")) {
+    if (show_is_pence(field)) {
         field.size -= strlen("_pence");
     }
     text_add_foreign(out, field);

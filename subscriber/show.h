@@ -11,7 +11,10 @@
 void show_event(const struct casebus_event *event, bool colour, struct text *out);
 /* "offence_fine £1,000.00 → £2,000.00, offender.town (none) → Leeds" */
 void show_changed(struct casebus_bytes changed, struct text *out);
-/* A value, knowing from its field's name what its unit is; cut to `columns` (0: whole). */
+/* A field's name says its unit. Is a number under this name an instant, or pence? */
+bool show_is_instant(struct casebus_bytes field);
+bool show_is_pence(struct casebus_bytes field);
+/* A value in its unit, cut to `columns` (0: whole). */
 void show_value(struct casebus_bytes field, struct casebus_bytes raw, size_t columns,
                 struct text *out);
 /* A map, a line a value, names of inner ones with dots: "offender.name  Acme Ltd". */

@@ -337,3 +337,9 @@ size_t text_fit(const char *utf8, size_t size, size_t columns)
     size_t width;
     return measure(utf8, size, columns, &width);
 }
+
+bool text_ends_with(struct casebus_bytes text, const char *end)
+{
+    const size_t size = strlen(end);
+    return text.size >= size && memcmp(text.data + text.size - size, end, size) == 0;
+}

@@ -45,4 +45,6 @@ size_t text_width(const char *utf8, size_t size);
 /* How many bytes of it fit into `columns`. */
 size_t text_fit(const char *utf8, size_t size, size_t columns);
 
+bool text_ends_with(struct casebus_bytes text, const char *end);
+
 #endif

@@ -6,6 +6,7 @@
 #include "csv.h"
 
 #include "../json.h"
+#include "../show.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,12 +81,6 @@ static void add_instant(struct text *out, uint64_t instant)
     }
 }
 
-static bool is_instant(const char *key)
-{
-    const size_t size = strlen(key);
-    return size > 3 && strcmp(key + size - 3, "_at") == 0;
-}
-
 /* Text as it is, numbers as digits, all else as JSON. */
 static void add_value(struct text *out, const char *key, struct casebus_bytes raw)
 {
@@ -94,7 +89,7 @@ static void add_value(struct text *out, const char *key, struct casebus_bytes ra
     const enum casebus_kind kind = casebus_peek(&r);
     if (kind == CASEBUS_STR) {
         csv_add_cell(out, casebus_read_str(&r));
-    } else if (kind == CASEBUS_UINT && is_instant(key)) {
+    } else if (kind == CASEBUS_UINT && show_is_instant(casebus_cstr(key))) {
         add_instant(out, casebus_read_uint(&r));
     } else if (kind == CASEBUS_UINT) {
         text_add_uint(out, casebus_read_uint(&r));

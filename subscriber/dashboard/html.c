@@ -61,12 +61,6 @@ static bool begins_with(struct casebus_bytes text, const char *start)
     return text.size >= size && strncasecmp((const char *)text.data, start, size) == 0;
 }
 
-static bool ends_with(struct casebus_bytes text, const char *end)
-{
-    const size_t size = strlen(end);
-    return text.size >= size && memcmp(text.data + text.size - size, end, size) == 0;
-}
-
 void html_add_link(struct text *out, struct casebus_bytes url)
 {
     const bool web = begins_with(url, "http://") || begins_with(url, "https://");
@@ -98,12 +92,11 @@ void html_add_value(struct text *out, struct casebus_bytes field, struct casebus
     struct casebus_reader r;
     casebus_reader_init(&r, raw);
     const enum casebus_kind kind = casebus_peek(&r);
-    if (kind == CASEBUS_STR && ends_with(field, "url")) {
+    if (kind == CASEBUS_STR && text_ends_with(field, "url")) {
         html_add_link(out, casebus_read_str(&r));
     } else if (kind == CASEBUS_STR) {
         html_add(out, casebus_read_str(&r)); /* lines stay lines */
-    } else if (kind == CASEBUS_UINT && (ends_with(field, "_at") || ends_with(field, "_seen") ||
-                                        casebus_bytes_is(field, "at"))) {
+    } else if (kind == CASEBUS_UINT && show_is_instant(field)) {
         html_add_instant(out, casebus_read_uint(&r));
     } else if (kind == CASEBUS_NONE || kind == CASEBUS_NIL) {
         text_add(out, "–");
