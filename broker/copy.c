@@ -38,7 +38,7 @@ static int fail(struct copying *c, int code, const char *what)
 static int fail_lmdb(struct copying *c, int rc)
 {
     const char *what = rc == MDB_BAD_TXN ? "a page could not be read" : mdb_strerror(rc);
-    return rc == 0 ? 0 : fail(c, store_error(rc), what);
+    return rc == 0 ? 0 : fail(c, lmdb_error(rc), what);
 }
 
 /* --- a new epoch ------------------------------------------------------------------------ */

@@ -5,7 +5,7 @@ void cursor_open(struct cursor *c, struct txn *txn, enum tree tree)
 {
     MDB_cursor *mdb = NULL;
     if (txn->error == 0) {
-        txn_fail(txn, store_error(mdb_cursor_open(txn->mdb, txn->store->dbi[tree], &mdb)));
+        txn_fail(txn, lmdb_error(mdb_cursor_open(txn->mdb, txn->store->dbi[tree], &mdb)));
     }
     *c = (struct cursor){.txn = txn, .mdb = mdb, .tree = tree};
 }
@@ -38,7 +38,7 @@ static bool move_to(struct cursor *c, MDB_cursor_op op, struct casebus_bytes key
         return false;
     }
     if (rc != 0) {
-        rc = store_error(rc);
+        rc = lmdb_error(rc);
     } else if (placed_key(c->tree, k, &c->key)) {
         rc = store_open_value(c->tree, c->key, v, &c->value);
     } else if (store_stands_at(c->txn, c->tree, k, v)) {
@@ -67,7 +67,7 @@ bool cursor_last(struct cursor *c)
         rc = mdb_cursor_get(c->mdb, &k, &v, MDB_SET_RANGE);
     }
     if (rc != MDB_NOTFOUND) {
-        txn_fail(c->txn, store_error(rc));
+        txn_fail(c->txn, lmdb_error(rc));
     }
     return move_to(c, rc == 0 ? MDB_PREV : MDB_LAST, casebus_bytes(NULL, 0));
 }

@@ -203,7 +203,7 @@ int folder_sync(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* EINVAL: it cannot be */
-    int rc = synced ? 0 : store_error(errno);
+    int rc = synced ? 0 : lmdb_error(errno);
     if (fd >= 0) {
         close(fd);
     }

@@ -20,35 +20,6 @@
 #define READERS_MAX 64
 #define READERS_BYTES (16 << 10) /* more than their table needs */
 
-/* The one place where LMDB's codes, the system's among them, become ours. */
-int store_error(int rc)
-{
-    switch (rc) {
-    case 0:
-        return 0;
-    case MDB_NOTFOUND:
-        return CASEBUS_ENOTFOUND;
-    case MDB_MAP_FULL:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return CASEBUS_ENOSPC;
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-        return CASEBUS_ECORRUPT;
-    case MDB_VERSION_MISMATCH:
-        return CASEBUS_ESCHEMA;
-    case ENOMEM:
-        return CASEBUS_ENOMEM;
-    case MDB_PANIC:
-    case EIO:
-        return CASEBUS_EIO;
-    default:
-        return rc > 0 ? CASEBUS_EIO : CASEBUS_EINTERNAL;
-    }
-}
-
 int store_open_error(int rc)
 {
     switch (rc) {
@@ -59,7 +30,7 @@ int store_open_error(int rc)
     case EROFS:
         return CASEBUS_EINVAL;
     default:
-        return store_error(rc);
+        return lmdb_error(rc);
     }
 }
 
@@ -127,7 +98,7 @@ static int open_trees(struct store *self, bool read_only, unsigned flags, char *
     int rc = mdb_txn_begin(self->env, NULL, read_only ? MDB_RDONLY : 0u, &txn);
     if (rc != 0) {
         snprintf(why, why_size, "%s: %s", self->dir, mdb_strerror(rc));
-        return store_error(rc);
+        return lmdb_error(rc);
     }
     for (int t = 0; rc == 0 && t < TREE_COUNT; t++) {
         rc = mdb_dbi_open(txn, tree_place((enum tree)t), flags, &self->dbi[t]);
@@ -141,13 +112,13 @@ static int open_trees(struct store *self, bool read_only, unsigned flags, char *
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return store_error(rc);
+        return lmdb_error(rc);
     }
     rc = mdb_txn_commit(txn);
     if (rc != 0) {
         snprintf(why, why_size, "%s: %s", self->dir, mdb_strerror(rc));
     }
-    return store_error(rc);
+    return lmdb_error(rc);
 }
 
 /* A new store gets its epoch here, outside of apply: it is the id of a history, not part of it.
@@ -212,7 +183,7 @@ static int make_sure(struct store *self, struct txn *txn, const struct state *st
 {
     txn_set_state(txn, state);
     int rc = txn_commit(txn);
-    return rc != CASEBUS_ENOSPC ? rc : fdatasync(self->data_fd) == 0 ? 0 : store_error(errno);
+    return rc != CASEBUS_ENOSPC ? rc : fdatasync(self->data_fd) == 0 ? 0 : lmdb_error(errno);
 }
 
 static int check_state(struct store *self, bool read_only, char *why, size_t why_size)
@@ -354,7 +325,7 @@ int store_measure(struct txn *read, struct store_sizes *sizes)
         MDB_stat ms;
         int rc = mdb_stat(read->mdb, store->dbi[t], &ms);
         if (rc != 0) {
-            return store_error(rc);
+            return lmdb_error(rc);
         }
         sizes->entries[t] = ms.ms_entries;
     }
@@ -364,7 +335,7 @@ int store_measure(struct txn *read, struct store_sizes *sizes)
 int store_check_pages(struct store *self, void (*fault)(void *arg, const char *what), void *arg)
 {
     const struct pages_watcher watcher = {.fault = fault, .arg = arg};
-    return store_error(pages_check(self->env, &watcher));
+    return lmdb_error(pages_check(self->env, &watcher));
 }
 
 /* --- what transactions ask of the store -------------------------------------------------- */

@@ -11,7 +11,8 @@
  * txn_rollback() takes back what one report has put.
  *
  * Errors are sticky in the transaction: the first one stays, everything after it does nothing,
- * and the commit returns it. LMDB's codes are mapped in one place, store.c.
+ * and the commit returns it. LMDB's codes are mapped in one place,
+ * proto/pages/lmdb_error.c.
  *
  * A store belongs to the process that opened it, a transaction to one thread. */
 #ifndef BROKER_STORE_H

@@ -1,8 +1,9 @@
-/* What store.c, store_space.c, txn.c, txn_flush.c and cursor.c share. Private to them: nobody
- * else knows LMDB. */
+/* What store.c, store_space.c, txn.c, txn_flush.c, cursor.c and copy.c share. Private to them:
+ * nobody else knows LMDB. */
 #ifndef BROKER_STORE_PRIVATE_H
 #define BROKER_STORE_PRIVATE_H
 
+#include "lmdb_error.h"
 #include "overlay.h"
 #include "placed_key.h"
 #include "store.h"
@@ -50,8 +51,6 @@ void txn_close_lookups(struct txn *txn);
 /* Does a search find the key at this place? Not where a page of another place, or of another
  * time, stands: there a tree would seem to end where another of those that share begins. */
 bool store_stands_at(const struct txn *txn, enum tree tree, MDB_val key, MDB_val value);
-/* The one place where LMDB's codes, the system's among them, become ours. */
-int store_error(int lmdb_code);
 /* While a store is opened: what is wrong with the folder that was named, CASEBUS_EINVAL, is no
  * failure of the disk. */
 int store_open_error(int lmdb_code);

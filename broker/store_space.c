@@ -11,6 +11,8 @@
  * once: its syncs take their time for the bytes. */
 #include "store_private.h"
 
+#include "space.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -28,33 +30,9 @@
 
 /* --- reserved ---------------------------------------------------------------------------- */
 
-static int allocate(struct store *self, uint64_t to)
-{
-    if (fallocate(self->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0 &&
-        errno != EOPNOTSUPP &&
-        errno != ENOSYS) { /* a file system that cannot: then the commit itself tells */
-        return store_error(errno);
-    }
-    self->reserved = to;
-    return 0;
-}
-
-/* Room for `more` bytes behind what is used: in large steps, or where the disk has less, just
- * that. */
 static int reserve(struct store *self, uint64_t more)
 {
-    MDB_envinfo info;
-    mdb_env_info(self->env, &info);
-    uint64_t need = (info.me_last_pgno + 1) * self->page_size + more;
-    if (need > self->map_bytes) {
-        return CASEBUS_ENOSPC;
-    }
-    if (need <= self->reserved) {
-        return 0;
-    }
-    uint64_t step = (need / RESERVE_STEP + 1) * RESERVE_STEP;
-    int rc = allocate(self, step < self->map_bytes ? step : self->map_bytes);
-    return rc == CASEBUS_ENOSPC ? allocate(self, need) : rc;
+    return space_reserve(self->env, self->map_bytes, RESERVE_STEP, more, &self->reserved);
 }
 
 /* The disk says no here or nowhere: space for all that this commit can write is reserved before
@@ -93,7 +71,7 @@ static int write_zeros(struct store *self, uint64_t from, uint64_t to)
            errno == EINTR) {
     }
     if (written < 0) {
-        int rc = store_error(errno);
+        int rc = lmdb_error(errno);
         return rc == CASEBUS_ENOSPC ? 0 : rc;
     }
     self->written = from + (uint64_t)written;

@@ -83,7 +83,7 @@ int txn_begin(struct txn *self)
     } else {
         rc = mdb_txn_begin(self->store->env, NULL, self->overlay ? 0u : MDB_RDONLY, &self->mdb);
     }
-    self->error = store_error(rc);
+    self->error = lmdb_error(rc);
     if (self->error == 0 && self->overlay) {
         txn_fail(self, store_write_ahead(self));
     }
@@ -246,7 +246,7 @@ static bool get_stored(struct txn *self, enum tree tree, struct casebus_bytes ke
     if (rc == MDB_NOTFOUND) {
         return false;
     }
-    rc = rc == 0 ? store_open_value(tree, key, v, value) : store_error(rc);
+    rc = rc == 0 ? store_open_value(tree, key, v, value) : lmdb_error(rc);
     if (rc != 0) {
         txn_fail(self, rc);
     } else if (self->overlay && self->flushes > 0) {
@@ -342,7 +342,7 @@ int txn_commit(struct txn *self)
         int rc = mdb_txn_commit(mdb);
         /* Space was made sure of: a disk that is full now has failed in the middle of a commit.
          */
-        txn_fail(self, rc == ENOSPC || rc == EDQUOT ? CASEBUS_EIO : store_error(rc));
+        txn_fail(self, rc == ENOSPC || rc == EDQUOT ? CASEBUS_EIO : lmdb_error(rc));
     }
     return self->error;
 }

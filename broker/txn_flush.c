@@ -120,7 +120,7 @@ static int flush_tree(struct txn *self, enum tree tree)
     if (cursor) {
         mdb_cursor_close(cursor);
     }
-    return store_error(rc);
+    return lmdb_error(rc);
 }
 
 int txn_flush(struct txn *self)

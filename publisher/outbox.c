@@ -12,6 +12,9 @@
  * in. */
 #include "outbox_private.h"
 
+#include "lmdb_error.h"
+#include "space.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -27,56 +30,15 @@
 
 int outbox_error(int rc)
 {
-    switch (rc) {
-    case 0:
-        return 0;
-    case MDB_NOTFOUND:
-        return CASEBUS_ENOTFOUND;
-    case MDB_MAP_FULL:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return CASEBUS_ENOSPC;
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-        return CASEBUS_ECORRUPT;
-    case MDB_VERSION_MISMATCH:
-        return CASEBUS_ESCHEMA;
-    case ENOMEM:
-        return CASEBUS_ENOMEM;
-    default:
-        return CASEBUS_EIO;
-    }
+    int error = lmdb_error(rc);
+    return error == CASEBUS_EINTERNAL ? CASEBUS_EIO : error;
 }
 
 /* --- commits ------------------------------------------------------------------------------ */
 
-static int allocate(struct outbox *self, uint64_t to)
-{
-    if (fallocate(self->data_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)to) < 0 &&
-        errno != EOPNOTSUPP && errno != ENOSYS) { /* where it cannot, the commit itself tells */
-        return outbox_error(errno);
-    }
-    self->reserved = to;
-    return 0;
-}
-
-/* Room for `more` bytes behind what is used: in steps, or, on a disk with less, just that. */
 static int reserve(struct outbox *self, uint64_t more)
 {
-    MDB_envinfo info;
-    mdb_env_info(self->env, &info);
-    uint64_t need = (info.me_last_pgno + 1) * self->page_size + more;
-    if (need > self->map_bytes) {
-        return CASEBUS_ENOSPC;
-    }
-    if (need <= self->reserved) {
-        return 0;
-    }
-    uint64_t step = (need / RESERVE_STEP + 1) * RESERVE_STEP;
-    int error = allocate(self, step < self->map_bytes ? step : self->map_bytes);
-    return error == CASEBUS_ENOSPC ? allocate(self, need) : error;
+    return space_reserve(self->env, self->map_bytes, RESERVE_STEP, more, &self->reserved);
 }
 
 int outbox_begin(struct outbox *self, MDB_txn **txn)

@@ -20,7 +20,7 @@ struct outbox {
     msgpack_sbuffer scratch; /* a refusal on its way in or out */
 };
 
-/* The one place where LMDB's codes become ours. */
+/* LMDB's codes as ours; what the outbox has no word for ends it as an I/O error does. */
 int outbox_error(int rc);
 
 static inline MDB_val outbox_key(uint64_t number, unsigned char bytes[8])
