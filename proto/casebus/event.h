@@ -22,7 +22,7 @@ struct casebus_event {
     bool thin;                    /* payload and changed shortened: ask for the case */
 };
 
-/* Everything borrowed from the frames. */
+/* 0, or a code with the key at fault. Everything is borrowed from the frames. */
 int casebus_event_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_event *event, struct casebus_fault *fault);
 /* The two halves of it. Reading takes what the event says of itself and costs the same however
@@ -38,10 +38,10 @@ unsigned char *casebus_event_put(const struct casebus_event *event, unsigned cha
 /* The same up to where the payload begins, of an event that is not thin and has none yet: the
  * caller writes it there, once and in its place, and that is the end of the body. */
 unsigned char *casebus_event_put_open(const struct casebus_event *event, unsigned char *out);
-/* Appends the body to out. */
+/* Appends the body to out: 0 or CASEBUS_ENOMEM. */
 int casebus_event_encode(const struct casebus_event *event, msgpack_sbuffer *out);
-/* Appends the thin form of an event: the maps of `changed` keep `field` only, `payload` keeps
- * `id` only. */
+/* The same with the thin form of an event: the maps of `changed` keep `field` only, `payload`
+ * keeps `id` only. Also a code for a `changed` that is none. */
 int casebus_event_encode_thin(const struct casebus_event *event, msgpack_sbuffer *out);
 
 /* A heads message: sys:heads:all: names every stream, sys:heads:batch: those a batch touched.
@@ -56,8 +56,10 @@ struct casebus_heads {
                                    * (a refused report); 0: none is known */
     struct casebus_bytes held;    /* why nothing is stored for now; absent: it is */
 };
+/* As casebus_event_decode(). */
 int casebus_heads_decode(struct casebus_bytes topic, struct casebus_bytes body,
                          struct casebus_heads *heads, struct casebus_fault *fault);
+/* Appends the body to out: 0 or CASEBUS_ENOMEM. */
 int casebus_heads_encode(const struct casebus_heads *heads, msgpack_sbuffer *out);
 /* Keeps what they say of `held`, or as much of it as has room, terminated; "" where reports are
  * stored. A batch's say nothing of it, and leave `held` as it is. */

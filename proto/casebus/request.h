@@ -53,8 +53,8 @@ struct casebus_request {
     enum casebus_op op;
     struct casebus_bytes map; /* the whole map: arguments by casebus_map_get() */
 };
-/* Scans and reads the envelope of a request; CASEBUS_EUNKNOWN_OP where the name is not known.
- */
+/* Scans and reads the envelope of a request. 0, or a code with the key at fault, of which
+ * CASEBUS_EUNKNOWN_OP: no operation has this name. */
 int casebus_request_decode(struct casebus_bytes body, struct casebus_request *request,
                            struct casebus_fault *fault);
 /* Begins a request map with `args` argument pairs to follow: v, op. */
@@ -68,9 +68,12 @@ struct casebus_reply {
     struct casebus_bytes error_text, error_field;
     struct casebus_bytes result; /* encoded; absent on error */
 };
+/* Scans and reads a reply, one that carries an error as well. 0: it is one (see reply->error);
+ * or a code with the key at fault. Texts and result are borrowed from the body. */
 int casebus_reply_decode(struct casebus_bytes body, struct casebus_reply *reply,
                          struct casebus_fault *fault);
-/* Appends a reply up to its result, which is to be packed behind it: epoch, seq and entry. */
+/* Appends a reply up to its result, which is to be packed behind it: epoch, seq and entry. 0 or
+ * CASEBUS_ENOMEM; so the next. */
 int casebus_reply_begin(const struct casebus_reply *reply, msgpack_sbuffer *out);
 /* Appends a reply. With reply->error the code's word, error_text (or the code's sentence) and
  * error_field; otherwise result. */

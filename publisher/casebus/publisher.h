@@ -132,8 +132,8 @@ int casebus_publisher_check(enum casebus_report_kind kind, struct casebus_bytes 
                             struct casebus_bytes data, struct casebus_fault *fault);
 
 /* Takes in confirmations and sends again what is due, until something is newly confirmed (1) or
- * the time is up (0). While nobody waits longer than that for confirmations, in here or
- * in confirm, they are asked for every few milliseconds. */
+ * the time is up (0). Confirmations are asked for one after the other while this or confirm
+ * waits for them, and every few milliseconds otherwise. */
 int casebus_publisher_pump(struct casebus_publisher *self, int timeout_ms);
 /* Waits until every report up to `number` is decided (0: every report sent so far). 0 or
  * CASEBUS_ETIMEDOUT. */
@@ -194,11 +194,12 @@ struct casebus_publisher_stats {
     char held[128];   /* why the broker decides nothing for now, in its words; empty: it does */
     char said[128];   /* why it refused the last session_resume; empty: it did not */
     int broker_error; /* the last answer was an error, or none we understand; 0: fine */
-    bool outbox_salvaged; /* its file was damaged when it was opened, and what could be read of
-                             it saved: what is missing is told, unless nothing says that it was
-                           */
-    int outbox_error;     /* what follows from an answer could not be stored, and is asked for
-                             again: CASEBUS_ENOSPC; 0: fine */
+    /* The outbox was damaged when it was opened, and what could be read of it was saved.
+     * Reports that are missing are told as refusals, unless nothing that is left knows of them.
+     */
+    bool outbox_salvaged;
+    int outbox_error; /* what follows from an answer could not be stored, and is asked for
+                         again: CASEBUS_ENOSPC; 0: fine */
 };
 /* Borrowed; stays current for the life of the handle. */
 const struct casebus_publisher_stats *casebus_publisher_stats(

@@ -26,10 +26,11 @@ struct casebus_client_options {
     const char *server; /* file of the broker's public key; with `secret` */
     void *context;      /* a ZeroMQ context to share; NULL: one of its own */
 };
-struct casebus_client_options casebus_client_options(void); /* the defaults */
+/* The defaults: this machine, plain, a context of its own. */
+struct casebus_client_options casebus_client_options(void);
 
-/* Does not wait for the broker. CASEBUS_EINVAL: an impossible endpoint; CASEBUS_EKEY: a key
- * file (casebus_credentials_read() says why). */
+/* Does not wait for the broker. 0, CASEBUS_EINVAL (an impossible endpoint), CASEBUS_EKEY (a key
+ * file; casebus_credentials_read() says why), CASEBUS_ENOMEM, CASEBUS_EIO. */
 int casebus_client_new(struct casebus_client **self_p, struct casebus_client_options options);
 void casebus_client_destroy(struct casebus_client **self_p);
 
@@ -37,13 +38,14 @@ void casebus_client_destroy(struct casebus_client **self_p);
  * 0; or the broker's refusal, which is in reply->error too, with its text; or, with
  * reply->error 0: CASEBUS_EUNREACHABLE (there was nobody to send it to), CASEBUS_ETIMEDOUT
  * (sent, not answered), CASEBUS_EINTR, CASEBUS_EPROTO (what came back is not a reply),
- * CASEBUS_EINVAL, CASEBUS_EIO. */
+ * CASEBUS_EINVAL (an empty request), CASEBUS_ETOOLARGE, CASEBUS_ENOMEM, CASEBUS_EIO. */
 int casebus_client_call(struct casebus_client *self, struct casebus_bytes request,
                         struct casebus_reply *reply, int timeout_ms);
 
-/* The same in two steps, for a caller with a loop of its own. A request that is sent takes the
- * place of one that still waits. When casebus_client_receive() runs out of time the request
- * goes on waiting: call it again. It sends again when it must, so call it now and then. */
+/* The same in two steps, for a caller with a loop of its own. The request is copied, and takes
+ * the place of one that still waits. When casebus_client_receive() runs out of time the request
+ * goes on waiting: call it again. It sends again when it must, so call it now and then. Its
+ * results are those of casebus_client_call(); CASEBUS_EINVAL: no request waits. */
 int casebus_client_send(struct casebus_client *self, struct casebus_bytes request);
 int casebus_client_receive(struct casebus_client *self, struct casebus_reply *reply,
                            int timeout_ms);
@@ -52,14 +54,15 @@ void *casebus_client_socket(const struct casebus_client *self);
 
 /* --- building requests ------------------------------------------------------------------ */
 
-/* One object serves any number of requests. Adding never fails: what went wrong is the result
- * of casebus_call_encoded() or casebus_call_send(). */
+/* One object serves any number of requests. Arguments are copied. Adding never fails: what went
+ * wrong is the result of casebus_call_encoded() or casebus_call_send(). */
 struct casebus_call;
+/* 0 or CASEBUS_ENOMEM. */
 int casebus_call_new(struct casebus_call **self_p);
 void casebus_call_destroy(struct casebus_call **self_p);
 
-/* Every request begun from now on is of this audience of the broker's: answered with no more
- * than its endpoint is sent. NULL: with all that the asker may see. Copied; 0 or
+/* Requests begun from now on are answered as a reader of this audience of the broker may know
+ * (PROTOCOL.md, "Audiences"); NULL: with all that the asker may see. Copied; 0 or
  * CASEBUS_ENOMEM. */
 int casebus_call_audience(struct casebus_call *self, const char *audience);
 void casebus_call_begin(struct casebus_call *self, enum casebus_op op);
@@ -71,7 +74,8 @@ void casebus_call_bool(struct casebus_call *self, const char *key, bool value);
 void casebus_call_texts(struct casebus_call *self, const char *key, const char *const *texts,
                         size_t count);
 
-/* The request, borrowed until the next call. 0, CASEBUS_ENOMEM, or CASEBUS_ETOOLARGE. */
+/* The request, borrowed until the next call. 0, CASEBUS_ENOMEM, CASEBUS_ETOOLARGE, or
+ * CASEBUS_EINVAL: none was begun. */
 int casebus_call_encoded(struct casebus_call *self, struct casebus_bytes *request);
 /* casebus_client_call() with it; it may be sent again, also with more arguments. */
 int casebus_call_send(struct casebus_call *self, struct casebus_client *client,

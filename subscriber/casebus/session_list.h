@@ -52,7 +52,8 @@ const struct casebus_met *casebus_session_list_rows(const struct casebus_session
                                                     size_t *count);
 /* The session itself, encoded; absent: not known yet, or a list since an instant. */
 struct casebus_bytes casebus_session_list_session(const struct casebus_session_list *self);
-/* "50 of 213": how many cases the session has met, by its counters. */
+/* "50 of 213": how many cases the session has met, by its counters; of a list since an
+ * instant, or while they are not known, how many rows there are. */
 uint64_t casebus_session_list_total(const struct casebus_session_list *self);
 /* From now on only what is newer, here and for nobody else. */
 void casebus_session_list_clear(struct casebus_session_list *self);
@@ -61,6 +62,7 @@ void casebus_session_list_clear(struct casebus_session_list *self);
 void casebus_session_list_clear_through(struct casebus_session_list *self, uint64_t seq);
 void casebus_session_list_status(const struct casebus_session_list *self,
                                  struct casebus_view_status *status);
+/* As casebus_view_words(). */
 const char *casebus_session_list_words(struct casebus_session_list *self);
 
 #endif

@@ -48,10 +48,13 @@ struct casebus_subscriber_options {
     size_t hold_events, hold_bytes;
     void *context; /* a ZeroMQ context to share; NULL: one of its own */
 };
-struct casebus_subscriber_options casebus_subscriber_options(void); /* the defaults */
+/* The defaults: ports on this machine, plain, ordered, CASEBUS_HWM, 40,960 events or 64 MiB
+ * that may wait. */
+struct casebus_subscriber_options casebus_subscriber_options(void);
 
-/* 0, CASEBUS_EINVAL, CASEBUS_EKEY (a key file; casebus_credentials_read() says why),
- * CASEBUS_ENOMEM. */
+/* 0, CASEBUS_EINVAL (an option out of its range), CASEBUS_EKEY (a key file;
+ * casebus_credentials_read() says why), CASEBUS_ENOMEM. An impossible endpoint is told by the
+ * start. */
 int casebus_subscriber_new(struct casebus_subscriber **self_p,
                            struct casebus_subscriber_options options);
 void casebus_subscriber_destroy(struct casebus_subscriber **self_p);

@@ -45,8 +45,12 @@ struct casebus_views_options {
     unsigned requests;    /* on their way at a time; the others wait for their turn */
     unsigned stale_ms;    /* no heads, or no answer, for so long: views are stale */
 };
-struct casebus_views_options casebus_views_options(void); /* the defaults; stale_ms 3,000 */
+/* The defaults: ports on this machine, plain, 8 requests, 3,000 ms. */
+struct casebus_views_options casebus_views_options(void);
 
+/* Does not wait for the broker. 0, CASEBUS_EINVAL (an option out of its range, an impossible
+ * endpoint), CASEBUS_EKEY (a key file; casebus_credentials_read() says why), CASEBUS_ENOMEM,
+ * CASEBUS_EIO. */
 int casebus_views_new(struct casebus_views **self_p, struct casebus_views_options options);
 /* Its views must have been closed. */
 void casebus_views_destroy(struct casebus_views **self_p);
@@ -200,6 +204,7 @@ int casebus_view_open(struct casebus_view **self_p, struct casebus_views *views,
                       const char **why);
 void casebus_view_close(struct casebus_view **self_p);
 
+/* The rows that are shown, in their order. Borrowed until the next step. */
 const struct casebus_row *casebus_view_rows(const struct casebus_view *self, size_t *count);
 
 struct casebus_view_status {
