@@ -174,7 +174,8 @@ void actor_roles(const struct actor_table *self, const struct actor *actor, char
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* What is wrong with a line: a sentence, made of one word of it and another line's number. */
+/* What is wrong with a line, as a sentence; it may quote a word of the line, and the number of
+ * another line. */
 struct fault {
     char text[256];
 };

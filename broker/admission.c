@@ -88,7 +88,8 @@ static void deny(struct admission *self, const struct item *item, const char *ac
 
 /* --- how many ---------------------------------------------------------------------------- */
 
-/* So long what is missing is waited for, and nothing else taken. */
+/* For this long after a report was not taken, those behind it in its publisher's order are not
+ * taken either. */
 #define MISSED_NS 1000000000
 
 /* Is it behind one of its publisher's that was not taken? */
@@ -184,7 +185,7 @@ static void audit_report(const struct item *item)
     }
 }
 
-/* `by` empty: nobody speaks for him. */
+/* `by`: who speaks for the actor; empty: nobody. */
 static void audit_done(const char *actor, const char *by, enum casebus_op op,
                        struct casebus_bytes on)
 {

@@ -96,7 +96,7 @@ static struct casebus_reply reply_of(const struct state *state)
     return reply;
 }
 
-/* What all replies from this state begin with is made once. */
+/* Makes the beginning that all replies from this state share. */
 static int take_state(struct reader *self, const struct state *state)
 {
     const struct casebus_reply reply = reply_of(state);
@@ -106,7 +106,8 @@ static int take_state(struct reader *self, const struct state *state)
     return rc;
 }
 
-/* A reply names the epoch even where the store cannot be read: the one read last. */
+/* A reply needs an epoch even where the store cannot be read: it keeps the one that was read
+ * last. */
 void reader_refresh(struct reader *self)
 {
     struct state state;
@@ -121,7 +122,8 @@ void reader_refresh(struct reader *self)
 
 /* --- what is not read --------------------------------------------------------------------- */
 
-/* Who speaks for others answers for what he does not read. */
+/* Unread replies count against whoever holds the connection, also where he asks on behalf of
+ * others. */
 static struct casebus_bytes reader_of(const struct query *q)
 {
     const struct actor *reader = q->by ? q->by : q->who;
@@ -153,7 +155,8 @@ static int refuse_unread(struct query *q)
     return CASEBUS_EBUSY;
 }
 
-/* Found out before anything is read, so that who does not read keeps nobody else waiting. */
+/* Asked before the operation does any work: a peer that does not read its replies costs the
+ * others nothing. */
 static int check_unread(struct query *q, struct casebus_bytes asker)
 {
     return (operations[q->request.op].does & READS) &&

@@ -52,9 +52,8 @@ static void heard(struct apply *self)
     }
 }
 
-/* A second ago or longer; while the clock was set back, and time stands, each tick counts as
- * one.
- */
+/* Was its newest event a second ago or longer? While time stands, because the clock was set
+ * back, each tick counts as a second. */
 static bool is_told_long_ago(const struct apply *self)
 {
     return self->time_stands || self->at - self->session.progressed_at >= PROGRESS_EVERY;

@@ -70,7 +70,8 @@ static const struct casebus_field *field_named(const struct casebus_field *schem
     return schema && schema->name ? schema : NULL;
 }
 
-/* A key that is not of a case's record, and no peer's own. */
+/* Is this a name of the protocol that is not in the tables of the case record? Anything else
+ * was made up by a peer. */
 static bool is_known_key(struct casebus_bytes name)
 {
     static const char *const others[] = {"v",       "publisher", "number", "check", "session",
@@ -222,8 +223,8 @@ bool publisher_is_idle(const struct publisher_entry *publisher, uint64_t at)
     return at > publisher->last_seen_at && at - publisher->last_seen_at >= days * day;
 }
 
-/* Whoever asks names a publisher that looked idle to him; whether it is gets decided here, by
- * the entry's time: it may have spoken since. */
+/* The entry names a publisher that looked idle when the entry was made. It may have sent
+ * something since, so this is decided again, by the entry's time. */
 void decide_retire(struct apply *self, const struct apply_entry *entry)
 {
     struct casebus_bytes name = casebus_as_bin(casebus_map_get(entry->body, "publisher"));

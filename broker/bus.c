@@ -203,7 +203,8 @@ static int take(struct bus *self)
 
 /* --- the loop --------------------------------------------------------------------------- */
 
-/* Everybody who is connected shows his key again: what he has got in no longer counts. */
+/* Ends every connection, so that everybody has to show his key again, to the table that is in
+ * force now. */
 static void unbind(struct bus *self)
 {
     inlet_used(&self->in);
@@ -276,7 +277,7 @@ static long wait_ms(const struct bus *self, bool room)
     return wait > 0 ? (long)wait : 0;
 }
 
-/* All that the thread ever waits for, last what fills a batch: how many they are. */
+/* Everything the thread waits for, what fills a batch last; gives their number. */
 static unsigned find_inlets(struct bus *self, struct inlet *inlets[INLETS_MAX])
 {
     unsigned n = 0;
@@ -289,13 +290,13 @@ static unsigned find_inlets(struct bus *self, struct inlet *inlets[INLETS_MAX])
     return n;
 }
 
-/* How many of them now: what has no room in the batch is not waited for. */
+/* How many of them are waited for now: those that fill a batch only while it has room. */
 static unsigned wanted_inlets(const struct bus *self, unsigned all, bool room)
 {
     return !room ? all - 2 : batch_takes_submissions(self->filling) ? all : all - 1;
 }
 
-/* Has it taken in what is not finished yet? */
+/* Has it taken in anything that is not committed and told yet? */
 static bool has_work(const struct bus *self)
 {
     return self->busy || self->filling->count > 0 || self->bundle.open;

@@ -75,8 +75,8 @@ static bool receive_report(struct bus *self, struct item *item)
     return true;
 }
 
-/* May it be decided? It is stamped with who has sent the message it came in, and he pays for
- * its share of that. */
+/* May it be decided? Notes the actor who sent the message it came in; its share of that
+ * message's bytes counts against him. */
 static bool is_admitted(struct bus *self, struct item *item, struct noticed *untaken)
 {
     return self->bundle.open
@@ -85,7 +85,7 @@ static bool is_admitted(struct bus *self, struct item *item, struct noticed *unt
                        item->entry.topic.size + item->entry.body.size, untaken);
 }
 
-/* It stays in the batch, which holds so many bytes more. */
+/* Keeps it in the batch; the bytes by which that has grown. */
 static size_t keep(struct bus *self, struct batch *b, struct item *item)
 {
     return self->bundle.open ? unbundle_keep(&self->bundle, b, item)

@@ -33,7 +33,7 @@ void bus_set_read_only(struct bus *self, bool read_only)
     fanout_hurry(self->fanout); /* who watches is told at once */
 }
 
-/* Its publisher is waiting for an answer: he gets told why there is none. */
+/* Its publisher's poll is told why the report is not decided. */
 static void note_held(struct bus *self, const struct item *item)
 {
     const struct casebus_report_head *head = &item->prepared.head;

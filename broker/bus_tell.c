@@ -80,7 +80,7 @@ void bus_answer_submission(struct bus *self, const struct item *item)
     /* A tick is one at a time: there is always room for it. */
     unsigned room = SUBMISSIONS_MAX + (item->entry.kind == APPLY_TICK ? 1u : 0u);
     if (self->unsent_count >= room) {
-        return; /* as many as may wait wait for others: this asker has given up */
+        return; /* full of answers that others wait for: this asker has given up */
     }
     struct submission_result *out = &self->unsent[self->unsent_count++];
     *out = (struct submission_result){
@@ -93,7 +93,7 @@ void bus_answer_submission(struct bus *self, const struct item *item)
     memcpy(out->case_id, r->case_id, sizeof out->case_id);
 }
 
-/* The log says what the list of refused reports does, and no more. */
+/* The log says no more of a refused report than rejects.list does: no content. */
 static void log_refused(struct bus *self, const struct item *item)
 {
     const struct casebus_fault *fault = &item->result.fault;

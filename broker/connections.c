@@ -17,9 +17,9 @@ struct connections {
     struct counters *counters;
     struct watched socket[DOORS_MAX];
     unsigned sockets;
-    /* Of each descriptor the socket whose connection it is, from 1; 0: none's. Not all that end
-     * are told of (an endpoint that is given up ends all of its own): then the next connection
-     * with that descriptor tells. */
+    /* By descriptor: the number of the socket whose connection it is, from 1; 0: nobody's.
+     * libzmq does not tell of every end (an endpoint that is unbound ends all its connections):
+     * that one has ended shows when its descriptor comes up again. */
     unsigned char *owner;
     size_t descriptors;
     struct log_limit refusals;
@@ -51,7 +51,8 @@ void connections_destroy(struct connections **self_p)
 bool connections_watch(struct connections *self, const char *domain)
 {
     struct watched *socket = &self->socket[self->sockets];
-    int unlimited = 0, none = 0; /* else libzmq's own thread would wait for this one */
+    /* Unlimited: libzmq's own thread would wait for this one where the queue is full. */
+    int unlimited = 0, none = 0;
     char endpoint[PORT_MONITOR_SIZE];
     snprintf(socket->domain, sizeof socket->domain, "%s", domain);
     snprintf(endpoint, sizeof endpoint, PORT_MONITOR, domain);

@@ -57,7 +57,7 @@ const char *endpoint_place_fault(const char *endpoint, bool keyed)
     return strncmp(endpoint, "ipc://", 6) == 0 ? folder_fault(endpoint) : NULL;
 }
 
-/* "*" and 0 stand for a port, or a path, that is free. */
+/* Does it ask for any free port (0, *) or path (*)? */
 static bool is_any_free_one(const char *endpoint)
 {
     const char *last = strrchr(endpoint, ':') + 1;

@@ -46,7 +46,7 @@ static const struct member state_members[] = {
     NUM(state, running),
 };
 static const struct member case_members[] = {
-    RUN(case_entry, flags, fetched_at), /* all of them, each time: a hash is behind them */
+    RUN(case_entry, flags, fetched_at), /* one run: with a hash behind them all are written */
     FIX(case_entry, hash),
     STR(case_entry, source),
     STR(case_entry, record),
@@ -171,15 +171,16 @@ static const unsigned char *get_bytewise(const unsigned char *at, const unsigned
     return NULL;
 }
 
-/* In eight bytes: the high bit of each, and what the lower byte of a pair, the lower two of
- * four and the lower four of all have of a number. */
+/* Masks over eight bytes of LEB128: the high bit of each byte; and, to draw the seven bits of
+ * each together step by step, the lower byte of each pair, the lower two of each four, the
+ * lower four of the eight. */
 #define HIGH UINT64_C(0x8080808080808080)
 #define SEVEN UINT64_C(0x007f007f007f007f)
 #define FOURTEEN UINT64_C(0x00003fff00003fff)
 #define TWENTY_EIGHT UINT64_C(0x000000000fffffff)
 
-/* The same: most numbers are small, or moments of eight bytes, whose bits are drawn together in
- * pairs, fours and eights. */
+/* The same, faster: most numbers are of one byte, or instants of eight, whose bits are drawn
+ * together in pairs, fours and eights. */
 CASEBUS_INLINE const unsigned char *get_number(const unsigned char *at,
                                                const unsigned char *end, uint64_t *n)
 {

@@ -71,7 +71,7 @@ static const struct actor *subscriber(const struct actor_table *actors, zmq_msg_
     return actor || !id ? actor : actor_by_name(actors, casebus_cstr(id));
 }
 
-/* One whose key is gone meanwhile is not let in again anyway. */
+/* An actor whose key is gone meanwhile would not be let in again anyway. */
 static void refuse_patterns(struct fanout *self, const struct outlet *o,
                             const struct actor *actor, uint64_t limit)
 {
@@ -85,7 +85,8 @@ static void refuse_patterns(struct fanout *self, const struct outlet *o,
     }
 }
 
-/* What came up without a number came of a connection that has ended. */
+/* Counts the patterns of the connection that a subscription came from. One without a number is
+ * of a connection that has ended. */
 static void watch(struct fanout *self, const struct outlet *o, const struct actor_table *actors,
                   zmq_msg_t *frame)
 {
@@ -107,9 +108,9 @@ static void watch(struct fanout *self, const struct outlet *o, const struct acto
     }
 }
 
-/* What events are wanted as: bundles, or each alone. Either goes out from when somebody has
- * asked for it first, and for good: who has left, libzmq does not always tell, and it keeps
- * what was subscribed to past an unbind. One that nobody takes costs the bus some 300 ns an
+/* Notes in which form events are wanted: in bundles, or each alone. Once somebody has asked for
+ * a form it goes out for good, for libzmq does not always tell who has left, and keeps
+ * subscriptions past an unbind. A form that nobody takes any more costs the bus some 300 ns an
  * event. */
 static void note_wanted(struct outlet *o, zmq_msg_t *frame)
 {
@@ -185,8 +186,8 @@ static void send_heads(struct fanout *self, struct outlet *o, bool batch, const 
     }
 }
 
-/* Between the batch before that touched a stream of this outlet and this one nothing happened
- * that it may know of: its `before` is the former's seq. */
+/* `before` is the seq of the last batch that touched a stream of this outlet: nothing that its
+ * readers may know of happened between that one and this. */
 static void send_batch_heads(struct fanout *self, struct outlet *o)
 {
     send_heads(self, o, true, NULL);
@@ -194,7 +195,8 @@ static void send_batch_heads(struct fanout *self, struct outlet *o)
     o->quiet_at = INT64_MAX;
 }
 
-/* Does the outlet's scope cover one of them? Those are sent alone where somebody wants that. */
+/* Sends each event that the outlet's scope covers by itself, where somebody wants that. True:
+ * it covers one at least. */
 static bool send_single(struct fanout *self, struct outlet *o, bool wanted,
                         const struct apply_event *events, size_t count)
 {
@@ -224,9 +226,9 @@ static void send_bundle(void *outlet, struct casebus_bytes topic, zmq_msg_t *bod
     }
 }
 
-/* What of the batch the outlet's scope covers. What has been subscribed to is read first: heads
- * prove to a subscriber that his subscriptions are in place, and libzmq may know of one that
- * has not been read here. */
+/* Sends what the outlet's scope covers of the batch. Subscriptions are read first: heads prove
+ * to a subscriber that his are in place, and libzmq may know of one that has not been read here
+ * yet. */
 static void publish_to(struct fanout *self, struct outlet *o, const struct apply_event *events,
                        size_t count, const struct actor_table *actors)
 {
@@ -358,7 +360,7 @@ static bool bind_outlet(struct fanout *self, const struct gate *gate, const char
     o->out = inlet_of(zsock_resolve(o->socket));
     o->scope = scope;
     o->named = self->seq;
-    o->quiet = self->entry; /* which it was before the broker began is not known any more */
+    o->quiet = self->entry; /* what it was before the start is not stored */
     o->quiet_at = INT64_MAX;
     self->outlets++;
     return true;

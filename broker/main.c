@@ -145,7 +145,8 @@ static bool start_gate(struct broker *self, char *why, size_t why_size)
     return true;
 }
 
-/* Takes in what may change while it runs: all of it, or nothing where one file has a fault. */
+/* Rereads the settings and files that may change while it runs: takes in all of it, or nothing
+ * where one of them has a fault. */
 static void reload(struct broker *self)
 {
     struct command *c = self->command;
@@ -324,8 +325,9 @@ static int say_ready(struct broker *self)
 
 /* --- the service manager's watchdog ------------------------------------------------------ */
 
-/* It hears of us for as long as every thread gets on: one that is stuck, on a disk that does
- * not answer for instance, ends that, and the manager then ends the broker. */
+/* The service manager hears from the broker only while every thread gets on. One that is
+ * stuck, on a disk that does not answer for instance, ends that, and the manager then ends
+ * the broker. */
 static void tell_watchdog(struct broker *self)
 {
     const struct counters *c = &self->counters;
@@ -383,8 +385,8 @@ static int wait_for_end(struct broker *self)
     }
 }
 
-/* Where it has failed after it served, and nobody has heard, its signal is taken first:
- * destroying waits for the next one. */
+/* An actor that failed while it served has sent a signal that nobody took. It is taken first,
+ * for zactor_destroy() waits for another one. */
 static void end_zap(struct broker *self, int code)
 {
     bool served = self->zap && self->zap_options.why[0] == '\0';

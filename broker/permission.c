@@ -81,7 +81,8 @@ int roles_find(const struct roles *self, struct casebus_bytes name)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* Takes what is before the next `end`, blanks around it taken off; false: nothing is left. */
+/* Takes what stands before the next `end` off the front of *rest, and trims blanks from it.
+ * False: nothing was left. */
 static bool next_part(struct casebus_bytes *rest, char end, struct casebus_bytes *part)
 {
     if (!rest->data) {

@@ -40,7 +40,7 @@ static void keep_alive(void *socket)
  * net.core.somaxconn. */
 #define BACKLOG 4096
 
-/* All before bind: libzmq applies them to connections made later only. */
+/* To be called before bind: libzmq applies options only to connections that are made later. */
 static void set_options(void *socket, const struct port *port)
 {
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &port->largest, sizeof port->largest);

@@ -194,7 +194,7 @@ static bool start(struct queries *self)
 
 static void end(struct queries *self)
 {
-    turns_end(self); /* they ask again when the broker is back */
+    turns_end(self); /* no answer: who asked asks again when the broker is back */
     waiting_end(self);
     verifier_destroy(&self->verifier);
     backup_destroy(&self->backup);

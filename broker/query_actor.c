@@ -148,21 +148,22 @@ int authorise(struct query *q)
     const struct need *need = &needs[q->request.op];
     bool everywhere = need->any_of == 0 || may_everywhere(q, need->any_of);
     int rc = read_scope(q, need->any_of, everywhere);
-    if (q->answer) { /* it was judged when it was asked for, and has been carried out */
+    if (q->answer) { /* allowed when it was asked for, and carried out meanwhile */
         q->scope = q->scope ? q->scope : &scope_everything;
         return 0;
     }
     if (rc != 0 || everywhere) {
         return rc;
     }
-    /* Reading is cut to what is his: by his audience, or by the agencies of his verbs. */
+    /* A request that reads is answered with what its actor may see: by his audience, or by the
+     * agencies of his verbs. */
     const bool cut =
         q->audience ? audience_has(q->audience, q->reader->table, q->who) : q->scope != NULL;
     if ((need->any_of & FOLLOW) && cut) {
         return 0;
     }
     if (need->about == ABOUT_NONE && (q->who->somewhere & need->any_of)) {
-        return 0; /* which agency it is about its operation finds out */
+        return 0; /* its operation finds out which agency it is about, and asks with may() */
     }
     struct casebus_bytes agency = casebus_as_str(arg_raw(q, "agency"));
     bool valid = need->about == ABOUT_AGENCY && casebus_agency_valid(agency);
@@ -228,7 +229,7 @@ int query_actor_whoami(struct query *q)
     return 0;
 }
 
-#define VERB_SHOWN 32 /* of what is none; longer is no slip of the keyboard */
+#define VERB_SHOWN 32 /* of a word that is no verb; a longer one is no typing error */
 
 static int refuse_verb(struct query *q, struct casebus_bytes text)
 {

@@ -50,8 +50,8 @@ static struct key boundary_key(struct casebus_bytes agency, struct casebus_bytes
 
 /* --- by date, backwards ------------------------------------------------------------------ */
 
-/* Where it ends: with `from`, or with the first day where only `to` is given; cases without a
- * date come last. */
+/* The lowest key of the list, at which a lane ends: `from`, or the first day there can be where
+ * only `to` is given. Without either the lane goes on to the cases without a date. */
 static struct key down_to(const struct page *p, struct casebus_bytes agency)
 {
     struct casebus_bytes first =

@@ -95,8 +95,8 @@ static struct key list_all(struct query *q, const struct page *p)
     return next;
 }
 
-/* Where a `next` leads that is made up, or of what the asker might see before, or as another.
- */
+/* A `next` that leads nowhere in this list: made up, or given to somebody who may see other
+ * agencies. */
 static struct key of_another_list(struct query *q)
 {
     if (txn_error(q->txn) == 0) {
@@ -251,7 +251,8 @@ static int finish_page(struct query *q, const struct page *p, const struct key *
 
 /* --- the operations --------------------------------------------------------------------- */
 
-/* Who may see one agency only asks for that one, and is spared a walk past all the others. */
+/* An actor who may see one agency only is answered as if he had named it, without a walk past
+ * the cases of all others. */
 static void ask_for_the_only(struct query *q, struct page *p)
 {
     if (!p->agency.data && q->scope->agencies == 1) {
@@ -300,7 +301,7 @@ static int read_offender(struct query *q, struct page *p)
                : bad_arg(q, "offender", "must be 1 to 200 bytes when normalised");
 }
 
-/* Is each argument one of its kind? */
+/* Is each argument well-formed by itself? */
 static int check_values(struct query *q, const struct page *p)
 {
     if (p->agency.data && !casebus_agency_valid(p->agency)) {
@@ -318,7 +319,7 @@ static int check_values(struct query *q, const struct page *p)
     return 0;
 }
 
-/* Do they go together? */
+/* May they be given together? */
 static int check_together(struct query *q, const struct page *p, bool ordered)
 {
     bool dates = p->from.data || p->to.data, named = p->offender.size > 0;

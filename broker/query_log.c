@@ -55,8 +55,8 @@ static bool matches(const struct patterns *p, struct casebus_bytes topic)
     return false;
 }
 
-/* As it is sent live: the thin form where the full one is too large, and the audience's of
- * that. */
+/* Packs the event as it is sent live: thin where the full form is too large, and then in the
+ * audience's form. */
 static int pack_event(struct query *q, const struct log_entry *log)
 {
     struct casebus_event event;
@@ -104,7 +104,7 @@ static bool lost_of_topic(struct query *q, struct casebus_bytes text, unsigned *
     struct casebus_topic topic;
     enum casebus_event_kind kind;
     if (casebus_topic_event(text, &topic, &kind) != 0) {
-        return false; /* of fewer segments: whole streams */
+        return false; /* a pattern of fewer segments, which is of whole streams */
     }
     if (!scope_covers_topic(q->scope, text)) {
         *lost = 0; /* for this reader there has never been one */

@@ -56,7 +56,7 @@ static void note_seen(struct seen *s, struct casebus_bytes id)
 struct met {
     struct casebus_bytes agency, session; /* absent: of all; without a session: the log */
     uint64_t lowest;                      /* the oldest event that is of interest */
-    uint64_t refused_from; /* and refused reports: not those that came below this event */
+    uint64_t refused_from; /* and the oldest refused report: none that came before this event */
     uint64_t since;        /* nor before this instant */
     unsigned load;
     uint64_t limit;

@@ -23,7 +23,8 @@
 
 /* --- the line of those that walk far ----------------------------------------------------- */
 
-/* Two askers with one number wait for each other, and nothing worse. */
+/* A hash of the asker's name. Two askers that share a number wait for each other's turn;
+ * nothing worse comes of it. */
 static unsigned number_of(struct casebus_bytes asker)
 {
     uint32_t h = 2166136261u; /* FNV-1a */
@@ -78,7 +79,7 @@ static void line_pass(struct line *line)
 
 /* --- taken in ---------------------------------------------------------------------------- */
 
-/* Nobody can be answered whose way back is not kept. */
+/* A request whose way back is too long to be kept cannot be answered, and is dropped. */
 static void drop(struct queries *self, zmq_msg_t *body)
 {
     count_refusal(self->options->counters, CASEBUS_ETOOMANY);
@@ -88,7 +89,7 @@ static void drop(struct queries *self, zmq_msg_t *body)
     zmq_msg_close(body);
 }
 
-/* It is the newest of those asked, or goes to the line. */
+/* The request becomes the newest of `asked`, or goes to the line. */
 static void sort_in(struct queries *self, struct asked *a)
 {
     a->asker = number_of(envelope_asker(&a->envelope));
@@ -250,7 +251,8 @@ static void answer_asked(struct queries *self)
     }
 }
 
-/* Of the line so many that each hand walks far once, with what stands between them. */
+/* Answers so many of the line that each hand has one request that walks far, together with
+ * those that stand between them. */
 static void answer_line(struct queries *self)
 {
     struct line *line = &self->line;

@@ -21,7 +21,7 @@ int find_place(struct query *q)
 {
     const struct queries *self = q->self;
     if (q->resumed) {
-        return 0; /* it has just left one */
+        return 0; /* it waited before, so its place is free */
     }
     if (q->size > CASEBUS_WAITING_MAX) {
         return CASEBUS_ETOOLARGE;
@@ -149,7 +149,8 @@ void resume_ended(struct queries *self)
     }
 }
 
-/* What has been submitted was judged before, and is told what comes of it. */
+/* Asks all that wait again, by the new table of actors. A request that has been submitted
+ * already is not judged again: it is told what came of it. */
 void judge_anew(struct queries *self)
 {
     for (size_t i = self->waiting_count; i-- > 0;) {

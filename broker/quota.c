@@ -78,7 +78,7 @@ static uint64_t hash(const char *name)
     return h ^ h >> 32;
 }
 
-/* From when on nothing is owed; 0: nobody's. */
+/* The instant from which on the account owes nothing; 0: it is nobody's. */
 static int64_t at_rest(const struct account *a)
 {
     int64_t latest = a->waiting > 0 ? INT64_MAX : 0;
@@ -118,7 +118,8 @@ static int64_t cost(enum limit limit, uint64_t more, uint64_t value)
 /* Has he less than one left? */
 static bool is_over(struct account *self, enum limit limit, uint64_t value, int64_t now)
 {
-    if (self->value[limit] != value) { /* what he owed by another one is forgotten */
+    if (self->value[limit] !=
+        value) { /* the limit was changed: what was owed by the old one is forgotten */
         self->value[limit] = value;
         self->paid_until[limit] = 0;
     }

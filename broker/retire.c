@@ -59,8 +59,8 @@ static bool look(struct queries *self, uint64_t now)
     return !at;
 }
 
-/* After a start, and after the clock has jumped, everybody looks idle. Whoever lives polls
- * within seconds: he has a minute. */
+/* After a start, and after the clock has jumped, every publisher looks idle. One that is alive
+ * polls within seconds, so all of them are given a minute. */
 static bool too_early(struct queries *self, int64_t now)
 {
     int64_t offset = zclock_time() - now;

@@ -262,7 +262,7 @@ struct file_reader {
     } seen[GIVEN_MAX];
 };
 
-/* Which of two would count nobody could tell. */
+/* A name that is given twice is refused: nobody could tell which of the two counts. */
 static bool note_given(struct file_reader *self, const char *name, char *fault,
                        size_t fault_size)
 {

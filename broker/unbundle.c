@@ -11,8 +11,8 @@
  * no more refused for his bytes than by messages. */
 #include "unbundle.h"
 
-/* Have copies of it the same bytes at the same place? Of a short frame they have not: libzmq
- * keeps it in the message itself. No report is as short. */
+/* Do copies of the frame share its bytes? Those of a short frame do not: libzmq keeps it in the
+ * message itself. No bundle is that short. */
 static bool is_shared(zmq_msg_t *frame)
 {
     zmq_msg_t copy;

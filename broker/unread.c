@@ -83,7 +83,7 @@ static void let_go(void *data, void *hint)
     free(reply);
 }
 
-/* Is there room for it? It is counted in any case. */
+/* Counts it, and says whether there was room for it. */
 static bool count_in(struct reply *reply)
 {
     atomic_fetch_add(&reply->table->users, 1);

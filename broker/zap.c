@@ -127,7 +127,7 @@ static const struct actor *find_actor(struct zap *self, struct asked *a,
     return NULL;
 }
 
-/* What the door asks of an actor: why not; NULL: he may. */
+/* Why this actor may not enter by this door; NULL: he may. */
 static const char *stop_at(const struct zap *self, const struct door *door,
                            const struct actor *actor)
 {
@@ -148,7 +148,7 @@ static const char *stop_at(const struct zap *self, const struct door *door,
     return NULL;
 }
 
-/* Why not; NULL: he may. */
+/* Why the connection is refused; NULL: it is let in. */
 static const char *refuse(struct zap *self, struct asked *a, const struct actor *actor,
                           const char *id)
 {
@@ -191,7 +191,7 @@ static enum limit over_limit(struct zap *self, struct casebus_bytes domain,
                         : account_take(account, self->options->limits, more, now);
 }
 
-/* Over which of his limits it would take the actor; NULL: none. */
+/* Which of the actor's limits the connection would be over, as a sentence; NULL: none. */
 static const char *check_limits(struct zap *self, struct asked *a, const struct actor *actor,
                                 char text[LIMIT_TEXT_SIZE])
 {
