@@ -40,7 +40,8 @@ static const unsigned char *skip(struct stream *self, size_t size)
     return data;
 }
 
-/* The next so many bytes, zeros behind them. */
+/* Copies the next `size` bytes of the message together, with zeros behind them up to a whole
+ * block. */
 static const unsigned char *gather(struct stream *self, size_t size)
 {
     size_t filled = 0;

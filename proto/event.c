@@ -111,7 +111,8 @@ static int read_changed(struct reading *in)
     return in->r.error;
 }
 
-/* Records have twelve fields or some more: a head of one byte, or of three. */
+/* Does a map begin here? Records have about twelve fields, so its head is of one byte or of
+ * three. */
 static inline bool begins_map(const struct casebus_reader *r)
 {
     const size_t left = (size_t)(r->end - r->at);
@@ -258,8 +259,8 @@ static inline bool pass_numbers(struct casebus_reader *r, struct casebus_event *
            PASS(r, "\245actor") && pass_short(r, &event->actor);
 }
 
-/* Reads what casebus_event_put() writes, in its order, which is what nearly always comes.
- * False: it is something else, or at fault, and is to be read key by key. */
+/* Reads an event whose keys are in the order of casebus_event_put(), as nearly all are. False:
+ * they are not, or something is wrong, and it is to be read key by key. */
 static bool read_as_written(struct reading *in)
 {
     struct casebus_reader *r = &in->r;

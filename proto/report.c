@@ -343,8 +343,8 @@ static bool read_usual(struct casebus_reader r, uint32_t left, size_t size,
     return false;
 }
 
-/* Of a report that is refused behind the first keys: the session is told of it, where it is the
- * next key. */
+/* Finds the session of a report that is refused behind the first keys, so that the session can
+ * count it: where it is the very next key. */
 static void find_session(struct casebus_reader r, uint32_t left, struct casebus_report *report)
 {
     if (left > 0 && casebus_bytes_is(wire_read_name(&r), "session")) {

@@ -188,7 +188,8 @@ static bool is_finite(double real)
     return (bits >> 52 & 0x7ff) != 0x7ff;
 }
 
-/* What has been read of a value that scan_short() does not pass; *at moved behind its bytes. */
+/* Checks a value that scan_short() did not pass, whose head is `wire`; moves *at behind its
+ * bytes. */
 static int scan_body(struct scanner *s, const struct wire *wire, const unsigned char **at,
                      struct casebus_fault *fault)
 {

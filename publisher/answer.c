@@ -25,8 +25,8 @@ static bool check_of(struct casebus_publisher *self, uint64_t number, unsigned c
     return self->outbox && casebus_outbox_check(self->outbox, number, check) == 0;
 }
 
-/* Has the broker decided what we sent? Its check is ours, and its number one that we sent and
- * have not been told to forget. */
+/* Has the broker decided what we sent? Then the number is one that we have sent and still know
+ * the check of, and the checks are equal. */
 static bool agrees(struct casebus_publisher *self, const struct confirm_answer *answer)
 {
     unsigned char check[CASEBUS_CHECK_SIZE];
@@ -158,7 +158,7 @@ static void serve(struct casebus_publisher *self, const struct confirm_answer *a
     }
 }
 
-/* Well below the time after which silence is taken for a loss. */
+/* Kept well below resend_ms, after which silence is taken for a loss. */
 static int64_t gather_ms(const struct casebus_publisher *self)
 {
     int64_t most = self->options.resend_ms / 4;

@@ -38,7 +38,7 @@ static int segment_fault(struct casebus_bytes text)
                                              : CASEBUS_EVALUE;
 }
 
-/* Which part of a topic cannot be. */
+/* Of a topic that is invalid: its part at fault, and the code. */
 static int topic_fault(bool is_case, struct casebus_bytes agency, struct casebus_bytes key,
                        struct casebus_fault *fault)
 {
@@ -48,7 +48,7 @@ static int topic_fault(bool is_case, struct casebus_bytes agency, struct casebus
     return casebus_fault_at(fault, is_case ? "regulator_id" : "session_id", segment_fault(key));
 }
 
-/* Does the topic composed last end its agency where this one would? */
+/* Has the topic that was composed last the same kind and agency as this one? */
 static bool has_stem(const struct composer *self, enum casebus_report_kind kind,
                      struct casebus_bytes agency)
 {
@@ -213,7 +213,7 @@ int casebus_compose_copy(struct casebus_bytes topic, struct casebus_bytes body,
 int casebus_compose_void(struct casebus_bytes topic, const struct casebus_report_parts *parts,
                          struct kept *kept)
 {
-    /* Of a report that nobody can read any more. It decides nothing, so it names nobody. */
+    /* The topic of a void for a report that cannot be read any more, not even its topic. */
     static const char nobody[] = "case:scraped:unknown:unknown:";
     msgpack_sbuffer body;
     msgpack_sbuffer_init(&body);
@@ -262,7 +262,7 @@ int casebus_compose_again(const struct kept *old, const struct casebus_report_pa
     }
     if (old->cause == KEPT_WHOLE) {
         casebus_compose_tie(kept, check_at, parts->check, next_check);
-    } else { /* what a void stands for stays what it was */
+    } else { /* a void keeps the hash of the report it stands for */
         memcpy(kept->hash, old->hash, CASEBUS_HASH_SIZE);
         memmove(next_check, parts->check, CASEBUS_CHECK_SIZE);
         casebus_check_next(next_check, kept->hash);

@@ -94,7 +94,7 @@ int casebus_publisher_diverge(struct casebus_publisher *self, const struct broke
 {
     unsigned char id[CASEBUS_PUBLISHER_SIZE];
     randombytes_buf(id, sizeof id);
-    struct broker_state state = *broker; /* it may be a part of what changes */
+    struct broker_state state = *broker; /* which may be a part of what is changed below */
     int error =
         self->outbox ? diverge_on_disk(self, id, &state) : diverge_in_memory(self, id, &state);
     if (error) {
@@ -102,7 +102,7 @@ int casebus_publisher_diverge(struct casebus_publisher *self, const struct broke
     }
     self->decided = self->cursor = self->highest = self->granted = self->base;
     self->met = true;
-    self->poll_out = false; /* what is on its way answers for the old id */
+    self->poll_out = false; /* the poll that is on its way is about the old id */
     self->poll_due = now;
     self->stats.diverged++;
     self->stats.held[0] = '\0';

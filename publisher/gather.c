@@ -98,7 +98,8 @@ static bool is_flood(const struct casebus_publisher *self)
            (self->bundled > 1 && lower(self->lag, undecided) >= self->bundled * GATHER_SHARE);
 }
 
-/* Looked at before a bundle is made in vain: is there most likely not enough for one? */
+/* Are there most likely too few reports for a bundle? Asked first, so that none is made in
+ * vain. */
 static bool are_few(const struct casebus_publisher *self)
 {
     return self->blocked || window_last(&self->window) - self->cursor <= self->bundled;

@@ -56,7 +56,8 @@ int casebus_publisher_open_outbox(struct casebus_publisher *self)
 
 /* --- commits ------------------------------------------------------------------------------ */
 
-/* What is on the disk now goes into the window, if that has come so far and has room. */
+/* Moves what is on the disk now from `staged` into the window, where that has room and is fed
+ * up to there. */
 static void unstage(struct casebus_publisher *self)
 {
     while (self->staged.count > 0 && window_last(&self->window) + 1 == self->staged.first) {

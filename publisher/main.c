@@ -15,7 +15,7 @@ int main(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN); /* whoever reads what we say may leave before the end */
         code = upload_run(&options);
     }
-    /* What was published is published, also where nobody can be told. */
+    /* Output that could not be written changes the exit code, not what was published. */
     code = output_end("casebus-publish", code);
     return code == 0 && ferror(stderr) ? 1 : code;
 }

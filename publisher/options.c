@@ -336,7 +336,8 @@ static bool ends_with(const char *text, const char *tail)
     return size > tail_size && strcmp(text + size - tail_size, tail) == 0;
 }
 
-/* A folder alone would be made into one, and nothing is left in that. */
+/* Is there an outbox in the folder? --resume needs one: opening the folder would make an empty
+ * one. */
 static bool is_outbox(const char *folder)
 {
     char path[4096];

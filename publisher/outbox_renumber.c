@@ -121,7 +121,8 @@ static int survey(struct outbox *self, MDB_txn *txn, struct outbox_state *state)
     }
     if (!error && count > 0) {
         state->settled.through = first - 1;
-        /* One damaged number does not make a million voids. */
+        /* A gap between the numbers that is larger than what is there is damage: it is not
+         * filled with voids. */
         error = first > 0 && state->last - first < 2 * count ? 0 : CASEBUS_ECORRUPT;
     }
     for (uint64_t n = state->settled.through + 1; !error && n <= state->last; n++) {

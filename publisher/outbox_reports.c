@@ -245,7 +245,7 @@ int casebus_outbox_check(struct outbox *self, uint64_t number,
         return error;
     }
     error = check_at(self, txn, number, check);
-    if (error == CASEBUS_ECORRUPT && /* the one before it says it too */
+    if (error == CASEBUS_ECORRUPT && /* the check of the report before it says so too */
         outbox_get(txn, self->reports, number - 1, &value) == 0 &&
         outbox_unpack_report(outbox_bytes(value), &before) == 0) {
         memcpy(check, before.check, CASEBUS_CHECK_SIZE);

@@ -60,7 +60,7 @@ static void make_id(char *out, size_t size)
     snprintf(out, size, "%s-%08x", stamp, randombytes_random());
 }
 
-/* A number is the ledger's, anything else the caller's. */
+/* Notes the number of a report in the ledger: 0; an error is passed on. */
 static int noted(struct upload *upload, int64_t rc)
 {
     if (rc < 0) {
@@ -101,7 +101,7 @@ static int send_page(struct upload *upload, struct scrape *scrape)
     return noted(upload, rc);
 }
 
-/* Does the broker only say: not now? */
+/* Is it an error that passes by itself? */
 static bool passes_by(int rc)
 {
     return rc == CASEBUS_ELIMITED || rc == CASEBUS_EBUSY || rc == CASEBUS_EBEHIND;

@@ -58,8 +58,8 @@ static int64_t send_pairs(struct casebus_publisher *self, enum casebus_report_ki
                                             casebus_cstr(session), casebus_bytes(NULL, 0),
                                             casebus_bytes(data.data, data.size), timeout_ms);
     msgpack_sbuffer_destroy(&data);
-    if (!self->dead) { /* the last of a page mostly, and what people look at: it waits for none
-                        */
+    if (!self->dead) { /* mostly the last report of a page, which people look at: it goes out
+                          without waiting for others */
         self->dead = casebus_publisher_flush(self, false);
     }
     return number;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What keeps confirmations away, as far as it is known; "": it is not. */
+/* Why confirmations do not come, as far as it is known; "": not known. */
 static void find_cause(const struct upload *self, char *out, size_t size)
 {
     const struct casebus_publisher_stats *stats = casebus_publisher_stats(self->publisher);

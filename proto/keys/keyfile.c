@@ -209,7 +209,7 @@ int casebus_keys_read_public(char key[CASEBUS_KEY_SIZE + 1], const char *path, c
 
 /* --- writing ----------------------------------------------------------------------------- */
 
-/* A name of ours and a folder's; false: too long. */
+/* Puts a folder and a name in it together; false: too long. */
 static bool path_of(char path[4096], const char *dir, const char *name, const char *suffix)
 {
     return snprintf(path, 4096, "%s/%s.%s", dir, name, suffix) < 4096;
