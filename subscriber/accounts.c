@@ -265,7 +265,7 @@ static int write_all(const struct accounts *self, const char *path, struct why w
 
 /* --- changes ----------------------------------------------------------------------------- */
 
-/* Not for longer: whoever holds it may never let go. */
+/* Waits a bounded time for the lock, for whoever holds it may never let go. */
 static bool wait_for_lock(int fd)
 {
     static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};

@@ -17,7 +17,8 @@ struct casebus_call {
     msgpack_packer pk; /* into arguments */
 };
 
-/* The packer's way out: remembers that memory failed, which the packing calls do not say. */
+/* The packer's writer: remembers that memory failed, for the packing calls do not give its
+ * result. */
 static int keep(void *data, const char *bytes, size_t size)
 {
     struct casebus_call *self = data;

@@ -14,7 +14,7 @@
 
 /* --- complaining ------------------------------------------------------------------------ */
 
-/* What is neither here nor in the table is 1: the broker said no. */
+/* Exit statuses by code; for a code that is not here it is 1: the broker refused. */
 static const struct {
     int code, status;
 } statuses[] = {

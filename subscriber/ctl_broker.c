@@ -72,7 +72,7 @@ static int try_fanout(const struct ctl *self, const char *endpoint, int timeout_
     return rc;
 }
 
-/* The broker's subscription arrives on it, without which every report would be dropped. */
+/* Waits for the broker's subscription: before that a publisher's socket drops every report. */
 static int wait_for_subscription(void *socket, const char *endpoint, int timeout_ms)
 {
     char byte;
@@ -159,7 +159,7 @@ static void add_minute(struct casebus_bytes minute, struct text *out)
     text_add(out, kinds > 0 ? "\n" : "");
 }
 
-/* As a record, but for the last hour, which has a line a minute, the newest first. */
+/* The status as show_record() has it, but for `minutes`: a line each, the newest first. */
 static void add_status(struct casebus_bytes result, struct text *out)
 {
     struct casebus_reader r;
@@ -192,7 +192,8 @@ static int print_status(struct ctl *self)
     return ctl_flush(self);
 }
 
-/* Who has no verb for reports is not let in where they go: that endpoint is not his to try. */
+/* May whoever asks connect to ingest? Without a verb for reports he is not let in there, so it
+ * is not tried. */
 static int ask_may_report(struct ctl *self, bool *may)
 {
     casebus_call_begin(self->call, CASEBUS_OP_ACTOR_WHOAMI);
@@ -226,7 +227,7 @@ int ctl_status(struct ctl *self)
     if (status != EXIT_FINE) {
         return status;
     }
-    /* One that does not answer leaves the other half of the time. */
+    /* Half of the time: where the fan-out does not answer, some is left for ingest. */
     const int fanout = try_endpoint(self, self->settings.fanout, "fanout", try_fanout,
                                     deadline_left(deadline) / 2);
     const int ingest = reports ? try_endpoint(self, self->settings.ingest, "ingest", try_ingest,

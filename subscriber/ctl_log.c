@@ -77,7 +77,7 @@ static int print_page(struct ctl *self, struct casebus_replay *replay)
     while (status == EXIT_FINE && self->settings.limit > 0 &&
            casebus_replay_next(replay, &event) == 1) {
         status = print_event(self, event, colour);
-        self->settings.limit--; /* unset: more than there can be */
+        self->settings.limit--; /* of the whole; FLAG_UNSET is more than there can be */
     }
     return status;
 }

@@ -116,10 +116,11 @@ static int connect_again(struct casebus_subscriber *self)
                : 0;
 }
 
-/* How long it may go on being quiet, or a code. A connection over which nothing comes may be
- * dead without anybody knowing: it is made again. What was lost by that is found like all else.
- * A process that was stopped, or elsewhere, finds its time over when it looks again, before
- * libzmq has read what waits for it: it looks once more. */
+/* How many milliseconds more the connection may be quiet, or a code. One over which nothing
+ * comes may be dead without anybody knowing, so it is made again; what that loses is found as
+ * all losses are. A process that was stopped finds the time over when it goes on, though
+ * messages may wait that libzmq has not read yet: it gets a little more time before it gives
+ * up. */
 static int quiet_left(struct casebus_subscriber *self)
 {
     const int64_t now = clock_mono_ms();
@@ -141,10 +142,9 @@ static int quiet_left(struct casebus_subscriber *self)
     return shorter((int)(self->quiet_since + QUIET_MS - now), QUIET_GRACE_MS / 2);
 }
 
-/* For the socket, which was found empty just now, by receiving from it: libzmq then waits for
- * its own descriptor, where a poll() of it from here would be one more. The first frame of what
- * comes stays in the slot that is received into. Or, while the log is pulled, for the time
- * alone. */
+/* Waits for the socket, which was just found empty, by receiving from it: that saves the poll()
+ * of its descriptor. The first frame that comes stays in the slot that is received into. While
+ * the log is pulled, waits for the time alone. */
 static int wait_for_socket(struct casebus_subscriber *self, int left)
 {
     if (self->intake.pulling) {
@@ -161,7 +161,7 @@ static int wait_for_socket(struct casebus_subscriber *self, int left)
     return self->has_first ? 1 : zmq_errno() == EAGAIN ? 0 : -1;
 }
 
-/* For the socket, unless the log is pulled, and for an answer. */
+/* Waits for an answer, and, unless the log is pulled, for the socket. */
 static int wait_for_both(struct casebus_subscriber *self, int left)
 {
     zmq_pollitem_t items[2] = {
@@ -304,7 +304,7 @@ static bool is_due(struct casebus_subscriber *self)
 
 /* --- answers ---------------------------------------------------------------------------- */
 
-/* The broker will do it another time. */
+/* Is it an error that passes by itself? */
 static bool is_passing(int rc)
 {
     return rc == CASEBUS_EBUSY || rc == CASEBUS_ELIMITED || rc == CASEBUS_EBEHIND ||

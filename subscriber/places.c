@@ -254,7 +254,7 @@ int places_cover(struct places *self, struct casebus_bytes prefix)
     bool one_topic = casebus_topic_stream(prefix).size < prefix.size;
     int rc = one_topic ? cover_topic(self, prefix) : cover_streams(self, prefix);
     mark_covered_topics(self);
-    places_clear(self); /* who covers what may be another now */
+    places_clear(self); /* other patterns may cover the streams now */
     return rc;
 }
 

@@ -159,7 +159,7 @@ static void find_run(const size_t *from, size_t count, size_t *tail, size_t *bef
 
 struct comparison {
     const struct rows *old, *now;
-    size_t *from; /* of each row now its place before, or SIZE_MAX */
+    size_t *from; /* by row of the new list: its place in the old one, or SIZE_MAX */
     bool *stays;
     struct casebus_change *change;
     size_t count;

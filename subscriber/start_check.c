@@ -24,7 +24,7 @@ static bool question_open(struct question *self, const struct casebus_client_opt
            casebus_call_audience(self->call, audience) == 0;
 }
 
-/* The broker's refusal; 0 where there is none, or no answer. */
+/* Asks the question: 0, or the broker's refusal; 0 also where no answer comes. */
 static int ask(struct question *self)
 {
     casebus_call_send(self->call, self->client, &self->reply, PATIENCE_MS);

@@ -59,7 +59,7 @@ struct written {
     off_t begin; /* of a regular file; known once a write was short */
 };
 
-/* Until standard output takes some of it; false: a signal asked to stop before. */
+/* Waits until standard output takes something. False: a signal asked to stop before that. */
 static bool wait_for_room(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};

@@ -62,7 +62,7 @@ static int use_page(struct casebus_view *self, const struct page *page, bool see
     return 0;
 }
 
-/* What the source has is not to be taken: the next snapshot is waited for. */
+/* Skips what the source has now; the view waits for its next snapshot. */
 static void pass_over(struct casebus_view *self)
 {
     snapshot_drop(&self->old);
@@ -81,7 +81,7 @@ static void begin_kept(struct casebus_view *self)
     }
 }
 
-/* From here on it may ask. */
+/* Lets the view ask, from here on. */
 static void begin(struct casebus_view *self)
 {
     if (!self->begun) {
@@ -319,7 +319,7 @@ static void begin_if_moved(struct casebus_view *self)
     }
 }
 
-/* Its source has something for it. */
+/* Is there a snapshot of its source for it to take now? */
 static bool can_take(const struct casebus_view *self)
 {
     const struct snapshot *now = self->source->now;

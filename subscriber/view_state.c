@@ -10,7 +10,7 @@
 
 #define OVERDUE_MS 1000 /* an answer may take so long before a view is said to be behind */
 
-/* Passes by itself: asked again in a while. */
+/* Is it an error that passes by itself? Then the query is asked again in a while. */
 static bool is_passing(int error)
 {
     return error == 0 || error == CASEBUS_EBEHIND || error == CASEBUS_EBUSY ||

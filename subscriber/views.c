@@ -295,7 +295,7 @@ static int take_reply(struct casebus_views *self, uint64_t token,
     struct source *source = asker(self, token);
     const bool is_doubt = self->doubt_ask.token == token;
     if (source == NULL && !is_doubt) {
-        return 0; /* answered before, or of no interest any more */
+        return 0; /* the request was answered before, or is not waited for any more */
     }
     if (!self->joined || is_foreign(self, reply->epoch)) {
         const bool first = !self->joined;

@@ -248,7 +248,7 @@ static bool is_time_to_save(const struct watch *self, int rc)
 
 /* --- showing ---------------------------------------------------------------------------- */
 
-/* Nobody has looked inside it yet. */
+/* Can all of it be read? What is inside `changed` and `payload` has not been checked yet. */
 static bool is_readable(const struct casebus_event *event)
 {
     struct casebus_fault fault;
@@ -317,7 +317,7 @@ static bool is_done(const struct watch *self)
            (self->settings->count != FLAG_UNSET && self->shown >= self->settings->count);
 }
 
-/* What it is doing, where that lasts and is not what it should be doing. */
+/* Says on stderr what it is doing, where that has changed. */
 static void say_state(struct watch *self)
 {
     const enum casebus_subscriber_state state = casebus_subscriber_state(self->subscriber);

@@ -198,7 +198,7 @@ static bool is_for_later(int error)
     return error == CASEBUS_ELIMITED || error == CASEBUS_EBUSY || error == CASEBUS_EBEHIND;
 }
 
-/* Its place is another's meanwhile. */
+/* Puts the request off to a later time; its place among those under way goes to another one. */
 static void put_off(struct asker *self, struct ask *ask, int error)
 {
     self->on_their_way -= ask->sent;
@@ -252,7 +252,8 @@ static bool take_reply(struct asker *self)
     return rc >= 0;
 }
 
-/* Those for whom the answer did not come. One a call: `done` may change the list. */
+/* Ends one request whose deadline has passed. One a call, for `done` may change the list.
+ * False: there is none. */
 static bool expire(struct asker *self, int64_t now)
 {
     struct ask **at = &self->first;

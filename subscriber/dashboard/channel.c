@@ -128,7 +128,7 @@ static void publish(struct channel *self, struct message *message)
     wake(self);
 }
 
-/* Puts into words what is not as it was last sent. */
+/* Makes a message of the rows that are not as they were last sent, where there are any. */
 static void tell_rows(struct channel *self, const struct casebus_row *rows, size_t count,
                       bool reset)
 {
@@ -178,7 +178,7 @@ static void rows_changed(void *arg, struct casebus_view *view, const struct case
 
 /* --- states ------------------------------------------------------------------------------- */
 
-/* In words, where they are others than before. */
+/* Makes a message of the words in `scratch`, where they differ from those of *now. */
 static void tell(struct channel *self, struct message **now, unsigned *number)
 {
     const struct text *const out = &self->channels->scratch;

@@ -72,7 +72,7 @@ struct message *words_of_rows(struct channel *self, const struct casebus_row *ro
     return message;
 }
 
-/* Is it a list of all there are? Not of the newest. */
+/* Does the list hold all rows there are, and not only the newest? */
 static bool is_a_whole(const struct channel *self)
 {
     return strcmp(self->name, "sessions") == 0 || strcmp(self->name, "quarantine") == 0;

@@ -39,7 +39,8 @@ static const char *cookie_name(const struct request *request)
     return request->peer.tls ? COOKIE_TLS : COOKIE_PLAIN;
 }
 
-/* Where to go on: a path of ours, or "/". */
+/* Where to go after signing in: the path that was asked for, where it is one of ours, or
+ * "/". */
 static const char *safe_next(const char *next)
 {
     const bool ours = next != NULL && next[0] == '/' && next[1] != '/' && next[1] != '\\' &&
@@ -65,7 +66,8 @@ static void send_to_login(struct request *request)
     text_free(&to);
 }
 
-/* Somebody sits there: what a page fetches by itself, to stay true, does not show that. */
+/* Does the request show that a person is at the browser? What a page fetches by itself does
+ * not. */
 static bool is_used(const struct request *request)
 {
     const char *const mode =
@@ -74,7 +76,7 @@ static bool is_used(const struct request *request)
            (!request->route->stream && (mode == NULL || strcmp(mode, "navigate") == 0));
 }
 
-/* A page leads to where one signs in. */
+/* Refuses somebody who is not signed in; a page redirects to /login. */
 static void refuse_stranger(struct request *request)
 {
     if (request->route->post || request->route->stream || request_is_api(request) ||

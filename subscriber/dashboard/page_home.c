@@ -173,7 +173,7 @@ static bool choose_session(struct request *request, struct chosen *chosen)
     return true;
 }
 
-/* Where there is nothing to draw: why. */
+/* Says why there is nothing to draw. */
 static void add_reason(struct slots *slots, const char *slot, const struct fetch *fetch,
                        const char *words)
 {

@@ -40,7 +40,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* It may go by with the file as it is. */
+/* Is it an error that may pass without a change of the file? */
 static bool may_pass(int rc)
 {
     return rc == CASEBUS_ENOMEM || rc == CASEBUS_EIO;

@@ -77,7 +77,7 @@ static enum MHD_Result keep_last(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* Of a header that may be there several times: a proxy adds its own at the end. */
+/* The last of the headers of this name: a proxy adds its own at the end. */
 static const char *last_header(const struct request *request, const char *name)
 {
     struct last last = {name, NULL};
