@@ -5,7 +5,7 @@
  * many at once, and sessions that live by their reports alone are not overrun by seconds in
  * which nothing could be decided. Names stay here until a tick with them is in the store. While
  * nothing runs and nobody who was lost is heard from, nothing is written. */
-#include "query.h"
+#include "query_loop.h"
 
 /* The place of a session, or where it belongs. */
 static size_t place_of(const struct queries *self, uint64_t session)

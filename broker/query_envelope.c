@@ -1,5 +1,5 @@
 /* The way back to who asked: what comes before a request, and goes before its reply. */
-#include "query.h"
+#include "query_loop.h"
 
 void envelope_close(struct envelope *e)
 {

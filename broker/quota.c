@@ -119,7 +119,7 @@ static int64_t cost(enum limit limit, uint64_t more, uint64_t value)
 static bool is_over(struct account *self, enum limit limit, uint64_t value, int64_t now)
 {
     if (self->value[limit] !=
-        value) { /* the limit was changed: what was owed by the old one is forgotten */
+        value) { /* changed: what was owed by the old limit is forgotten */
         self->value[limit] = value;
         self->paid_until[limit] = 0;
     }

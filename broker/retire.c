@@ -2,7 +2,7 @@
  *
  * Looking is done here, a slice at a time beside the requests; forgetting is an entry, and
  * whether the publisher really has been idle is decided there (apply_publisher.c). */
-#include "query.h"
+#include "query_loop.h"
 
 #define SLICE 1000     /* publishers looked at in one turn */
 #define AT_ONCE 50     /* entries made in one turn */
