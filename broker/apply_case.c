@@ -340,16 +340,35 @@ static void update(struct apply *self, struct case_entry *entry,
     reindex_case(self, old, draft);
 }
 
+/* Does it say both that tell one court record from another? */
+static bool tells_apart(const struct casebus_record *r)
+{
+    return casebus_as_str(r->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]).data &&
+           offender_name(r->field[CASEBUS_CASE_OFFENDER]).data;
+}
+
 static bool conflicts(const struct apply *self, const struct casebus_record *old)
 {
-    const struct casebus_bytes *new = self->report->record.field;
-    struct casebus_bytes old_date =
-        casebus_as_str(old->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
-    struct casebus_bytes new_date = casebus_as_str(new[CASEBUS_CASE_OFFENCE_ACTION_DATE]);
-    struct casebus_bytes old_name = offender_name(old->field[CASEBUS_CASE_OFFENDER]);
-    struct casebus_bytes new_name = offender_name(new[CASEBUS_CASE_OFFENDER]);
-    return old_date.data && new_date.data && !casebus_bytes_equal(old_date, new_date) &&
-           old_name.data && new_name.data && !normal_equal(old_name, new_name);
+    const struct casebus_record *new = &self->report->record;
+    return tells_apart(old) && tells_apart(new) &&
+           !casebus_bytes_equal(casebus_as_str(old->field[CASEBUS_CASE_OFFENCE_ACTION_DATE]),
+                                casebus_as_str(new->field[CASEBUS_CASE_OFFENCE_ACTION_DATE])) &&
+           !normal_equal(offender_name(old->field[CASEBUS_CASE_OFFENDER]),
+                         offender_name(new->field[CASEBUS_CASE_OFFENDER]));
+}
+
+/* A report of some fields only, which can collide with nothing, does not stand for what the
+ * case is: an acceptance is to know what it displaces. What it changes it changes as an edit
+ * does. */
+static void keep_hash(struct apply *self, struct case_entry *entry,
+                      const struct casebus_record *old, const unsigned char *hash, bool changed)
+{
+    if (tells_apart(old) && !tells_apart(&self->report->record)) {
+        entry->flags |= changed ? CASE_EDITED : 0;
+    } else {
+        entry->flags &= ~(uint64_t)CASE_EDITED;
+        memcpy(entry->hash, hash, sizeof entry->hash);
+    }
 }
 
 /* The report differs from what was last applied: perhaps in a field, perhaps only in its bytes.
@@ -371,8 +390,7 @@ static enum casebus_outcome compare(struct apply *self, struct case_entry *entry
             return CASEBUS_OUTCOME_REJECTED;
         }
     }
-    entry->flags &= ~(uint64_t)CASE_EDITED;
-    memcpy(entry->hash, hash, sizeof entry->hash);
+    keep_hash(self, entry, old, hash, changes > 0);
     if (changes == 0) {
         return synced(self, entry, false);
     }

@@ -52,7 +52,7 @@ static inline uint64_t state_oldest(const struct state *s)
 
 #define CASE_DELETED 1u
 #define CASE_REDACTED 2u
-#define CASE_EDITED 4u /* changed by an edit since its hash was taken */
+#define CASE_EDITED 4u /* changed since its hash was taken */
 
 struct case_entry {
     uint64_t flags;
@@ -62,9 +62,10 @@ struct case_entry {
     uint64_t last[CASEBUS_CASE_EVENT_COUNT]; /* newest event of each kind of its topics */
     uint64_t inserted_at, updated_at, last_synced_at;
     uint64_t seen_count;
-    uint64_t fetched_at;                   /* newest applied */
-    unsigned char hash[CASEBUS_HASH_SIZE]; /* of the data last applied by a scrape */
-    struct casebus_bytes source;           /* encoded map */
+    uint64_t fetched_at; /* newest applied */
+    /* Of the data last applied by a scrape; where both tell who and when, of such data. */
+    unsigned char hash[CASEBUS_HASH_SIZE];
+    struct casebus_bytes source; /* encoded map */
     struct casebus_bytes record; /* a living case's copy, where record_seq is below the floor */
     uint64_t accepted; /* newest conflict whose report was accepted as this case; 0: none */
 };

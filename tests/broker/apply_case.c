@@ -224,6 +224,40 @@ static void displaced_after_it_was_accepted_it_is_rejected(void **state)
     expect_rejected(CASEBUS_EDECIDED, "quarantine");
 }
 
+/* A report of some fields since then does not hide what is displaced. */
+static void displaced_content_is_known_behind_a_partial_report(void **state)
+{
+    (void)state;
+    static const char *const partial[] = {"{'offence_fine_pence': 1000}",
+                                          "{'offence_fine_pence': 2000}"};
+    for (int i = 0; i < 2; i++) {
+        const char *topic = i ? "case:scraped:hse:2:" : SCRAPED;
+        const char *acme = "{'offender': {'name': 'Acme Ltd'}, 'offence_fine_pence': 1000, "
+                           "'offence_action_date': '2020-02-02'}";
+        desk_report(&d, topic, acme);
+        desk_report(&d, topic, partial[i]);
+        desk_report(&d, topic,
+                    "{'offender': {'name': 'Other'}, 'offence_action_date': '2020-02-03'}");
+        expect(CASEBUS_OUTCOME_CONFLICT, i ? "conflict 2" : "conflict 1");
+        desk_decide(&d, APPLY_ACCEPT, desk_state(&d).seq, NULL);
+        desk_report(&d, topic, acme);
+        expect_rejected(CASEBUS_EDECIDED, "");
+    }
+}
+
+static void a_whole_report_takes_back_what_a_partial_one_changed(void **state)
+{
+    (void)state;
+    const char *acme = "{'offender': {'name': 'Acme Ltd'}, 'offence_fine_pence': 1000, "
+                       "'offence_action_date': '2020-02-02'}";
+    desk_report(&d, SCRAPED, acme);
+    desk_report(&d, SCRAPED, "{'offence_fine_pence': 2000}");
+    desk_report(&d, SCRAPED, acme);
+    expect(CASEBUS_OUTCOME_UPDATED, "updated 1 synced 1");
+    desk_report(&d, SCRAPED, acme);
+    expect(CASEBUS_OUTCOME_SYNCED, "synced 1");
+}
+
 static void accepted_as_another_case_it_is_created(void **state)
 {
     (void)state;
@@ -525,6 +559,8 @@ int main(void)
         TEST(accepted_as_another_case_it_is_created),
         TEST(rejected_from_quarantine_it_stays_out),
         TEST(displaced_after_it_was_accepted_it_is_rejected),
+        TEST(displaced_content_is_known_behind_a_partial_report),
+        TEST(a_whole_report_takes_back_what_a_partial_one_changed),
         TEST(an_acceptance_that_fails_displaces_nothing),
         TEST(a_decision_of_the_past_decides_nothing_new),
         TEST(a_scrape_overwrites_an_edit),

@@ -205,8 +205,13 @@ static struct told store(struct model *m, struct model_case *c, const struct mod
     if (c->state != CASE_LIVING) {
         return create(m, c, r);
     }
-    c->edited = false;
-    c->applied = r->content;
+    bool partial = c->record.name && c->record.date && !(said.name && said.date);
+    if (!partial) {
+        c->edited = false;
+        c->applied = r->content;
+    } else if (differs(&c->record, &said)) {
+        c->edited = true;
+    }
     see(m, c, r);
     if (!differs(&c->record, &said)) {
         m->seq++;

@@ -38,7 +38,7 @@ struct model_case {
     unsigned state;
     uint64_t version, seen, fetched_at;
     struct content record;
-    unsigned applied; /* the content last applied by a scrape */
+    unsigned applied; /* the content last applied by a scrape, name and date in it */
     bool edited;      /* since then */
 };
 
