@@ -144,11 +144,19 @@ static bool has_nil(struct casebus_bytes map)
     return false;
 }
 
+static bool is_empty(struct casebus_bytes map)
+{
+    struct casebus_reader r;
+    casebus_reader_init(&r, map);
+    return map.data && casebus_peek(&r) == CASEBUS_MAP && casebus_read_map(&r) == 0;
+}
+
 static int merge_map(struct diff *d, const struct casebus_field *field,
                      struct casebus_bytes before, struct casebus_bytes report,
                      struct casebus_bytes *merged)
 {
-    if (!d->changes && !before.data && !casebus_is_nil(report) && !has_nil(report)) {
+    if (!d->changes && !before.data && !casebus_is_nil(report) && !is_empty(report) &&
+        !has_nil(report)) {
         *merged = report; /* of a new case: nothing to merge, nothing to tell */
         return 0;
     }
@@ -236,7 +244,9 @@ int record_merge(struct txn *txn, const struct casebus_record *before,
     struct diff d = {txn, changes, 0};
     draft->report = report->encoded;
     draft->unknown_count = 0;
-    if (!before && !changes && !may_have_nil(report->encoded)) {
+    /* An empty map says nothing of a case that is there, and so it does of a new one. */
+    if (!before && !changes && !may_have_nil(report->encoded) &&
+        !is_empty(report->field[CASEBUS_CASE_EXT])) {
         draft->record = report; /* a new case, as nearly all are: there is nothing to merge */
         return merge_unknown(&d, NULL, report, draft);
     }

@@ -104,6 +104,21 @@ static void nil_clears_a_field_and_a_key(void **state)
     assert_string_equal(desk_at(&d, "payload/offender"), "{\"name\":\"Acme Ltd\"}");
 }
 
+/* As it says nothing of a case that is there: nil would find nothing to clear in it. */
+static void an_empty_map_is_no_field(void **state)
+{
+    (void)state;
+    desk_report(&d, SCRAPED, "{'offender': {'name': 'Acme'}, 'ext': {}}");
+    expect(CASEBUS_OUTCOME_CREATED, "created 1");
+    assert_null(desk_at(&d, "payload/ext"));
+    desk_report(&d, "case:scraped:hse:2:",
+                "{'offender': {'name': 'Acme'}, 'ext': {}, 'offence_result': null}");
+    expect(CASEBUS_OUTCOME_CREATED, "created 2");
+    assert_null(desk_at(&d, "payload/ext"));
+    desk_report(&d, SCRAPED, "{'ext': {}}");
+    expect(CASEBUS_OUTCOME_SYNCED, "synced 1");
+}
+
 static void the_name_cannot_be_cleared(void **state)
 {
     (void)state;
@@ -547,6 +562,7 @@ int main(void)
         TEST(a_difference_is_updated_then_synced),
         TEST(an_update_tells_what_changed_from_what_to_what),
         TEST(nil_clears_a_field_and_a_key),
+        TEST(an_empty_map_is_no_field),
         TEST(the_name_cannot_be_cleared),
         TEST(unknown_fields_are_kept_and_compared),
         TEST(source_alone_never_makes_an_update),
