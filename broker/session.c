@@ -24,7 +24,7 @@ void session_pack(msgpack_packer *pk, struct casebus_bytes agency,
                   struct casebus_bytes session_id, const struct session_entry *s)
 {
     msgpack_pack_map(pk, 13u + pack_pairs_of(NULL, s->data) + (s->ended_at ? 1u : 0u) +
-                             (s->end_reason.data ? 1u : 0u));
+                             (s->end_reason.size > 0 ? 1u : 0u));
     casebus_pack_text(pk, "session_id");
     casebus_pack_str(pk, session_id);
     casebus_pack_text(pk, "agency");
@@ -46,7 +46,7 @@ void session_pack(msgpack_packer *pk, struct casebus_bytes agency,
     if (s->ended_at) {
         pack_number(pk, "ended_at", s->ended_at);
     }
-    if (s->end_reason.data) {
+    if (s->end_reason.size > 0) { /* stored, an empty one is none */
         casebus_pack_text(pk, "end_reason");
         casebus_pack_str(pk, s->end_reason);
     }

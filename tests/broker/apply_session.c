@@ -95,6 +95,16 @@ static void an_end_is_final(void **state)
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_SESSION);
 }
 
+/* As a reply shows it, which reads it from the store. */
+static void an_empty_reason_is_none(void **state)
+{
+    (void)state;
+    start();
+    desk_report(&d, "session:ended:hse:s1:", "{'status': 'completed', 'reason': ''}");
+    assert_string_equal(desk_at(&d, "payload/status"), "completed");
+    assert_null(desk_at(&d, "payload/end_reason"));
+}
+
 static void expect_quiet(const char *topic, const char *data, bool quiet)
 {
     desk_report(&d, topic, data);
@@ -179,6 +189,7 @@ int main(void)
         TEST(progress_is_told_at_most_once_a_second),
         TEST(pages_never_fall),
         TEST(an_end_is_final),
+        TEST(an_empty_reason_is_none),
         TEST(what_makes_no_event_is_quiet),
         TEST(a_refused_report_is_quiet_beside_an_event_of_its_session),
         TEST(an_unknown_session_counts_nowhere_and_cannot_end),
