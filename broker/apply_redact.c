@@ -109,13 +109,13 @@ static void empty_quarantine(struct apply *self)
         if (!txn_load(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q)) {
             break;
         }
-        if (q.status == QUARANTINE_OPEN) {
+        if (q.status == QUARANTINE_OPEN) { /* of the others only the decision is left */
             self->state.quarantined--;
+            q.status = QUARANTINE_REJECTED;
+            q.outcome = CASEBUS_OUTCOME_REJECTED;
+            q.data = casebus_bytes(NULL, 0);
+            txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
         }
-        q.status = QUARANTINE_REJECTED;
-        q.outcome = CASEBUS_OUTCOME_REJECTED;
-        q.data = casebus_bytes(NULL, 0);
-        txn_save(self->txn, TREE_QUARANTINE, &key, ENTRY_QUARANTINE, &q);
     }
     cursor_close(&c);
 }

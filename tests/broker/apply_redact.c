@@ -82,7 +82,9 @@ static int open_desk(void **state)
     "'main_activity': 'zq-activity', 'industry': 'zq-industry', 'sic_code': 'zq-sic', "        \
     "'company_number': 'zq-number'}}"
 /* Another offender and another date than the case has: a conflict. */
-#define OTHER(name) "{'offender': {'name': '" name "'}, 'offence_action_date': '1932-05-20'}"
+#define OTHER(name)                                                                            \
+    "{'offender': {'name': '" name "'}, 'offence_action_date': '1932-05-20', "                 \
+    "'offence_hearing_date': null}"
 
 static uint64_t conflict(const char *data)
 {
@@ -108,6 +110,7 @@ static void live(void)
                 "{'offence_result': 'zq-second', 'source': {'parser': 'zq-second-parser'}}");
     desk_decide(&d, APPLY_REJECT, conflict(OTHER("zq-rejected")), NULL);
     desk_decide(&d, APPLY_ACCEPT, conflict(OTHER("zq-accepted")), NULL);
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_UPDATED);
     desk_report(&d, "case:edited:hse:1:", "{'offender': {'name': 'zq-moved'}}");
     conflict("{'offender': {'name': 'zq-waiting'}, 'offence_action_date': '1933-01-01'}");
     sender_next(&d, &sender, CASE, "{'url': 'zq-refused'}");
@@ -284,6 +287,25 @@ static void of_a_case_that_came_out_of_quarantine(void **state)
     assert_true(desk_holds(&d, "Eight"));
 }
 
+/* Who asks again is answered the same; what nobody had decided is out. */
+static void decisions_stay_what_they_were(void **state)
+{
+    (void)state;
+    desk_report(&d, CASE, FULL);
+    uint64_t accepted = conflict(OTHER("zq-accepted"));
+    desk_decide(&d, APPLY_ACCEPT, accepted, NULL);
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_UPDATED);
+    uint64_t open =
+        conflict("{'offender': {'name': 'Q'}, 'offence_action_date': '1933-01-01'}");
+    redact();
+    desk_decide(&d, APPLY_ACCEPT, accepted, NULL);
+    assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_UPDATED);
+    desk_decide(&d, APPLY_REJECT, accepted, NULL);
+    assert_int_equal(d.result.fault.code, CASEBUS_EDECIDED);
+    desk_decide(&d, APPLY_ACCEPT, open, NULL);
+    assert_int_equal(d.result.fault.code, CASEBUS_EDECIDED);
+}
+
 #define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, open_desk, desk_tear_down, &d)
 
 int main(void)
@@ -299,6 +321,7 @@ int main(void)
         TEST(a_report_for_it_is_kept_nowhere_afterwards),
         TEST(of_what_the_same_batch_made),
         TEST(of_a_case_that_came_out_of_quarantine),
+        TEST(decisions_stay_what_they_were),
     };
     return cmocka_run_group_tests_name("apply: redaction", tests, NULL, NULL);
 }
