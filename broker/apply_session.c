@@ -23,11 +23,28 @@ void save_session(struct apply *self)
     txn_save(self->txn, TREE_SESSION, &self->session_key, ENTRY_SESSION, &self->session);
 }
 
+/* The session that a report names, or is about where decide_session() does not get to see it.
+ */
+static struct casebus_bytes session_of(const struct apply *self)
+{
+    const struct casebus_report *report = self->report;
+    if (is_case_report(self)) {
+        return report->session;
+    }
+    return self->prepared->fault.code != 0 || report->void_reason.data
+               ? report->topic.segment[3]
+               : casebus_bytes(NULL, 0);
+}
+
 void find_session(struct apply *self)
 {
     const struct casebus_report *report = self->report;
-    if (report->topic.count == 4 && report->session.data && is_case_report(self)) {
-        key_make_named(&self->session_key, report->topic.segment[2], report->session);
+    struct casebus_bytes id = casebus_bytes(NULL, 0);
+    if (report->topic.count == 4) {
+        id = session_of(self);
+    }
+    if (id.data) {
+        key_make_named(&self->session_key, report->topic.segment[2], id);
         if (load_session(self)) {
             hear_session(self, self->state.ticks + 1);
         }

@@ -95,6 +95,18 @@ static void so_does_a_session_report(void **state)
     lose();
 }
 
+static void so_does_one_that_is_refused_itself(void **state)
+{
+    (void)state;
+    ticks(CASEBUS_LEASE_TICKS);
+    desk_report(&d, "session:progressed:hse:s1:", "{'page': 'one'}");
+    assert_int_equal(d.result.fault.code, CASEBUS_ETYPE);
+    lose();
+    desk_report(&d, "session:ended:hse:s1:", NULL);
+    assert_int_equal(d.result.fault.code, CASEBUS_EMISSING);
+    assert_string_equal(desk_events(&d), "resumed s1");
+}
+
 static void so_does_starting_it_again(void **state)
 {
     (void)state;
@@ -365,6 +377,7 @@ int main(void)
         TEST(a_case_report_counts_from_the_next_tick),
         TEST(so_does_one_that_is_refused),
         TEST(so_does_a_session_report),
+        TEST(so_does_one_that_is_refused_itself),
         TEST(so_does_starting_it_again),
         TEST(only_the_silent_are_lost),
         TEST(time_without_ticks_loses_nobody),
