@@ -214,17 +214,37 @@ static int open_replay(struct casebus_subscriber *self)
     return rc != 0 ? rc : casebus_replay_audience(self->replay, self->audience);
 }
 
-static int start(struct casebus_subscriber *self)
+/* 0; or a code: it is as it was, and may be started again. */
+static int connect_all(struct casebus_subscriber *self)
 {
-    if (self->stage != FRESH || self->patterns == 0) {
-        return CASEBUS_EINVAL;
-    }
     int rc = open_replay(self);
     if (rc == 0 && zmq_connect(self->socket, self->fanout) != 0) {
         rc = casebus_link_error();
     }
     if (rc != 0) {
+        casebus_replay_destroy(&self->replay);
+        casebus_client_destroy(&self->client);
+    }
+    return rc;
+}
+
+/* From where the broker stands, or from the log behind `from`, of any history where it names
+ * none. A start that is refused leaves nothing behind for the next one, or for the one before.
+ */
+static int start(struct casebus_subscriber *self, const struct casebus_cursor *from,
+                 bool has_epoch)
+{
+    if (self->stage != FRESH || self->patterns == 0) {
+        return CASEBUS_EINVAL;
+    }
+    const int rc = connect_all(self);
+    if (rc != 0) {
         return rc;
+    }
+    if (from != NULL) {
+        self->from = *from;
+        self->from_log = true;
+        self->has_cursor = has_epoch;
     }
     intake_init(&self->intake, self->have, (const char *const *)self->pattern, self->patterns,
                 &self->options);
@@ -235,22 +255,19 @@ static int start(struct casebus_subscriber *self)
 
 int casebus_subscriber_start(struct casebus_subscriber *self)
 {
-    return start(self);
+    return start(self, NULL, false);
 }
 
 int casebus_subscriber_start_at(struct casebus_subscriber *self, uint64_t after)
 {
-    self->from_log = true;
-    self->from.seq = after;
-    return start(self);
+    const struct casebus_cursor from = {.seq = after};
+    return start(self, &from, false);
 }
 
 int casebus_subscriber_start_cursor(struct casebus_subscriber *self,
                                     const struct casebus_cursor *cursor)
 {
-    self->from_log = self->has_cursor = true;
-    self->from = *cursor;
-    return start(self);
+    return start(self, cursor, true);
 }
 
 int casebus_subscriber_join(struct casebus_subscriber *self, int timeout_ms)

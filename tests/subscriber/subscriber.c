@@ -94,6 +94,31 @@ static void next_before_the_start_is_refused(void **state)
 
 /* --- joining ---------------------------------------------------------------------------- */
 
+static void a_start_that_is_refused_is_forgotten(void **state)
+{
+    (void)state;
+    assert_int_equal(casebus_subscriber_start_at(subscriber, 0), CASEBUS_EINVAL); /* of what? */
+    subscribe("case");
+    assert_int_equal(casebus_subscriber_start(subscriber), 0);
+    assert_int_equal(casebus_subscriber_start_at(subscriber, 0), CASEBUS_EINVAL);
+    peer_joined(peer);
+    peer_heads(peer, 7, "{}");
+    assert_int_equal(casebus_subscriber_join(subscriber, SOON), 1);
+    assert_int_equal(casebus_subscriber_state(subscriber), CASEBUS_SUBSCRIBER_LIVE);
+    assert_cursor(7);
+}
+
+static void an_impossible_endpoint_is_refused_each_time(void **state)
+{
+    (void)state;
+    options.fanout = "tcp://nowhere";
+    options.context = NULL; /* one of its own ends only when nothing is left open in it */
+    make_anew();
+    subscribe("case");
+    assert_int_equal(casebus_subscriber_start(subscriber), CASEBUS_EINVAL);
+    assert_int_equal(casebus_subscriber_start(subscriber), CASEBUS_EINVAL);
+}
+
 static void a_subscriber_is_live_with_the_first_heads(void **state)
 {
     (void)state;
@@ -504,6 +529,8 @@ int main(void)
         TEST(one_pattern_more_than_the_limit_is_refused),
         TEST(a_pattern_after_the_start_is_refused),
         TEST(next_before_the_start_is_refused),
+        TEST(a_start_that_is_refused_is_forgotten),
+        TEST(an_impossible_endpoint_is_refused_each_time),
         TEST(a_subscriber_is_live_with_the_first_heads),
         TEST(batch_heads_prove_as_much),
         TEST(events_before_the_first_heads_are_not_handed_over),
