@@ -5,7 +5,8 @@
  *
  * Keep, and pages, are queries "as of": the rows that existed at a moment, with their values of
  * now. What a view keeps is always among them, so its values stay live however many rows come;
- * what they no longer have is gone from the store, or from the list.
+ * what they no longer have is gone from the store, or from the list. Its place is kept, not
+ * what it said: it may be redacted, now or later, and nobody would be told here.
  *
  * Contract: callbacks come from view_visit() alone; a view that is closed in one of its own is
  * freed when it returns. */
@@ -220,14 +221,34 @@ static int add_all(struct rows *rows, const struct rows *from)
     return rc;
 }
 
+/* A row that is shown and not there any more: marked, and with no more than may be kept. */
+static int keep_gone(const struct casebus_view *self, struct rows *rows,
+                     const struct casebus_row *row, int error)
+{
+    msgpack_sbuffer left;
+    msgpack_sbuffer_init(&left);
+    query_left(&self->query, error, row->data, &left);
+    struct held *held = left.data != NULL ? held_new(casebus_cstr(row->key),
+                                                     casebus_bytes(left.data, left.size))
+                                          : NULL;
+    msgpack_sbuffer_destroy(&left);
+    if (held == NULL) {
+        return CASEBUS_ENOMEM;
+    }
+    const int rc = rows_add(rows, held, true);
+    held_drop(held);
+    return rc;
+}
+
 /* The rows that are shown, in their order, with what the snapshot has of them. */
-static int keep_all(const struct casebus_view *self, struct rows *rows, const struct rows *from)
+static int keep_all(const struct casebus_view *self, struct rows *rows,
+                    const struct snapshot *from)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < self->shown.count; i++) {
-        const size_t at = rows_find(from, self->shown.row[i].key);
-        rc = at != SIZE_MAX ? rows_add(rows, from->held[at], false)
-                            : rows_add(rows, self->shown.held[i], true);
+        const size_t at = rows_find(&from->rows, self->shown.row[i].key);
+        rc = at != SIZE_MAX ? rows_add(rows, from->rows.held[at], false)
+                            : keep_gone(self, rows, &self->shown.row[i], from->error);
     }
     return rc;
 }
@@ -268,7 +289,7 @@ static int take(struct casebus_view *self, struct snapshot *snapshot)
     const bool reset = self->fresh || self->options.policy == CASEBUS_VIEW_LOSE;
     const bool keeps =
         self->options.policy == CASEBUS_VIEW_KEEP && !reset && self->shown.count > 0;
-    int rc = keeps ? keep_all(self, &now, &snapshot->rows) : add_all(&now, &snapshot->rows);
+    int rc = keeps ? keep_all(self, &now, snapshot) : add_all(&now, &snapshot->rows);
     if (rc == 0 && !reset) {
         rc = rows_diff(&old, &now, &changes, &count);
     }

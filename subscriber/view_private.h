@@ -52,6 +52,9 @@ void query_encode(const struct casebus_query *query, const struct page *page, ui
 bool query_has_as_of(const struct casebus_query *query);
 /* It can be shown under policy keep. */
 bool query_can_be_kept(const struct casebus_query *query);
+/* What may be kept of a row that an answer, empty with this code or 0, has no more. */
+void query_left(const struct casebus_query *query, int error, struct casebus_bytes row,
+                msgpack_sbuffer *out);
 /* Whether an answer with this code is one: there is nothing of that name. */
 bool query_is_empty(const struct casebus_query *query, int error);
 /* What it watches by itself: how many, at most CASEBUS_PATTERNS_MAX. */

@@ -137,6 +137,35 @@ bool query_can_be_kept(const struct casebus_query *query)
            query->kind == CASEBUS_QUERY_SESSION;
 }
 
+/* Of what was a case, or a report of one, its names: the rest may be redacted. A session never
+ * is; but who may not see it any more has its names only. */
+void query_left(const struct casebus_query *query, int error, struct casebus_bytes row,
+                msgpack_sbuffer *out)
+{
+    static const char *const names[] = {"id", "agency", "regulator_id", "session_id",
+                                        "quarantine"};
+    const bool is_session =
+        query->kind == CASEBUS_QUERY_SESSION || query->kind == CASEBUS_QUERY_SESSIONS;
+    msgpack_packer pk;
+    size_t count = 0;
+    msgpack_packer_init(&pk, out, msgpack_sbuffer_write);
+    if (is_session && error != CASEBUS_EDENIED) {
+        casebus_pack_raw(&pk, row);
+        return;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        count += casebus_map_get(row, names[i]).data != NULL ? 1 : 0;
+    }
+    msgpack_pack_map(&pk, count);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct casebus_bytes value = casebus_map_get(row, names[i]);
+        if (value.data != NULL) {
+            casebus_pack_text(&pk, names[i]);
+            casebus_pack_raw(&pk, value);
+        }
+    }
+}
+
 bool query_is_empty(const struct casebus_query *query, int error)
 {
     return error == CASEBUS_EDENIED || /* what was seen before is not to be seen now */

@@ -15,10 +15,11 @@
  * A view asks its query, and asks again when one of the streams it watches has moved on, or
  * something without an event (a refused report) may have changed its rows: at once where the
  * last time is a window ago, otherwise when the window is over. It is never asked more often
- * than once a window, and is never staler than one. Whatever gets lost on the way,
- * each heads message that the broker sends (once a second, and after each batch) says where
- * every stream ends, so a view that has fallen behind knows it, and a view opened in the middle
- * of a scrape ends equal to the store.
+ * than once a window, and is never staler than one (but for rows that are left out as the floor
+ * rises: they go with the next answer). Whatever gets lost on the way, each heads message that
+ * the broker sends (once a second, and after each batch) says where every stream ends, so a
+ * view that has fallen behind knows it, and a view opened in the middle of a scrape ends equal
+ * to the store.
  *
  * Views with the same query and window share what is fetched: one request a window for all of
  * them (casebus_views_stats: `saved`).
@@ -143,7 +144,9 @@ enum casebus_view_policy {
 struct casebus_row {
     const char *key;           /* case id, "agency:session id", quarantine number */
     struct casebus_bytes data; /* encoded map */
-    bool gone; /* kept, but no longer there: deleted, redacted; decided; ended, of "active" */
+    bool gone; /* kept, but no longer there: deleted, redacted; decided; ended, of "active". Of
+                * what was a case, or a report of one, `data` then has its names only (id,
+                * quarantine, …; of a single case none): nothing of what it said */
 };
 
 enum casebus_change_kind {

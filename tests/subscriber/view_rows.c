@@ -107,11 +107,79 @@ static void keep_marks_what_is_gone_and_lets_nobody_take_its_place(void **state)
     (void)state;
     struct casebus_view *view = open_with("3=a 2=a 1=a", CASEBUS_VIEW_KEEP);
     become(11, "3=a 1=b 0=a", "'as_of': 10");
-    assert_string_equal(seen.rows, "3=a 2=a! 1=b");
+    assert_string_equal(seen.rows, "3=a 2! 1=b");
     assert_string_equal(seen.changes, "~2:1>1 ~1:2>2");
     become(12, "1=b 0=a", "'as_of': 10");
     assert_string_equal(seen.changes, "~3:0>0");
-    assert_string_equal(seen.rows, "3=a! 2=a! 1=b");
+    assert_string_equal(seen.rows, "3! 2! 1=b");
+    close_view(&view);
+}
+
+/* Of a row that is gone under keep, what is left of it: as JSON has it, in msgpack. */
+static void assert_left(const struct casebus_view *view, const char *left, size_t size)
+{
+    size_t count;
+    const struct casebus_row *rows = casebus_view_rows(view, &count);
+    assert_true(count > 0 && rows[0].gone);
+    assert_int_equal(rows[0].data.size, size);
+    assert_memory_equal(rows[0].data.data, left, size);
+}
+#define ASSERT_LEFT(view, left) assert_left(view, left, sizeof(left) - 1)
+
+static void what_a_redacted_case_said_is_not_kept(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(0);
+    options.policy = CASEBUS_VIEW_KEEP;
+    struct casebus_view *list = open_view(casebus_query_recent(3), options);
+    asked("case.recent");
+    answer_json(10, "{'as_of': 10, 'newer': 0, 'rows': [{'agency': 'hse', 'id': 'hse:1', "
+                    "'regulator_id': '1', 'offender': {'name': 'Acme'}}]}");
+    move_stream("case:redacted:hse:", 11);
+    asked("case.recent");
+    answer(11, "", "'as_of': 10");
+    ASSERT_LEFT(list, "\x83\xa2id\xa5hse:1\xa6"
+                      "agency\xa3hse\xac"
+                      "regulator_id\xa1"
+                      "1");
+    close_view(&list);
+
+    struct casebus_view *one = open_view(casebus_query_case("hse:1"), options);
+    asked("case.get");
+    answer_json(11, "{'case': {'id': 'hse:1', 'offender': {'name': 'Acme'}}}");
+    move_stream("case:redacted:hse:", 12);
+    asked("case.get");
+    refuse(12, CASEBUS_EREDACTED);
+    ASSERT_LEFT(one, "\x80");
+    close_view(&one);
+
+    struct casebus_view *reports = open_view(casebus_query_quarantine(NULL, 3), options);
+    asked("quarantine.list");
+    answer_json(12, "{'as_of': 12, 'newer': 0, 'rows': [{'quarantine': 7, 'id': 'hse:1', "
+                    "'reported': {'offender': {'name': 'Acme'}}}]}");
+    move_stream("case:redacted:hse:", 13);
+    asked("quarantine.list");
+    answer_json(13, "{'as_of': 12, 'newer': 0, 'rows': []}");
+    ASSERT_LEFT(reports, "\x82\xa2id\xa5hse:1\xaa"
+                         "quarantine\x07");
+    close_view(&reports);
+}
+
+static void what_is_not_to_be_seen_any_more_is_not_kept(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(0);
+    options.policy = CASEBUS_VIEW_KEEP;
+    struct casebus_view *view = open_view(casebus_query_sessions("hse", "active", 3), options);
+    asked("session.list");
+    answer_json(10, "{'as_of': 10, 'newer': 0, 'rows': [{'agency': 'hse', 'session_id': 'b', "
+                    "'worker': 'w'}]}");
+    move_stream("session:progressed:hse:", 11);
+    asked("session.list");
+    refuse(11, CASEBUS_EDENIED);
+    ASSERT_LEFT(view, "\x82\xa6"
+                      "agency\xa3hse\xaasession_id\xa1"
+                      "b");
     close_view(&view);
 }
 
@@ -507,6 +575,8 @@ int main(void)
         TEST(lose_is_a_new_list_each_time),
         TEST(keep_shows_its_rows_live_and_counts_the_others),
         TEST(keep_marks_what_is_gone_and_lets_nobody_take_its_place),
+        TEST(what_a_redacted_case_said_is_not_kept),
+        TEST(what_is_not_to_be_seen_any_more_is_not_kept),
         TEST(refresh_shows_the_list_of_now_under_keep),
         TEST(refresh_waits_for_a_newer_list_than_another_shows),
         TEST(a_kept_list_is_of_now_where_others_were_paused),
