@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "handle.h"
+#include "socket.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -133,7 +134,7 @@ void casebus_publisher_destroy(struct casebus_publisher **self_p)
     zmq_msg_close(&self->ask_answer);
     casebus_sessions_clear(&self->sessions);
     if (!self->options.context && self->context) {
-        zmq_ctx_term(self->context);
+        casebus_socket_end(self->context);
     }
     casebus_composer_clear(&self->composer);
     msgpack_sbuffer_destroy(&self->request);

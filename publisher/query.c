@@ -11,6 +11,7 @@
 
 #include "socket.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define ANSWER_MAX (8 * 1024 * 1024) /* a thousand refusals with their reasons fit in it */
@@ -66,7 +67,11 @@ static unsigned read_message(void *socket, uint64_t *key, zmq_msg_t *frame)
 {
     unsigned count = 0;
     do {
-        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+        int rc;
+        do { /* the rest of a message that a signal has cut would pass for the next one */
+            rc = zmq_msg_recv(frame, socket, ZMQ_DONTWAIT);
+        } while (rc < 0 && zmq_errno() == EINTR);
+        if (rc < 0) {
             return 0;
         }
         if (count == 0 && zmq_msg_size(frame) == sizeof *key) {

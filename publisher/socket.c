@@ -6,6 +6,7 @@
 #include "socket.h"
 
 #include <casebus/errors.h>
+#include <errno.h>
 #include <stddef.h>
 
 static const struct socket_option common[] = {
@@ -26,6 +27,16 @@ static int set_options(void *socket, const struct socket_option *options)
     return 0;
 }
 
+/* A signal says nothing against the endpoint. */
+static int connect_to(void *socket, const char *endpoint)
+{
+    int rc;
+    do {
+        rc = zmq_connect(socket, endpoint);
+    } while (rc && zmq_errno() == EINTR);
+    return rc;
+}
+
 int casebus_socket_open(void **socket_p, void *context, int type,
                         const struct socket_option *options, int64_t message_max,
                         const struct casebus_credentials *credentials, const char *endpoint)
@@ -44,7 +55,7 @@ int casebus_socket_open(void **socket_p, void *context, int type,
     if (!error) {
         error = casebus_credentials_set(credentials, socket);
     }
-    if (!error && zmq_connect(socket, endpoint)) {
+    if (!error && connect_to(socket, endpoint)) {
         error = CASEBUS_EINVAL;
     }
     if (error) {
@@ -60,5 +71,11 @@ void casebus_socket_close(void **socket_p)
     if (*socket_p) {
         zmq_close(*socket_p);
         *socket_p = NULL;
+    }
+}
+
+void casebus_socket_end(void *context)
+{
+    while (zmq_ctx_term(context) && zmq_errno() == EINTR) {
     }
 }

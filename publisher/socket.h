@@ -17,5 +17,7 @@ int casebus_socket_open(void **socket_p, void *context, int type,
                         const struct socket_option *options, int64_t message_max,
                         const struct casebus_credentials *credentials, const char *endpoint);
 void casebus_socket_close(void **socket_p);
+/* Ends a context, also while signals come; its sockets are closed. */
+void casebus_socket_end(void *context);
 
 #endif

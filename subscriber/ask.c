@@ -23,13 +23,21 @@ void ask_end(struct ask *self)
     self->request = NULL;
 }
 
+static int put(void *socket, const void *data, size_t size, int flags)
+{
+    int rc;
+    do { /* a message that a signal has cut would begin the next one */
+        rc = zmq_send(socket, data, size, flags | ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
 /* One message; a frame that follows the first finds its place in the same message. */
 static int send_frames(struct casebus_views *hub, struct ask *self)
 {
-    if (zmq_send(hub->dealer, &self->token, sizeof self->token, ZMQ_DONTWAIT | ZMQ_SNDMORE) <
-            0 ||
-        zmq_send(hub->dealer, "", 0, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
-        zmq_send(hub->dealer, self->request, self->size, ZMQ_DONTWAIT) < 0) {
+    if (put(hub->dealer, &self->token, sizeof self->token, ZMQ_SNDMORE) < 0 ||
+        put(hub->dealer, "", 0, ZMQ_SNDMORE) < 0 ||
+        put(hub->dealer, self->request, self->size, 0) < 0) {
         return zmq_errno() == EAGAIN ? CASEBUS_EUNREACHABLE : casebus_link_error();
     }
     return 0;
@@ -44,7 +52,7 @@ static int send_kept(struct casebus_views *hub, struct ask *self)
     } else {
         self->again_at = hub_now(hub) + UNSENT_MS;
     }
-    return rc == CASEBUS_EUNREACHABLE || rc == CASEBUS_EINTR ? 0 : rc;
+    return rc == CASEBUS_EUNREACHABLE ? 0 : rc;
 }
 
 int ask_begin(struct casebus_views *hub, struct ask *self, struct casebus_call *call)
@@ -101,8 +109,9 @@ static int receive_frames(struct casebus_views *hub, uint64_t *token)
     }
     int frames = 1;
     while (zmq_msg_more(&hub->reply)) {
-        if (zmq_msg_recv(&hub->reply, hub->dealer, ZMQ_DONTWAIT) < 0) {
-            return casebus_link_error();
+        const int rc = casebus_link_frame(hub->dealer, &hub->reply);
+        if (rc != 0) {
+            return rc;
         }
         frames += frames < REPLY_FRAMES ? 1 : 0;
     }

@@ -58,10 +58,7 @@ static int client_open(struct casebus_client *self,
     for (size_t i = 0; rc == 0 && i < sizeof on / sizeof *on; i++) {
         rc = casebus_link_set(self->socket, on[i], 1);
     }
-    if (rc == 0 && zmq_connect(self->socket, options->query) != 0) {
-        rc = casebus_link_error();
-    }
-    return rc;
+    return rc != 0 ? rc : casebus_link_connect(self->socket, options->query);
 }
 
 int casebus_client_new(struct casebus_client **self_p, struct casebus_client_options options)
@@ -97,7 +94,7 @@ void casebus_client_destroy(struct casebus_client **self_p)
         zmq_close(self->socket);
     }
     if (self->zmq_is_mine && self->zmq != NULL) {
-        zmq_ctx_term(self->zmq);
+        casebus_link_end(self->zmq);
     }
     msgpack_sbuffer_destroy(&self->request);
     free(self);

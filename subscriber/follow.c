@@ -46,8 +46,9 @@ static int receive(struct casebus_subscriber *self, struct slot *slot)
     self->has_first = false;
     int frames = 1;
     for (bool more = zmq_msg_more(&slot->topic); more; more = zmq_msg_more(&slot->body)) {
-        if (zmq_msg_recv(&slot->body, self->socket, ZMQ_DONTWAIT) < 0) {
-            return casebus_link_error();
+        const int rc = casebus_link_frame(self->socket, &slot->body);
+        if (rc != 0) {
+            return rc;
         }
         frames++;
     }
@@ -110,10 +111,7 @@ static int shorter(int left, int other)
 static int connect_again(struct casebus_subscriber *self)
 {
     self->is_silent = true;
-    return zmq_disconnect(self->socket, self->fanout) == 0 &&
-                   zmq_connect(self->socket, self->fanout) != 0
-               ? casebus_link_error()
-               : 0;
+    return casebus_link_reconnect(self->socket, self->fanout);
 }
 
 /* How many milliseconds more the connection may be quiet, or a code. One over which nothing

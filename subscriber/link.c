@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <zmq.h>
 
 #define HEARTBEAT_INTERVAL_MS 2000
 #define HEARTBEAT_TIMEOUT_MS 6000
@@ -34,6 +33,40 @@ int casebus_link_error(void)
 int casebus_link_set(void *socket, int option, int value)
 {
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0 ? 0 : casebus_link_error();
+}
+
+int casebus_link_connect(void *socket, const char *endpoint)
+{
+    int rc;
+    do {
+        rc = zmq_connect(socket, endpoint);
+    } while (rc != 0 && zmq_errno() == EINTR);
+    return rc == 0 ? 0 : casebus_link_error();
+}
+
+/* One that is not connected, because that failed the last time, is connected. */
+int casebus_link_reconnect(void *socket, const char *endpoint)
+{
+    int rc;
+    do {
+        rc = zmq_disconnect(socket, endpoint);
+    } while (rc != 0 && zmq_errno() == EINTR);
+    return rc == 0 || zmq_errno() == ENOENT ? casebus_link_connect(socket, endpoint) : 0;
+}
+
+int casebus_link_frame(void *socket, zmq_msg_t *frame)
+{
+    int rc;
+    do {
+        rc = zmq_msg_recv(frame, socket, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc >= 0 ? 0 : casebus_link_error();
+}
+
+void casebus_link_end(void *zmq)
+{
+    while (zmq_ctx_term(zmq) != 0 && zmq_errno() == EINTR) {
+    }
 }
 
 static int set_keys(void *socket, struct link_keys keys)

@@ -109,7 +109,7 @@ void casebus_subscriber_destroy(struct casebus_subscriber **self_p)
         zmq_close(self->socket);
     }
     if (self->zmq_is_mine && self->zmq != NULL) {
-        zmq_ctx_term(self->zmq);
+        casebus_link_end(self->zmq);
     }
     casebus_have_destroy(&self->have);
     for (size_t i = 0; i < self->patterns; i++) {
@@ -165,8 +165,11 @@ static int send_prefix(struct casebus_subscriber *self, struct casebus_bytes kin
     unsigned char *end = frame;
     *end++ = 1;
     end = casebus_put_raw(casebus_put_raw(end, kind), prefix);
-    return zmq_send(self->socket, frame, (size_t)(end - frame), 0) < 0 ? casebus_link_error()
-                                                                       : 0;
+    int rc;
+    do { /* a reader that lacks one of them would wait for ever */
+        rc = zmq_send(self->socket, frame, (size_t)(end - frame), 0);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc < 0 ? casebus_link_error() : 0;
 }
 
 /* Events of whole streams come in bundles, those of a single topic alone; they are in a bundle
@@ -218,9 +221,7 @@ static int open_replay(struct casebus_subscriber *self)
 static int connect_all(struct casebus_subscriber *self)
 {
     int rc = open_replay(self);
-    if (rc == 0 && zmq_connect(self->socket, self->fanout) != 0) {
-        rc = casebus_link_error();
-    }
+    rc = rc != 0 ? rc : casebus_link_connect(self->socket, self->fanout);
     if (rc != 0) {
         casebus_replay_destroy(&self->replay);
         casebus_client_destroy(&self->client);

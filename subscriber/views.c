@@ -56,11 +56,8 @@ static int open_sockets(struct casebus_views *self)
             rc = casebus_link_error();
         }
     }
-    if (rc == 0 && (zmq_connect(self->sub, self->fanout) != 0 ||
-                    zmq_connect(self->dealer, self->query) != 0)) {
-        rc = casebus_link_error();
-    }
-    return rc;
+    rc = rc ? rc : casebus_link_connect(self->sub, self->fanout);
+    return rc ? rc : casebus_link_connect(self->dealer, self->query);
 }
 
 static int open_parts(struct casebus_views *self)
@@ -116,7 +113,7 @@ void casebus_views_destroy(struct casebus_views **self_p)
         zmq_close(self->dealer);
     }
     if (self->zmq_is_mine && self->zmq != NULL) {
-        zmq_ctx_term(self->zmq);
+        casebus_link_end(self->zmq);
     }
     ask_end(&self->doubt_ask);
     streams_clear(&self->streams);
@@ -231,8 +228,9 @@ static int receive(struct casebus_views *self, zmq_msg_t *topic, zmq_msg_t *body
     }
     int frames = 1;
     for (bool more = zmq_msg_more(topic); more; more = zmq_msg_more(body)) {
-        if (zmq_msg_recv(body, self->sub, ZMQ_DONTWAIT) < 0) {
-            return casebus_link_error();
+        const int rc = casebus_link_frame(self->sub, body);
+        if (rc != 0) {
+            return rc;
         }
         frames += frames < 3 ? 1 : 0;
     }
@@ -271,11 +269,7 @@ static int connect_again(struct casebus_views *self)
         return 0;
     }
     self->quiet_since = hub_now(self);
-    if (zmq_disconnect(self->sub, self->fanout) == 0 &&
-        zmq_connect(self->sub, self->fanout) != 0) {
-        return casebus_link_error();
-    }
-    return 0;
+    return casebus_link_reconnect(self->sub, self->fanout);
 }
 
 /* --- replies ------------------------------------------------------------------------------ */

@@ -2,7 +2,10 @@
 #include "test.h"
 
 #include <casebus/publisher.h>
+#include <dirent.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 
 static int setup(void **state)
 {
@@ -34,6 +37,47 @@ static int64_t send_case(struct casebus_publisher *publisher, const char *agency
 
 /* {"url": 7} */
 static const unsigned char number_as_url[] = {0x81, 0xa3, 'u', 'r', 'l', 0x07};
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+}
+
+static void let_signals_come(int every_us)
+{
+    const struct sigaction action = {.sa_handler = on_alarm};
+    const struct itimerval timer = {{0, every_us}, {0, every_us}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static size_t descriptors(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+static void a_publisher_comes_and_goes_while_signals_come(void **state)
+{
+    (void)state;
+    struct casebus_publisher_options options = casebus_publisher_options();
+    options.ingest = options.query = "tcp://127.0.0.1:1";
+    const size_t before = descriptors();
+    let_signals_come(200);
+    for (int i = 0; i < 25; i++) {
+        struct casebus_publisher *publisher;
+        assert_int_equal(casebus_publisher_new(&publisher, options), 0);
+        casebus_publisher_destroy(&publisher);
+    }
+    let_signals_come(0);
+    assert_int_equal(descriptors(), before);
+}
 
 static void numbers_begin_at_one(void **state)
 {
@@ -225,6 +269,7 @@ int main(void)
         T(two_publishers_have_two_ids),
         cmocka_unit_test(an_impossible_endpoint_is_refused),
         cmocka_unit_test(a_window_above_the_protocols_is_refused),
+        cmocka_unit_test(a_publisher_comes_and_goes_while_signals_come),
         cmocka_unit_test(destroying_nothing_is_fine),
         cmocka_unit_test(the_check_alone_is_the_same),
     };
