@@ -93,6 +93,7 @@ static void let_go(struct casebus_publisher *self, const struct outbox_settled *
     self->settled = *settled;
     self->settled.taken = taken;
     self->stats.confirmed = settled->through;
+    casebus_sessions_confirmed(&self->sessions, settled->through);
     if (settled->through > window_last(&self->window)) {
         casebus_window_restart(&self->window, settled->through + 1, settled->check);
     } else {

@@ -105,7 +105,8 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
     int64_t number =
         send_pairs(self, CASEBUS_REPORT_SESSION_ENDED, agency, session, pairs, 2, timeout_ms);
     if (number > 0) {
-        casebus_sessions_remove(&self->sessions, agency, session);
+        casebus_sessions_end(&self->sessions, agency, session, (uint64_t)number);
+        casebus_sessions_confirmed(&self->sessions, self->stats.confirmed); /* meanwhile */
     }
     return number;
 }

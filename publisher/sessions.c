@@ -1,5 +1,6 @@
 /* The sessions that the broker is to hear from: those started or resumed through this handle
- * and not ended yet.
+ * and not ended yet. One whose end is still on its way has not: the broker would hold it for
+ * lost where that takes long.
  *
  * Being named in a poll is a session's heartbeat, so there is a poll while there is a session,
  * also when nothing is unconfirmed. A poll names a share of them; where they are more, polls
@@ -53,23 +54,40 @@ int casebus_sessions_reserve(struct sessions *self)
 
 void casebus_sessions_add(struct sessions *self, const char *agency, const char *id)
 {
-    if (find(self, casebus_cstr(agency), casebus_cstr(id))) {
+    struct heard *heard = find(self, casebus_cstr(agency), casebus_cstr(id));
+    if (heard && !heard->end) {
         return;
     }
-    struct heard *heard = &self->list[self->count++];
+    heard = heard ? heard : &self->list[self->count++];
     heard->stopping = false;
+    heard->end = 0;
     snprintf(heard->agency, sizeof heard->agency, "%s", agency);
     snprintf(heard->id, sizeof heard->id, "%s", id);
 }
 
-void casebus_sessions_remove(struct sessions *self, const char *agency, const char *id)
+void casebus_sessions_end(struct sessions *self, const char *agency, const char *id,
+                          uint64_t number)
 {
     struct heard *heard = find(self, casebus_cstr(agency), casebus_cstr(id));
     if (heard) {
-        size_t at = (size_t)(heard - self->list);
-        self->count--;
-        memmove(heard, heard + 1, (self->count - at) * sizeof *heard);
-        self->next -= at < self->next ? 1 : 0; /* the one behind it is not passed over */
+        heard->end = number;
+    }
+}
+
+static void remove_at(struct sessions *self, size_t at)
+{
+    self->count--;
+    memmove(&self->list[at], &self->list[at + 1], (self->count - at) * sizeof *self->list);
+    self->next -= at < self->next ? 1 : 0; /* the one behind it is not passed over */
+}
+
+void casebus_sessions_confirmed(struct sessions *self, uint64_t number)
+{
+    for (size_t at = self->count; at > 0; at--) {
+        uint64_t end = self->list[at - 1].end;
+        if (end && end <= number) {
+            remove_at(self, at - 1);
+        }
     }
 }
 
@@ -98,7 +116,7 @@ void casebus_sessions_stop(struct sessions *self, struct casebus_bytes stop,
                                    casebus_as_str(casebus_map_get(name, "session_id")));
         if (heard && !heard->stopping) {
             heard->stopping = true;
-            if (options->stop) {
+            if (options->stop && !heard->end) {
                 options->stop(options->stop_arg, heard->agency, heard->id);
             }
         }

@@ -8,6 +8,7 @@ struct heard {
     char agency[CASEBUS_AGENCY_MAX + 1];
     char id[CASEBUS_SEGMENT_MAX + 1];
     bool stopping; /* the caller knows that it is to stop */
+    uint64_t end;  /* the number of the report that ends it; 0: it goes on */
 };
 
 struct sessions {
@@ -20,9 +21,13 @@ void casebus_sessions_clear(struct sessions *self);
 
 /* Room for one more: 0, CASEBUS_ETOOMANY or CASEBUS_ENOMEM. */
 int casebus_sessions_reserve(struct sessions *self);
-/* There is room, and the names are valid. One that is there already stays as it is. */
+/* There is room, and the names are valid. One that is there already stays as it is, and
+ * one that was about to end begins anew. */
 void casebus_sessions_add(struct sessions *self, const char *agency, const char *id);
-void casebus_sessions_remove(struct sessions *self, const char *agency, const char *id);
+/* It ends with that report. Until this is confirmed it is heard from. */
+void casebus_sessions_end(struct sessions *self, const char *agency, const char *id,
+                          uint64_t number);
+void casebus_sessions_confirmed(struct sessions *self, uint64_t number);
 
 /* Those the next poll names, at most CASEBUS_SESSIONS_PER_POLL, borrowed until one is added or
  * removed; the poll after it names the ones behind them. */

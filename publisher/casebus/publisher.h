@@ -155,8 +155,8 @@ struct casebus_session_start {
  * "stopped"; reason may be NULL. Pages and errors are counted from the session's start. A page
  * is reported once all its records have been sent: a session that is resumed goes on behind it.
  *
- * From its start to its end the broker hears from a session with every poll, so that it knows
- * that its worker lives; at most 4,096 at a time (then CASEBUS_ETOOMANY). */
+ * From its start until its end is confirmed the broker hears from a session with every poll, so
+ * that it knows that its worker lives; at most 4,096 at a time (then CASEBUS_ETOOMANY). */
 int64_t casebus_publisher_session_start(struct casebus_publisher *self, const char *agency,
                                         const char *session,
                                         const struct casebus_session_start *start,

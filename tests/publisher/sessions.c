@@ -45,6 +45,12 @@ static void add(const char *agency, const char *id)
     casebus_sessions_add(&sessions, agency, id);
 }
 
+static void end(const char *id)
+{
+    casebus_sessions_end(&sessions, "hse", id, 7);
+    casebus_sessions_confirmed(&sessions, 7);
+}
+
 static void add_many(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -117,8 +123,8 @@ static void an_end_makes_nobody_be_passed_over(void **state)
     size_t count;
     add_many(CASEBUS_SESSIONS_PER_POLL + 2);
     (void)casebus_sessions_share(&sessions, &count);
-    casebus_sessions_remove(&sessions, "hse", "s0");
-    casebus_sessions_remove(&sessions, "hse", "not-there");
+    end("s0");
+    end("not-there");
     const struct heard *share = casebus_sessions_share(&sessions, &count);
     assert_int_equal(count, 2);
     assert_string_equal(share[0].id, "s64");
@@ -127,12 +133,28 @@ static void an_end_makes_nobody_be_passed_over(void **state)
     assert_string_equal(share[0].id, "s1");
 }
 
+static void one_is_named_until_its_end_is_confirmed(void **state)
+{
+    (void)state;
+    size_t count;
+    add("hse", "s1");
+    add("hse", "s2");
+    casebus_sessions_end(&sessions, "hse", "s1", 7);
+    casebus_sessions_confirmed(&sessions, 6);
+    (void)casebus_sessions_share(&sessions, &count);
+    assert_int_equal(count, 2);
+    casebus_sessions_confirmed(&sessions, 7);
+    const struct heard *share = casebus_sessions_share(&sessions, &count);
+    assert_int_equal(count, 1);
+    assert_string_equal(share[0].id, "s2");
+}
+
 static void there_are_only_so_many(void **state)
 {
     (void)state;
     add_many(CASEBUS_SESSIONS_MAX);
     assert_int_equal(casebus_sessions_reserve(&sessions), CASEBUS_ETOOMANY);
-    casebus_sessions_remove(&sessions, "hse", "s7");
+    end("s7");
     assert_int_equal(casebus_sessions_reserve(&sessions), 0);
 }
 
@@ -191,7 +213,7 @@ static void sessions_of_others_are_nothing_to_us(void **state)
     stop("hse", "s");
     stop("hse", "s11");
     stop("", "");
-    casebus_sessions_remove(&sessions, "hse", "s1");
+    end("s1");
     stop("hse", "s1"); /* ended meanwhile */
     assert_int_equal(told.count, 0);
 }
@@ -217,12 +239,22 @@ static void who_does_not_want_to_know_is_not_asked_again(void **state)
     assert_true(is_stopping(0)); /* else the broker would answer each poll at once */
 }
 
+static void of_one_that_is_about_to_end_nobody_is_told(void **state)
+{
+    (void)state;
+    add("hse", "s1");
+    casebus_sessions_end(&sessions, "hse", "s1", 7);
+    stop("hse", "s1");
+    assert_int_equal(told.count, 0);
+    assert_true(is_stopping(0));
+}
+
 static void one_that_starts_again_can_be_told_again(void **state)
 {
     (void)state;
     add("hse", "s1");
     stop("hse", "s1");
-    casebus_sessions_remove(&sessions, "hse", "s1");
+    end("s1");
     add("hse", "s1");
     stop("hse", "s1");
     assert_int_equal(told.count, 2);
@@ -237,11 +269,13 @@ int main(void)
         T(one_added_twice_is_named_once),
         T(many_are_named_in_turn_by_polls_that_wait_less),
         T(an_end_makes_nobody_be_passed_over),
+        T(one_is_named_until_its_end_is_confirmed),
         T(there_are_only_so_many),
         T(the_caller_is_told_once),
         T(sessions_of_others_are_nothing_to_us),
         T(what_is_no_list_tells_nobody),
         T(who_does_not_want_to_know_is_not_asked_again),
+        T(of_one_that_is_about_to_end_nobody_is_told),
         T(one_that_starts_again_can_be_told_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
