@@ -24,7 +24,9 @@ struct casebus_session_list {
     uint64_t newest_refusal; /* of all the view has */
     uint64_t cleared, cleared_refusal;
     unsigned char cleared_epoch[CASEBUS_EPOCH_SIZE];
-    bool epoch_known; /* of what was cleared */
+    bool epoch_known;  /* of what was cleared */
+    bool loaded;       /* there were rows, or there were none */
+    bool clears_first; /* it was cleared before that: what comes first is what there was */
     bool ended;
 };
 
@@ -133,6 +135,12 @@ static void rows_changed(void *arg, struct casebus_view *view, const struct case
         read_session(self);
     }
     read_rows(self);
+    if (view == self->cases) {
+        self->loaded = true;
+        if (self->clears_first) {
+            casebus_session_list_clear(self);
+        }
+    }
     tell(self);
 }
 
@@ -242,21 +250,26 @@ uint64_t casebus_session_list_total(const struct casebus_session_list *self)
     return session.data != NULL ? number(session, "cases_found") : self->count;
 }
 
+static void clear_to(struct casebus_session_list *self, uint64_t seq, uint64_t refusal)
+{
+    self->cleared = seq;
+    self->cleared_refusal = refusal;
+    self->epoch_known = false;
+    read_rows(self);
+}
+
 void casebus_session_list_clear(struct casebus_session_list *self)
 {
     struct casebus_view_status status;
     casebus_view_status(self->cases, &status);
-    const uint64_t refusal = self->newest_refusal;
-    casebus_session_list_clear_through(self, status.seq);
-    self->cleared_refusal = refusal;
+    self->clears_first = !self->loaded;
+    clear_to(self, status.seq, self->newest_refusal);
 }
 
 void casebus_session_list_clear_through(struct casebus_session_list *self, uint64_t seq)
 {
-    self->cleared = seq;
-    self->cleared_refusal = UINT64_MAX;
-    self->epoch_known = false;
-    read_rows(self);
+    self->clears_first = false;
+    clear_to(self, seq, UINT64_MAX);
 }
 
 void casebus_session_list_status(const struct casebus_session_list *self,

@@ -55,7 +55,8 @@ struct casebus_bytes casebus_session_list_session(const struct casebus_session_l
 /* "50 of 213": how many cases the session has met, by its counters; of a list since an
  * instant, or while they are not known, how many rows there are. */
 uint64_t casebus_session_list_total(const struct casebus_session_list *self);
-/* From now on only what is newer, here and for nobody else. */
+/* From now on only what is newer, here and for nobody else. Before the first rows have come it
+ * is these that are cleared. */
 void casebus_session_list_clear(struct casebus_session_list *self);
 /* The same, from a seq that was remembered, of the history that is followed or, where the
  * broker was not heard yet, of that which will be. In another one it clears nothing. */

@@ -238,7 +238,8 @@ void casebus_view_resume(struct casebus_view *self);
 void casebus_view_refresh(struct casebus_view *self);
 
 /* Pages are of one moment ("as of"): the rows that existed when the first was left, with their
- * values of now; `newer` counts those that came since. */
+ * values of now; `newer` counts those that came since. Those of what was met (session cases,
+ * cases since) are not: what is met again moves to the first. */
 enum casebus_view_page {
     CASEBUS_PAGE_FIRST,
     CASEBUS_PAGE_NEXT,

@@ -155,6 +155,28 @@ static void a_refusal_after_a_clear_is_shown_though_its_seq_is_cleared(void **st
     assert_string_equal(row(0)->case_id, "#5");
 }
 
+static void what_there_was_is_cleared_though_it_was_not_there_yet(void **state)
+{
+    (void)state;
+    assert_int_equal(casebus_session_list_open(&list, views, "hse", "s", options), 0);
+    casebus_session_list_clear(list);
+    loop();
+    give(10, REFUSED ", " CREATED, RUNNING);
+    assert_int_equal(count(), 0);
+    become(11, "{'seq': 11, 'id': 'hse:2', 'outcome': 'created', 'at': 9}, " CREATED, RUNNING);
+    assert_int_equal(count(), 1);
+    assert_string_equal(row(0)->case_id, "hse:2");
+}
+
+static void a_list_that_was_empty_when_it_was_cleared_shows_what_comes(void **state)
+{
+    (void)state;
+    open_with("", RUNNING);
+    casebus_session_list_clear(list);
+    become(11, "{'seq': 11, 'id': 'hse:2', 'outcome': 'created', 'at': 9}", RUNNING);
+    assert_int_equal(count(), 1);
+}
+
 static void a_clear_can_be_remembered(void **state)
 {
     (void)state;
@@ -270,6 +292,8 @@ int main(void)
         TEST(an_outcome_of_a_later_broker_is_other),
         TEST(what_is_cleared_stays_away_until_it_is_met_again),
         TEST(a_refusal_after_a_clear_is_shown_though_its_seq_is_cleared),
+        TEST(what_there_was_is_cleared_though_it_was_not_there_yet),
+        TEST(a_list_that_was_empty_when_it_was_cleared_shows_what_comes),
         TEST(a_clear_can_be_remembered),
         TEST(another_history_shows_all_again),
         TEST(it_is_empty_when_its_session_has_ended),
