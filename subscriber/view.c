@@ -240,12 +240,24 @@ static int keep_gone(const struct casebus_view *self, struct rows *rows,
     return rc;
 }
 
+/* Behind the last row that a cut snapshot has, it says nothing of what is shown. */
+static size_t known_of(const struct casebus_view *self, const struct snapshot *from)
+{
+    size_t known = self->shown.count;
+    while (from->cut && known > 0 &&
+           rows_find(&from->rows, self->shown.row[known - 1].key) == SIZE_MAX) {
+        known--;
+    }
+    return known;
+}
+
 /* The rows that are shown, in their order, with what the snapshot has of them. */
 static int keep_all(const struct casebus_view *self, struct rows *rows,
                     const struct snapshot *from)
 {
+    const size_t known = known_of(self, from);
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < self->shown.count; i++) {
+    for (size_t i = 0; rc == 0 && i < known; i++) {
         const size_t at = rows_find(&from->rows, self->shown.row[i].key);
         rc = at != SIZE_MAX ? rows_add(rows, from->rows.held[at], false)
                             : keep_gone(self, rows, &self->shown.row[i], from->error);

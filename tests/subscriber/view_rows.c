@@ -115,6 +115,22 @@ static void keep_marks_what_is_gone_and_lets_nobody_take_its_place(void **state)
     close_view(&view);
 }
 
+static void what_is_cut_off_is_not_gone(void **state)
+{
+    (void)state;
+    struct casebus_view_options options = watching(0);
+    options.policy = CASEBUS_VIEW_KEEP;
+    options.bytes_max = 60; /* three of 18 */
+    struct casebus_view *view = open_view(casebus_query_recent(3), options);
+    asked("case.recent");
+    answer(10, "3=a 2=a 1=a", "'as_of': 10");
+    become(11, "3=aaaaaaaa 2=a 1=a", "'as_of': 10");
+    assert_string_equal(seen.rows, "3=aaaaaaaa 2=a");
+    assert_string_equal(seen.changes, "-1@2 ~3:0>0");
+    assert_true(status_of(view).cut);
+    close_view(&view);
+}
+
 /* Of a row that is gone under keep, what is left of it: as JSON has it, in msgpack. */
 static void assert_left(const struct casebus_view *view, const char *left, size_t size)
 {
@@ -575,6 +591,7 @@ int main(void)
         TEST(lose_is_a_new_list_each_time),
         TEST(keep_shows_its_rows_live_and_counts_the_others),
         TEST(keep_marks_what_is_gone_and_lets_nobody_take_its_place),
+        TEST(what_is_cut_off_is_not_gone),
         TEST(what_a_redacted_case_said_is_not_kept),
         TEST(what_is_not_to_be_seen_any_more_is_not_kept),
         TEST(refresh_shows_the_list_of_now_under_keep),
