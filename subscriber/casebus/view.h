@@ -231,7 +231,8 @@ const char *casebus_view_state_word(enum casebus_view_state state);
  */
 const char *casebus_view_words(struct casebus_view *self);
 
-/* A paused view asks nothing; resumed, it asks at once if something moved meanwhile. */
+/* A paused view asks nothing, so what is redacted meanwhile stands in it until it is resumed or
+ * closed; resumed, it asks at once if something moved meanwhile. */
 void casebus_view_pause(struct casebus_view *self);
 void casebus_view_resume(struct casebus_view *self);
 /* Asks again as if everything had moved; what is shown under policy keep is the list of now. */
