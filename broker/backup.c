@@ -38,6 +38,20 @@ static int copy(struct store *store, const char *dir, const unsigned char *epoch
     return rc != 0 ? fail(report, rc, casebus_strerror(rc)) : 0;
 }
 
+static void say_first(void *arg, const char *what)
+{
+    fail(arg, CASEBUS_ECORRUPT, what);
+}
+
+/* LMDB ends the process that goes through damaged pages: that must not be the broker. */
+static int check_pages(struct store *store, struct backup_report *report)
+{
+    int rc = store_check_pages(store, say_first, report);
+    return rc                       ? fail(report, rc, casebus_strerror(rc))
+           : report->why[0] != '\0' ? CASEBUS_ECORRUPT
+                                    : 0;
+}
+
 /* What the copy says of itself, read back from it. */
 static int read_back(struct store *copied, struct backup_report *report)
 {
@@ -112,7 +126,9 @@ int backup_make(struct store *store, const char *dir, struct backup_report *repo
     if (rc != 0) {
         return rc;
     }
-    rc = backup_copy(store, partial, NULL, report);
+    report->verify.serving = true;
+    rc = check_pages(store, report);
+    rc = rc ? rc : backup_copy(store, partial, NULL, report);
     if (rc == 0 && (folder_finished(partial) != 0 || rename(partial, dir) < 0)) {
         rc = fail(report, CASEBUS_EIO, "the finished backup cannot be given its name");
     }

@@ -343,6 +343,13 @@ static void verify_pages(struct verifying *v)
     if (rc != 0) {
         finding(v, "the pages cannot be checked: %s", casebus_strerror(rc));
     }
+    v->stopped = v->report->serving && v->report->finding_count > 0;
+    if (v->stopped) {
+        finding(v,
+                "damaged pages: a broker that serves goes no further; casebus-ctl verify %s "
+                "says what stands on them",
+                store_dir(v->store));
+    }
 }
 
 /* --- a run ------------------------------------------------------------------------------ */
@@ -381,7 +388,8 @@ int verify_store(struct store *store, struct verify_report *report)
         report->seq = v.state.seq;
         snapshot = store_snapshot_begin(store, v.state.seq);
         estimate(&v);
-        for (size_t i = 0; i < sizeof parts / sizeof *parts && !given_up(&v); i++) {
+        for (size_t i = 0; i < sizeof parts / sizeof *parts && !v.stopped && !given_up(&v);
+             i++) {
             parts[i](&v);
         }
     }
@@ -430,6 +438,7 @@ int verifier_start(struct verifier *self)
         return 0;
     }
     verify_report_clear(&self->report);
+    self->report.serving = true;
     return run_start(&self->run, work, self);
 }
 

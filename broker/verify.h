@@ -1,9 +1,10 @@
 /* verify: proves that a store agrees with itself.
  *
  * One read transaction, its own thread in the broker (or the process of `casebus-broker
- * --verify DIR`). Checked: every checksum and encoding; seqs without holes; each event's place
- * in the chains of its stream, topic and session, from the floor on; heads against the log;
- * case entries against the events they point to; every index in both directions; totals of
+ * --verify DIR`, which LMDB may end where pages are damaged; the broker goes no further there
+ * than to the pages). Checked: every checksum and encoding; seqs without holes; each event's
+ * place in the chains of its stream, topic and session, from the floor on; heads against the
+ * log; case entries against the events they point to; every index in both directions; totals of
  * agencies, offenders and the store; sessions' counters against their events; publishers'
  * counts and refusals; that every entry is found by its key and every page is used once
  * (proto/pages). A finding is a sentence that names the tree and the key. */
@@ -20,9 +21,10 @@ struct verify_report {
     atomic_uint_fast64_t steps;          /* rises as long as the check gets on */
     atomic_int tree;                     /* enum tree: where it is */
     atomic_int cancel;                   /* set to give up */
-    void (*said)(const char *finding);   /* told each finding at once; NULL: nobody */
-    uint64_t seq;                        /* of the snapshot */
-    unsigned finding_count;              /* may go past FINDINGS_MAX: those are counted only */
+    bool serving;                      /* of a broker: pages that are damaged must not end it */
+    void (*said)(const char *finding); /* told each finding at once; NULL: nobody */
+    uint64_t seq;                      /* of the snapshot */
+    unsigned finding_count;            /* may go past FINDINGS_MAX: those are counted only */
     char *findings[FINDINGS_MAX];
 };
 

@@ -31,6 +31,7 @@ struct verifying {
     uint64_t at;         /* of the event before */
     struct key previous; /* in the tree being walked */
     uint64_t walked[TREE_COUNT];
+    bool stopped; /* at damaged pages */
 };
 
 void finding(struct verifying *v, const char *format, ...)

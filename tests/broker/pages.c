@@ -1,12 +1,15 @@
 /* The pages of the data file: damage that nothing which can be read shows is found. */
+#include "backup.h"
 #include "desk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PAGE 4096
+#define PAGE_FLAGS 10
 #define META_FREE_ROOT 80
 #define META_TXN 144
 
@@ -104,6 +107,50 @@ static void a_commit_hidden_by_its_meta_page_is_found(void **state)
     assert_int_not_equal(faults(), 0);
 }
 
+/* The leaves that hold these bytes are none any more, which LMDB asserts and dies of. */
+static void break_leaves(const char *holding)
+{
+    char path[128];
+    unsigned char page[PAGE];
+    const uint64_t leaf =
+        2u << 16; /* of the eight bytes from 8 on, the flags are the third and fourth */
+    unsigned broken = 0;
+    snprintf(path, sizeof path, "%s/data.mdb", d.dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (uint64_t at = 2 * PAGE; pread(fd, page, PAGE, (off_t)at) == PAGE; at += PAGE) {
+        if (page[PAGE_FLAGS] == 2 && memmem(page, PAGE, holding, strlen(holding))) {
+            change(at + 8, -leaf);
+            broken++;
+        }
+    }
+    close(fd);
+    assert_int_not_equal(broken, 0);
+}
+
+static void a_broker_survives_to_tell_of_damaged_pages(void **state)
+{
+    (void)state;
+    char dir[140];
+    struct verify_report *found = calloc(1, sizeof *found);
+    struct backup_report *copied = calloc(1, sizeof *copied);
+    assert_true(found && copied);
+    break_leaves("case:created:hse:3:");
+    found->serving = true;
+    assert_int_equal(verify_store(d.store, found), 0);
+    assert_int_equal(found->finding_count, 2);
+    assert_non_null(strstr(found->findings[0], "its head is damaged"));
+    assert_non_null(strstr(found->findings[1], "goes no further"));
+    snprintf(dir, sizeof dir, "%s-copy", d.dir);
+    assert_int_equal(backup_make(d.store, dir, copied), CASEBUS_ECORRUPT);
+    assert_non_null(strstr(copied->why, "its head is damaged"));
+    assert_int_not_equal(access(dir, F_OK), 0);
+    verify_report_clear(found);
+    backup_report_clear(copied);
+    free(found);
+    free(copied);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -113,6 +160,7 @@ int main(void)
         TEST(a_page_that_gives_itself_another_number_is_found),
         TEST(a_free_list_that_names_another_page_is_found),
         TEST(a_commit_hidden_by_its_meta_page_is_found),
+        TEST(a_broker_survives_to_tell_of_damaged_pages),
     };
     return cmocka_run_group_tests_name("pages", tests, NULL, NULL);
 }
