@@ -233,8 +233,12 @@ static bool has_promised(struct txn *txn, const struct promise *p)
         return txn_load(txn, TREE_PUBLISHER, &key, ENTRY_PUBLISHER, &entry) &&
                entry.decided >= p->number;
     }
+    struct state state;
     struct log_entry log;
     unsigned char hash[CASEBUS_HASH_SIZE];
+    if (txn_state(txn, &state) && p->number < state_oldest(&state)) {
+        return true; /* trimmed since */
+    }
     if (!txn_log(txn, p->number, &log)) {
         return false;
     }

@@ -37,12 +37,12 @@ def images(load, folder, seed):
     assert done.returncode == 0, done.stderr
 
 
-def run(seed, steps, *fails):
+def run(seed, steps, *fails, flags=()):
     """A load on a recorded disk; with fails, the broker ends that often on the way and starts
     again."""
     folder = scratch()
     trace = os.path.join(folder, "trace")
-    broker = Broker(ipc=True, env=failing(fails[0] if fails else None, trace))
+    broker = Broker(*flags, ipc=True, env=failing(fails[0] if fails else None, trace))
     load = Load(broker, seed, trace=trace)
     load.moments = []                           # looked at in particular: what each start confirms
     try:
@@ -80,6 +80,11 @@ def a_disk_that_failed_before_changes_nothing():
     run(3, 60, "meta:25:EIO:whole:on", "sync:17:EIO:none", "meta:20:EIO:none", "meta:30:EIO:whole")
 
 
+def a_log_that_is_trimmed_meanwhile_changes_nothing():
+    run(4, 60, "meta:25:kill:whole", "sync:17:kill:none", flags=("--retain-events", "150"))
+
+
 main([every_image_of_a_run_opens_and_holds_what_was_told,
       a_kill_between_a_write_and_its_sync_changes_nothing,
-      a_disk_that_failed_before_changes_nothing])
+      a_disk_that_failed_before_changes_nothing,
+      a_log_that_is_trimmed_meanwhile_changes_nothing])
