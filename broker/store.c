@@ -178,12 +178,18 @@ static int make(struct store *self, char *why, size_t why_size)
 /* What a start finds may be in the page cache alone, left there by a process that was killed
  * between writing its meta page and syncing it, or whose disk failed then. A commit of our
  * own makes sure of all of it before anything is confirmed; where there is no space for one,
- * a sync is what can be had. */
+ * the sync before it is what can be had. That sync is first, for the commit writes over free
+ * pages: where LMDB took back a meta page that the disk had failed to write, and only the page
+ * cache knows, they are pages in use to whoever finds the other one after a failure of power.
+ */
 static int make_sure(struct store *self, struct txn *txn, const struct state *state)
 {
+    if (fdatasync(self->data_fd) < 0) {
+        return lmdb_error(errno);
+    }
     txn_set_state(txn, state);
     int rc = txn_commit(txn);
-    return rc != CASEBUS_ENOSPC ? rc : fdatasync(self->data_fd) == 0 ? 0 : lmdb_error(errno);
+    return rc != CASEBUS_ENOSPC ? rc : 0;
 }
 
 static int check_state(struct store *self, bool read_only, char *why, size_t why_size)

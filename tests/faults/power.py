@@ -11,6 +11,7 @@ import sys
 from faults import BIN, Broker, Gone, Load, failing, main, remove, scratch, unpack
 
 COUNT = sys.argv[1] if len(sys.argv) > 1 else "120"
+WRITE = 4096                                    # of a page
 
 
 def write_promises(load, path):
@@ -50,7 +51,9 @@ def run(seed, steps, *fails, flags=()):
             assert load.run_until_gone(steps), "the disk never failed"
             broker.process.wait()
             broker.env = failing(fail, trace)
+            died = load.now()
             broker.start()
+            load.moments += range(died + 1, load.now(), WRITE)  # while it makes sure of what it found
             for index in range(len(load.publishers)):
                 load.confirm(index, 0)          # what it found counts as confirmed from here
             load.moments.append(load.now())
