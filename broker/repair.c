@@ -136,20 +136,31 @@ static void name_damaged(void *arg, enum tree tree, struct casebus_bytes key)
     left_out(arg, tree, key);
 }
 
-/* The state, or what it can be told from where it cannot be read: then another epoch begins,
- * for nobody can say what the old one had come to. */
-static bool read_state(struct repairing *r)
+static void begin_epoch(struct repairing *r, const char *why)
+{
+    say(r, why);
+    randombytes_buf(r->state.epoch, sizeof r->state.epoch);
+    r->new_epoch = true;
+}
+
+/* The state, or what it can be told from where it cannot be read. Another epoch begins then,
+ * and where there may have been a newer one, for nobody can say what the old epoch had come to.
+ */
+static bool read_state(struct repairing *r, bool hides_commit)
 {
     struct cursor c;
     bool whole = txn_state(r->old, &r->state);
     txn_forgive(r->old);
+    if (whole && hides_commit) {
+        begin_epoch(r, "a meta page is damaged, the newest commit may be lost; a new epoch "
+                       "begins");
+    }
     if (whole) {
         return true;
     }
-    say(r, "meta state: cannot be read; a new epoch begins");
     memset(&r->state, 0, sizeof r->state);
     r->state.schema = SCHEMA_VERSION;
-    randombytes_buf(r->state.epoch, sizeof r->state.epoch);
+    begin_epoch(r, "meta state: cannot be read; a new epoch begins");
     cursor_open(&c, r->old, TREE_LOG);
     if (cursor_last(&c) || c.key.data) {
         r->state.seq = key_to_number(c.key);
@@ -163,15 +174,15 @@ static bool read_state(struct repairing *r)
     return false;
 }
 
-static int copy_kept(struct repairing *r, const char *dir)
+static int copy_kept(struct repairing *r, const char *dir, bool hides_commit)
 {
     struct backup_report *report = &r->report->copy;
     bool left[TREE_COUNT];
-    bool whole = read_state(r);
+    bool whole = read_state(r, hides_commit);
     memcpy(left, derived, sizeof left);
     left[TREE_META] = !whole;
     struct copy_options options = {.dir = dir,
-                                   .epoch = whole ? NULL : r->state.epoch,
+                                   .epoch = r->new_epoch ? r->state.epoch : NULL,
                                    .left_out = left,
                                    .damaged = name_damaged,
                                    .arg = r};
@@ -283,7 +294,7 @@ int repair_store(struct place *place, struct repair_report *report)
     rc = txn_new_read(store, &r.old);
     rc = rc ? rc : txn_begin(r.old);
     rc = rc ? rc : check_schema(&r);
-    rc = rc ? rc : copy_kept(&r, place->beside);
+    rc = rc ? rc : copy_kept(&r, place->beside, store_hides_commit(store));
     rc = rc ? rc : build(&r, place->beside);
     txn_destroy(&r.old);
     store_close(&store);

@@ -11,7 +11,8 @@ struct repairing {
     struct txn *from;  /* reads the copy of what is not derived */
     struct txn *write; /* builds what is, in the copy */
     struct state state;
-    unsigned puts; /* since the last commit */
+    bool new_epoch; /* what the old one had come to is not known */
+    unsigned puts;  /* since the last commit */
 };
 
 /* Says that something cannot be read, and what that means; or that it is left out. */

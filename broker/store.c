@@ -121,6 +121,20 @@ static int open_trees(struct store *self, bool read_only, unsigned flags, char *
     return lmdb_error(rc);
 }
 
+/* LMDB goes on from an older commit where the newest is hidden: what was confirmed since would
+ * be gone, and its seqs would be given again. */
+static int check_metas(const struct store *self, char *why, size_t why_size)
+{
+    if (!store_hides_commit(self)) {
+        return 0;
+    }
+    snprintf(why, why_size,
+             "%s: a meta page of data.mdb is damaged, and the newest commit may be hidden; "
+             "--restore puts a backup back, --repair goes on from what is seen, in a new epoch",
+             self->dir);
+    return CASEBUS_ECORRUPT;
+}
+
 /* A new store gets its epoch here, outside of apply: it is the id of a history, not part of it.
  */
 static int put_first_state(struct store *self)
@@ -243,6 +257,9 @@ int store_open(struct store **self_p, const struct store_options *options, char 
     if (rc == 0) {
         rc = open_env(self, self->dir, options->read_only ? MDB_RDONLY : 0u, why, why_size);
     }
+    if (rc == 0 && !options->read_only) {
+        rc = check_metas(self, why, why_size);
+    }
     if (rc == 0) {
         store_reader_check(self);
         rc = open_trees(self, options->read_only, 0, why, why_size);
@@ -342,6 +359,11 @@ int store_check_pages(struct store *self, void (*fault)(void *arg, const char *w
 {
     const struct pages_watcher watcher = {.fault = fault, .arg = arg};
     return lmdb_error(pages_check(self->env, &watcher));
+}
+
+bool store_hides_commit(const struct store *self)
+{
+    return !pages_metas_agree(self->env);
 }
 
 /* --- what transactions ask of the store -------------------------------------------------- */

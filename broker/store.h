@@ -49,6 +49,9 @@ int store_measure(struct txn *read, struct store_sizes *sizes);
  * too: the first thing in each tree. 0, or an error that kept it from looking. */
 int store_check_pages(struct store *self, void (*fault)(void *arg, const char *what),
                       void *arg);
+/* May the newest commit be hidden by a damaged meta page (pages.h)? Asked while nobody commits;
+ * a store that is opened to be written is not opened then. */
+bool store_hides_commit(const struct store *self);
 /* Clears readers that died with their process; called at start and each minute. */
 void store_reader_check(struct store *self);
 const char *store_dir(const struct store *self);

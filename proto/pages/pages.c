@@ -24,6 +24,9 @@
 #define TREE_ROOT 40u
 #define NO_PAGE UINT64_MAX
 #define KEY_MAX 511
+/* From one meta page to the other, at most: one that a disk failed to write, and lost with its
+ * power later, was overtaken by the other, and this twice in a row. */
+#define COMMITS_LOST 5
 #define DEPTH_MAX 64 /* the main tree's pages, and those of a tree in it */
 
 enum {
@@ -414,15 +417,36 @@ static int check(struct pages *self, const unsigned char *meta)
     return 0;
 }
 
+static void look_at(struct pages *self)
+{
+    MDB_stat stat;
+    mdb_env_get_fd(self->env, &self->fd);
+    mdb_env_stat(self->env, &stat);
+    self->page_size = stat.ms_psize;
+}
+
+bool pages_metas_agree(MDB_env *env)
+{
+    struct pages self = {.env = env};
+    unsigned char meta[META_END], number[8];
+    MDB_envinfo info;
+    look_at(&self);
+    mdb_env_info(env, &info);
+    self.txn = info.me_last_txnid;
+    if (!read_meta(&self, meta) ||
+        !read_at(&self, number, sizeof number, (~self.txn & 1) * self.page_size + META_TXN)) {
+        return false;
+    }
+    const uint64_t other = number_at(number, sizeof number);
+    return other < self.txn && self.txn - other <= COMMITS_LOST;
+}
+
 int pages_check(MDB_env *env, const struct pages_watcher *watcher)
 {
     struct pages self = {.env = env, .watcher = watcher};
     unsigned char meta[META_END];
     MDB_txn *txn;
-    MDB_stat stat;
-    mdb_env_get_fd(env, &self.fd);
-    mdb_env_stat(env, &stat);
-    self.page_size = stat.ms_psize;
+    look_at(&self);
     int rc = begin(&self, &txn, meta);
     if (rc == 0 && txn) {
         rc = check(&self, meta);

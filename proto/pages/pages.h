@@ -9,6 +9,7 @@
 #define PROTO_PAGES_H
 
 #include <lmdb.h>
+#include <stdbool.h>
 
 struct pages_watcher {
     /* The first thing that is wrong in each tree. */
@@ -22,5 +23,10 @@ struct pages_watcher {
 /* Goes through the newest snapshot in a read transaction of its own, beside a process that
  * commits too. 0, or LMDB's code for what kept it from looking. */
 int pages_check(MDB_env *env, const struct pages_watcher *watcher);
+
+/* Are the two meta pages of commits as near as they can be? Where they are not, a damaged one
+ * hides the newest commit, and LMDB would go on from an older one. Asked while nobody commits.
+ */
+bool pages_metas_agree(MDB_env *env);
 
 #endif

@@ -5,6 +5,7 @@
 #include "repair.h"
 #include "tail.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,61 @@ static void repaired_it_is_the_same_again(void **state)
     free(repair);
 }
 
+/* Makes the newest of the two meta pages older than the other, as a flipped bit does. */
+static void hide_newest_commit(const char *folder)
+{
+    enum {
+        PAGE = 4096,
+        TXN = 144
+    };
+    char path[160];
+    uint64_t first, second;
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, TXN, SEEK_SET), 0);
+    assert_int_equal(fread(&first, sizeof first, 1, file), 1);
+    assert_int_equal(fseek(file, PAGE + TXN, SEEK_SET), 0);
+    assert_int_equal(fread(&second, sizeof second, 1, file), 1);
+    const bool is_first = first > second;
+    const uint64_t older = (is_first ? first : second) - 8;
+    assert_int_equal(fseek(file, (is_first ? 0 : PAGE) + TXN, SEEK_SET), 0);
+    assert_int_equal(fwrite(&older, sizeof older, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_newest_commit_that_is_hidden_is_not_gone_on_without(void **state)
+{
+    struct place place;
+    struct repair_report *repair = calloc(1, sizeof *repair);
+    struct store_options options = {.dir = dir};
+    struct store *store;
+    char why[512];
+    (void)state;
+    assert_non_null(repair);
+    fill();
+    const struct state before = desk_state(&d);
+    assert_int_equal(backup_make(d.store, dir, report), 0);
+    assert_int_equal(store_open(&store, &options, why, sizeof why), 0); /* one commit more */
+    store_close(&store);
+    hide_newest_commit(dir);
+    assert_int_equal(store_open(&store, &options, why, sizeof why), CASEBUS_ECORRUPT);
+    assert_non_null(strstr(why, "the newest commit may be hidden"));
+    assert_int_equal(place_open(&place, dir, why, sizeof why), 0);
+    assert_int_equal(repair_store(&place, repair), 0);
+    place_close(&place);
+    assert_int_equal(repair->copy.verify.finding_count, 0);
+    assert_int_equal(repair->damaged, 1);
+    struct desk copy = at_copy();
+    const struct state after = desk_state(&copy);
+    assert_int_equal(after.seq, before.seq);
+    assert_memory_not_equal(after.epoch, before.epoch, sizeof after.epoch);
+    store_close(&copy.store);
+    folder_remove(place.replaced);
+    backup_report_clear(&repair->copy);
+    free(repair);
+}
+
 static void the_tail_of_a_store_without_events_is_good(void **state)
 {
     char why[512];
@@ -187,6 +243,7 @@ int main(void)
         TEST(a_cancelled_backup_leaves_nothing),
         TEST(restored_it_is_another_epoch_everywhere),
         TEST(repaired_it_is_the_same_again),
+        TEST(a_newest_commit_that_is_hidden_is_not_gone_on_without),
         TEST(the_tail_of_a_store_without_events_is_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
