@@ -23,7 +23,10 @@ int find_place(struct query *q)
     if (q->resumed) {
         return 0; /* it waited before, so its place is free */
     }
-    if (q->size > CASEBUS_WAITING_MAX) {
+    if (q->size > CASEBUS_WAITING_MAX) { /* as a request it may be within its limit */
+        snprintf(q->text, sizeof q->text,
+                 "a request that waits for its answer has at most %d bytes",
+                 CASEBUS_WAITING_MAX);
         return CASEBUS_ETOOLARGE;
     }
     if (self->waiting_count == WAITING_MAX || self->waiting_bytes + q->size > WAITING_BYTES) {

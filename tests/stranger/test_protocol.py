@@ -2694,6 +2694,20 @@ def rejects_list_keeps_10000():
 
 
 @fact
+def a_request_that_waits_has_its_own_size():
+    code, much = agency(), b"x" * LIMITS["WAITING_MAX"]
+    Session(code).started()
+    poll = {"publisher": os.urandom(16), "after": 0, "pad": much}
+    assert query("publisher.confirm", wait_ms=0, **poll)["decided"] == 0
+    for op, arguments in (("publisher.confirm", poll), ("store.verify", {}),
+                          ("session.stop", {"agency": code, "session_id": "s"}),
+                          ("agency.set", {"agency": code, "name": "A"})):
+        error = refused("too_large", query, op, **{"pad": much, **arguments})
+        assert str(LIMITS["WAITING_MAX"]) in error.text, (op, error.text)
+    assert Session(code).get()["status"] == "running"
+
+
+@fact
 def store_verify_passes():
     result = query("store.verify")
     run = result["run"]
