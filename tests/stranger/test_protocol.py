@@ -2343,6 +2343,24 @@ def as_of_leaves_out_what_was_created_since():
 
 
 @fact
+def a_case_whose_place_changes_between_pages_stands_at_the_new_one():
+    code = agency()
+    for n in range(6):
+        Case(str(n), code).scraped(named(**FIRST))
+
+    def rest_after(key, order, **changed):
+        """The ids of both pages, where this case changes between them."""
+        first = query("case.list", agency=code, limit=3, **order)
+        Case(key, code).edited(changed)
+        rest = query.pages("case.list", agency=code, limit=3, next=first["next"], as_of=first["as_of"], **order)
+        return [row["regulator_id"] for row in [*first["rows"], *rest]]
+
+    assert rest_after("5", {"order": "date"}, offence_action_date="2001-01-01") == list("5432105")
+    assert rest_after("0", {"order": "date"}, offence_action_date="2030-01-01") == list("43215")
+    assert rest_after("1", {}, offence_action_date="2031-01-01") == list("543210")
+
+
+@fact
 def case_list_of_a_session_has_its_cases():
     session = Session()
     session.started()
@@ -2363,6 +2381,22 @@ def case_list_of_a_session_has_each_case_once():
         Case(str(n), session.agency).scraped(named(), session="s")
     ids = [row["id"] for row in pages_of("case.list", agency=session.agency, session="s", limit=1)]
     assert len(ids) == len(set(ids)) == 2, ids
+
+
+@fact
+def an_offender_is_known_again_by_name_and_postcode():
+    code = agency()
+    for n, (name, postcode) in enumerate((("Dup Ltd", "AB1 2CD"), ("DUP limited.", " ab12 cd"), ("dup", "AB1 2CD"),
+                                          ("Dup Ltd", "ZZ9 9ZZ"), ("Dup Ltd", ""), ("dup ltd", None))):
+        Case(str(n), code).scraped({"offender": {"name": name, **({} if postcode is None else {"postcode": postcode})}})
+
+    def cases_of(**arguments):
+        return [row["regulator_id"] for row in query("offender.get", agency=code, **arguments)["rows"]]
+
+    assert cases_of(name="dup LTD", postcode="a b 1 2 c d") == ["0", "1"]
+    assert cases_of(name="dup ltd") == cases_of(name="dup ltd", postcode=" ") == ["4", "5"]
+    assert cases_of(name="dup") == ["2"]
+    refused("not_found", query, "offender.get", agency=code, name="dup", postcode="")
 
 
 @fact
