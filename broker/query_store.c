@@ -157,15 +157,26 @@ static int start_backup(struct query *q)
     return rc;
 }
 
+/* Whether this backup is the one asked about. Runs are counted from each start of the broker:
+ * one of the same number may be somebody else's, into another folder. */
+static bool is_asked_about(const struct query *q, const struct run *run, uint64_t asked,
+                           struct casebus_bytes dir)
+{
+    return asked != 0 && asked == run->number &&
+           (!dir.data || casebus_bytes_is(dir, backup_dir(q->self->backup)));
+}
+
 int query_store_backup(struct query *q)
 {
     uint64_t asked, wait_ms;
+    struct casebus_bytes dir;
     int rc = read_poll(q, &asked, &wait_ms);
+    rc = rc ? rc : arg_text(q, "dir", false, &dir);
     if (rc != 0) {
         return rc;
     }
     const struct run *run = backup_run(q->self->backup);
-    if (!q->resumed && (asked == 0 || asked != run->number)) {
+    if (!q->resumed && !is_asked_about(q, run, asked, dir)) {
         rc = wait_ms > 0 ? find_place(q) : 0;
         rc = rc ? rc : start_backup(q);
         if (rc != 0) {

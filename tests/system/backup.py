@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -232,10 +233,25 @@ def one_backup_at_a_time_and_the_same_one_is_joined():
         assert client.ask("store.backup", dir=two, wait_ms=0)["error"]["code"] == "busy"
         assert client.result("store.backup", dir=one, wait_ms=0)["run"] == run["run"]
         while run["state"] == "running":
-            run = client.result("store.backup", dir=two, run=run["run"])
+            run = client.result("store.backup", run=run["run"])
         assert run["state"] == "passed" and run["dir"] == one and not os.path.exists(two)
+        assert client.result("store.backup", dir=one, run=run["run"]) == run
         said = [line.split("] ")[-1] for line in broker.read_log().splitlines() if " audit " in line]
         assert sorted(said) == ["%s actor=local op=store.backup on=%s" % (word, one) for word in ("began", "done", "joined")], said
+
+
+def a_run_of_before_a_restart_is_not_somebody_elses():
+    with Broker(ipc=True) as broker:
+        mine, theirs = (os.path.join(broker.dir, name) for name in ("mine", "theirs"))
+        before = broker.client().result("store.backup", dir=mine)
+        shutil.rmtree(mine)  # as if the broker had been killed before it was complete
+        broker.kill()
+        broker.start()
+        client = broker.client()
+        other = client.result("store.backup", dir=theirs)
+        assert (other["run"], other["dir"], other["state"]) == (before["run"], theirs, "passed"), other
+        made = client.result("store.backup", dir=mine, run=before["run"])
+        assert (made["dir"], made["state"]) == (mine, "passed") and os.path.exists(mine), made
 
 
 def a_disk_too_small_for_it_is_said():
@@ -390,6 +406,7 @@ if __name__ == "__main__":
     main([a_backup_is_the_store_at_one_seq_while_reports_come, restored_it_serves_the_same_under_a_new_epoch,
           a_store_is_restored_where_there_was_none, a_backup_has_no_byte_of_a_redacted_record,
           what_cannot_be_backed_up_says_why_and_leaves_nothing, one_backup_at_a_time_and_the_same_one_is_joined,
+          a_run_of_before_a_restart_is_not_somebody_elses,
           a_disk_too_small_for_it_is_said, a_backup_that_is_not_good_is_not_restored,
           who_stops_waiting_is_told_that_it_goes_on_and_where_to_look,
           a_broker_killed_while_it_makes_a_backup_leaves_none,
