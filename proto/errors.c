@@ -45,3 +45,8 @@ int casebus_error_from_word(const char *word, unsigned long size)
     }
     return CASEBUS_EPROTO;
 }
+
+bool casebus_error_passes(int error)
+{
+    return error == CASEBUS_ELIMITED || error == CASEBUS_EBUSY || error == CASEBUS_EBEHIND;
+}

@@ -101,12 +101,6 @@ static int send_page(struct upload *upload, struct scrape *scrape)
     return noted(upload, rc);
 }
 
-/* Is it an error that passes by itself? */
-static bool passes_by(int rc)
-{
-    return rc == CASEBUS_ELIMITED || rc == CASEBUS_EBUSY || rc == CASEBUS_EBEHIND;
-}
-
 /* Waits before the next question; what an earlier run left in the outbox goes on meanwhile. */
 static void pause_asking(struct upload *upload)
 {
@@ -120,7 +114,7 @@ static void pause_asking(struct upload *upload)
 
 static bool asks_again(struct upload *upload, int rc)
 {
-    if (passes_by(rc)) {
+    if (casebus_error_passes(rc)) {
         pause_asking(upload);
         return upload_again(upload, CASEBUS_ETIMEDOUT);
     }
@@ -141,7 +135,7 @@ static int take_up(struct upload *upload, const struct scrape *scrape, uint64_t 
             break;
         }
     }
-    rc = passes_by(rc) ? CASEBUS_ETIMEDOUT : rc;
+    rc = casebus_error_passes(rc) ? CASEBUS_ETIMEDOUT : rc;
     upload->asks = upload_is_in_the_way(rc) && !upload_has_no_session(rc);
     return rc;
 }

@@ -25,7 +25,6 @@
 
 #define RESEND_LOOK_MS 250  /* how often a question on its way is looked after */
 #define UNANSWERED_MS 5000  /* a question, before that is said: answers take milliseconds */
-#define QUIET_MS 10000      /* ten heads messages that did not come */
 #define QUIET_GRACE_MS 2000 /* two more, for who has not been there to see them */
 #define LARGE_BATCH 16      /* events of it that have come */
 #define ENVELOPE 192        /* bytes of an event that are read: about all but its payload */
@@ -125,10 +124,10 @@ static int quiet_left(struct casebus_subscriber *self)
     const bool was_away = now - self->quiet_looked >= QUIET_GRACE_MS;
     self->quiet_since = self->quiet_since != 0 ? self->quiet_since : now;
     self->quiet_looked = now;
-    if (now - self->quiet_since >= QUIET_MS) {
+    if (now - self->quiet_since >= LINK_QUIET_MS) {
         if (was_away && !self->has_grace) {
             self->has_grace = true;
-            self->quiet_since = now - QUIET_MS + QUIET_GRACE_MS;
+            self->quiet_since = now - LINK_QUIET_MS + QUIET_GRACE_MS;
         } else {
             self->quiet_since = now;
             const int rc = connect_again(self);
@@ -137,7 +136,7 @@ static int quiet_left(struct casebus_subscriber *self)
             }
         }
     }
-    return shorter((int)(self->quiet_since + QUIET_MS - now), QUIET_GRACE_MS / 2);
+    return shorter((int)(self->quiet_since + LINK_QUIET_MS - now), QUIET_GRACE_MS / 2);
 }
 
 /* Waits for the socket, which was just found empty, by receiving from it: that saves the poll()
@@ -305,8 +304,7 @@ static bool is_due(struct casebus_subscriber *self)
 /* Is it an error that passes by itself? */
 static bool is_passing(int rc)
 {
-    return rc == CASEBUS_EBUSY || rc == CASEBUS_ELIMITED || rc == CASEBUS_EBEHIND ||
-           rc == CASEBUS_ENOSPC;
+    return casebus_error_passes(rc) || rc == CASEBUS_ENOSPC;
 }
 
 static int take_page(struct casebus_subscriber *self, bool behind)

@@ -3,9 +3,14 @@
 #define CASEBUS_LINK_H
 
 #include <casebus/keys.h>
+#include <casebus/limits.h>
 #include <zmq.h>
 
 #define LINK_MESSAGE_MAX (8 * 1024 * 1024) /* larger than any reply: a peer cannot fill us */
+
+/* Over a connection without heads for so long, ten messages that did not come, nothing comes
+ * any more: it is made again. */
+#define LINK_QUIET_MS (10 * CASEBUS_HEADS_INTERVAL_MS)
 
 struct link_keys { /* key files; both NULL: plain */
     const char *secret, *server;

@@ -416,8 +416,8 @@ int source_answer(struct source *self, const struct casebus_reply *reply)
         return 0;
     }
     if (reply->error != 0 && !query_is_empty(&self->query, reply->error)) {
-        const bool busy = reply->error == CASEBUS_EBUSY || reply->error == CASEBUS_ELIMITED ||
-                          reply->error == CASEBUS_ETIMEDOUT;
+        const bool busy =
+            casebus_error_passes(reply->error) || reply->error == CASEBUS_ETIMEDOUT;
         give_up(self, reply->error, busy ? BUSY_MS : REFUSED_MS);
         return 0;
     }

@@ -8,4 +8,7 @@
 void stop_on_signals(void);
 bool stop_requested(void);
 
+/* No wait is longer: a signal that comes just before one is seen after this. */
+#define STOP_SLICE_MS 500
+
 #endif

@@ -20,7 +20,6 @@
 
 #define COLUMNS_UNKNOWN 80 /* of a terminal that does not say */
 #define ROWS_UNKNOWN 24
-#define SLICE_MS 500 /* a signal that comes just before a wait is seen after this */
 
 bool terminal_has_colour(int fd)
 {
@@ -65,7 +64,7 @@ static bool wait_for_room(void)
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
     int ready;
     do {
-        ready = poll(&out, 1, stop_requested() ? 0 : SLICE_MS);
+        ready = poll(&out, 1, stop_requested() ? 0 : STOP_SLICE_MS);
     } while (ready <= 0 && !stop_requested());
     return ready > 0;
 }

@@ -13,8 +13,8 @@
 /* Is it an error that passes by itself? Then the query is asked again in a while. */
 static bool is_passing(int error)
 {
-    return error == 0 || error == CASEBUS_EBEHIND || error == CASEBUS_EBUSY ||
-           error == CASEBUS_ELIMITED || error == CASEBUS_ETIMEDOUT || error == CASEBUS_ENOMEM;
+    return error == 0 || casebus_error_passes(error) || error == CASEBUS_ETIMEDOUT ||
+           error == CASEBUS_ENOMEM;
 }
 
 /* The times at which, if nothing comes, it is stale or behind; INT64_MAX: never. */

@@ -22,7 +22,6 @@
 
 #define STALE_MS 3000
 #define REQUESTS 8
-#define QUIET_MS 10000    /* ten heads messages did not come: the connection is made again */
 #define DOUBT_MS 1000     /* between questions which history stands */
 #define HEADS_A_STEP 1000 /* taken at most; then others have their turn */
 #define REPLIES_A_STEP 16
@@ -265,7 +264,7 @@ static int read_heads(struct casebus_views *self)
  * again. */
 static int connect_again(struct casebus_views *self)
 {
-    if (hub_now(self) - self->quiet_since < QUIET_MS) {
+    if (hub_now(self) - self->quiet_since < LINK_QUIET_MS) {
         return 0;
     }
     self->quiet_since = hub_now(self);
@@ -407,7 +406,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int casebus_views_timeout(const struct casebus_views *self)
 {
-    int64_t due = earlier(self->quiet_since + QUIET_MS, ask_due(&self->doubt_ask));
+    int64_t due = earlier(self->quiet_since + LINK_QUIET_MS, ask_due(&self->doubt_ask));
     due = self->news ? INT64_MIN : earlier(due, self->look_at);
     if (self->doubt && self->doubt_ask.token == 0) {
         due = earlier(due, self->doubt_at);

@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 1500 /* before it says that it waits */
-#define SLICE_MS 500     /* a signal that comes just before a wait is seen after this */
 #define UNSAVED_MAX 1000 /* lines */
 #define SAVE_MS 1000     /* a cursor that moves without lines is saved so often */
 
@@ -194,7 +193,7 @@ static int join(struct watch *self)
     bool said = false;
     const int64_t patience = deadline_after(PATIENCE_MS);
     while (!stop_requested() && !time_is_up(self)) {
-        int rc = casebus_subscriber_join(self->subscriber, slice(self, SLICE_MS));
+        int rc = casebus_subscriber_join(self->subscriber, slice(self, STOP_SLICE_MS));
         if (rc == 1) {
             say_live(self);
             return 0;
@@ -350,7 +349,7 @@ static int next(struct watch *self, const struct casebus_event **event)
         return join(self);
     }
     return casebus_subscriber_next(self->subscriber, event,
-                                   self->unsaved > 0 ? 0 : slice(self, SLICE_MS));
+                                   self->unsaved > 0 ? 0 : slice(self, STOP_SLICE_MS));
 }
 
 static int follow_event(struct watch *self)

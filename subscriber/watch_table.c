@@ -23,7 +23,6 @@
 
 #define WINDOW_MS 1000
 #define PATIENCE_MS 3000 /* before it says that it waits */
-#define SLICE_MS 500     /* a signal that comes just before a wait is seen after this */
 #define STARTED_MAX 100  /* sessions that start within a window; of them the first is taken */
 #define BOLD "\033[1m"
 #define RED "\033[31m"
@@ -424,8 +423,8 @@ static int show_until_done(struct live *self)
         if (left == 0) {
             return settings->count != FLAG_UNSET ? EXIT_SHORT : EXIT_FINE;
         }
-        const int rc =
-            casebus_views_wait(self->views, left < 0 || left > SLICE_MS ? SLICE_MS : left);
+        const int rc = casebus_views_wait(
+            self->views, left < 0 || left > STOP_SLICE_MS ? STOP_SLICE_MS : left);
         if (rc != 0 && rc != CASEBUS_EINTR) {
             fprintf(stderr, PROGRAM ": %s\n", casebus_strerror(rc));
             return EXIT_OUTPUT;

@@ -8,6 +8,8 @@
 #ifndef CASEBUS_ERRORS_H
 #define CASEBUS_ERRORS_H
 
+#include <stdbool.h>
+
 /* X(code, number, word on the wire, sentence) */
 #define CASEBUS_ERRORS(X)                                                                      \
     X(CASEBUS_ENOMEM, -1, "no_memory", "out of memory")                                        \
@@ -67,6 +69,10 @@ const char *casebus_strerror(int error);
  * an unknown word CASEBUS_EPROTO. */
 const char *casebus_error_word(int error);
 int casebus_error_from_word(const char *word, unsigned long size);
+
+/* Does a broker that answers this only say "not now" (limited, busy, behind)? Asked again a
+ * moment later it may answer otherwise. */
+bool casebus_error_passes(int error);
 
 /* Where checking stopped: the code, and the dotted name of the field ("offender.name",
  * "offences[3].fine_pence"); an empty name means the message as a whole. */

@@ -171,8 +171,7 @@ int64_t casebus_publisher_session_end(struct casebus_publisher *self, const char
  * the handle, not of the folder), lost or not. 0 and the page behind which to go on, which is
  * the last that was reported, 0: none was; CASEBUS_ENOTFOUND (its start may still be on its
  * way), CASEBUS_EENDED, CASEBUS_ETIMEDOUT, CASEBUS_EINVAL (impossible names), or the broker's
- * error (stats: said), of which CASEBUS_ELIMITED, CASEBUS_EBUSY and CASEBUS_EBEHIND pass: ask
- * again later. */
+ * error (stats: said); where casebus_error_passes(), ask again later. */
 int casebus_publisher_session_resume(struct casebus_publisher *self, const char *agency,
                                      const char *session, uint64_t *page, int timeout_ms);
 

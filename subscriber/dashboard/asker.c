@@ -193,11 +193,6 @@ static struct ask **find(struct asker *self, const zmq_msg_t *envelope)
     return at;
 }
 
-static bool is_for_later(int error)
-{
-    return error == CASEBUS_ELIMITED || error == CASEBUS_EBUSY || error == CASEBUS_EBEHIND;
-}
-
 /* Puts the request off to a later time; its place among those under way goes to another one. */
 static void put_off(struct asker *self, struct ask *ask, int error)
 {
@@ -216,7 +211,7 @@ static void answer(struct asker *self, struct ask **at, struct casebus_bytes bod
         memset(&reply, 0, sizeof reply);
         rc = CASEBUS_EPROTO;
     }
-    if (rc == 0 && (*at)->insists && is_for_later(reply.error)) {
+    if (rc == 0 && (*at)->insists && casebus_error_passes(reply.error)) {
         put_off(self, *at, reply.error);
         return;
     }

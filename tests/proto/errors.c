@@ -45,6 +45,16 @@ static void an_unknown_word_is_out_of_protocol(void **state)
     assert_int_equal(casebus_error_from_word("no_such_word", 12), CASEBUS_EPROTO);
 }
 
+static void what_passes_is_asked_again(void **state)
+{
+    (void)state;
+    assert_true(casebus_error_passes(CASEBUS_EBUSY));
+    assert_true(casebus_error_passes(CASEBUS_ELIMITED));
+    assert_true(casebus_error_passes(CASEBUS_EBEHIND));
+    assert_false(casebus_error_passes(CASEBUS_EDENIED));
+    assert_false(casebus_error_passes(0));
+}
+
 static void a_word_is_compared_whole(void **state)
 {
     (void)state;
@@ -60,6 +70,7 @@ int main(void)
         cmocka_unit_test(every_word_leads_back_to_its_code),
         cmocka_unit_test(an_unknown_code_is_internal),
         cmocka_unit_test(an_unknown_word_is_out_of_protocol),
+        cmocka_unit_test(what_passes_is_asked_again),
         cmocka_unit_test(a_word_is_compared_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
