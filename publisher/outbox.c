@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 #define RESERVE_STEP (4ull << 20)
-#define PAGES_LEAST 64 /* of any commit: free list, roots, branches, the state */
+#define PAGES_LEAST 64     /* of any commit: free list, roots, branches, the state */
+#define READERS_BYTES 4096 /* of LMDB's table of them: room for more than we are */
 
 int outbox_error(int rc)
 {
@@ -111,10 +112,29 @@ static int mend_size(struct outbox *self)
     return 0;
 }
 
+/* LMDB maps its table of readers and writes to it: on a full disk a hole in that file would
+ * end the process by a signal. What we touch of it is there before LMDB is. */
+static int reserve_readers(const char *folder)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/lock.mdb", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int rc = fd < 0 || fallocate(fd, 0, 0, READERS_BYTES) < 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = rc; /* what casebus_outbox_open() leaves there for its caller */
+    return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : outbox_error(rc);
+}
+
 int outbox_open_env(struct outbox *self)
 {
     const struct outbox_options *o = &self->options;
     MDB_stat stat;
+    int error = reserve_readers(o->folder);
+    if (error) {
+        return error;
+    }
     /* Twice for records on pages of their own, twice that while all are renumbered, and room
      * for pages that are not free yet. */
     self->map_bytes = 8 * o->bytes_max + (64ull << 20);

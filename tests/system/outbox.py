@@ -371,6 +371,18 @@ def a_full_disk_takes_no_more_and_loses_nothing():
             again = broker.publish("--outbox", box, "--timeout", 60, "--resume")
             assert again["sent"] == again["confirmed"] == again["created"] == left, (again, full)
             assert known(broker.client(), "d", 60000) == list(range(left))
+            # with not a block left: no new one can be opened, the old one can
+            with open(os.path.join(small, "fill"), "wb", buffering=0) as fill:
+                try:
+                    while fill.write(bytes(4096)) > 0:
+                        pass
+                except OSError:
+                    pass
+            other = os.path.join(small, "other")
+            new = broker.publish("--outbox", other, write(file, "e", 1), code=2)
+            assert "cannot open the outbox %s: no space is left" % other in new["stderr"], new
+            old = broker.publish("--outbox", box, "--resume")
+            assert old["sent"] == 0, old
         finally:
             subprocess.run(["umount", "-l", small], check=True)
 
