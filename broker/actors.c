@@ -282,8 +282,9 @@ static bool check_words(const char *name, const char *key, const char *roles, co
 static bool take_line(struct actor_table *self, char *line, unsigned number,
                       struct fault *fault)
 {
-    static const char blanks[] = " \t\r\n";
+    static const char blanks[] = " \t\r\n", mark[] = "\xef\xbb\xbf"; /* of some editors */
     char *save = NULL;
+    line += number == 1 && strncmp(line, mark, strlen(mark)) == 0 ? strlen(mark) : 0;
     char *name = line[0] == '#' ? NULL : strtok_r(line, blanks, &save);
     if (!name) {
         return true;

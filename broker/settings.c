@@ -310,11 +310,13 @@ static bool take_setting(struct file_reader *self, const char *name, const char 
 static bool read_line(struct file_reader *self, char *line, size_t size, char *fault,
                       size_t fault_size)
 {
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors begin a file with it */
     struct settings *s = self->settings;
     if (strlen(line) != size) {
         snprintf(fault, fault_size, "a NUL byte: is this a settings file?");
         return false;
     }
+    line += self->line == 1 && strncmp(line, mark, strlen(mark)) == 0 ? strlen(mark) : 0;
     char *text = trim(line);
     if (*text == '\0' || *text == '#') {
         return true;

@@ -142,6 +142,15 @@ static void keys_and_names_lead_to_actors(void **state)
     actor_table_release(t);
 }
 
+static void what_an_editor_begins_a_file_with_is_no_name(void **state)
+{
+    (void)state;
+    struct actor_table *t = good_table("\xef\xbb\xbf"
+                                       "a " KEY_A " viewer\r\n");
+    assert_non_null(actor_by_name(t, casebus_cstr("a")));
+    actor_table_release(t);
+}
+
 static void a_table_without_a_file_is_local_alone(void **state)
 {
     (void)state;
@@ -268,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_role_is_printed_as_it_is_read),
         cmocka_unit_test(a_role_that_is_none_is_refused),
         cmocka_unit_test(keys_and_names_lead_to_actors),
+        cmocka_unit_test(what_an_editor_begins_a_file_with_is_no_name),
         cmocka_unit_test(a_table_without_a_file_is_local_alone),
         cmocka_unit_test(agencies_are_listed_once_or_all),
         cmocka_unit_test(a_fault_is_found_in_its_line),

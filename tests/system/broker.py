@@ -120,6 +120,11 @@ def flags_win_over_the_file():
     assert "log-level = error" in done.stdout
 
 
+def an_editors_mark_and_line_ends_are_no_part_of_a_setting():
+    done, _ = with_config("\ufeffdata = /tmp/x\r\nlog-level = debug\r\n", "-n")
+    assert done.returncode == 0 and "data = /tmp/x\n" in done.stdout, (done.stdout, done.stderr)
+
+
 def a_second_broker_on_one_store_is_refused():
     with Broker() as broker:
         done = run("--data", broker.store, "--ingest", "tcp://127.0.0.1:*", "--fanout",
@@ -307,6 +312,7 @@ def the_log_has_no_more_of_a_refused_report_than_the_list():
 main([help_and_version_are_enough_to_begin, usage_errors_say_what_is_wrong,
       a_settings_file_is_checked_line_by_line, audiences_are_sections_that_are_checked, what_is_given_twice_is_refused,
       two_sockets_never_share_an_endpoint, a_folder_is_no_settings_file, flags_win_over_the_file,
+          an_editors_mark_and_line_ends_are_no_part_of_a_setting,
       a_second_broker_on_one_store_is_refused, a_folder_that_can_hold_no_store_is_said, output_that_fails_is_said,
       a_closed_output_is_not_the_first_file_that_is_opened, a_taken_port_is_said, too_few_descriptors_are_said, a_port_that_cannot_be_is_refused,
       signals_end_it_cleanly_and_the_history_goes_on,
