@@ -20,6 +20,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEADER "casebus-cursor 3 "
@@ -141,6 +143,50 @@ static int compare_scope(const struct kept *kept, struct cursor_scope *scope)
     const bool same_audience = is_same(kept->audience, &scope->audience);
     const bool same_patterns = is_same(kept->patterns, &scope->patterns);
     return !same_audience ? CASEBUS_EVALUE : same_patterns ? 1 : CASEBUS_EPATTERN;
+}
+
+/* Whoever ends takes the name away: a lock counts while the file still has it. */
+static bool is_there(int fd, const char *path)
+{
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino;
+}
+
+static int lock_file(const char *path)
+{
+    while (true) {
+        const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0) {
+            return CASEBUS_EIO;
+        }
+        const bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        const int error = errno;
+        if (locked && is_there(fd, path)) {
+            return fd;
+        }
+        close(fd);
+        if (!locked) {
+            return error == EWOULDBLOCK ? CASEBUS_ELOCKED : CASEBUS_EIO;
+        }
+    }
+}
+
+int cursor_file_lock(struct cursor_lock *self, const char *path)
+{
+    self->fd = -1;
+    text_add(&self->path, path);
+    text_add(&self->path, ".lock"); /* beside it: the file itself is another after each save */
+    self->fd = self->path.failed ? CASEBUS_ENOMEM : lock_file(text_get(&self->path));
+    return self->fd < 0 ? self->fd : 0;
+}
+
+void cursor_file_unlock(struct cursor_lock *self)
+{
+    if (self->path.size > 0 && self->fd >= 0) {
+        (void)unlink(text_get(&self->path));
+        close(self->fd);
+    }
+    text_free(&self->path);
 }
 
 /* As much as a cursor's file can hold, terminated: 1; 0 there is none; or a code. */

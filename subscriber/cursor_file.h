@@ -18,6 +18,17 @@ int cursor_scope_init(struct cursor_scope *self, const char *audience,
                       const char *const *patterns, size_t count);
 void cursor_scope_free(struct cursor_scope *self);
 
+/* Held by the one who keeps a cursor: two would each skip what the other has shown. */
+struct cursor_lock {
+    struct text path;
+    int fd;
+};
+
+/* 0; CASEBUS_ELOCKED: somebody else holds it; CASEBUS_EIO: no file can be made there. Of one
+ * that was killed PATH.lock stays, and means nothing. */
+int cursor_file_lock(struct cursor_lock *self, const char *path);
+void cursor_file_unlock(struct cursor_lock *self); /* also where it was not locked */
+
 /* 1; 0: there is no such file; CASEBUS_EMALFORMED: it holds no cursor; CASEBUS_EIO: errno;
  * CASEBUS_EVALUE, CASEBUS_EPATTERN: it is the cursor of another audience, of other patterns,
  * and `scope` is then the file's. */

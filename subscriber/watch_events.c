@@ -41,6 +41,7 @@ struct watch {
     uint64_t shown, unsaved;
     struct casebus_cursor saved;
     struct cursor_scope scope; /* of the cursor's file */
+    struct cursor_lock lock;   /* on that */
     struct text line;
 };
 
@@ -65,10 +66,13 @@ static int subscribe(struct watch *self)
 }
 
 /* The cursor's file: 1 it has one, 0 there is none, or a code, of which CASEBUS_EMALFORMED,
- * CASEBUS_EVALUE, CASEBUS_EPATTERN and CASEBUS_EIO are the file's. */
+ * CASEBUS_EVALUE, CASEBUS_EPATTERN, CASEBUS_ELOCKED and CASEBUS_EIO are the file's. */
 static int read_cursor(struct watch *self)
 {
     const struct watch_settings *settings = self->settings;
+    if (cursor_file_lock(&self->lock, settings->cursor) == CASEBUS_ELOCKED) {
+        return CASEBUS_ELOCKED; /* what else is wrong is told when it is saved */
+    }
     const int rc = cursor_scope_init(&self->scope, settings->audience, settings->patterns,
                                      settings->pattern_count);
     return rc != 0 ? rc : cursor_file_read(settings->cursor, &self->saved, &self->scope);
@@ -128,6 +132,11 @@ static int say_no_start(const struct watch *self, int rc)
         say_other_audience(self);
     } else if (rc == CASEBUS_EPATTERN) {
         say_other_patterns(self);
+    } else if (rc == CASEBUS_ELOCKED) {
+        fprintf(stderr,
+                PROGRAM ": %s: another casebus-watch keeps this cursor: end that one, or give "
+                        "another file\n",
+                settings->cursor);
     } else if (settings->cursor != NULL && (rc == CASEBUS_EMALFORMED || rc == CASEBUS_EIO)) {
         fprintf(stderr, PROGRAM ": %s: %s\n", settings->cursor,
                 rc == CASEBUS_EIO ? strerror(errno) : "holds no cursor");
@@ -423,5 +432,6 @@ int watch_events(const struct watch_settings *settings)
     casebus_subscriber_destroy(&self.subscriber);
     text_free(&self.line);
     cursor_scope_free(&self.scope);
+    cursor_file_unlock(&self.lock);
     return status;
 }

@@ -335,6 +335,16 @@ class CursorTest(WithBroker):
         self.broker.publish(case("next"))
         self.assertEqual(self.seqs("--count", "1"), [10])
 
+    def test_two_do_not_keep_it(self):
+        first = Watch(self.broker, "--cursor", self.file, "case")
+        second = Watch(self.broker, "--cursor", self.file, "case", live=False)
+        self.assertIn("another casebus-watch keeps this cursor", second.err.next())
+        self.assertEqual(second.wait(), 2)
+        first.process.kill()
+        first.wait()
+        self.assertEqual(self.seqs("--timeout", "0.5"), [])
+        self.assertEqual(os.listdir(os.path.dirname(self.file)), ["cursor"])
+
     def test_what_matches_nothing_moves_it_too(self):
         watch = Watch(self.broker, "--cursor", self.file, "session")
         self.broker.publish(case("next"))
