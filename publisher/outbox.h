@@ -57,7 +57,8 @@ bool casebus_outbox_salvaged(const struct outbox *self);
 bool casebus_outbox_has_room(const struct outbox *self, uint64_t through, uint64_t count,
                              uint64_t bytes);
 
-/* One commit: on the disk when it returns, or nothing of it is. */
+/* One commit: on the disk when it returns, or nothing of it is, but that on a full disk some of
+ * what was confirmed may be gone all the same. */
 struct outbox_change {
     struct window *reports;               /* to be added: numbers last + 1 and up; or NULL */
     const struct outbox_settled *settled; /* what was confirmed since */

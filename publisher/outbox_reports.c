@@ -1,4 +1,5 @@
-/* What goes into the outbox and comes out of it: each function that writes is one commit.
+/* What goes into the outbox and comes out of it: each function that writes is one commit, but
+ * for what is let go on a full disk.
  *
  * Everything read is compared with its digest, and with the chain of checks that ties each
  * report to the one before it: a report that is damaged is never sent as it is. Where its hash
@@ -149,7 +150,7 @@ static int add(struct outbox *self, MDB_txn *txn, struct outbox_state *state,
     return error;
 }
 
-int casebus_outbox_write(struct outbox *self, const struct outbox_change *change)
+static int write_at_once(struct outbox *self, const struct outbox_change *change)
 {
     struct outbox_state state = self->state;
     MDB_txn *txn;
@@ -163,7 +164,12 @@ int casebus_outbox_write(struct outbox *self, const struct outbox_change *change
     if (!error) {
         error = let_go_of_refusals(self, txn, &state, change->settled->taken);
     }
+    struct outbox_settled before = state.settled;
     state.settled = *change->settled;
+    if (state.settled.through < before.through) { /* a part was let go, and not the rest */
+        state.settled.through = before.through;
+        memcpy(state.settled.check, before.check, sizeof before.check);
+    }
     if (!error && adds) {
         error = add(self, txn, &state, change->reports);
     }
@@ -175,6 +181,39 @@ int casebus_outbox_write(struct outbox *self, const struct outbox_change *change
         state.split = (struct outbox_split){.last = 0};
     }
     return outbox_end(self, txn, error, &state);
+}
+
+/* What is set aside on a full disk may not do to let many reports go at once; part by part it
+ * does, for each leaves its pages to those behind it. */
+static int let_go_in_parts(struct outbox *self, const struct outbox_change *change)
+{
+    struct outbox_settled part = *change->settled;
+    const struct outbox_change going = {.settled = &part, .refusals = change->refusals};
+    const uint64_t through = change->settled->through;
+    uint64_t size = through - self->state.settled.through;
+    int error = CASEBUS_ENOSPC;
+    part.taken = self->state.settled.taken;
+    while (self->state.settled.through < through && (!error || size > 1)) {
+        uint64_t left = through - self->state.settled.through;
+        size = error ? size / 2 : size;
+        part.through = self->state.settled.through + (size < left ? size : left);
+        error = casebus_outbox_check(self, part.through + 1, part.check);
+        error = error ? error : write_at_once(self, &going);
+        if (error && error != CASEBUS_ENOSPC) {
+            return error;
+        }
+    }
+    return error;
+}
+
+int casebus_outbox_write(struct outbox *self, const struct outbox_change *change)
+{
+    int error = write_at_once(self, change);
+    if (error == CASEBUS_ENOSPC && change->settled->through > self->state.settled.through + 1) {
+        error = let_go_in_parts(self, change);
+        error = error ? error : write_at_once(self, change);
+    }
+    return error;
 }
 
 int casebus_outbox_replace(struct outbox *self, uint64_t number, const struct kept *kept)

@@ -678,6 +678,28 @@ static void a_full_disk_refuses_a_report_and_keeps_the_rest(void **state)
     casebus_window_clear(&window);
 }
 
+/* More than what is set aside for letting go would do at once. */
+static void a_full_disk_lets_go_of_any_number(void **state)
+{
+    const uint64_t refused[] = {7, 4000};
+    uint64_t last = 0;
+    int error = 0;
+    skip_without_root(state);
+    while (!error && last < 100000) {
+        error = write_until(last + 200, 100);
+        last += error ? 0 : 200;
+    }
+    assert_int_equal(error, CASEBUS_ENOSPC);
+    assert_true(last > 5000);
+    assert_int_equal(settle(last - 1, refused, 2), 0);
+    reopen();
+    assert_int_equal(state_of()->settled.through, last - 1);
+    assert_int_equal(state_of()->refusals, 2);
+    assert_int_equal(settle(last, NULL, 0), 0);
+    set_size("size=60m");
+    assert_int_equal(write_until(last + 200, 100), 0);
+}
+
 static void a_full_disk_renumbers_nothing_or_all(void **state)
 {
     struct outbox_damage damage;
@@ -747,6 +769,7 @@ int main(void)
         T(renumbering_keeps_what_is_reported),
         T(renumbering_makes_voids_of_what_is_lost),
         SMALL(a_full_disk_refuses_a_report_and_keeps_the_rest),
+        SMALL(a_full_disk_lets_go_of_any_number),
         SMALL(a_full_disk_renumbers_nothing_or_all),
         T(a_commit_that_fails_has_not_been),
     };
