@@ -143,6 +143,8 @@ struct queries {
     size_t submissions; /* of them */
     int64_t earliest;   /* monotonic ms: none of them is overdue before */
     uint64_t last_submission;
+    /* What polls have said since the entry that was the newest then: see acknowledge(). */
+    uint64_t acks, acks_since;
     /* a ring: the oldest is forgotten, its poll then times out */
     struct noticed arrived[ARRIVED_MAX];
     size_t arrived_count, arrived_next;

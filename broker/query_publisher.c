@@ -11,6 +11,10 @@
  * after which an idle publisher is forgotten. */
 #define SEEN_EVERY (3600ull * 1000000)
 
+/* What polls say between two commits; whoever polls all the time says the same each time, and
+ * leaves room for what others ask to have decided. */
+#define ACKS_MAX 256
+
 struct poll {
     struct casebus_bytes publisher;
     uint64_t after, wait_ms;
@@ -176,11 +180,22 @@ static bool has_news(struct query *q, const struct poll *p, uint64_t after)
            clock_utc_us() > p->entry.last_seen_at + SEEN_EVERY;
 }
 
-/* Tells apply what a poll says, where that changes anything there. */
+static bool takes_ack(struct queries *self, uint64_t newest_entry)
+{
+    if (self->acks_since != newest_entry) {
+        self->acks_since = newest_entry;
+        self->acks = 0;
+    }
+    return self->acks++ < ACKS_MAX;
+}
+
+/* Tells apply what a poll says, where that changes anything there; the next poll says again
+ * what found no room. */
 static void acknowledge(struct query *q, const struct poll *p)
 {
     uint64_t after = p->after < p->entry.decided ? p->after : p->entry.decided;
-    if (p->entry.decided == 0 || !has_news(q, p, after)) {
+    if (p->entry.decided == 0 || !has_news(q, p, after) ||
+        !takes_ack(q->self, q->state.entry)) {
         return;
     }
     msgpack_packer pk;
@@ -197,7 +212,7 @@ static void acknowledge(struct query *q, const struct poll *p)
     } else {
         msgpack_pack_true(&pk);
     }
-    submit(q, APPLY_ACK, &body, false); /* full: the next poll says it again */
+    submit(q, APPLY_ACK, &body, false);
     msgpack_sbuffer_destroy(&body);
 }
 

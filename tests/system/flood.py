@@ -163,6 +163,34 @@ def answers_side_by_side_come_in_order_and_never_from_an_older_commit():
         reports.close()
 
 
+def polls_without_end_leave_room_for_what_others_ask():
+    """While a commit takes its time each of them would tell it the same."""
+    publisher = os.urandom(16)
+    with Broker(ipc=True) as broker:
+        reports = connect(zmq.XPUB, broker.ingest)
+        reports.recv()
+        reports.send_multipart([b"case:deleted:hse:nobody:", msgpack.packb(
+            {"v": 1, "publisher": publisher, "number": 1, "check": bytes(8)})])
+        client = broker.client()
+        while client.result("publisher.confirm", publisher=publisher, after=0, wait_ms=100)["decided"] == 0:
+            pass
+        broker.restart_with_stuck_sync()
+        dealer = connect(zmq.DEALER, broker.query)
+        poll = msgpack.packb({"v": 1, "op": "publisher.confirm", "publisher": publisher, "after": 1, "wait_ms": 0})
+        for _ in range(50):
+            for _ in range(100):
+                dealer.send_multipart([b"", poll])
+            for _ in range(100):
+                assert "result" in msgpack.unpackb(dealer.recv_multipart()[1])
+        for request in ({"op": "quarantine.reject", "quarantine": 1}, {"op": "heads"}):
+            dealer.send_multipart([b"", msgpack.packb({"v": 1, **request})])
+        first = msgpack.unpackb(dealer.recv_multipart()[1])
+        assert "heads" in first.get("result", {}), first  # the decision waits for the disk
+        broker.kill()
+        dealer.close()
+        reports.close()
+
+
 def signals_are_the_main_threads():
     """A system call of another thread would be cut short by one, a frame or a reserve with
     it."""
@@ -180,4 +208,5 @@ main([polls_that_wait_are_bounded_in_bytes, a_subscription_longer_than_any_topic
       a_flood_of_subscriptions_stalls_and_floods_nobody,
       refused_reports_one_by_one_are_few_heads, costly_requests_hold_up_no_poll,
       answers_side_by_side_come_in_order_and_never_from_an_older_commit]
-     + ([] if os.environ.get("CASEBUS_WRAP") else [signals_are_the_main_threads]))  # valgrind's are its own
+     + ([] if os.environ.get("CASEBUS_WRAP") else  # valgrind's are its own
+        [polls_without_end_leave_room_for_what_others_ask, signals_are_the_main_threads]))
