@@ -74,6 +74,10 @@ static struct told start(struct model *m, struct model_session *s)
 static struct told session_report(struct model *m, const struct model_report *r)
 {
     struct model_session *s = &m->session[r->which];
+    if (r->is_void) {
+        hear(m, s, m->ticks + 1);
+        return done(CASEBUS_OUTCOME_VOID);
+    }
     if (!s->exists) {
         return r->kind == CASEBUS_REPORT_SESSION_STARTED ? start(m, s)
                                                          : rejected(CASEBUS_EUNKNOWN_SESSION);
@@ -278,8 +282,8 @@ static void bar(struct model *m, unsigned which)
     m->cases_of[which].fetched_at = 0;
     for (unsigned i = 0; i < MODEL_CONTENTS / 2; i++) {
         struct model_collision *q = &m->collision[which][i];
-        m->quarantined -= q->status == OPEN;
-        if (q->status != NEVER) {
+        if (q->status == OPEN) {
+            m->quarantined--;
             q->status = REJECTED;
             q->outcome = CASEBUS_OUTCOME_REJECTED;
         }
@@ -329,9 +333,7 @@ struct told model_report(struct model *m, uint64_t at, const struct model_report
 {
     set_time(m, at);
     bool of_case = r->kind < CASEBUS_REPORT_SESSION_STARTED;
-    struct told told = of_case      ? case_report(m, r)
-                       : r->is_void ? done(CASEBUS_OUTCOME_VOID)
-                                    : session_report(m, r);
+    struct told told = of_case ? case_report(m, r) : session_report(m, r);
     m->rejects += told.outcome == CASEBUS_OUTCOME_REJECTED;
     return told;
 }
