@@ -151,10 +151,13 @@ int outbox_open_env(struct outbox *self)
     if (rc != 0) {
         return outbox_error(rc);
     }
+    /* What is found may be in the page cache alone: a meta page that the disk had failed to
+     * write, and that LMDB took back. The first commit writes over pages which the other one
+     * still uses; if the power failed then, that one would be found. */
     mdb_env_stat(self->env, &stat);
     self->page_size = stat.ms_psize;
     mdb_env_get_fd(self->env, &self->data_fd);
-    return mend_size(self);
+    return fdatasync(self->data_fd) < 0 ? outbox_error(errno) : mend_size(self);
 }
 
 int outbox_open_trees(struct outbox *self)
