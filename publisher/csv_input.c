@@ -374,7 +374,9 @@ static void take_record(struct csv_input *self, struct row *row)
     int error = row->record ? 0 : row_fault_set(&row->fault, "-", "out of memory");
     for (size_t i = 0; i < self->cell_count && !error; i++) {
         const struct cell *cell = &self->cells[i];
-        if (cell->size > 0) {
+        if (cell->size > 0 && !self->columns[i].path) {
+            row->unnamed = i + 1;
+        } else if (cell->size > 0) {
             error = column_put(&self->columns[i], self->text + cell->at, cell->size,
                                row->record, &row->fault);
         }

@@ -14,6 +14,7 @@ struct row {
     unsigned long line; /* where it begins */
     json_t *record;     /* an object; NULL: it cannot be read, and `fault` says why */
     struct row_fault fault;
+    size_t unnamed; /* of CSV: a column, from 1, that has no name and here a value; 0: none */
 };
 
 /* Fills a fault in; gives CASEBUS_EVALUE, so that a check can end with it. */

@@ -142,6 +142,17 @@ static void warn_of_unknown(struct upload *self, const json_t *record)
     }
 }
 
+/* What has no name cannot be kept under it. */
+static void warn_of_unnamed(struct upload *self, const struct row *row)
+{
+    if (row->unnamed > 0 && !self->unnamed_told) {
+        self->unnamed_told = true;
+        say_at(&self->voice, self->line,
+               "note: column %zu has no name in the header: what stands in it is left out",
+               row->unnamed);
+    }
+}
+
 static void refuse_for(struct upload *self, int code, const char *field)
 {
     char reason[REASON_SIZE];
@@ -216,6 +227,7 @@ static void take_record(struct upload *self, struct row *row)
         error = encode_record(row->record, &self->data, &row->fault);
         data = casebus_bytes(self->data.data, self->data.size);
         warn_of_unknown(self, row->record);
+        warn_of_unnamed(self, row);
     }
     if (error) {
         refuse(self, row->fault.field, row->fault.reason);

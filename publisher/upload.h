@@ -19,6 +19,7 @@ struct upload {
     struct ledger ledger;
     struct scrapes *scrapes; /* NULL: no sessions */
     json_t *unknown;         /* keys the schema does not know and people have been told of */
+    bool unnamed_told;       /* that a column without a name is left out */
     msgpack_sbuffer data;    /* of the record under way */
 
     uint64_t left;         /* numbers up to here are of earlier runs (--outbox) */

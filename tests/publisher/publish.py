@@ -656,6 +656,14 @@ class PublishTest(unittest.TestCase):
             out = process.stdout.read()
         self.check(Outcome(process.returncode, out, ""), 1, created=1)
 
+    def test_a_column_without_a_name_is_told_once_where_it_has_a_value(self):
+        path = self.csv("regulator_id,offender.name,", "1,A,", "2,B,important", "3,C,too")
+        outcome = self.publish("--agency", "hse", path)
+        self.check(outcome, 0, created=3)
+        notes = [line for line in outcome.err.splitlines() if "note: " in line]
+        self.assertEqual(len(notes), 1, outcome.err)
+        self.assertIn("records.csv:3: note: column 3 has no name", notes[0])
+
     def test_help_names_every_option(self):
         outcome = self.publish("--help")
         self.check(outcome, 0)
