@@ -535,7 +535,8 @@ class Trial:
 
     def by_keyboard(self):
         self.open("hse:long")
-        self.browser.wait("return !document.querySelector('#clear').hidden")  # once its list is followed
+        for name in ("#clear", "#keep"):  # there once their lists are followed
+            self.browser.wait("return !document.querySelector(arguments[0]).hidden", name)
         focus = """
             const at = document.activeElement, style = getComputedStyle(at);
             const box = at.getBoundingClientRect();

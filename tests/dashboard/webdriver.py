@@ -93,6 +93,9 @@ class Browser:
         return found[ELEMENT]
 
     def click(self, selector):
+        """Once it is there to be clicked."""
+        self.wait("return document.querySelector(arguments[0])?.checkVisibility()", selector,
+                  what="%s can be clicked" % selector)
         self._call("POST", "/element/%s/click" % self.element(selector), {})
 
     def type(self, selector, words):

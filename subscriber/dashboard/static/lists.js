@@ -94,7 +94,6 @@ export class Recent extends List {
         super(table, CASE);
         this.toggle = $("#keep");
         this.more = $("#newer");
-        this.toggle.hidden = false;
         this.toggle.addEventListener("click", () => this.hold(!this.held));
         this.more.addEventListener("click", () => this.hold(true, true));
         this.held = sessionStorage.getItem("keep") === "1";
@@ -104,6 +103,7 @@ export class Recent extends List {
     }
 
     put(diff) {
+        this.toggle.hidden = false; // not before there is something that can be kept
         const begins = this.kept === undefined || this.kept.size === 0 ||
             this.epoch !== this.view.epoch;
         if (this.held && begins) {
@@ -196,14 +196,12 @@ export class Recent extends List {
         const before = new Set([...this.body.rows].map((row) => row.dataset.key));
         this.kept = undefined;
         this.gone = new Map();
-        if (this.view !== undefined) {
-            if (held) {
-                this.remember();
-            }
-            if (!held || again) {
-                super.put({ added: this.view.order.filter((key) => !before.has(key)) });
-                this.table.closest("section").scrollIntoView({ block: "nearest" });
-            }
+        if (held) {
+            this.remember();
+        }
+        if (!held || again) {
+            super.put({ added: this.view.order.filter((key) => !before.has(key)) });
+            this.table.closest("section").scrollIntoView({ block: "nearest" });
         }
         this.showToggle();
         if (again) {
