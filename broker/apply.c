@@ -234,9 +234,11 @@ static void apply_report(struct apply *self, const struct apply_entry *entry,
     } else if (result->outcome == CASEBUS_OUTCOME_REDACTED) {
         settle_stubs(self, true);
     }
-    /* A refusal is told of by no event, though its session may have one. */
+    /* A refusal is told of by no event, though its session may have one; a void has changed
+     * nothing that anybody is shown. */
     result->quiet =
-        result->outcome == CASEBUS_OUTCOME_REJECTED || self->event_count == begin.event_count;
+        result->outcome == CASEBUS_OUTCOME_REJECTED ||
+        (self->event_count == begin.event_count && result->outcome != CASEBUS_OUTCOME_VOID);
     if (result->outcome == CASEBUS_OUTCOME_REJECTED) {
         note_reject(self, entry, head);
     }

@@ -24,16 +24,18 @@ void save_session(struct apply *self)
 }
 
 /* The session that a report names, or is about where decide_session() does not get to see it.
- */
+ * A void is taken from who may not send what it stands for, so it says nothing of a session. */
 static struct casebus_bytes session_of(const struct apply *self)
 {
     const struct casebus_report *report = self->report;
+    const bool refused = self->prepared->fault.code != 0;
+    if (report->void_reason.data && !refused) {
+        return casebus_bytes(NULL, 0);
+    }
     if (is_case_report(self)) {
         return report->session;
     }
-    return self->prepared->fault.code != 0 || report->void_reason.data
-               ? report->topic.segment[3]
-               : casebus_bytes(NULL, 0);
+    return refused ? report->topic.segment[3] : casebus_bytes(NULL, 0);
 }
 
 void find_session(struct apply *self)

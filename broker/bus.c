@@ -14,16 +14,17 @@
 
 /* --- publish ---------------------------------------------------------------------------- */
 
-/* Of which agency it is; absent: of none. */
+/* Of which agency it is; absent: of none, as a report whose topic no report can have, which
+ * anybody may send. */
 static struct casebus_bytes agency_of(const struct apply_entry *entry)
 {
     struct casebus_topic topic;
+    enum casebus_report_kind kind;
     if (entry->kind != APPLY_REPORT) {
         return casebus_as_str(casebus_map_get(entry->body, "agency"));
     }
-    return casebus_topic_split(entry->topic, &topic) == 0 && topic.count >= 3
-               ? topic.segment[2]
-               : casebus_bytes(NULL, 0);
+    return casebus_topic_report(entry->topic, &topic, &kind) == 0 ? topic.segment[2]
+                                                                  : casebus_bytes(NULL, 0);
 }
 
 /* What the batch has changed without events is named by its heads. */

@@ -142,6 +142,38 @@ static void a_void_takes_the_place_of_its_report(void **state)
     assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_CREATED);
 }
 
+/* Anybody may withdraw what he may not send. */
+static void a_void_says_nothing_of_a_session(void **state)
+{
+    (void)state;
+    static const char *const topics[] = {"case:scraped:hse:1:", "session:progressed:hse:s1:"};
+    unsigned char hash[CASEBUS_HASH_SIZE] = {9, 9, 9};
+    desk_report(&d, "session:started:hse:s1:", NULL);
+    for (int i = 0; i <= CASEBUS_LEASE_TICKS; i++) {
+        desk_tick(&d, NULL);
+    }
+    assert_string_equal(desk_events(&d), "lost s1");
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        msgpack_sbuffer body;
+        msgpack_sbuffer_init(&body);
+        struct casebus_report_parts parts = {
+            .publisher = sender.publisher,
+            .number = i + 1,
+            .check = sender.check,
+            .session = casebus_cstr("s1"),
+            .void_reason = casebus_cstr("withdrawn"),
+            .void_hash = hash,
+        };
+        assert_int_equal(casebus_report_encode(&parts, &body), 0);
+        sender_apply(&d, &sender, topics[i], &body);
+        msgpack_sbuffer_destroy(&body);
+        assert_int_equal(d.result.outcome, CASEBUS_OUTCOME_VOID);
+        assert_string_equal(desk_events(&d), "");
+        assert_false(d.result.quiet);
+        casebus_check_next(sender.check, hash);
+    }
+}
+
 static void the_rejects_list_is_bounded(void **state)
 {
     (void)state;
@@ -249,6 +281,7 @@ int main(void)
         TEST(a_refused_report_does_not_block_and_is_told),
         TEST(an_unreadable_rest_is_decided_all_the_same),
         TEST(a_void_takes_the_place_of_its_report),
+        TEST(a_void_says_nothing_of_a_session),
         TEST(the_rejects_list_is_bounded),
         TEST(one_without_an_outbox_is_forgotten_after_a_day),
         TEST(one_with_an_outbox_is_kept_for_long),

@@ -75,7 +75,6 @@ static struct told session_report(struct model *m, const struct model_report *r)
 {
     struct model_session *s = &m->session[r->which];
     if (r->is_void) {
-        hear(m, s, m->ticks + 1);
         return done(CASEBUS_OUTCOME_VOID);
     }
     if (!s->exists) {
@@ -316,7 +315,8 @@ static struct told change(struct model *m, const struct model_report *r)
 
 static struct told case_report(struct model *m, const struct model_report *r)
 {
-    struct model_session *s = r->session ? &m->session[r->session - 1] : NULL;
+    const bool names = r->session && !r->is_void;
+    struct model_session *s = names ? &m->session[r->session - 1] : NULL;
     if (s) {
         hear(m, s, m->ticks + 1);
     }

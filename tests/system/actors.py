@@ -1,4 +1,5 @@
 """Keys and actors as an operator meets them: what binds, who gets in, what changes while it runs."""
+import hashlib
 import os
 import re
 import signal
@@ -156,6 +157,40 @@ def no_poll_tells_of_sessions_its_asker_could_not_have_started():
         for who, told in (("w", named), ("desk", named[:1])):
             reply = broker.asker(who).ask("publisher.confirm", publisher=b"p" * 16, wait_ms=0, sessions=named)
             assert reply["result"].get("stop") == told, (who, reply)
+
+
+def who_may_not_report_of_an_agency_moves_nothing_of_it():
+    """What is taken from anybody, voids and reports with a topic that is none, is not of the agency it names."""
+    with Guarded("boss {boss} admin\nw {w} hse-only\n",
+                 config="role.hse-only = report.scraped@hse\n"
+                        "[audience ea]\nendpoint = tcp://127.0.0.1:*\nagencies = ea\n") as broker:
+        boss, sockets = broker.asker("boss"), [broker.peer(zmq.XPUB, name) for name in ("boss", "w")]
+        for socket in sockets:
+            socket.connect(broker.ingest)
+            assert socket.poll(20000)
+        sockets[0].send_multipart([b"session:started:ea:s1:", msgpack.packb({"v": 1})])
+        session = lambda: boss.ask("session.get", agency="ea", session_id="s1").get("result")  # noqa: E731
+        before = await_("started", session)
+
+        def heads():
+            socket = broker.peer(zmq.SUB, "boss")
+            socket.subscribe(b"sys:heads:all:")
+            socket.connect(re.search(r"audience=ea,(\S+)", broker.ready).group(1))
+            assert socket.poll(20000)
+            heads = msgpack.unpackb(socket.recv_multipart()[1])
+            return heads["heads"], heads.get("quiet", 0)
+
+        begun, check = heads(), bytes(8)
+        for number, topic in enumerate((b"case:scraped:ea:1:", b"session:progressed:ea:s1:"), 1):
+            body = {"v": 1, "publisher": b"p" * 16, "number": number, "check": check, "session": "s1",
+                    "void": {"reason": "withdrawn", "hash": bytes(16)}}
+            check = hashlib.blake2b(check + bytes(16), digest_size=16).digest()[:8]
+            sockets[1].send_multipart([topic, msgpack.packb(body)])
+        for topic in b"case:seen:ea:1:", b"case:scraped:ea:1*:":
+            sockets[1].send_multipart([topic, msgpack.packb({"v": 1, "session": "s1"})])
+        await_("refused", lambda: len(boss.ask("rejects.list")["result"]["rows"]) == 2)
+        assert broker.asker("w").ask("publisher.confirm", publisher=b"p" * 16)["result"]["counts"]["void"] == 2
+        assert session() == before and heads() == begun, (before, session(), begun, heads())
 
 
 def what_another_verb_does_is_told_as_far_as_one_may_ask():
@@ -394,6 +429,7 @@ main([keygen_makes_two_files_and_never_overwrites, a_loose_key_file_is_refused_w
       what_may_bind_depends_on_keys, every_program_works_with_its_key, settings_of_actors_are_checked_line_by_line,
       an_actors_file_that_others_may_change_is_refused, keys_rotate_without_a_gap, the_brokers_own_key_changes_with_a_restart,
       no_poll_tells_of_sessions_its_asker_could_not_have_started,
+      who_may_not_report_of_an_agency_moves_nothing_of_it,
       what_another_verb_does_is_told_as_far_as_one_may_ask,
       roles_of_the_settings_file_hold_for_their_agencies, some_may_speak_for_others,
       without_an_actors_file_local_may_everything, with_an_actors_file_local_is_what_it_says,
