@@ -174,21 +174,38 @@ static int check_after_seq(struct query *q)
     return rc != 0 ? rc : after > q->state.seq ? CASEBUS_EBEHIND : 0;
 }
 
+/* Known, and within his rate? */
+static int check_asker(struct query *q, zmq_msg_t *body)
+{
+    int rc = identify(q, body);
+    return rc || q->resumed ? rc : check_rate(q, zmq_msg_size(body));
+}
+
+/* What cannot be read is a request all the same: of whose connection it is. */
+static int refuse_unreadable(struct query *q, zmq_msg_t *body, const struct casebus_fault *why)
+{
+    int rc = check_asker(q, body);
+    if (rc != 0) {
+        return rc;
+    }
+    snprintf(q->field, sizeof q->field, "%.63s", why->field);
+    return why->code;
+}
+
 static int carry_out(struct query *q, struct casebus_bytes asker, zmq_msg_t *body)
 {
     struct casebus_fault fault = {.code = 0};
     int rc = casebus_request_decode(casebus_bytes(zmq_msg_data(body), zmq_msg_size(body)),
                                     &q->request, &fault);
     if (rc != 0) {
-        snprintf(q->field, sizeof q->field, "%.63s", fault.field);
-        return rc;
+        fault.code = rc;
+        return refuse_unreadable(q, body, &fault);
     }
     if (q->only_reads && !(operations[q->request.op].does & READS)) {
         return QUERY_APART;
     }
     read_args(q);
-    rc = identify(q, body);
-    rc = rc || q->resumed ? rc : check_rate(q, zmq_msg_size(body));
+    rc = check_asker(q, body);
     rc = rc ? rc : check_unread(q, asker);
     rc = rc ? rc : authorise(q);
     rc = rc ? rc : check_after_seq(q);

@@ -168,6 +168,23 @@ def requests_over_the_rate_are_limited_and_those_of_others_are_not():
         assert not broker.said("desk", "actor-requests")
 
 
+def requests_that_cannot_be_read_count_too():
+    with Limited("--actor-requests", "30", "--actor-bytes", "50K") as broker:
+        for who, size, limit in (("flood", 0, "actor-requests"), ("calm", 20000, "actor-bytes")):
+            dealer, codes = broker.peer(zmq.DEALER, who), []
+            dealer.connect(broker.query)
+            unreadable = (b"junk", {"v": 1, "op": "nothing"}, {"v": 2, "op": "heads"}, {"v": 1})
+            for n in range(100):
+                body = unreadable[n % 4]
+                if n % 4:
+                    body = msgpack.packb({**body, "pad": "x" * size})
+                dealer.send_multipart([b"", body + b"x" * (size if n % 4 == 0 else 0)])
+                codes.append(msgpack.unpackb(dealer.recv_multipart()[-1])["error"]["code"])
+            assert codes[0] == "malformed" and codes[1] == "unknown_op", codes
+            assert codes.count("limited") >= 20 and broker.said(who, limit)[0][2] == "op=unknown", (who, codes)
+        assert broker.asker("boss").code("heads") == "ok"
+
+
 def so_many_requests_of_an_actor_wait():
     with Limited("--actor-waiting", "3") as broker:
         dealer, asked = broker.peer(zmq.DEALER, "flood"), time.monotonic()
@@ -283,6 +300,6 @@ def what_was_decided_is_said_by_who_made_it_durable():
 main([a_publisher_over_its_rate_is_slowed_and_loses_nothing, what_its_poll_says,
       a_flood_of_reports_is_dropped_and_counted_to_the_last_and_hurts_nobody,
       requests_over_the_rate_are_limited_and_those_of_others_are_not,
-      so_many_requests_of_an_actor_wait, who_subscribes_to_too_much_is_cut_off_and_kept_out,
+      requests_that_cannot_be_read_count_too, so_many_requests_of_an_actor_wait, who_subscribes_to_too_much_is_cut_off_and_kept_out,
       connections_are_so_many_a_minute_until_that_changes, a_limit_changes_while_it_runs,
       without_keys_local_has_limits_too, what_was_decided_is_said_by_who_made_it_durable])
