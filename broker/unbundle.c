@@ -36,7 +36,7 @@ bool unbundle_begin(struct unbundling *self, struct item *item)
     if (!is_bundle(&self->frames, item) || !is_shared(&item->body)) {
         return false;
     }
-    self->share = (item->entry.body.size + self->frames.left - 1) / self->frames.left;
+    self->unpaid = item->entry.body.size;
     zmq_msg_init(&self->topic);
     zmq_msg_init(&self->body);
     zmq_msg_move(&self->topic, &item->topic);
@@ -72,6 +72,8 @@ bool unbundle_next(struct unbundling *self, struct item *item)
         unbundle_end(self);
         return false;
     }
+    self->share = self->unpaid / (self->frames.left + 1); /* the last has what is left */
+    self->unpaid -= self->share;
     zmq_msg_init(&item->topic);
     zmq_msg_init(&item->body);
     item->entry.topic = topic.data ? topic : casebus_cstr(CASEBUS_TOPIC_BUNDLE);

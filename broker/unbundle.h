@@ -10,7 +10,8 @@ struct unbundling {
     bool open;             /* there is more to come of one; all else is its own then */
     zmq_msg_t topic, body; /* its frames, which say who has sent it */
     struct casebus_frames frames;
-    size_t share; /* of its bytes, that each report in it counts with */
+    size_t unpaid; /* of its bytes, those that no report in it has counted with */
+    size_t share;  /* and those of the report that came last */
 };
 
 /* Is a received message a bundle? Then its frames are taken over, and the next reports are its

@@ -155,6 +155,22 @@ def what_is_no_bundle_is_refused_as_one_report():
             assert_refused(broker, frames, {code: 1}, created=0)
 
 
+def what_a_bundle_only_says_it_has_takes_no_share():
+    """The rest that is refused as one report counts with all its bytes, however many it was to be."""
+    rests = (HEAD + b"\xdc\x04\x00\xc0" + b"x" * 15000,  # of 1,024 the first is none
+             HEAD + b"\xdc\x04\x00" + msgpack.packb(["case:seen:hse:1:", b"x" * 15000]))  # there is no second
+    for rest in rests:
+        with Guarded("him {him} scraper,viewer\n", "--actor-bytes", "50000") as broker:
+            asker, socket = broker.asker("him"), linked(broker.peer(zmq.XPUB, "him"), broker.ingest)
+            for n in range(100):
+                socket.send_multipart([b"bundle:", rest])
+            socket.send_multipart([b"case:scraped:hse:1:", BODY])
+            refused = lambda: asker.ask("broker.status")["result"]["refused"]  # noqa: E731
+            await_("all of them", lambda: sum(refused().values()) >= 100)
+            assert refused().get("limited", 0) > 50, refused()
+            socket.close()
+
+
 def what_is_cut_off_or_stands_behind_the_last_is_refused():
     with Broker() as broker:
         for n, (count, rest) in enumerate(((2, b"\x92\xa1"), (2, b""), (1, b"\xc0"), (1, msgpack.packb(case("y"))))):
@@ -251,7 +267,8 @@ def what_was_undecided_when_the_broker_died_is_decided_once():
 main([numbered_reports_are_decided_once_each_and_in_order, what_is_no_report_is_refused_where_it_stands,
       what_is_no_bundle_is_refused_as_one_report, from_what_is_no_topic_and_body_on_all_is_refused_as_one,
       one_that_is_too_large_is_refused_as_one_report, nobody_waits_for_long_behind_somebody_elses_bundles,
-      each_pays_for_its_share_of_the_bytes, what_is_cut_off_or_stands_behind_the_last_is_refused,
+      each_pays_for_its_share_of_the_bytes, what_a_bundle_only_says_it_has_takes_no_share,
+      what_is_cut_off_or_stands_behind_the_last_is_refused,
       each_is_its_senders_who_needs_leave_for_each, each_counts_against_its_senders_rate,
       one_that_is_begun_is_finished_before_the_broker_ends, what_there_is_no_space_for_is_stored_when_there_is,
       what_was_undecided_when_the_broker_died_is_decided_once])
