@@ -48,7 +48,14 @@ struct waiting {
 #define WAITING_MAX 4096
 #define WAITING_BYTES (64u << 20) /* of all of them, each of CASEBUS_WAITING_MAX at most */
 
-#define ARRIVED_MAX 4096
+/* What has arrived of publishers, in sets by a hash of their ids: it is looked up for each
+ * report of ever new ones, too. In a full set the oldest is forgotten; its poll times out. */
+#define ARRIVED_SETS 1024
+#define ARRIVED_WAYS 16
+struct arrived {
+    struct noticed publisher[ARRIVED_WAYS];
+    unsigned count, next;
+};
 
 struct heartbeat {    /* a session that a poll has named */
     uint64_t session; /* its started seq */
@@ -145,9 +152,7 @@ struct queries {
     uint64_t last_submission;
     /* What polls have said since the entry that was the newest then: see acknowledge(). */
     uint64_t acks, acks_since;
-    /* a ring: the oldest is forgotten, its poll then times out */
-    struct noticed arrived[ARRIVED_MAX];
-    size_t arrived_count, arrived_next;
+    struct arrived arrived[ARRIVED_SETS];
     struct heartbeat heartbeats[HEARTBEATS_MAX]; /* since the last tick, by session */
     size_t heartbeat_count;
     int64_t tick_at;         /* monotonic ms: the next one */

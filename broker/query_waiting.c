@@ -6,6 +6,7 @@
 #include "query.h"
 
 #include "backup.h"
+#include "hash.h"
 #include "verify.h"
 
 /* --- put aside --------------------------------------------------------------------------- */
@@ -180,11 +181,17 @@ void take_answer(struct queries *self, const struct submission_result *answer)
     }
 }
 
+static unsigned set_of(const unsigned char *publisher)
+{
+    return hash_64(publisher, CASEBUS_PUBLISHER_SIZE, 0) % ARRIVED_SETS;
+}
+
 const struct noticed *find_arrived(const struct queries *self, struct casebus_bytes actor,
                                    const unsigned char *publisher)
 {
-    for (size_t i = 0; i < self->arrived_count; i++) {
-        const struct noticed *n = &self->arrived[i];
+    const struct arrived *set = &self->arrived[set_of(publisher)];
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct noticed *n = &set->publisher[i];
         if (memcmp(n->publisher, publisher, CASEBUS_PUBLISHER_SIZE) == 0 &&
             casebus_bytes_is(actor, n->actor)) {
             return n;
@@ -197,19 +204,18 @@ static void note_arrived(struct queries *self, const struct noticed *noticed)
 {
     const struct noticed *known =
         find_arrived(self, casebus_cstr(noticed->actor), noticed->publisher);
-    size_t at = known ? (size_t)(known - self->arrived) : self->arrived_next;
+    struct arrived *set = &self->arrived[set_of(noticed->publisher)];
+    unsigned at = known ? (unsigned)(known - set->publisher) : set->next;
     struct noticed now = known ? *known : *noticed;
     if (noticed->arrived > 0) { /* not the highest ever: a publisher may have started over */
         now.arrived = noticed->arrived;
     }
     noticed_add(&now, noticed);
     if (!known) {
-        self->arrived_next = (self->arrived_next + 1) % ARRIVED_MAX;
-        if (self->arrived_count < ARRIVED_MAX) {
-            self->arrived_count++;
-        }
+        set->next = (set->next + 1) % ARRIVED_WAYS;
+        set->count += set->count < ARRIVED_WAYS;
     }
-    self->arrived[at] = now;
+    set->publisher[at] = now;
 }
 
 /* A publisher's id comes first in what was noticed of it. */

@@ -191,6 +191,29 @@ def polls_without_end_leave_room_for_what_others_ask():
         reports.close()
 
 
+def reports_of_ever_new_publishers_hold_up_no_request():
+    """Each is ahead of what is decided of its publisher, so there is no end of them, and of whom to tell."""
+    bundles = 300
+    with Broker() as broker:
+        reports, client = connect(zmq.XPUB, broker.ingest), broker.client()
+        reports.recv()
+        for _ in range(bundles):
+            bodies = [msgpack.packb({"v": 1, "publisher": os.urandom(16), "number": 2, "check": bytes(8)})
+                      for _ in range(300)]
+            reports.send_multipart([b"bundle:", msgpack.packb(
+                {"v": 1, "messages": [["case:scraped:hse:1:", body] for body in bodies]})])
+        ahead, longest = 0, 0
+        while ahead < bundles * 300:
+            began = time.monotonic()
+            ahead = client.result("broker.status")["ahead"]
+            longest = max(longest, time.monotonic() - began)
+        began = time.monotonic()
+        client.result("publisher.confirm", publisher=bytes(16), wait_ms=1)
+        longest = max(longest, time.monotonic() - began)
+        assert longest < 1, longest
+        reports.close()
+
+
 def signals_are_the_main_threads():
     """A system call of another thread would be cut short by one, a frame or a reserve with
     it."""
@@ -209,4 +232,5 @@ main([polls_that_wait_are_bounded_in_bytes, a_subscription_longer_than_any_topic
       refused_reports_one_by_one_are_few_heads, costly_requests_hold_up_no_poll,
       answers_side_by_side_come_in_order_and_never_from_an_older_commit]
      + ([] if os.environ.get("CASEBUS_WRAP") else  # valgrind's are its own
-        [polls_without_end_leave_room_for_what_others_ask, signals_are_the_main_threads]))
+        [polls_without_end_leave_room_for_what_others_ask, reports_of_ever_new_publishers_hold_up_no_request,
+         signals_are_the_main_threads]))
