@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* libzmq's zmq.h calls it a draft, and its library has it all the same. Without it libzmq lets
@@ -85,8 +87,18 @@ static bool set_gate(void *socket, const struct port *port)
             monitor(socket, port->domain));
 }
 
+/* A ROUTER names its peers by a counter that begins at random(), and ends the process (an
+ * assertion) where that comes to a name that a peer has given itself. czmq seeds random() with
+ * the time in seconds, so that any peer could count along: from here on nobody can. */
+static void hide_names(void)
+{
+    zsys_init(); /* else czmq's seed would come behind this one */
+    srandom(randombytes_random());
+}
+
 zsock_t *port_bind(const struct port *port, char **bound, char *why, size_t why_size)
 {
+    hide_names();
     zsock_t *s = zsock_new(port->type);
     if (!s) {
         snprintf(why, why_size, "no socket: %s", zmq_strerror(zmq_errno()));

@@ -3,9 +3,11 @@
 With ZMQ_XPUB_MANUAL, libzmq 4.3.4 would give the next subscription to another peer after a stray
 frame, and attach one that left early after it was freed. The broker does without that option;
 here is what such peers must not bring about."""
+import ctypes
 import os
 import random
 import re
+import struct
 import sys
 
 import msgpack
@@ -282,6 +284,30 @@ def a_storm_of_peers_with_keys_that_leave_at_once():
         survives(broker, storm_of_peers_with_keys, True)
 
 
+def nobody_knows_how_the_next_peer_is_named():
+    """libzmq ends the process where its counter of peers comes to a name that one has given itself: where
+    it began must not follow from when the broker did."""
+    libc = ctypes.CDLL(None)
+    with guarded() as broker:
+        started = broker.asker("eye").ask("broker.status")["result"]["started_at"] // 1000000
+        begins = set()
+        for seed in (started - 1, started, started + 1):
+            libc.srand(seed)
+            drawn = [libc.rand() for _ in range(40)]
+            begins |= {(high << 31 | low) & 0xffffffff for low, high in zip(drawn, drawn[1:])}
+        named, counted = [], []
+        for begin in begins:
+            socket = broker.peer(zmq.DEALER, "eye")
+            socket.routing_id = b"\0" + struct.pack(">I", begin + 20 & 0xffffffff)
+            named.append(Asker(socket, broker.query))
+        assert [asker.code("heads") for asker in named] == ["ok"] * len(begins)
+        for n in range(40):
+            counted.append(broker.asker("eye"))
+            assert counted[-1].code("heads") == "ok", n
+        for asker in named + counted:
+            asker.socket.close()
+
+
 sys.stdout.reconfigure(line_buffering=True)
-main([stray_frames_of_peers_with_keys, stray_frames_of_raw_peers,
+main([nobody_knows_how_the_next_peer_is_named, stray_frames_of_peers_with_keys, stray_frames_of_raw_peers,
       a_storm_of_raw_peers_that_leave_at_once, a_storm_of_peers_with_keys_that_leave_at_once])
