@@ -251,16 +251,22 @@ static size_t known_of(const struct casebus_view *self, const struct snapshot *f
     return known;
 }
 
-/* The rows that are shown, in their order, with what the snapshot has of them. */
+/* The rows that are shown, in their order, with what the snapshot has of them. What was cut off
+ * behind them is shown when it fits again. */
 static int keep_all(const struct casebus_view *self, struct rows *rows,
                     const struct snapshot *from)
 {
     const size_t known = known_of(self, from);
+    size_t behind = self->taken->cut ? 0 : from->rows.count;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < known; i++) {
         const size_t at = rows_find(&from->rows, self->shown.row[i].key);
+        behind = at != SIZE_MAX && at >= behind ? at + 1 : behind;
         rc = at != SIZE_MAX ? rows_add(rows, from->rows.held[at], false)
                             : keep_gone(self, rows, &self->shown.row[i], from->error);
+    }
+    while (rc == 0 && behind < from->rows.count && rows->count < self->query.limit) {
+        rc = rows_add(rows, from->rows.held[behind++], false);
     }
     return rc;
 }

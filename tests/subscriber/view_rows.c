@@ -128,6 +128,11 @@ static void what_is_cut_off_is_not_gone(void **state)
     assert_string_equal(seen.rows, "3=aaaaaaaa 2=a");
     assert_string_equal(seen.changes, "-1@2 ~3:0>0");
     assert_true(status_of(view).cut);
+    become(12, "3=a 2=a 1=b", "'as_of': 10"); /* all of it fits again */
+    assert_string_equal(seen.rows, "3=a 2=a 1=b");
+    assert_false(status_of(view).cut);
+    become(13, "3=a 1=b 0=a", "'as_of': 10");
+    assert_string_equal(seen.rows, "3=a 2! 1=b");
     close_view(&view);
 }
 
