@@ -45,6 +45,14 @@ def filled(broker, count=CASES):
     broker.publish(write_cases(os.path.join(broker.dir, "cases.ndjson"), count))
 
 
+def backed_up(client, **arguments):
+    """Asks for a backup, or about one, and waits for its end."""
+    run = client.result("store.backup", **arguments)
+    while run["state"] == "running":
+        run = client.result("store.backup", run=run["run"])
+    return run
+
+
 def there(broker):
     """What is in the broker's folder beside its log and its endpoints."""
     return sorted(set(os.listdir(broker.dir)) - {"log", "ingest", "fanout", "query"})
@@ -232,8 +240,7 @@ def one_backup_at_a_time_and_the_same_one_is_joined():
         assert run["state"] == "running"
         assert client.ask("store.backup", dir=two, wait_ms=0)["error"]["code"] == "busy"
         assert client.result("store.backup", dir=one, wait_ms=0)["run"] == run["run"]
-        while run["state"] == "running":
-            run = client.result("store.backup", run=run["run"])
+        run = backed_up(client, run=run["run"])
         assert run["state"] == "passed" and run["dir"] == one and not os.path.exists(two)
         assert client.result("store.backup", dir=one, run=run["run"]) == run
         said = [line.split("] ")[-1] for line in broker.read_log().splitlines() if " audit " in line]
@@ -243,14 +250,14 @@ def one_backup_at_a_time_and_the_same_one_is_joined():
 def a_run_of_before_a_restart_is_not_somebody_elses():
     with Broker(ipc=True) as broker:
         mine, theirs = (os.path.join(broker.dir, name) for name in ("mine", "theirs"))
-        before = broker.client().result("store.backup", dir=mine)
+        before = backed_up(broker.client(), dir=mine)
         shutil.rmtree(mine)  # as if the broker had been killed before it was complete
         broker.kill()
         broker.start()
         client = broker.client()
-        other = client.result("store.backup", dir=theirs)
+        other = backed_up(client, dir=theirs)
         assert (other["run"], other["dir"], other["state"]) == (before["run"], theirs, "passed"), other
-        made = client.result("store.backup", dir=mine, run=before["run"])
+        made = backed_up(client, dir=mine, run=before["run"])
         assert (made["dir"], made["state"]) == (mine, "passed") and os.path.exists(mine), made
 
 
