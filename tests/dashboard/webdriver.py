@@ -16,7 +16,7 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key under which the stand
 
 
 class Browser:
-    """One browser with one tab. Positions, waits and reading go through execute(), which runs
+    """One browser, with one tab until there are more. Positions, waits and reading go through execute(), which runs
     JavaScript in the page and gives back its result."""
 
     def __init__(self, width=1440, height=1000, args=(), insecure=False):
@@ -67,6 +67,21 @@ class Browser:
 
     def url(self):
         return self._call("GET", "/url")
+
+    def tab(self):
+        """Another tab, behind the one that is shown; its name."""
+        return self._call("POST", "/window/new", {"type": "tab"})["handle"]
+
+    def shown_tab(self):
+        return self._call("GET", "/window")
+
+    def show_tab(self, name):
+        """From here on everything is about this one."""
+        self._call("POST", "/window", {"handle": name})
+        self.cdp("Page.bringToFront")
+
+    def close_tab(self):
+        self._call("DELETE", "/window")
 
     def execute(self, script, *args):
         return self._call("POST", "/execute/sync", {"script": script, "args": list(args)})

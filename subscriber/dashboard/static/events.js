@@ -6,6 +6,9 @@
 // everything anew. A connection that is dead without a word (a laptop that slept, a tab that was
 // frozen) is not noticed by the browser; silence for too long, or a clock that jumped, opens it
 // again.
+//
+// Over HTTP/1.1 a browser has six connections to a server, for all its tabs together, and each stream
+// takes one: a page that nobody sees has none, and goes on from where it was when it is seen.
 
 import { checkLogin } from "./login.js";
 
@@ -81,6 +84,7 @@ export class Stream extends EventTarget {
         addEventListener("online", wake);
         addEventListener("pageshow", (event) => event.persisted && wake());
         document.addEventListener("resume", wake);
+        document.addEventListener("visibilitychange", wake);
     }
 
     // Follows one more view.
@@ -95,6 +99,9 @@ export class Stream extends EventTarget {
     open() {
         clearTimeout(this.waiting);
         this.source?.close();
+        if (document.hidden) {
+            return;
+        }
         const query = [...this.views.keys()].map((name) => `view=${encodeURIComponent(name)}`);
         if (this.last !== "") {
             query.push(`last=${encodeURIComponent(this.last)}`);
@@ -117,7 +124,7 @@ export class Stream extends EventTarget {
     close() {
         clearInterval(this.timer);
         clearTimeout(this.waiting);
-        this.source.close();
+        this.source?.close();
     }
 
     take(name, event) {
@@ -174,8 +181,8 @@ export class Stream extends EventTarget {
     watch() {
         const now = Date.now(), slept = now - this.beat > JUMP_MS;
         this.beat = now;
-        const silent = now - this.heard > SILENCE_MS &&
-            this.source.readyState !== EventSource.CLOSED; // closed: failed() has a time for it
+        const closed = (this.source?.readyState ?? EventSource.CLOSED) === EventSource.CLOSED;
+        const silent = now - this.heard > SILENCE_MS && !closed; // closed: failed() has a time for it
         if (slept || silent) {
             this.reopen();
         }

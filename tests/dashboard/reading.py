@@ -1,0 +1,43 @@
+"""The pages as people use them all day: many tabs, Back, paper, other scripts; each test has a broker and a dashboard
+of its own."""
+from dashboard import await_, main
+import live
+from live import house
+from webdriver import Browser
+
+
+class Trial(live.Trial):
+    def more_tabs_than_connections(self):
+        """A browser has six to a server over HTTP/1.1: pages that are not seen hold none, and go on where they are seen."""
+        with house(self.browser) as it:
+            it.publisher.case(1)
+            it.stored(1)
+            it.open()
+            first, others = self.browser.shown_tab(), []
+            for _ in range(8):
+                others.append(self.browser.tab())
+                self.browser.show_tab(others[-1])
+                it.open()
+            await_("one stream", lambda: it.dashboard.json("/api/status")["dashboard"]["streams"] == 1)
+            it.publisher.case(2)
+            it.stored(2)
+            for name in [*others[:2], first]:
+                self.browser.show_tab(name)
+                self.browser.wait("return document.querySelector('#recent tr[data-key=\"hse:2\"]') !== null", what="the new case")
+                it.live("recent", it.head())
+                assert self.browser.execute("return document.querySelector('#connection').hidden")
+            for name in others:
+                self.browser.show_tab(name)
+                it.quiet()
+                self.browser.close_tab()
+            self.browser.show_tab(first)
+
+
+def tests():
+    with Browser() as browser:
+        trial = Trial(browser)
+        main([trial.more_tabs_than_connections])
+
+
+if __name__ == "__main__":
+    tests()
