@@ -2,7 +2,7 @@
 of its own."""
 from dashboard import await_, main
 import live
-from live import house
+from live import house, worker_of
 from webdriver import Browser
 
 
@@ -32,11 +32,27 @@ class Trial(live.Trial):
                 self.browser.close_tab()
             self.browser.show_tab(first)
 
+    def what_has_ended_is_not_called_running(self):
+        """Where a session is chosen from those there are."""
+        says = "return [...document.querySelector('#session').options].find((one) => one.value === arguments[0])?.text === arguments[1]"
+        with house(self.browser) as it, worker_of(it, "S1"), worker_of(it, "S2"):
+            it.publisher.start("S1")
+            it.publisher.start("S2")
+            await_("both", lambda: len(it.client.result("session.list", status="active")["rows"]) == 2)
+            it.open("?session=hse:S1", "sessions")
+            for session in ("S1", "S2"):
+                self.browser.wait(says, "hse:" + session, "hse:%s, running" % session)
+                it.publisher.end(session)
+            self.browser.wait(says, "hse:S2", "hse:S2, ended")
+            self.browser.wait(says, "hse:S1", "hse:S1, completed")
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
         trial = Trial(browser)
-        main([trial.more_tabs_than_connections])
+        main([trial.more_tabs_than_connections,
+              trial.what_has_ended_is_not_called_running])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,20 @@ import { showTimes } from "./times.js";
 import { announcer, showConnection, showState } from "./words.js";
 
 const CHARTS_MS = 60000;
+const ACTIVE_ROWS = 100; // that the server lists
+
+// How it ended is not heard of by who listens to the active ones.
+function saysItHasEnded(option) {
+    option.textContent = option.text.replace(/, \w+$/, ", ended");
+}
+
+function sayStatus({ agency, session_id: id, status }) {
+    const choice = $("#session"), key = `${agency}:${id}`;
+    const option = [...choice?.options ?? []].find(({ value }) => value === key);
+    if (option !== undefined && document.activeElement !== choice) {
+        option.textContent = plain(`${key}, ${status}`);
+    }
+}
 
 // Sessions to choose from, and a word where a newer one has begun.
 function offerSessions(view) {
@@ -34,6 +48,10 @@ function offerSessions(view) {
         } else if (option.textContent !== words) {
             option.textContent = words;
         }
+    }
+    if (view.order.length < ACTIVE_ROWS && !view.cut) { // then who is not among them has ended
+        [...choice.options].filter(({ value, text }) =>
+            !view.rows.has(value) && /, (running|stopping|lost)$/.test(text)).forEach(saysItHasEnded);
     }
     const newest = view.order.find((key) => view.rows.get(key).status === "running");
     const shown = choice.selectedOptions[0]?.value;
@@ -124,6 +142,7 @@ function follow(stream) {
     });
     stream.addEventListener("session", ({ detail: { data } }) => {
         showing(data.view).forEach((list) => list.session?.(data.session));
+        sayStatus(data.session);
         if (now?.dataset.session === data.view) {
             fillRow(now.tBodies[0].rows[0], SESSION, data.session, true);
         }
