@@ -47,12 +47,34 @@ class Trial(live.Trial):
             self.browser.wait(says, "hse:S1", "hse:S1, completed")
             it.quiet()
 
+    def a_form_says_what_is_listed(self):
+        """Also where the reader comes back to its page, after he chose something else there."""
+        with house(self.browser) as it, worker_of(it, "S1"), worker_of(it, "S2"):
+            for session in ("S1", "S2"):
+                it.publisher.start(session)
+            it.publisher.case(1, "S1")
+            it.stored(1)
+            await_("both", lambda: len(it.client.result("session.list", status="active")["rows"]) == 2)
+            for path, field, form, before in (("cases", "#f-agency", ".filters", ""),
+                                              ("?session=hse:S1", "#session", ".choose", "hse:S1")):
+                self.browser.go(it.dashboard.url + path)
+                self.browser.execute("const field = document.querySelector(arguments[0]);"
+                                     "field.value = [...field.options].find((one) => !one.selected).value", field)
+                self.browser.click(form + " button")
+                self.browser.wait("return !location.href.endsWith(arguments[0]) && document.readyState === 'complete'", path)
+                assert self.browser.execute("return document.querySelector(arguments[0]).value", field) != before
+                self.browser.execute("history.back()")
+                self.browser.wait("return location.href.endsWith(arguments[0]) && document.readyState === 'complete'", path)
+                self.browser.wait("return document.querySelector(arguments[0]).value === arguments[1]", field, before)
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
         trial = Trial(browser)
         main([trial.more_tabs_than_connections,
-              trial.what_has_ended_is_not_called_running])
+              trial.what_has_ended_is_not_called_running,
+              trial.a_form_says_what_is_listed])
 
 
 if __name__ == "__main__":

@@ -71,6 +71,12 @@ function sayWhereWeAre() {
     here?.setAttribute("aria-current", "page");
 }
 
+// A page that the reader comes back to is as he left it, with what he chose for the next one: its
+// forms say again what is on it.
+function sayWhatIsListed() {
+    $$("form.filters, form.choose").forEach((form) => form.reset());
+}
+
 // Reports are decided on each page of the quarantine, but only the first one is followed: a further
 // one is of the moment that its address names.
 function beginQuarantine(list) {
@@ -88,6 +94,7 @@ function begin() {
         beginQuarantine($("#quarantine"));
     }
     setInterval(showTimes, 5000);
+    addEventListener("pageshow", ({ persisted }) => persisted && sayWhatIsListed());
 
     const views = [...new Set($$("[data-view]").map((place) => place.dataset.view))];
     if ($("#charts") !== null) {
