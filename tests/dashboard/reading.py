@@ -68,13 +68,30 @@ class Trial(live.Trial):
                 self.browser.wait("return document.querySelector(arguments[0]).value === arguments[1]", field, before)
             it.quiet()
 
+    def another_script_turns_nothing_around(self):
+        """What was stands left of what is now, also where both are written from right to left; so does a name of its town."""
+        left = "return [...document.querySelectorAll(arguments[0])].map((one) => one.getBoundingClientRect().left)"
+        old, new = "\u05d0\u05d1\u05d2 \u05d3\u05d4", "\u05d5\u05d6\u05d7 \u05d8\u05d9"
+        with house(self.browser) as it:
+            it.publisher.case(1, offender={"name": old, "town": new}, offence_result=old)
+            it.stored(1)
+            it.edit(1, offence_result=new)
+            await_("its change", lambda: it.client.result("case.get", id="hse:1")["case"]["version"] == 2)
+            it.open("cases/hse%3A1", "case/hse%3A1")
+            places = self.browser.execute(left, "#history .changes li :is(del, .arrow, ins)")
+            assert len(places) == 3 and places == sorted(places), places
+            it.open()
+            places = self.browser.execute(left, "#recent [data-field=offender] > *")
+            assert len(places) == 2 and places == sorted(places), places
+
 
 def tests():
     with Browser() as browser:
         trial = Trial(browser)
         main([trial.more_tabs_than_connections,
               trial.what_has_ended_is_not_called_running,
-              trial.a_form_says_what_is_listed])
+              trial.a_form_says_what_is_listed,
+              trial.another_script_turns_nothing_around])
 
 
 if __name__ == "__main__":
