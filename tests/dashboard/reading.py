@@ -84,6 +84,18 @@ class Trial(live.Trial):
             places = self.browser.execute(left, "#recent [data-field=offender] > *")
             assert len(places) == 2 and places == sorted(places), places
 
+    def paper_has_the_whole_list(self):
+        with house(self.browser) as it:
+            for number in range(100):
+                it.publisher.case(number)
+            it.stored(100)
+            it.open()
+            self.browser.cdp("Emulation.setEmulatedMedia", media="print")
+            lists = self.browser.execute("return [...document.querySelectorAll('.scroll')].map((one) => "
+                                         "one.scrollHeight - one.clientHeight)")
+            self.browser.cdp("Emulation.setEmulatedMedia", media="")
+            assert lists and max(lists) <= 1, lists
+
 
 def tests():
     with Browser() as browser:
@@ -91,7 +103,8 @@ def tests():
         main([trial.more_tabs_than_connections,
               trial.what_has_ended_is_not_called_running,
               trial.a_form_says_what_is_listed,
-              trial.another_script_turns_nothing_around])
+              trial.another_script_turns_nothing_around,
+              trial.paper_has_the_whole_list])
 
 
 if __name__ == "__main__":
