@@ -113,6 +113,15 @@ void link_session(struct text *out, struct casebus_bytes agency, struct casebus_
 
 /* --- cases -------------------------------------------------------------------------------- */
 
+/* A count, as the script writes it. */
+static void slot_count(struct slots *slots, const char *slot, struct casebus_bytes map,
+                       const char *key)
+{
+    if (casebus_map_get(map, key).data != NULL) {
+        text_add_count(slot_get(slots, slot), member_number(map, key));
+    }
+}
+
 static void fill_case(struct slots *slots, struct casebus_bytes record)
 {
     const struct casebus_bytes id = member_text(record, "id");
@@ -124,8 +133,8 @@ static void fill_case(struct slots *slots, struct casebus_bytes record)
     slot_member(slots, "action_date", record, "offence_action_date");
     slot_member(slots, "result", record, "offence_result");
     slot_member(slots, "fine", record, "offence_fine_pence");
-    slot_member(slots, "seen", record, "seen_count");
-    slot_member(slots, "version", record, "version");
+    slot_count(slots, "seen", record, "seen_count");
+    slot_count(slots, "version", record, "version");
     slot_member(slots, "added", record, "inserted_at");
     slot_member(slots, "changed", record, "updated_at");
 }
@@ -197,25 +206,41 @@ static void fill_progress(struct slots *slots, struct casebus_bytes session)
     }
 }
 
+static void add_time_left(struct text *out, double seconds)
+{
+    const unsigned long long minutes = (unsigned long long)(seconds / 60 + 0.5);
+    if (minutes < 1) {
+        text_add(out, "under 1 min");
+    } else if (minutes < 60) {
+        text_format(out, "about %llu min", minutes);
+    } else {
+        text_format(out, "about %llu h %llu min", minutes / 60, minutes % 60);
+    }
+}
+
 /* Found for the time between the first and the last sign of life, and how long the pages that
  * are left take at the pace of those that are done. */
 static void fill_pace(struct slots *slots, struct casebus_bytes session)
 {
     const uint64_t start = member_number(session, "started_at");
     const uint64_t seen = member_number(session, "last_seen_at");
-    const uint64_t seconds = seen > start ? (seen - start) / 1000000 : 0;
+    const double seconds = seen > start ? (double)(seen - start) / 1e6 : 0;
     const uint64_t done = member_number(session, "pages_processed");
     const uint64_t all = member_number(session, "max_pages");
-    const uint64_t found = member_number(session, "cases_found");
-    if (seconds == 0) {
+    struct text *const rate = slot_get(slots, "rate");
+    if (seconds < 1) {
         return;
     }
-    text_add_count(slot_get(slots, "rate"), found * 60 / seconds);
-    text_add(slot_get(slots, "rate"), " a min");
-    if (casebus_bytes_is(member_text(session, "status"), "running") && done > 0 && all > done) {
-        const unsigned long long left = seconds * (all - done) / done;
-        text_format(slot_get(slots, "left"), left >= 90 ? "about %llu min" : "about %llu s",
-                    left >= 90 ? (left + 30) / 60 : left);
+    const double each = (double)member_number(session, "cases_found") * 60 / seconds;
+    if (each < 10) {
+        text_format(rate, "%.1f", each);
+    } else {
+        text_add_count(rate, (uint64_t)(each + 0.5));
+    }
+    text_add(rate, " a min");
+    if (casebus_bytes_is(member_text(session, "status"), "running") && done > 0 &&
+        all >= done) {
+        add_time_left(slot_get(slots, "left"), seconds * (double)(all - done) / (double)done);
     }
 }
 
@@ -227,11 +252,11 @@ static void fill_session(struct slots *slots, struct casebus_bytes session)
     slot_member(slots, "database", session, "database");
     slot_member(slots, "status", session, "status");
     fill_progress(slots, session);
-    slot_member(slots, "found", session, "cases_found");
-    slot_member(slots, "created", session, "cases_created");
-    slot_member(slots, "updated", session, "cases_updated");
-    slot_member(slots, "existing", session, "cases_existing");
-    slot_member(slots, "errors", session, "errors_count");
+    slot_count(slots, "found", session, "cases_found");
+    slot_count(slots, "created", session, "cases_created");
+    slot_count(slots, "updated", session, "cases_updated");
+    slot_count(slots, "existing", session, "cases_existing");
+    slot_count(slots, "errors", session, "errors_count");
     fill_pace(slots, session);
     slot_member(slots, "worker", session, "worker");
     slot_member(slots, "heard", session, "last_seen_at");
@@ -294,9 +319,9 @@ static void fill_met(struct slots *slots, struct casebus_bytes row)
         slot_member(slots, "offender", casebus_map_get(record, "offender"), "name");
     }
     slot_member(slots, "fine", record, "offence_fine_pence");
-    slot_member(slots, "page", row, "page");
+    slot_count(slots, "page", row, "page");
     if (times > 1) {
-        text_add_uint(slot_get(slots, "times"), times);
+        text_add_count(slot_get(slots, "times"), times);
     }
     slot_member(slots, "at", row, "at");
 }

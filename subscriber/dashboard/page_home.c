@@ -127,8 +127,8 @@ static void add_met(struct text *out, const struct request *request, const struc
     list_met(slot_get(&slots, "rows"), rows);
     page_empty(&slots, "empty", &request->fetch[in->met], "Nothing to show yet.");
     add_floor(slot_get(&slots, "kept"), session, request_result(request, in->met, "floor"));
-    text_format(slot_get(&slots, "count"), "%u of %llu", list_of(rows).left,
-                (unsigned long long)member_number(session, "cases_found"));
+    text_format(slot_get(&slots, "count"), "%u of ", list_of(rows).left);
+    text_add_count(slot_get(&slots, "count"), member_number(session, "cases_found"));
     template_fill("session_cases", &slots, out);
     slots_free(&slots);
 }
