@@ -2,7 +2,7 @@
 of its own."""
 from dashboard import await_, main
 import live
-from live import house, worker_of
+from live import COUNT, house, worker_of
 from webdriver import Browser
 
 # Cells in which what the server renders is not what the script has made of the stream, but for instants.
@@ -123,6 +123,17 @@ class Trial(live.Trial):
                 assert differ == [], differ
             it.quiet()
 
+    def enter_accepts_as(self):
+        items = "#quarantine > li"
+        with house(self.browser) as it:
+            self.quarantined(it, 1)
+            it.open("quarantine", "quarantine")
+            self.browser.type(items + " [name=as]", "hse:another")
+            self.browser.press("Enter")
+            self.browser.wait(COUNT, items, 0)
+            assert it.client.result("case.get", id="hse:another")["case"]["offender"]["name"] == "Other 0 Ltd"
+            it.quiet()
+
 
 def tests():
     with Browser() as browser:
@@ -132,7 +143,8 @@ def tests():
               trial.a_form_says_what_is_listed,
               trial.another_script_turns_nothing_around,
               trial.paper_has_the_whole_list,
-              trial.a_row_is_the_same_from_server_and_script])
+              trial.a_row_is_the_same_from_server_and_script,
+              trial.enter_accepts_as])
 
 
 if __name__ == "__main__":

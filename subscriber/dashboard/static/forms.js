@@ -109,5 +109,8 @@ export function takeDecisions(list) {
             decide(button.closest("li"), button);
         }
     });
-    list.addEventListener("submit", (event) => event.preventDefault());
+    list.addEventListener("submit", (event) => { // Enter, in the one field that there is
+        event.preventDefault();
+        $("[data-decision=as]", event.target).click();
+    });
 }
