@@ -30,7 +30,8 @@ static void add_agencies(struct text *out, const struct request *request, unsign
     }
 }
 
-/* "50 cases, as of #123; 3 newer", or what is wrong with the question. */
+/* "50 cases, as of #123; 3 newer", where there are other pages "50 cases on this page, …", or
+ * what is wrong with the question. */
 static void fill_words(struct slots *slots, const struct request *request, uint32_t count)
 {
     struct text *const words = slot_get(slots, "words");
@@ -45,8 +46,10 @@ static void fill_words(struct slots *slots, const struct request *request, uint3
         page_state(slots, "problem", fetch);
         text_add(slot_get(slots, "problem"), "</p>");
     } else {
-        text_format(words, count == 1 ? "%u case, as of #%llu" : "%u cases, as of #%llu", count,
-                    (unsigned long long)as_of);
+        const bool others = request_parameter(request, "next") != NULL ||
+                            request_result(request, 0, "next").data != NULL;
+        text_format(words, "%u case%s%s, as of #%llu", count, count == 1 ? "" : "s",
+                    others ? " on this page" : "", (unsigned long long)as_of);
         if (newer > 0) {
             text_format(words, newer >= 1000 ? "; %llu or more newer" : "; %llu newer",
                         (unsigned long long)newer);

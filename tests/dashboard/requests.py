@@ -312,6 +312,12 @@ def test_lists_are_the_stores():
         dash.get(link.group(1).replace("&amp;", "&"))  # takes all that the link has
         assert "agency=hse" in link.group(1) and "from=2024-03-05" in link.group(1), link.group(1)
         assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
+        for path, words in (("/cases?agency=hse", "50 cases on this page, as of #"), ("/cases?from=2024-03-05&to=2024-03-05", "36 cases, as of #"),
+                            ("/cases?id=hse:999", "1 case, as of #")):
+            assert words in dash.get(path), (path, words)
+        page = dash.get("/cases?agency=hse&limit=500")
+        page = dash.get(html.unescape(re.search(r'rel="next" href="([^"]+)"', page).group(1)))
+        assert "500 cases on this page, as of #" in page and 'rel="next"' not in page
 
 
 def test_who_is_over_a_limit_gets_the_whole_file_later():
