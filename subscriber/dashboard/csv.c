@@ -2,7 +2,8 @@
  *
  * A spreadsheet runs a cell that begins with one of = + - @, or with a character it skips
  * before looking; what somebody wrote on a web page is not to be run. Such a cell gets an
- * apostrophe, by which spreadsheets know text. */
+ * apostrophe, by which spreadsheets know text. The file begins with a byte order mark: without
+ * one Excel takes UTF-8 for the code page of its machine, and "Siân" is "SiÃ¢n" there. */
 #include "csv.h"
 
 #include "../json.h"
@@ -104,6 +105,7 @@ static void add_value(struct text *out, const char *key, struct casebus_bytes ra
 
 void csv_add_header(struct text *out)
 {
+    text_add(out, "\xef\xbb\xbf");
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         text_add(out, i > 0 ? "," : "");
         text_add(out, columns[i].name);

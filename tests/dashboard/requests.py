@@ -285,7 +285,8 @@ def test_lists_are_the_stores():
         got, headers, text = dash.request("GET", "/cases.csv?agency=hse")
         assert got == 200 and headers["Content-Type"].startswith("text/csv") and "attachment" in headers[
             "Content-Disposition"]
-        read = list(csv.DictReader(io.StringIO(text, newline="")))
+        assert text.startswith("\ufeffid,agency,"), text[:20]  # by which Excel knows UTF-8
+        read = list(csv.DictReader(io.StringIO(text[1:], newline="")))
         assert [line["id"] for line in read] == [row["id"] for row in rows]
         for line, row in zip(read, rows):
             want = row["case_reference"]
@@ -311,13 +312,13 @@ def test_lists_are_the_stores():
         link = re.search(r'href="(/cases\.csv[^"]*)"', dash.get("/cases?agency=hse&from=2024-03-05&limit=7&odd=x"))
         dash.get(link.group(1).replace("&amp;", "&"))  # takes all that the link has
         assert "agency=hse" in link.group(1) and "from=2024-03-05" in link.group(1), link.group(1)
-        assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
         for path, words in (("/cases?agency=hse", "50 cases on this page, as of #"), ("/cases?from=2024-03-05&to=2024-03-05", "36 cases, as of #"),
                             ("/cases?id=hse:999", "1 case, as of #")):
             assert words in dash.get(path), (path, words)
         page = dash.get("/cases?agency=hse&limit=500")
         page = dash.get(html.unescape(re.search(r'rel="next" href="([^"]+)"', page).group(1)))
         assert "500 cases on this page, as of #" in page and 'rel="next"' not in page
+        assert "hse:999" in dash.get("/cases?id=hse:999") and "No case" in dash.get("/cases?offender=nobody")
 
 
 def test_who_is_over_a_limit_gets_the_whole_file_later():
