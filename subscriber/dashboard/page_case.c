@@ -89,16 +89,21 @@ static void fill_history(struct slots *slots, const struct request *request,
     text_free(&path);
 }
 
+static void fill_head(struct slots *slots, const struct fetch *fetch, struct casebus_bytes id)
+{
+    slot_words(slots, "id", id);
+    text_add(slot_get(slots, "view"), "case/");
+    url_add(slot_get(slots, "view"), id);
+    page_state(slots, "state", fetch);
+}
+
 static void show_case(struct request *request)
 {
     static const char *const elsewhere[] = {"offender", "offences", "related_cases", NULL};
     struct slots slots = {0};
     const struct casebus_bytes record = request_result(request, CASE_ITSELF, "case");
     const struct casebus_bytes id = member_text(record, "id");
-    slot_words(&slots, "id", id);
-    text_add(slot_get(&slots, "view"), "case/");
-    url_add(slot_get(&slots, "view"), id);
-    page_state(&slots, "state", &request->fetch[CASE_ITSELF]);
+    fill_head(&slots, &request->fetch[CASE_ITSELF], id);
     link_offender(slot_get(&slots, "offender"), record);
     fill_key_facts(&slots, record);
     list_fields(slot_get(&slots, "facts"), record, elsewhere);
@@ -113,6 +118,25 @@ static void show_case(struct request *request)
     add_others(slot_get(&slots, "others"), request, record);
     fill_history(&slots, request, id);
     page_answer(request, &slots, 200, "case", id);
+}
+
+/* Who it was, and when, is in the history of one that was deleted or redacted. */
+static bool is_gone(const struct request *request)
+{
+    const int error = request->fetch[CASE_ITSELF].error;
+    return (error == CASEBUS_EDELETED || error == CASEBUS_EREDACTED) &&
+           request->fetch[CASE_HISTORY].error == 0;
+}
+
+static void show_gone(struct request *request)
+{
+    const struct fetch *const fetch = &request->fetch[CASE_ITSELF];
+    const struct casebus_bytes id = casebus_cstr(request_segment(request, 1));
+    struct slots slots = {0};
+    fill_head(&slots, &request->fetch[CASE_HISTORY], id);
+    slot_words(&slots, "text", request_reason(fetch));
+    fill_history(&slots, request, id);
+    page_answer(request, &slots, request_status(fetch), "case_gone", id);
 }
 
 static void ask_others(struct request *request)
@@ -140,6 +164,8 @@ void page_case(struct request *request)
         if (ask_history(request, CASE_HISTORY, request_segment(request, 1))) {
             ask_case(request, CASE_ITSELF, request_segment(request, 1));
         }
+    } else if (is_gone(request)) {
+        show_gone(request);
     } else if (request->fetch[CASE_ITSELF].error != 0) {
         request_refuse_fetch(request, CASE_ITSELF);
     } else if (request->step == 1) {
