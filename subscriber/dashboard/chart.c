@@ -152,6 +152,10 @@ void chart_minutes(struct text *to, struct casebus_bytes encoded)
         draw_minute(out, &minutes[i], MINUTES - count + i, top);
     }
     text_add(out, "</svg>");
+    if (count > 0 && count < MINUTES) {
+        text_add(slot_get(&slots, "since"), ", counted since the broker began at ");
+        html_add_instant(slot_get(&slots, "since"), minutes[0].at);
+    }
     add_minutes_rows(slot_get(&slots, "minutes_rows"), minutes, count);
     template_fill("chart_minutes", &slots, to);
     slots_free(&slots);
@@ -160,23 +164,24 @@ void chart_minutes(struct text *to, struct casebus_bytes encoded)
 /* --- cases by agency ---------------------------------------------------------------------- */
 
 #define LINE 24
-#define NAMES 100 /* width left of the bars */
+#define NAMES 100  /* width left of the bars, at least */
+#define LETTER 6.7 /* of a name, at most on average */
 #define BARS 420
 #define SHOWN_MAX 40 /* more agencies than a person compares */
 
-static void draw_agency(struct text *out, struct casebus_bytes row, unsigned place,
+static void draw_agency(struct text *out, struct casebus_bytes row, unsigned place, int names,
                         uint64_t top)
 {
     const uint64_t cases = member_number(row, "cases");
     const double size = (double)cases * BARS / (double)top;
     const unsigned y = place * LINE;
-    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"%u\" text-anchor=\"end\">", NAMES - 8,
+    text_format(out, "<text class=\"tick\" x=\"%d\" y=\"%u\" text-anchor=\"end\">", names - 8,
                 y + 17);
     html_add(out, member_text(row, "code"));
     text_format(out,
                 "</text><rect class=\"k-agency\" x=\"%d\" y=\"%u\" width=\"%.1f\" "
                 "height=\"%d\"/><text class=\"tick\" x=\"%.1f\" y=\"%u\">",
-                NAMES, y + 3, size, LINE - 6, NAMES + size + 6, y + 17);
+                names, y + 3, size, LINE - 6, names + size + 6, y + 17);
     text_add_count(out, cases);
     text_add(out, "</text>");
 }
@@ -203,19 +208,22 @@ void chart_agencies(struct text *to, struct casebus_bytes agencies)
     struct list rows = list_of(agencies);
     struct casebus_bytes row;
     uint64_t top = 1;
+    int names = NAMES;
     const unsigned shown = rows.left < SHOWN_MAX ? rows.left : SHOWN_MAX;
     while (list_next(&rows, &row)) {
         const uint64_t cases = member_number(row, "cases");
+        const int width = (int)((double)member_text(row, "code").size * LETTER) + 8;
         top = cases > top ? cases : top;
+        names = width > names ? width : names;
     }
     text_format(out,
                 "<svg class=\"chart\" viewBox=\"0 0 %d %u\" role=\"img\" "
                 "aria-labelledby=\"agencies-title\"><desc>The numbers are in the table "
                 "below.</desc>",
-                NAMES + BARS + 80, (shown > 0 ? shown : 1) * LINE);
+                names + BARS + 80, (shown > 0 ? shown : 1) * LINE);
     rows = list_of(agencies);
     for (unsigned i = 0; i < shown && list_next(&rows, &row); i++) {
-        draw_agency(out, row, i, top);
+        draw_agency(out, row, i, names, top);
     }
     text_add(out, "</svg>");
     add_agencies_rows(slot_get(&slots, "agencies_rows"), agencies);

@@ -615,6 +615,18 @@ class Trial:
         publisher.end("S" * 128)
         publisher.close()
 
+    def names_of_agencies_fit(self):
+        """However long: none begins left of its chart."""
+        publisher = Publisher(self.broker)
+        for code in ("natural_resources_wales", "environment_agency_north_midland"):
+            publisher.send("case:scraped:%s:1:" % code, {"offender": {"name": "Acme Ltd"}})
+        casebus.await_("its agency", lambda: len(self.client.result("agency.list")["rows"]) >= 3)
+        self.browser.go(self.dashboard.url)
+        left = self.browser.execute("const chart = [...document.querySelectorAll('svg.chart')].at(-1), edge = chart.getBoundingClientRect();"
+                                    "return [...chart.querySelectorAll('text')].map((one) => one.getBoundingClientRect().left - edge.left)")
+        assert len(left) >= 6 and min(left) >= 0, left
+        publisher.close()
+
     def markup_is_sound(self):
         for path in ("", "?session=hse:long", "cases", "cases?offender=browser", "cases/hse:B00000",
                      "sessions", "sessions/hse/long", "quarantine", "cases/hse:nothing",
@@ -650,7 +662,8 @@ def main():
                       trial.cleared_for_this_viewer, trial.progress_is_shown, trial.stop_stops_the_worker,
                       trial.quarantine_is_decided, trial.a_case_page_lives,
                       trial.what_a_record_says_is_text, trial.by_keyboard,
-                      trial.contrast_and_looks, trial.long_words_widen_no_page, trial.markup_is_sound]
+                      trial.contrast_and_looks, trial.long_words_widen_no_page, trial.names_of_agencies_fit,
+                      trial.markup_is_sound]
         code = trial.run(tests)
     sys.exit(code)
 
