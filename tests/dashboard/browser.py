@@ -343,6 +343,7 @@ class Trial:
         self.changes_past_the_ring(seconds)
         assert self.shown_met() == before, "the tab was not frozen"
         self.browser.cdp("Page.setWebLifecycleState", state="active")
+        self.browser.cdp("Emulation.setFocusEmulationEnabled", enabled=True)  # it stays hidden otherwise
         self.all_equal("hse:long")
 
     def frozen_for_ten_minutes(self):
